@@ -1,0 +1,1 @@
+"""Know what a database migration will do before production does it."""

@@ -1,0 +1,213 @@
+"""Every kind of fact that a rehearsal writes down, and the two ends of the journal.
+
+A fact has `at_ns`, its beginning by `time.monotonic_ns()` of this machine (server clocks are converted by the writer).
+Which phase a fact belongs to follows from its time. Facts are engine-neutral: a lock says what it stops, and carries
+the engine's own mode as a label. What may be unknown is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Outcome(StrEnum):
+    """How a call ended. An OK write must be there afterwards, a FAILED one must not, an UNKNOWN one may."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # the connection was lost while the call was under way
+    MISSED = "missed"  # no session was free in time, so it was never sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact and when it began."""
+
+    dense: ClassVar[bool] = False  # dense kinds are kept as columns and read as frames
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRan(Event):
+    """A phase: traffic from `at_ns` to `ended_ns`; the migration acted from `acted_ns` to `finished_ns`.
+
+    Both are None in the baseline.
+    """
+
+    name: str
+    acted_ns: int | None
+    finished_ns: int | None
+    ended_ns: int
+    error: str | None = None  # the migration's own error, in the server's words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRan(Event):
+    """A part of a rehearsal outside the phases, for example "start server", "generate", "load", "snapshot start"."""
+
+    name: str
+    ended_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableLoaded(Event):
+    """A table as it stands before the first phase. `size_bytes` counts indexes and TOAST."""
+
+    table: str
+    rows: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementRan(Event):
+    """A statement of the migration; `n` counts from 1 in a phase. BEGIN and COMMIT are statements too.
+
+    `transaction` is a number that statements of one transaction share. `doubt_ns` is the width of the times' error.
+    """
+
+    ended_ns: int
+    n: int
+    sql: str
+    session: int  # the backend's process id
+    transaction: int | None = None
+    error: str | None = None
+    code: str | None = None  # SQLSTATE or the engine's number
+    rows: int | None = None
+    wal_bytes: int | None = None
+    rewrites: tuple[str, ...] | None = None  # tables whose file was replaced
+    doubt_ns: int = 0
+    file: str | None = None  # where the statement stands: "up.sql:12"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockTaken(Event):
+    """A lock of the migration: asked for at `at_ns`, granted and released later. None: not seen, or never granted.
+
+    `doubt_ns` is the width of the interval in which the true hold lies (from polls and statement ends).
+    """
+
+    table: str
+    mode: str
+    stops: tuple[str, ...]  # of "reads", "writes"
+    session: int
+    statement: int | None  # `StatementRan.n` that asked for it
+    granted_ns: int | None
+    released_ns: int | None
+    doubt_ns: int
+    index: str | None = None  # the lock is on this index or other part of the table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockWaited(Event):
+    """Someone waited for a lock from `at_ns` to `ended_ns`."""
+
+    ended_ns: int
+    session: int
+    role: str  # "application" | "migration" | "other"
+    table: str | None  # None: the wait was not for a table (a row's transaction, an advisory lock)
+    mode: str
+    blocked_by: tuple[int, ...]
+    blocked_by_migration: bool
+    doubt_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(Event):
+    """One call of the application. `at_ns` is when it was *due*; latency counts from there.
+
+    `sent_ns` is None for a MISSED call; `done_ns` is then when it was given up.
+    """
+
+    dense: ClassVar[bool] = True
+    call: str
+    session: int  # the backend's process id, 0 for a missed call
+    sent_ns: int | None
+    done_ns: int
+    outcome: Outcome
+    code: str | None = None
+    message: str | None = None
+    number: int = 0  # unique in a recording; `RowWritten.number` points here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowWritten(Event):
+    """A row that a call wrote or tried to write; `at_ns` is when the call was sent, `done_ns` when it was answered.
+
+    `key` and `values` are JSON objects {column: text or null}. A column whose new value cannot be told from the call
+    alone (an expression, a default) is named in `unclear`; a delta such as `n = n + 2` stands in `deltas`.
+    """
+
+    dense: ClassVar[bool] = True
+    done_ns: int
+    number: int
+    outcome: Outcome
+    table: str
+    kind: str  # "insert" | "update" | "delete"
+    key: str | None  # None: an insert that failed, or a write whose rows are not told by key
+    values: str
+    unclear: str = "[]"
+    deltas: str = "{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled(Event):
+    """A figure seen at a moment, for example "server cpu" (s), "wal" (bytes), "look" (ns that a look took)."""
+
+    dense: ClassVar[bool] = True
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remarked(Event):
+    """Something a reader of the report must know, in words: a gap of an observer, a setting that was not obeyed."""
+
+    source: str  # who says it: "locks", "driver", "server", "tool" …
+    says: str
+    weakens: bool = False  # True: what was measured cannot be fully believed
+
+
+E = TypeVar("E", bound=Event)
+
+KINDS: tuple[type[Event], ...] = (
+    PhaseRan,
+    StageRan,
+    TableLoaded,
+    StatementRan,
+    LockTaken,
+    LockWaited,
+    CallEnded,
+    RowWritten,
+    Sampled,
+    Remarked,
+)
+
+
+class Journal(Protocol):
+    """The end that writes. It cannot read, so that nothing under way can depend on what was seen."""
+
+    def write(self, event: Event, /) -> None:
+        """Append a fact; cheap, thread-safe."""
+        ...
+
+    def write_frame(self, kind: type[Event], frame: pandas.DataFrame, /) -> None:
+        """Append many facts of a dense kind at once; the columns are the kind's fields."""
+        ...
+
+
+class History(Protocol):
+    """The end that reads, complete before anyone holds it."""
+
+    def of(self, kind: type[E], /) -> Sequence[E]:
+        """Return the facts of a kind in the order of `at_ns`."""
+        ...
+
+    def frame(self, kind: type[Event], /) -> pandas.DataFrame:
+        """Return the facts of a dense kind as columns, in the order of `at_ns`."""
+        ...

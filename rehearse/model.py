@@ -1,0 +1,363 @@
+"""The nouns that are passed along: Scenario, Snapshot, Comparison, Recording, Rule, Finding, Answer, Verdict.
+
+All are frozen. The scenario's fields bear the names of the TOML keys; its amounts are kept in nanoseconds, bytes and
+calls a second, and are read from text such as "250ms" by `rehearse.reading`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from rehearse import units
+from rehearse.events import History
+
+Nanoseconds = Annotated[
+    int,
+    BeforeValidator(units.duration_ns),
+    WithJsonSchema({"type": "string", "description": "a duration such as '250ms', '2s', '10min'"}),
+]
+PerSecond = Annotated[
+    float,
+    BeforeValidator(units.rate_per_s),
+    WithJsonSchema({"type": ["string", "number"], "description": "a rate such as '400/s'"}),
+]
+Texts = str | list[str]
+Setting = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Where the rows come from: one of `profile`, `load`, `dump`, or none of them for an empty database."""
+
+    profile: str | None = None
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    load: list[str] | None = None
+    dump: str | None = None
+    tables: dict[str, Setting] = field(default_factory=dict)  # rows of single tables: { orders = "5M" }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChoice:
+    """Which database, and how it is had. `url` names a server that the user calls disposable (`via = "url"`)."""
+
+    name: str = "postgres"
+    version: str | None = None
+    via: Literal["embedded", "binary", "docker", "url"] = "embedded"
+    url: str | None = None
+    settings: dict[str, Setting] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationChoice:
+    """The change. `back = false` says that there is no way back and that this is accepted; None says nothing.
+
+    `options` are a tool's own words (Alembic: ini, from, to; command: cwd, env), in [migration.options].
+    """
+
+    tool: str = "sql"
+    schema: Texts | None = None
+    prepare: Texts | None = None
+    forward: Texts | None = None
+    back: Texts | Literal[False] | None = None
+    transaction: Literal["file", "statement", "none"] = "file"
+    settings: dict[str, Setting] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    timeout: Nanoseconds | None = None  # each way; a migration still running then is cancelled, and that is recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallChoice:
+    """A kind of call: one statement or several, which make one transaction. `share` is relative to the other calls'."""
+
+    name: str
+    sql: Texts
+    share: Annotated[float, Field(gt=0)] = 1.0
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadChoice:
+    """What the application does. Without `calls` a mix is derived from the schema."""
+
+    sessions: Annotated[int, Field(ge=1, le=2000)] = 16
+    rate: PerSecond = 200.0
+    baseline: Nanoseconds = 5 * units.NS_PER_S
+    lead: Nanoseconds = 1 * units.NS_PER_S  # traffic before the migration acts, within the phase
+    settle: Nanoseconds = 2 * units.NS_PER_S
+    patience: Nanoseconds = 10 * units.NS_PER_S  # a call that finds no free session for so long is missed
+    skew: Annotated[float, Field(ge=0, lt=3)] = 0.8  # Zipf exponent of the keys drawn; 0 is uniform
+    workers: int | None = None  # processes that send; None: by the number of cores
+    settings: dict[str, Setting] = field(default_factory=dict)  # the application's session settings
+    calls: list[CallChoice] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What the application can bear. None: not asked."""
+
+    blocked: Nanoseconds | None = 1 * units.NS_PER_S
+    duration: Nanoseconds | None = None
+    slowdown: float | None = None
+    lost_writes: int | None = 0
+    errors: int | None = 0  # calls that failed in a phase of the migration, beyond the baseline's share
+    missed: int | None = None
+    fidelity: Annotated[float, Field(ge=0, le=1)] | None = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What to rehearse, whole and with its seed. `file` is the scenario's own path; paths in it are relative to it."""
+
+    name: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")]
+    why: str = ""
+    seed: int = 1
+    data: Data = field(default_factory=Data)
+    engine: EngineChoice = field(default_factory=EngineChoice)
+    migration: MigrationChoice = field(default_factory=MigrationChoice)
+    workload: WorkloadChoice = field(default_factory=WorkloadChoice)
+    budget: Budget = field(default_factory=Budget)
+    expect: dict[str, Any] = field(default_factory=dict)  # shipped scenarios: the status and the codes to be found
+    file: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.file.parent if self.file else Path.cwd()
+
+
+# --- what is seen in quiet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableState:
+    """A table in a snapshot. Checksums are exact sums of keyed row (column) hashes, as decimal text; None: not measured."""
+
+    table: str  # with its schema unless that is "public"
+    rows: int
+    size_bytes: int
+    key: tuple[str, ...]  # columns of the primary key (or of a unique, not-null index); empty: none
+    checksum: str | None
+    columns: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A database in quiet: {object: {property: value}} in normal form, and the state of its tables.
+
+    `schema` holds what has a meaning for the application or its owner; `physical` what only the disk and the planner
+    see (column order, dropped slots, index validity, statistics present, sizes). Objects are named in words, for
+    example "table orders column status". `severity` names, per property, "breaks", "behaviour", "performance" or
+    "cosmetic".
+    """
+
+    name: str  # "start", "forward", "back", "again"
+    at_ns: int
+    took_ns: int
+    schema: Mapping[str, Mapping[str, str]]
+    physical: Mapping[str, Mapping[str, str]]
+    tables: Mapping[str, TableState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropertyDifference:
+    """A property that differs between two snapshots. None: the object or the property is not there."""
+
+    object: str
+    property: str
+    before: str | None
+    after: str | None
+    severity: str = "behaviour"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A cell that differs; texts are the engine's, None is NULL or an absent row."""
+
+    key: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnDifference:
+    """How many values of a column differ, traffic's own writes taken out.
+
+    `values_lost` are those that had a value and are NULL or absent now.
+    """
+
+    column: str
+    values_changed: int
+    values_lost: int
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongWrite:
+    """A write of the traffic whose trace is not as its outcome says.
+
+    `kind`: "lost" (acknowledged and not there), "phantom" (refused, and there all the same).
+    """
+
+    kind: str
+    table: str
+    key: str
+    column: str | None  # None: the row itself
+    written: str | None  # the value acknowledged (or refused)
+    found: str | None
+    call: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableComparison:
+    """One table before and after. What the traffic's acknowledged writes explain is taken out of every figure.
+
+    `rows_missing` and `rows_unexpected` are rows gone or come that no acknowledged write explains. `unmeasured` says in
+    words what could not be compared (a table without a key, a write whose value cannot be told); empty: all was.
+    """
+
+    table: str
+    rows_before: int | None
+    rows_after: int | None
+    rows_missing: int | None
+    rows_unexpected: int | None
+    columns: tuple[ColumnDifference, ...] = ()
+    columns_gone: tuple[str, ...] = ()
+    columns_new: tuple[str, ...] = ()
+    writes_checked: int = 0
+    wrong_writes: tuple[WrongWrite, ...] = ()  # up to a limit
+    lost_writes: int = 0  # all of them
+    phantom_writes: int = 0
+    unmeasured: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two moments of one database, table by table: ("start", "forward"), ("start", "back"), ("forward", "again")."""
+
+    before: str
+    after: str
+    took_ns: int
+    schema: tuple[PropertyDifference, ...]
+    physical: tuple[PropertyDifference, ...]
+    tables: tuple[TableComparison, ...]
+
+
+# --- what all judging needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where a rehearsal ran. `settings` are the server's settings that differ from its defaults."""
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    system: str
+    python: str
+    rehearse: str
+    engine: str
+    engine_version: str
+    load_average: float | None
+    settings: Mapping[str, str]
+    notes: tuple[str, ...] = ()  # for example "a default workload was derived from the schema"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallShape:
+    """What a kind of call touches: {table: kinds} with kinds of "reads" and "writes"; None: could not be told."""
+
+    name: str
+    sql: tuple[str, ...]
+    share: float
+    touches: Mapping[str, tuple[str, ...]] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """All that judging needs; saved as a folder and judged again without a server."""
+
+    scenario: Scenario
+    environment: Environment
+    history: History
+    snapshots: Mapping[str, Snapshot]
+    comparisons: Sequence[Comparison]
+    calls: Sequence[CallShape]
+
+    def comparison(self, before: str, after: str) -> Comparison | None:
+        """Return the comparison of two snapshots, or None where it was not made."""
+        found = (one for one in self.comparisons if (one.before, one.after) == (before, after))
+        return next(found, None)
+
+
+# --- judging
+
+
+class Status(StrEnum):
+    """passed < unknown < failed; the worst of many wins."""
+
+    PASSED = "passed"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+    @property
+    def rank(self) -> int:
+        """0 for passed, 1 for unknown, 2 for failed."""
+        return ("passed", "unknown", "failed").index(self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The words of a check: its code, what it asks, the harm if the answer is no, and the remedy."""
+
+    code: str
+    name: str
+    asks: str
+    harm: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One place where a check's answer is no. `measured` and `allowed` are in the unit that `says` names."""
+
+    code: str
+    phase: str | None
+    where: str
+    says: str
+    remedy: str
+    measured: float | None = None
+    allowed: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A check's answer. `reason` says why it is unknown."""
+
+    rule: Rule
+    status: Status
+    findings: tuple[Finding, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """All answers; the worst wins."""
+
+    answers: tuple[Answer, ...]
+
+    @property
+    def status(self) -> Status:
+        """The worst answer; unknown where nothing was asked."""
+        return max((one.status for one in self.answers), key=lambda status: status.rank, default=Status.UNKNOWN)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every finding, in the order of the checks."""
+        return tuple(finding for answer in self.answers for finding in answer.findings)

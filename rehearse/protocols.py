@@ -1,0 +1,256 @@
+"""Every seam, on one page.
+
+What only some engines can do is a second, small Protocol that is asked with `isinstance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+
+from rehearse.events import Event, Journal, Outcome
+from rehearse.model import (
+    Comparison,
+    EngineChoice,
+    Finding,
+    Recording,
+    Rule,
+    Scenario,
+    Snapshot,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+
+class Role(StrEnum):
+    """Who connects; servers tell them apart by their users."""
+
+    OWNER = "owner"  # superuser or the nearest to it: makes databases, loads, compares
+    MIGRATION = "migration"  # owns the schema; its statements are watched
+    APPLICATION = "application"
+    OBSERVER = "observer"
+
+
+class TableData(Protocol):
+    """Rows of one table, in chunks; each chunk is an Arrow record batch whose columns bear the table's names."""
+
+    table: str
+    rows: int
+
+    def chunks(self) -> Iterable[pyarrow.RecordBatch]:
+        """Yield the rows in order; the same bytes at every call."""
+        ...
+
+
+class Database(Protocol):
+    """One database in a server."""
+
+    name: str
+
+    def url(self, role: Role) -> str:
+        """Return a URL with the role's user and password; never logged."""
+        ...
+
+    def load(self, tables: Iterable[TableData], journal: Journal) -> None:
+        """Fill tables, parents first, in the fastest sound order; constraints and indexes are there afterwards."""
+        ...
+
+    def snapshot(self, name: str) -> Snapshot:
+        """Return schema, rows and checksums as they are in quiet; reads every row."""
+        ...
+
+    def drop(self) -> None:
+        """Remove the database and end its sessions."""
+        ...
+
+
+class Server(Protocol):
+    """One disposable server, or a user's server in which only our own databases are touched."""
+
+    version: str
+
+    def create(self, name: str) -> Database:
+        """Make an empty database, with the roles' rights."""
+        ...
+
+    def settings(self) -> Mapping[str, str]:
+        """Return the settings in force that differ from the server's defaults."""
+        ...
+
+
+class Engine(Protocol):
+    """A kind of database; stateless."""
+
+    name: str
+
+    def start(self, choice: EngineChoice, journal: Journal) -> AbstractContextManager[Server]:
+        """Start a server; leaving removes every trace of it, on Ctrl-C, SIGTERM and SIGKILL too."""
+        ...
+
+
+@runtime_checkable
+class Forkable(Protocol):
+    """A database that can be copied whole, quickly, while nobody is connected to it."""
+
+    def fork(self, name: str) -> Database:
+        """Return a new database with the same bytes."""
+        ...
+
+
+@runtime_checkable
+class LoadsFiles(Protocol):
+    """A database that runs the user's own SQL files and restores dumps."""
+
+    def run_file(self, path: Path) -> None:
+        """Run plain SQL, `COPY … FROM stdin` included; an error names file, line and the server's words."""
+        ...
+
+    def restore(self, path: Path) -> None:
+        """Restore a dump (plain or custom); says what program is missing where one is."""
+        ...
+
+
+@runtime_checkable
+class Comparable(Protocol):
+    """A database whose content can be compared with that of an older state of itself."""
+
+    def compare(
+        self,
+        older: Database,
+        before: Snapshot,
+        after: Snapshot,
+        writes: pandas.DataFrame,
+        *,
+        limit: int = 20,
+    ) -> Comparison:
+        """Return what differs between `older` (in state `before`) and this one (in state `after`).
+
+        `writes` are the `RowWritten` facts between the two, whole; differences that acknowledged writes explain are
+        taken out, and every write is verified. At most `limit` examples a table.
+        """
+        ...
+
+
+class Probe(Protocol):
+    """Looks at a server now and then. It has no clock and no thread of its own."""
+
+    every_ns: int
+
+    def look(self) -> Iterable[Event]:
+        """Look once; return what is known for certain now. May change `every_ns` by what looking costs."""
+        ...
+
+    def close(self) -> Iterable[Event]:
+        """Return what was still open, and leave no connection behind."""
+        ...
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """A database that can be watched while a migration runs on it."""
+
+    def probes(self, journal: Journal) -> Sequence[Probe]:
+        """Return the probes to run while traffic runs; each has a connection of its own as observer."""
+        ...
+
+
+class Call(Protocol):
+    """A prepared kind of call as a session sees it: statements with $1 … $n, several make one transaction."""
+
+    name: str
+    statements: Sequence[str]
+
+
+class SessionAnswer(Protocol):
+    """How a call ended on a session."""
+
+    outcome: Outcome
+    code: str | None
+    message: str | None
+    returned: Sequence[Sequence[bytes | None]]  # first row returned by each statement, for writes with RETURNING
+
+
+class Session(Protocol):
+    """One non-blocking connection of the application. A refusal is an outcome, never an exception."""
+
+    pid: int
+
+    def fileno(self) -> int:
+        """Return the socket to wait on."""
+        ...
+
+    def send(self, call: int, values: Sequence[Sequence[bytes | None]], /) -> None:
+        """Begin a call: values per statement, in text form."""
+        ...
+
+    def advance(self) -> SessionAnswer | None:
+        """Go on after the socket became readable; None: not done yet."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Migration(Protocol):
+    """One change. What it raises is recorded, not handled."""
+
+    def prepare(self, url: str) -> None:
+        """Bring an empty database to the schema that the change starts from (nothing to do where data brings it)."""
+        ...
+
+    def forward(self, url: str, journal: Journal) -> None:
+        """Make the change as the migration's role."""
+        ...
+
+    def back(self, url: str, journal: Journal) -> None:
+        """Undo it; raises `NoWayBack` where there is none."""
+        ...
+
+
+class NoWayBack(Exception):  # a fact about the migration, not an error of ours
+    """There is no down-migration; the text says where it was looked for."""
+
+
+class MigrationFailed(Exception):  # a fact about the migration, not an error of ours
+    """The migration stopped; the text is the server's or the tool's, with the statement and its place."""
+
+
+class Tool(Protocol):
+    """A migration tool: one module in `rehearse.tools`."""
+
+    name: str
+
+    def open(self, scenario: Scenario) -> Migration:
+        """Read the migration's files; a file that is missing or cannot be parsed is a `Mistake`."""
+        ...
+
+
+class Check(Protocol):
+    """One question about a recording. Yields each place where the answer is no; raises NotMeasured."""
+
+    rule: Rule
+
+    def asked(self, recording: Recording, /) -> bool:
+        """Say whether the scenario asks it (a budget that is None is not asked)."""
+        ...
+
+    def __call__(self, recording: Recording, /) -> Iterable[Finding]:
+        """Yield the findings."""
+        ...
+
+
+class Renderer(Protocol):
+    """Writes a verdict for one kind of reader."""
+
+    suffix: ClassVar[str]
+
+    def __call__(self, recording: Recording, verdict: Verdict, /) -> str:
+        """Return the whole text."""
+        ...
