@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from rehearse import units
 from rehearse.events import History
@@ -20,6 +20,7 @@ from rehearse.events import History
 Nanoseconds = Annotated[
     int,
     BeforeValidator(units.duration_ns),
+    PlainSerializer(lambda ns: f"{ns}ns", when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "description": "a duration such as '250ms', '2s', '10min'"}),
 ]
 PerSecond = Annotated[
@@ -54,6 +55,14 @@ class EngineChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """A change of data that is meant: in a column, or (without `column`) rows of the table that come or go."""
+
+    table: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationChoice:
     """The change. `back = false` says that there is no way back and that this is accepted; None says nothing.
 
@@ -68,6 +77,7 @@ class MigrationChoice:
     transaction: Literal["file", "statement", "none"] = "file"
     settings: dict[str, Setting] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    effects: list[Effect] = field(default_factory=list)  # [[migration.effects]]: what is meant to change
     timeout: Nanoseconds | None = None  # each way; a migration still running then is cancelled, and that is recorded
 
 
@@ -136,7 +146,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableState:
-    """A table in a snapshot. Checksums are exact sums of keyed row (column) hashes, as decimal text; None: not measured."""
+    """A table in a snapshot. Checksums are exact sums of keyed row (column) hashes as decimal text, or None."""
 
     table: str  # with its schema unless that is "public"
     rows: int

@@ -1,0 +1,27 @@
+"""Every check: a function, its rule, and when it is asked.
+
+Locks (L…), timing (D…), integrity (I…), fidelity (F…), traffic (T…), and whether the run can be believed (R…).
+"""
+
+from __future__ import annotations
+
+from rehearse.checks import fidelity, integrity, locks, timing, traffic, trust
+from rehearse.errors import Mistake, near_miss
+from rehearse.protocols import Check
+
+CHECKS: tuple[Check, ...] = (
+    *locks.CHECKS,
+    *timing.CHECKS,
+    *integrity.CHECKS,
+    *fidelity.CHECKS,
+    *traffic.CHECKS,
+    *trust.CHECKS,
+)
+
+
+def by_code(code: str) -> Check:
+    """Return the check of this code; a Mistake with a near miss where there is none."""
+    found = next((one for one in CHECKS if one.rule.code == code.upper()), None)
+    if found is None:
+        raise Mistake(f"no check has the code {code!r}{near_miss(code.upper(), [one.rule.code for one in CHECKS])}")
+    return found

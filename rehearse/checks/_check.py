@@ -1,0 +1,69 @@
+"""The decorator that makes a check of a generator function and its rule's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from rehearse.errors import NotMeasured
+from rehearse.events import PhaseRan
+from rehearse.model import Finding, Recording, Rule
+
+Asks = Callable[[Recording], Iterable[Finding]]
+
+
+def always(_recording: Recording) -> bool:
+    """Say yes: the check has no budget that could be left out."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCheck:
+    """A rule, when it is asked, and the function that looks."""
+
+    rule: Rule
+    looks: Callable[[Recording, Rule], Iterable[Finding]]
+    is_asked: Callable[[Recording], bool]
+
+    def asked(self, recording: Recording, /) -> bool:
+        """Say whether the scenario asks it."""
+        return self.is_asked(recording)
+
+    def __call__(self, recording: Recording, /) -> Iterator[Finding]:
+        """Yield the findings; raises NotMeasured."""
+        yield from self.looks(recording, self.rule)
+
+
+def check(
+    rule: Rule, *, asked: Callable[[Recording], bool] = always
+) -> Callable[[Callable[[Recording, Rule], Iterable[Finding]]], FunctionCheck]:
+    """Make a check of a generator function `looks(recording, rule)`."""
+    return lambda looks: FunctionCheck(rule, looks, asked)
+
+
+def phases(recording: Recording, *, acting: bool = True) -> list[PhaseRan]:
+    """Return the phases that ran; with `acting`, those in which the migration acted."""
+    return [one for one in recording.history.of(PhaseRan) if one.acted_ns is not None or not acting]
+
+
+def phase(recording: Recording, name: str) -> PhaseRan | None:
+    """Return the phase of this name, or None where it did not run."""
+    return next((one for one in phases(recording, acting=False) if one.name == name), None)
+
+
+def went_back(recording: Recording) -> PhaseRan:
+    """Return the phase "back" if it ran to its end; else raise NotMeasured with the reason."""
+    back = phase(recording, "back")
+    if back is None:
+        raise NotMeasured(no_way_back(recording))
+    if back.error:
+        raise NotMeasured("the way back failed (see D003), so nothing can be said of what it restores")
+    return back
+
+
+def no_way_back(recording: Recording) -> str:
+    """Say in words why there was no phase "back"."""
+    forward = phase(recording, "forward")
+    if forward is not None and forward.error:
+        return "the way forward failed (see D002), so the way back was not tried"
+    return "no way back was rehearsed"

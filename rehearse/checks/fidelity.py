@@ -1,0 +1,130 @@
+"""F…: whether back means back, and again means again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rehearse.checks._check import check, phase, went_back
+from rehearse.errors import NotMeasured
+from rehearse.measures.fidelity import rollback
+from rehearse.model import Comparison, Finding, PropertyDifference, Recording, Rule, TableComparison
+
+
+def _asked(recording: Recording) -> bool:
+    return recording.scenario.budget.fidelity is not None and recording.scenario.migration.back is not False
+
+
+def _back(recording: Recording) -> Comparison:
+    went_back(recording)
+    found = recording.comparison("start", "back")
+    if found is None:
+        raise NotMeasured("the state after the way back was not compared with the start")
+    return found
+
+
+def _strict(recording: Recording) -> bool:
+    """Say whether every single loss breaks the budget, the usual case of fidelity = 1.0."""
+    return (recording.scenario.budget.fidelity or 0) >= 1
+
+
+def _say(one: PropertyDifference) -> str:
+    if one.after is None:
+        return f"{one.object}: {one.property} is lost (it was {one.before})"
+    if one.before is None:
+        return f"{one.object}: {one.property} is left over ({one.after})"
+    return f"{one.object}: {one.property} was {one.before} and is {one.after}"
+
+
+def _schema_findings(differences: Iterable[PropertyDifference], rule: Rule, phase_name: str) -> Iterator[Finding]:
+    for one in differences:
+        yield Finding(code=rule.code, phase=phase_name, where=one.object, says=_say(one), remedy=rule.remedy)
+
+
+@check(
+    Rule(
+        code="F001",
+        name="schema not restored",
+        asks="Is every property of the schema after the way back what it was at the start?",
+        harm="The old application runs on a schema that it was never tested with: a default, an index or a right is gone.",
+        remedy="Put into the down-migration whatever the finding names: defaults, indexes, rights and comments are "
+        "dropped with their column or table and do not come back by themselves.",
+    ),
+    asked=_asked,
+)
+def schema_restored(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each property that is lost, left over or another."""
+    comparison = _back(recording)
+    if not _within(recording, "schema"):
+        yield from _schema_findings(comparison.schema, rule, "back")
+
+
+@check(
+    Rule(
+        code="F002",
+        name="data not restored",
+        asks="Is every row and value after the way back what it was at the start, or what the application wrote since?",
+        harm="Rolling back destroys data; the backup is older than the orders.",
+        remedy="Keep what the way forward would drop (rename the column or move the values to another table, drop a "
+        "release later), and let the way back copy it back.",
+    ),
+    asked=_asked,
+)
+def data_restored(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each table and column with losses."""
+    comparison = _back(recording)
+    if _within(recording, "data"):
+        return
+    gone = {one.object for one in comparison.schema if one.property == "exists"}
+    for table in comparison.tables:
+        if f"table {table.table}" not in gone:
+            for says in _losses(table):
+                yield Finding(code=rule.code, phase="back", where=table.table, says=says, remedy=rule.remedy)
+
+
+def _losses(table: TableComparison) -> Iterator[str]:
+    if table.rows_missing:
+        yield f"{table.rows_missing:,} rows of {table.table} are lost"
+    if table.rows_unexpected:
+        yield f"{table.rows_unexpected:,} rows of {table.table} are left over"
+    for column in table.columns:
+        if column.values_changed:
+            lost = f", {column.values_lost:,} of them lost" if column.values_lost else ""
+            example = column.examples[0] if column.examples else None
+            shown = f"; for example key {example.key}: {example.before!r} became {example.after!r}" if example else ""
+            yield f"{column.values_changed:,} values of {table.table}.{column.column} did not come back{lost}{shown}"
+
+
+@check(
+    Rule(
+        code="F003",
+        name="again differs",
+        asks="Is the schema after the second way forward what it was after the first?",
+        harm="Environments that were rolled back once are no longer like the others.",
+        remedy="Let the way back remove exactly what the way forward makes; avoid IF NOT EXISTS, which hides leftovers.",
+    ),
+    asked=_asked,
+)
+def again_is_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield what differs between the first and the second way forward."""
+    went_back(recording)
+    again = phase(recording, "again")
+    if again is None or again.error:
+        raise NotMeasured("the second way forward did not run to its end")
+    comparison = recording.comparison("forward", "again")
+    if comparison is None:
+        raise NotMeasured("the two ways forward were not compared")
+    yield from _schema_findings(comparison.schema, rule, "again")
+    for table in comparison.tables:
+        for says in _losses(table):
+            yield Finding(code=rule.code, phase="again", where=table.table, says=says, remedy=rule.remedy)
+
+
+def _within(recording: Recording, part: str) -> bool:
+    """Say whether a part's fidelity is within a budget below 1; with a budget of 1 each loss counts."""
+    if _strict(recording):
+        return False
+    measured = getattr(rollback(recording), f"{part}_fidelity")
+    return measured is not None and measured >= (recording.scenario.budget.fidelity or 0)
+
+
+CHECKS = (schema_restored, data_restored, again_is_the_same)

@@ -1,0 +1,130 @@
+"""I…: what differs from what should be, the migration's declared effect and the traffic's writes taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rehearse.checks._check import check, phase
+from rehearse.errors import NotMeasured
+from rehearse.model import Comparison, Finding, Recording, Rule, TableComparison
+
+
+def _comparisons(recording: Recording) -> list[Comparison]:
+    """Return the comparisons with the start; raise NotMeasured where the migration ran and there is none."""
+    found = [one for one in recording.comparisons if one.before == "start"]
+    if not found:
+        raise NotMeasured("the data was not compared: " + _why_not(recording))
+    return found
+
+
+def _why_not(recording: Recording) -> str:
+    forward = phase(recording, "forward")
+    return "the migration did not run" if forward is None else "no snapshot after it"
+
+
+def _writes(recording: Recording, rule: Rule, kind: str) -> Iterator[Finding]:
+    for comparison in _comparisons(recording):
+        for table in comparison.tables:
+            count = table.lost_writes if kind == "lost" else table.phantom_writes
+            if count > _allowed(recording, kind):
+                yield _wrong_writes(recording, rule, comparison, table, kind, count)
+
+
+def _allowed(recording: Recording, kind: str) -> int:
+    return (recording.scenario.budget.lost_writes or 0) if kind == "lost" else 0
+
+
+def _wrong_writes(
+    recording: Recording, rule: Rule, comparison: Comparison, table: TableComparison, kind: str, count: int
+) -> Finding:
+    word = "acknowledged and are not there" if kind == "lost" else "refused and are there all the same"
+    first = next((one for one in table.wrong_writes if one.kind == kind), None)
+    example = ""
+    if first:
+        what = (
+            f"{first.column} = {first.written!r} was written, {first.found!r} is there" if first.column else "the row"
+        )
+        example = f"; for example key {first.key}: {what}" + (f" (call {first.call!r})" if first.call else "")
+    return Finding(
+        code=rule.code,
+        phase=comparison.after,
+        where=table.table,
+        says=f"{count:,} writes to {table.table} were {word}{example}",
+        remedy=rule.remedy,
+        measured=float(count),
+        allowed=float(_allowed(recording, kind)),
+    )
+
+
+@check(
+    Rule(
+        code="I001",
+        name="lost writes",
+        asks="Is a write that the application was told is done missing or overwritten afterwards?",
+        harm="Customers' orders are gone, and nobody was told.",
+        remedy="Let a backfill touch only rows and columns that nobody writes meanwhile, compute from the row's current "
+        "values in the same statement, and keep both forms in step by trigger or dual write until the switch.",
+    ),
+    asked=lambda recording: recording.scenario.budget.lost_writes is not None,
+)
+def lost_writes(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each table that lost acknowledged writes."""
+    yield from _writes(recording, rule, "lost")
+
+
+@check(
+    Rule(
+        code="I002",
+        name="phantom writes",
+        asks="Is a write there that the application was told has failed?",
+        harm="A retry makes it twice: orders are charged double.",
+        remedy="Look for triggers or rules that write outside the transaction that failed.",
+    ),
+)
+def phantom_writes(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each table that holds refused writes."""
+    yield from _writes(recording, rule, "phantom")
+
+
+@check(
+    Rule(
+        code="I003",
+        name="rows changed",
+        asks="Did rows vanish, appear or change, in columns that stay, by other hands than the traffic's?",
+        harm="Data that nobody meant to touch is not what it was.",
+        remedy='If the change is meant, declare it in migration.options.effects = ["table.column", …] (or "table" for '
+        "rows that come or go); else mend the migration.",
+    ),
+)
+def rows_changed(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each table whose rows or kept columns changed on the way forward without being declared."""
+    forward = recording.comparison("start", "forward")
+    if forward is None:
+        raise NotMeasured("the data was not compared: " + _why_not(recording))
+    declared = set(recording.scenario.migration.options.get("effects", ()))
+    for table in forward.tables:
+        if table.table in declared or f"table {table.table}" in _gone(forward):
+            continue
+        for says in _changes(table, declared):
+            yield Finding(code=rule.code, phase="forward", where=table.table, says=says, remedy=rule.remedy)
+
+
+def _gone(comparison: Comparison) -> set[str]:
+    """Return the tables that the migration dropped or made: a schema change and not a loss of rows."""
+    return {one.object for one in comparison.schema if one.property == "exists"}
+
+
+def _changes(table: TableComparison, declared: set[str]) -> Iterator[str]:
+    if table.rows_missing:
+        yield f"{table.rows_missing:,} rows of {table.table} are gone that no call deleted"
+    if table.rows_unexpected:
+        yield f"{table.rows_unexpected:,} rows of {table.table} are there that no call made"
+    for column in table.columns:
+        name = f"{table.table}.{column.column}"
+        if column.values_changed and name not in declared:
+            example = column.examples[0] if column.examples else None
+            shown = f"; for example key {example.key}: {example.before!r} became {example.after!r}" if example else ""
+            yield f"{column.values_changed:,} values of {name} changed{shown}"
+
+
+CHECKS = (lost_writes, phantom_writes, rows_changed)

@@ -1,0 +1,156 @@
+"""L…: what the migration's locks close, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rehearse.checks._check import check, phases
+from rehearse.errors import NotMeasured
+from rehearse.events import CallEnded, LockTaken, PhaseRan, Remarked, StatementRan
+from rehearse.measures.outage import Outage, outages
+from rehearse.model import Finding, Recording, Rule
+from rehearse.units import human_duration
+
+DEADLOCK = "40P01"
+
+_REMEDY = (
+    "Keep the strong lock short: do the long work under a weaker lock (CREATE INDEX CONCURRENTLY; ADD CONSTRAINT … "
+    "NOT VALID, then VALIDATE; a new column with batched backfill instead of a type change), put slow statements in "
+    "another transaction than the one that locks, and set a lock_timeout with retries so that nobody queues behind you."
+)
+
+
+def _has_budget(recording: Recording) -> bool:
+    return recording.scenario.budget.blocked is not None
+
+
+def _too_long(recording: Recording, rule: Rule, kind: str) -> Iterator[Finding]:
+    allowed = recording.scenario.budget.blocked or 0
+    for phase in phases(recording):
+        for outage in outages(recording, phase.name):
+            if outage.stops == kind and outage.longest_ns - outage.doubt_ns > allowed:
+                yield _closed(recording, rule, phase, outage)
+    _demand_locks(recording)
+
+
+def _closed(recording: Recording, rule: Rule, phase: PhaseRan, outage: Outage) -> Finding:
+    allowed = recording.scenario.budget.blocked or 0
+    blocked = "" if outage.calls_blocked is None else f"; {outage.calls_blocked:,} calls waited"
+    return Finding(
+        code=rule.code,
+        phase=phase.name,
+        where=outage.table,
+        says=f"{outage.table} was closed to {outage.stops} for {human_duration(outage.longest_ns)} at a stretch "
+        f"(± {human_duration(outage.doubt_ns)}), the budget is {human_duration(allowed)}"
+        f"{_culprit(recording, phase, outage)}{blocked}",
+        remedy=rule.remedy,
+        measured=outage.longest_ns / 1e6,
+        allowed=allowed / 1e6,
+    )
+
+
+def _culprit(recording: Recording, phase: PhaseRan, outage: Outage) -> str:
+    """Name the statement that asked for the longest of the locks that make the outage."""
+    locks = [
+        lock
+        for lock in recording.history.of(LockTaken)
+        if lock.table == outage.table and outage.stops in lock.stops and phase.at_ns <= lock.at_ns <= phase.ended_ns
+    ]
+    if not locks:
+        return ""
+    longest = max(locks, key=lambda lock: (lock.released_ns or phase.ended_ns) - lock.at_ns)
+    statement = next(
+        (
+            one
+            for one in recording.history.of(StatementRan)
+            if one.n == longest.statement and phase.at_ns <= one.at_ns <= phase.ended_ns
+        ),
+        None,
+    )
+    if statement is None:
+        return f" ({longest.mode})"
+    place = f", {statement.file}" if statement.file else ""
+    return f" (statement {statement.n}{place}: {_short(statement.sql)}; {longest.mode})"
+
+
+def _short(sql: str) -> str:
+    words = " ".join(sql.split())
+    return words if len(words) <= 80 else words[:79] + "…"
+
+
+def _demand_locks(recording: Recording) -> None:
+    """Raise NotMeasured where statements ran and the observer of locks saw nothing or had gaps."""
+    remarks = [one for one in recording.history.of(Remarked) if one.source == "locks" and one.weakens]
+    if remarks:
+        raise NotMeasured(remarks[0].says)
+    if recording.history.of(StatementRan) and not recording.history.of(LockTaken):
+        raise NotMeasured("no lock of the migration was seen, though it ran statements")
+
+
+@check(
+    Rule(
+        code="L001",
+        name="closed to reads",
+        asks="Is any table closed to reads for longer than budget.blocked at a stretch?",
+        harm="Every call that reads the table waits, sessions pile up behind it, and the pool runs dry: an outage.",
+        remedy=_REMEDY,
+    ),
+    asked=_has_budget,
+)
+def closed_to_reads(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield the tables that were closed to reads for too long, the queue behind a waiting lock included."""
+    yield from _too_long(recording, rule, "reads")
+
+
+@check(
+    Rule(
+        code="L002",
+        name="closed to writes",
+        asks="Is any table closed to writes for longer than budget.blocked at a stretch?",
+        harm="Every call that writes the table waits; orders are not taken, and the pool runs dry.",
+        remedy=_REMEDY,
+    ),
+    asked=_has_budget,
+)
+def closed_to_writes(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield the tables that were closed to writes for too long, the queue behind a waiting lock included."""
+    yield from _too_long(recording, rule, "writes")
+
+
+@check(
+    Rule(
+        code="L003",
+        name="deadlock",
+        asks="Did the migration deadlock with the application?",
+        harm="The server kills one of the two: the application's transaction is lost, or the migration stops half-way.",
+        remedy="Lock tables in the order in which the application does, one table a transaction, and retry.",
+    ),
+)
+def deadlocks(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each phase in which the server ended a call or a statement as the victim of a deadlock."""
+    calls = recording.history.frame(CallEnded)
+    for phase in phases(recording):
+        inside = calls[(calls["at_ns"] >= phase.at_ns) & (calls["at_ns"] <= phase.ended_ns)]
+        victims = inside[inside["code"] == DEADLOCK]
+        statements = [
+            one
+            for one in recording.history.of(StatementRan)
+            if one.code == DEADLOCK and phase.at_ns <= one.at_ns <= phase.ended_ns
+        ]
+        if len(victims) or statements:
+            who = [f"{len(victims)} calls of the application ({', '.join(sorted(set(victims['call'])))})"] * bool(
+                len(victims)
+            )
+            who += [f"the migration's statement {one.n}: {_short(one.sql)}" for one in statements]
+            yield Finding(
+                code=rule.code,
+                phase=phase.name,
+                where=", ".join(sorted(set(victims["call"]))) or "migration",
+                says=f"the server ended {' and '.join(who)} to break a deadlock",
+                remedy=rule.remedy,
+                measured=float(len(victims) + len(statements)),
+                allowed=0,
+            )
+
+
+CHECKS = (closed_to_reads, closed_to_writes, deadlocks)

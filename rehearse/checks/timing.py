@@ -1,0 +1,103 @@
+"""D…: whether the migration runs to its end, each way, and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rehearse.checks._check import check, phase, phases
+from rehearse.errors import NotMeasured
+from rehearse.events import PhaseRan
+from rehearse.model import Finding, Recording, Rule
+from rehearse.units import human_duration
+
+
+@check(
+    Rule(
+        code="D001",
+        name="duration",
+        asks="Does the migration take longer than budget.duration, each way?",
+        harm="The release window is over before the migration is.",
+        remedy="Split the change so that the long part runs outside the window: batched backfill, concurrent index, "
+        "validation later. `rehearse estimate` tells what production's size will take.",
+    ),
+    asked=lambda recording: recording.scenario.budget.duration is not None,
+)
+def duration(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each phase in which the migration acted for too long."""
+    allowed = recording.scenario.budget.duration or 0
+    for one in phases(recording):
+        took = (one.finished_ns or one.ended_ns) - (one.acted_ns or one.at_ns)
+        if took > allowed:
+            yield Finding(
+                code=rule.code,
+                phase=one.name,
+                where=one.name,
+                says=f"{one.name} took {human_duration(took)}, the budget is {human_duration(allowed)}",
+                remedy=rule.remedy,
+                measured=took / 1e9,
+                allowed=allowed / 1e9,
+            )
+
+
+@check(
+    Rule(
+        code="D002",
+        name="forward fails",
+        asks="Does the migration run to its end?",
+        harm="The release stops half-way, and what ran outside a transaction stays.",
+        remedy="Mend the statement that the server refuses; where rows stand in the way, clean them first in a "
+        "migration of its own.",
+    ),
+)
+def forward_runs(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield the error of the way forward."""
+    forward = phase(recording, "forward")
+    if forward is None:
+        raise NotMeasured("the migration was not run")
+    yield from _failed(forward, rule)
+
+
+@check(
+    Rule(
+        code="D003",
+        name="back fails",
+        asks="Does the way back run to its end?",
+        harm="The release cannot be taken back when it must be.",
+        remedy="Write and rehearse the down-migration; where there can be none, say `back = false` and plan a restore.",
+    ),
+    asked=lambda recording: recording.scenario.migration.back is not False,
+)
+def back_runs(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield the error of the way back, a missing one included; unknown where it was not tried."""
+    back = phase(recording, "back")
+    if back is None:
+        forward = phase(recording, "forward")
+        if forward is not None and forward.error:
+            raise NotMeasured("the way forward failed, so the way back was not tried")
+        raise NotMeasured("no way back was given: name migration.back, or say back = false to accept that")
+    yield from _failed(back, rule)
+
+
+@check(
+    Rule(
+        code="D004",
+        name="again fails",
+        asks="Does the migration run a second time after it was taken back?",
+        harm="After a roll-back the next release cannot go out: what the way back left over is in the way.",
+        remedy="Let the way back remove all that the way forward makes, types, indexes and functions included.",
+    ),
+    asked=lambda recording: phase(recording, "again") is not None,
+)
+def again_runs(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield the error of the second way forward."""
+    again = phase(recording, "again")
+    if again is not None:
+        yield from _failed(again, rule)
+
+
+def _failed(one: PhaseRan, rule: Rule) -> Iterator[Finding]:
+    if one.error:
+        yield Finding(code=rule.code, phase=one.name, where=one.name, says=one.error, remedy=rule.remedy)
+
+
+CHECKS = (duration, forward_runs, back_runs, again_runs)

@@ -1,0 +1,76 @@
+"""R…: whether this run can be believed. What these find makes the verdict unknown, never failed and never passed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rehearse.checks._check import check, phase
+from rehearse.errors import NotMeasured
+from rehearse.events import Remarked
+from rehearse.measures.latency import latencies
+from rehearse.model import Finding, Recording, Rule
+
+ON_TIME_SHARE = 0.99
+BASELINE_ERRORS = 0.05
+
+
+@check(
+    Rule(
+        code="R001",
+        name="traffic on time",
+        asks="Did the driver send at least 99 % of the baseline's calls within 5 ms of when they were due?",
+        harm="Latencies then tell of the test machine and not of the database.",
+        remedy="Lower workload.rate, or run on a machine with more cores or less other work.",
+    ),
+)
+def on_time(recording: Recording, _rule: Rule) -> Iterator[Finding]:
+    """Raise NotMeasured where the driver was late in the baseline."""
+    before = latencies(recording, "baseline")
+    if before is None or not before.due:
+        raise NotMeasured("there was no baseline traffic")
+    if before.on_time_share is not None and before.on_time_share < ON_TIME_SHARE:
+        raise NotMeasured(
+            f"only {before.on_time_share:.1%} of the baseline's calls were sent within 5 ms of when they were due"
+        )
+    yield from ()
+
+
+@check(
+    Rule(
+        code="R002",
+        name="baseline sound",
+        asks="Does the traffic work before the migration begins?",
+        harm="Errors that were there before would be taken for the migration's, or hide it.",
+        remedy="Mend the calls that fail in the baseline: their message stands in the report.",
+    ),
+)
+def baseline_works(recording: Recording, _rule: Rule) -> Iterator[Finding]:
+    """Raise NotMeasured where calls failed or were missed in the baseline."""
+    before = latencies(recording, "baseline")
+    if phase(recording, "baseline") is None or before is None or not before.due:
+        raise NotMeasured("there was no baseline traffic")
+    bad = before.failed + before.unknown + before.missed
+    if bad > BASELINE_ERRORS * before.due:
+        raise NotMeasured(f"{bad:,} of {before.due:,} calls failed or were missed before the migration began")
+    yield from ()
+
+
+@check(
+    Rule(
+        code="R003",
+        name="observers saw all",
+        asks="Was anything left unseen that a check needs?",
+        harm="A lock or a loss that nobody looked for is not in the report.",
+        remedy="Read the remarks; most name a setting or a right that the observer lacks.",
+    ),
+)
+def nothing_unseen(recording: Recording, _rule: Rule) -> Iterator[Finding]:
+    """Raise NotMeasured with the first remark that weakens what was measured."""
+    remarks = [one for one in recording.history.of(Remarked) if one.weakens]
+    if remarks:
+        more = f" (and {len(remarks) - 1} more remarks)" if len(remarks) > 1 else ""
+        raise NotMeasured(f"{remarks[0].source}: {remarks[0].says}{more}")
+    yield from ()
+
+
+CHECKS = (on_time, baseline_works, nothing_unseen)

@@ -1,0 +1,1 @@
+"""Text to frozen values; every complaint names the file, the key and a near miss."""

@@ -1,0 +1,175 @@
+"""A scenario file to a Scenario, with complaints that a person can act on."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from rehearse.errors import ScenarioMistake, near_miss
+from rehearse.model import Budget, Scenario
+
+
+def read(path: Path) -> Scenario:
+    """Read a scenario file; what is wrong with it is one ScenarioMistake, a line for each complaint."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ScenarioMistake(f"{path}: there is no such file; `rehearse init` writes a first one") from None
+    except IsADirectoryError:
+        raise ScenarioMistake(f"{path} is a folder; name the scenario's .toml in it") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioMistake(f"{path}: not valid TOML: {error}") from None
+    return parse(values, where=str(path), file=path.resolve())
+
+
+def parse(values: Mapping[str, Any], *, where: str = "scenario", file: Path | None = None) -> Scenario:
+    """Return the Scenario that plain values describe."""
+    complaints = list(_unknown_keys(values, Scenario, ""))
+    try:
+        scenario: Scenario = _adapter().validate_python({**values, "file": file} if file else values)
+    except ValidationError as error:
+        complaints += [
+            _complaint(one, values) for one in error.errors() if one["type"] != "unexpected_keyword_argument"
+        ]
+        raise ScenarioMistake("\n".join(f"{where}: {one}" for one in dict.fromkeys(complaints))) from None
+    if complaints:
+        raise ScenarioMistake("\n".join(f"{where}: {one}" for one in complaints))
+    _consistent(scenario, where)
+    return scenario
+
+
+def with_options(
+    scenario: Scenario,
+    *,
+    scale: float | None = None,
+    seed: int | None = None,
+    engine: str | None = None,
+    via: str | None = None,
+    budget: Iterable[str] = (),
+) -> Scenario:
+    """Return the scenario with the command line's words in the place of its own."""
+    if scale is not None:
+        scenario = replace(scenario, data=replace(scenario.data, scale=scale))
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
+    if engine is not None:
+        name, _, version = engine.partition(":")
+        scenario = replace(scenario, engine=replace(scenario.engine, name=name, version=version or None))
+    if via is not None:
+        scenario = replace(scenario, engine=replace(scenario.engine, **_via(via)))
+    return with_budget(scenario, budget)
+
+
+def with_budget(scenario: Scenario, changes: Iterable[str]) -> Scenario:
+    """Return the scenario with budgets such as "blocked=250ms" or "slowdown=none" in the place of its own."""
+    values: dict[str, Any] = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        known = [one.name for one in fields(Budget)]
+        if not equals or key not in known:
+            raise ScenarioMistake(f"--budget {change}: write KEY=VALUE{near_miss(key, known)}")
+        values[key] = _budget_value(key, text)
+    return replace(scenario, budget=replace(scenario.budget, **values)) if values else scenario
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a scenario file."""
+    described = _adapter().json_schema(ref_template="#/$defs/{model}")
+    for part in (described, *described.get("$defs", {}).values()):
+        part["additionalProperties"] = False
+    described["properties"].pop("file")
+    described["properties"]["$schema"] = {"type": "string"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "a scenario of rehearse"} | described
+
+
+def _via(text: str) -> dict[str, Any]:
+    if "://" in text:
+        return {"via": "url", "url": text}
+    known = ("embedded", "binary", "docker")
+    if text not in known:
+        raise ScenarioMistake(f"--via {text}: write embedded, binary, docker or a URL{near_miss(text, known)}")
+    return {"via": text}
+
+
+def _budget_value(key: str, text: str) -> Any:
+    if text.lower() == "none":
+        return None
+    number = text.replace(".", "", 1).isdigit() and key not in ("blocked", "duration")
+    try:
+        return getattr(_budget().validate_python({key: float(text) if number else text}), key)
+    except ValidationError as error:
+        raise ScenarioMistake(
+            f"--budget {key}={text}: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+        ) from None
+
+
+def _unknown_keys(values: Any, kind: Any, path: str) -> Iterable[str]:
+    if not isinstance(values, Mapping):
+        return
+    hints = get_type_hints(kind)
+    known = [name for name in hints if name != "file"]
+    for key, value in values.items():
+        here = f"{path}{key}"
+        if key not in known and key != "$schema":
+            yield f"{here}: there is no such key{near_miss(key, known)}"
+        elif is_dataclass(hints.get(key)):
+            yield from _unknown_keys(value, hints[key], f"{here}.")
+        elif isinstance(value, list):
+            inner = next((one for one in get_args(hints.get(key)) if is_dataclass(one)), None)
+            for number, one in enumerate(value if inner else ()):
+                yield from _unknown_keys(one, inner, f"{here}[{number}].")
+
+
+def _complaint(error: ErrorDetails, values: Mapping[str, Any]) -> str:
+    steps = [step for step in error["loc"] if isinstance(step, int) or not _is_branch(str(step))]
+    key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
+    if error["type"] == "missing":
+        return f"{key}: this key is needed"
+    if error["type"] == "literal_error":
+        words = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
+        return f"{key} = {error['input']!r}{near_miss(str(error['input']), words)}"
+    return f"{key} = {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _is_branch(step: str) -> bool:
+    """Say whether a step of an error's place names a branch of a union and not a key."""
+    return step in ("str", "int", "float", "bool") or "[" in step
+
+
+def _consistent(scenario: Scenario, where: str) -> None:
+    data, engine, workload = scenario.data, scenario.engine, scenario.workload
+    sources = [name for name in ("profile", "load", "dump") if getattr(data, name)]
+    if len(sources) > 1:
+        raise ScenarioMistake(f"{where}: data names {' and '.join(sources)}; keep one")
+    if data.profile and not (scenario.migration.schema or scenario.migration.prepare or _brings_schema(scenario)):
+        raise ScenarioMistake(
+            f"{where}: migration.schema: data.profile fills tables that nothing makes; name the SQL file of the schema"
+        )
+    if engine.via == "url" and not engine.url:
+        raise ScenarioMistake(f"{where}: engine.url: via = 'url' needs the URL of a server that you call disposable")
+    if engine.url and engine.via != "url":
+        raise ScenarioMistake(f"{where}: engine.url is given but engine.via = {engine.via!r}; write via = 'url'")
+    twice = {call.name for call in workload.calls if [one.name for one in workload.calls].count(call.name) > 1}
+    if twice:
+        raise ScenarioMistake(f"{where}: workload.calls: the name {sorted(twice)[0]!r} is given twice")
+
+
+def _brings_schema(scenario: Scenario) -> bool:
+    return scenario.migration.tool not in ("sql", "command")
+
+
+@cache
+def _adapter() -> TypeAdapter[Scenario]:
+    return TypeAdapter(Scenario)
+
+
+@cache
+def _budget() -> TypeAdapter[Budget]:
+    return TypeAdapter(Budget)

@@ -1,0 +1,1 @@
+"""What a rehearsal wrote down: the journal while it runs, the history afterwards, both ends in a folder."""
