@@ -92,8 +92,8 @@ def phantom_writes(recording: Recording, rule: Rule) -> Iterator[Finding]:
         name="rows changed",
         asks="Did rows vanish, appear or change, in columns that stay, by other hands than the traffic's?",
         harm="Data that nobody meant to touch is not what it was.",
-        remedy='If the change is meant, declare it in migration.options.effects = ["table.column", …] (or "table" for '
-        "rows that come or go); else mend the migration.",
+        remedy="If the change is meant, declare it: [[migration.effects]] with table and column (table alone for rows "
+        "that come or go); else mend the migration.",
     ),
 )
 def rows_changed(recording: Recording, rule: Rule) -> Iterator[Finding]:
