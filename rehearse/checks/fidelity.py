@@ -45,7 +45,7 @@ def _schema_findings(differences: Iterable[PropertyDifference], rule: Rule, phas
         code="F001",
         name="schema not restored",
         asks="Is every property of the schema after the way back what it was at the start?",
-        harm="The old application runs on a schema that it was never tested with: a default, an index or a right is gone.",
+        harm="The old application runs on a schema it was never tested with: a default, an index or a right is gone.",
         remedy="Put into the down-migration whatever the finding names: defaults, indexes, rights and comments are "
         "dropped with their column or table and do not come back by themselves.",
     ),
@@ -100,7 +100,7 @@ def _losses(table: TableComparison) -> Iterator[str]:
         name="again differs",
         asks="Is the schema after the second way forward what it was after the first?",
         harm="Environments that were rolled back once are no longer like the others.",
-        remedy="Let the way back remove exactly what the way forward makes; avoid IF NOT EXISTS, which hides leftovers.",
+        remedy="Let the way back remove just what the way forward makes; avoid IF NOT EXISTS, which hides leftovers.",
     ),
     asked=_asked,
 )

@@ -23,37 +23,34 @@ def _why_not(recording: Recording) -> str:
 
 
 def _writes(recording: Recording, rule: Rule, kind: str) -> Iterator[Finding]:
+    allowed = (recording.scenario.budget.lost_writes or 0) if kind == "lost" else 0
     for comparison in _comparisons(recording):
         for table in comparison.tables:
             count = table.lost_writes if kind == "lost" else table.phantom_writes
-            if count > _allowed(recording, kind):
-                yield _wrong_writes(recording, rule, comparison, table, kind, count)
+            if count > allowed:
+                yield _wrong_writes(rule, comparison.after, table, kind=kind, allowed=allowed)
 
 
-def _allowed(recording: Recording, kind: str) -> int:
-    return (recording.scenario.budget.lost_writes or 0) if kind == "lost" else 0
-
-
-def _wrong_writes(
-    recording: Recording, rule: Rule, comparison: Comparison, table: TableComparison, kind: str, count: int
-) -> Finding:
+def _wrong_writes(rule: Rule, phase: str, table: TableComparison, *, kind: str, allowed: int) -> Finding:
+    count = table.lost_writes if kind == "lost" else table.phantom_writes
     word = "acknowledged and are not there" if kind == "lost" else "refused and are there all the same"
-    first = next((one for one in table.wrong_writes if one.kind == kind), None)
-    example = ""
-    if first:
-        what = (
-            f"{first.column} = {first.written!r} was written, {first.found!r} is there" if first.column else "the row"
-        )
-        example = f"; for example key {first.key}: {what}" + (f" (call {first.call!r})" if first.call else "")
     return Finding(
         code=rule.code,
-        phase=comparison.after,
+        phase=phase,
         where=table.table,
-        says=f"{count:,} writes to {table.table} were {word}{example}",
+        says=f"{count:,} writes to {table.table} were {word}{_example(table, kind)}",
         remedy=rule.remedy,
         measured=float(count),
-        allowed=float(_allowed(recording, kind)),
+        allowed=float(allowed),
     )
+
+
+def _example(table: TableComparison, kind: str) -> str:
+    first = next((one for one in table.wrong_writes if one.kind == kind), None)
+    if first is None:
+        return ""
+    cell = f"{first.column} = {first.written!r} was written, {first.found!r} is there" if first.column else "the row"
+    return f"; for example key {first.key}: {cell}" + (f" (call {first.call!r})" if first.call else "")
 
 
 @check(
@@ -101,9 +98,10 @@ def rows_changed(recording: Recording, rule: Rule) -> Iterator[Finding]:
     forward = recording.comparison("start", "forward")
     if forward is None:
         raise NotMeasured("the data was not compared: " + _why_not(recording))
-    declared = set(recording.scenario.migration.options.get("effects", ()))
+    effects = recording.scenario.migration.effects
+    declared = {f"{one.table}.{one.column}" if one.column else one.table for one in effects}
     for table in forward.tables:
-        if table.table in declared or f"table {table.table}" in _gone(forward):
+        if f"table {table.table}" in _gone(forward):
             continue
         for says in _changes(table, declared):
             yield Finding(code=rule.code, phase="forward", where=table.table, says=says, remedy=rule.remedy)
@@ -115,9 +113,9 @@ def _gone(comparison: Comparison) -> set[str]:
 
 
 def _changes(table: TableComparison, declared: set[str]) -> Iterator[str]:
-    if table.rows_missing:
+    if table.rows_missing and table.table not in declared:
         yield f"{table.rows_missing:,} rows of {table.table} are gone that no call deleted"
-    if table.rows_unexpected:
+    if table.rows_unexpected and table.table not in declared:
         yield f"{table.rows_unexpected:,} rows of {table.table} are there that no call made"
     for column in table.columns:
         name = f"{table.table}.{column.column}"
