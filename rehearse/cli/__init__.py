@@ -1,0 +1,102 @@
+"""The command line: `rehearse COMMAND`. Each command is a module, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from rehearse.errors import RehearseError
+
+# command: (module, function, one line of help: shown without importing the module)
+COMMANDS = {
+    "run": ("run", "Rehearse scenarios: forward, back and forward again, under traffic."),
+    "judge": ("judge", "Judge an old recording again; needs no server."),
+    "report": ("report", "Write a recording's report as html, md, json, junit, sarif or plan."),
+    "explain": ("explain", "Say what a check asks, the harm, and the remedy."),
+    "init": ("init", "Write a first scenario for the project in this folder."),
+    "list": ("list_", "List engines, tools, checks or reports."),
+    "doctor": ("doctor", "Say what can be rehearsed on this machine, what is missing, how to get it."),
+    "data": ("data", "Make a dataset from a profile, into a database or files."),
+    "schema": ("schema", "Print the JSON Schema of a scenario, a profile or a report."),
+    "completion": ("completion", "Print the shell completion for bash, zsh or fish."),
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands' names and lines, and imports a command only to run it or to show its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"rehearse.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from rehearse.errors import near_miss  # noqa: PLC0415
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no such command {args[0]!r}{near_miss(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "-V", "--version", package_name="rehearse-migrations", prog_name="rehearse")
+def group() -> None:
+    r"""Know what a database migration will do before production does it.
+
+    \b
+    rehearse init                    write a first scenario for this project
+    rehearse run scenario.toml       rehearse it; the report's path is the last line
+    rehearse explain L001            what a finding means
+
+    Exit codes: 0 passed, 1 failed, 2 a mistake in what was asked, 3 could not tell, 4 too big for this machine,
+    130 interrupted.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; a user's mistake is one message and an exit code, never a traceback."""
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(_guarded(lambda: group.main(standalone_mode=False)))
+
+
+def _terminated(_number: int, _frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _guarded(call: Callable[[], Any]) -> int:
+    try:
+        return _code(call())
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except click.ClickException as mistake:
+        mistake.show()
+        return 2
+    except RehearseError as error:
+        for line in str(error).splitlines():
+            click.echo(f"rehearse: {line}", err=True)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("rehearse: interrupted; nothing was left behind", err=True)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def _code(result: Any) -> int:
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,29 @@
+"""`rehearse schema scenario|profile|report`: the JSON Schemas."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command("schema")
+@click.argument("what", type=click.Choice(["scenario", "profile", "report"]))
+def command(what: str) -> None:
+    """Print the JSON Schema of a scenario file, a profile file or report.json."""
+    click.echo(json.dumps(_schema(what), ensure_ascii=False, indent=2))
+
+
+def _schema(what: str) -> dict[str, Any]:
+    if what == "scenario":
+        from rehearse.reading import scenario  # noqa: PLC0415
+
+        return scenario.schema()
+    if what == "profile":
+        from rehearse.reading import profile  # noqa: PLC0415
+
+        return profile.schema()
+    from rehearse.reports import report_schema  # noqa: PLC0415
+
+    return report_schema()
