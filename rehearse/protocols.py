@@ -5,13 +5,14 @@ What only some engines can do is a second, small Protocol that is asked with `is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
-from rehearse.events import Event, Journal, Outcome
+from rehearse.events import Event, Journal, Outcome, StatementRan
 from rehearse.model import (
     Comparison,
     EngineChoice,
@@ -151,12 +152,60 @@ class Probe(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What one statement of the migration did to the database. None: not measured."""
+
+    wal_bytes: int | None = None
+    rewrites: tuple[str, ...] | None = None  # tables whose file was replaced
+
+
+Ask = Callable[[str], Sequence[Sequence[str | None]]]
+"""Runs a read-only query on the migration's own connection, inside its transaction, and returns its rows as text."""
+
+
+class Onlooker(Protocol):
+    """Looks at the migration's session between two of its statements, while its locks are still held."""
+
+    def between(self, session: int, statement: int, ask: Ask | None, /) -> Effects:
+        """Note what `session` holds after its statement `n`, and return what that statement did.
+
+        Called once with 0 before the first statement, then after every statement, in a transaction or not. `ask` is
+        None where the connection cannot answer (a failed transaction, a lost connection). Costs about 1 ms.
+        """
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A migration that sends its own statements, so that an onlooker can be called between them."""
+
+    def watch(self, onlooker: Onlooker, /) -> None:
+        """Take the onlooker for the next `forward` or `back`."""
+        ...
+
+
+class Watch(Protocol):
+    """All that looks at one database in one phase."""
+
+    probes: Sequence[Probe]
+    onlooker: Onlooker
+
+    def statements(self) -> Sequence[StatementRan]:
+        """Return the migration's statements since the watch began as the server saw them, for tools that tell none."""
+        ...
+
+    def finish(self, statements: Sequence[StatementRan], /) -> None:
+        """Close everything; write what the looks and the statements together say of the locks."""
+        ...
+
+
 @runtime_checkable
 class Watchable(Protocol):
     """A database that can be watched while a migration runs on it."""
 
-    def probes(self, journal: Journal) -> Sequence[Probe]:
-        """Return the probes to run while traffic runs; each has a connection of its own as observer."""
+    def watch(self, journal: Journal) -> Watch:
+        """Begin a watch: its probes, each with a connection of its own as observer, are then to be run by the caller."""
         ...
 
 
