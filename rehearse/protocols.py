@@ -205,7 +205,7 @@ class Watchable(Protocol):
     """A database that can be watched while a migration runs on it."""
 
     def watch(self, journal: Journal) -> Watch:
-        """Begin a watch: its probes, each with a connection of its own as observer, are then to be run by the caller."""
+        """Begin a watch; the caller runs its probes, each of which has a connection of its own as observer."""
         ...
 
 
