@@ -1,0 +1,55 @@
+"""The library face: what `import rehearse` offers beside the nouns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rehearse.judging import judge
+from rehearse.model import Recording, Scenario, Verdict
+from rehearse.reading.scenario import parse, read, with_budget
+from rehearse.recording.folder import load
+from rehearse.registry import renderer
+from rehearse.rehearsal import Progress
+from rehearse.rehearsal import run as rehearse_scenario
+from rehearse.reports.folder import write
+
+__all__ = ["judge", "load", "render", "run", "save", "scenario"]
+
+
+def scenario(source: Scenario | Path | str | Mapping[str, Any], *, folder: Path | None = None) -> Scenario:
+    """Return a Scenario from a file's path or from plain values as a scenario file has them.
+
+    Paths in plain values are relative to `folder`, or to the current folder.
+    """
+    if isinstance(source, Scenario):
+        return source
+    if isinstance(source, Mapping):
+        return parse(source, file=(folder or Path.cwd()) / "scenario.toml")
+    return read(Path(source))
+
+
+def run(
+    source: Scenario | Path | str | Mapping[str, Any],
+    *,
+    budget: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Recording:
+    """Rehearse a scenario (a file, or its values) on a disposable database and return the recording.
+
+    Raises `rehearse.errors.Mistake` for what cannot be run; what the migration does wrong is in the recording.
+    """
+    changes = [f"{key}={value}" for key, value in (budget or {}).items()]
+    return rehearse_scenario(with_budget(scenario(source), changes), progress=progress)
+
+
+def render(recording: Recording, verdict: Verdict | None = None, *, form: str = "md") -> str:
+    """Return the report as "html", "md", "json", "junit", "sarif", "plan" or "terminal" text."""
+    return renderer(form)(recording, verdict or judge(recording))
+
+
+def save(recording: Recording, folder: Path | str, verdict: Verdict | None = None) -> Path:
+    """Write recording and reports into a folder and return the path of its report.html."""
+    write(recording, verdict or judge(recording), Path(folder))
+    return Path(folder) / "report.html"

@@ -1,0 +1,156 @@
+"""pytest: scenarios as tests (`pytest --rehearse`, one item a check out of one run), and the fixture `rehearse`.
+
+A scenario file is collected where it is named `*.toml` and stands in a folder given by `--rehearse=FOLDER` or by the
+ini option `rehearse_scenarios` (default: scenarios). The fixture `rehearse` is a function: it rehearses what it is
+given, fails the test with the findings when the verdict is not "passed", and returns the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from rehearse.model import Answer, Recording, Scenario, Verdict
+    from rehearse.protocols import Check
+
+RUNS = pytest.StashKey["dict[Path, Verdict]"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --rehearse, --rehearse-scale, --rehearse-reports, and the ini option rehearse_scenarios."""
+    group = parser.getgroup("rehearse", "rehearsing database migrations")
+    group.addoption("--rehearse", action="store_true", help="Collect scenarios (*.toml) as tests: one item a check.")
+    group.addoption("--rehearse-scale", type=float, metavar="X", help="Share of the profile's row counts.")
+    group.addoption("--rehearse-reports", metavar="DIR", help="Folder of the reports; default: reports.")
+    parser.addini(
+        "rehearse_scenarios", "Glob patterns of scenario files.", type="args", default=["scenarios/**/*.toml"]
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make a place for the verdicts of the scenarios that ran."""
+    config.stash[RUNS] = {}
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a scenario file: one that a pattern of rehearse_scenarios matches, or that was named itself."""
+    config = parent.config
+    if not config.getoption("rehearse") or file_path.suffix != ".toml":
+        return None
+    named = any(Path(str(arg).partition("::")[0]).resolve() == file_path for arg in config.args)
+    patterns: list[str] = config.getini("rehearse_scenarios")
+    if named or any(file_path in set(config.rootpath.glob(pattern)) for pattern in patterns):
+        return ScenarioFile.from_parent(parent, path=file_path)
+    return None
+
+
+class ScenarioFile(pytest.File):
+    """A scenario: an item for each check that it asks."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Read the scenario and yield its checks; a file that is no scenario is a collection error with its words."""
+        from rehearse.checks import CHECKS  # noqa: PLC0415
+        from rehearse.errors import RehearseError  # noqa: PLC0415
+        from rehearse.reading.scenario import read, with_options  # noqa: PLC0415
+
+        try:
+            scenario = with_options(read(self.path), scale=self.config.getoption("rehearse_scale"))
+        except RehearseError as error:
+            raise self.CollectError(str(error)) from None
+        for check in CHECKS:
+            yield CheckItem.from_parent(
+                self, name=f"{check.rule.code} {check.rule.name}", scenario=scenario, check=check
+            )
+
+
+class CheckItem(pytest.Item):
+    """One check of one scenario. The first of a scenario's items rehearses it."""
+
+    def __init__(self, *, scenario: Scenario, check: Check, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scenario = scenario
+        self.check = check
+
+    def runtest(self) -> None:
+        """Fail with the findings, and with the reason where it could not be told; skip what was not asked."""
+        verdict = _verdict(self.config, self.scenario, self.path)
+        answer = next((one for one in verdict.answers if one.rule.code == self.check.rule.code), None)
+        if answer is None:
+            pytest.skip("the scenario does not ask this")
+        if answer.status != "passed":
+            raise NotPassed(answer)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show findings and remedies as words; an error of ours as pytest shows errors."""
+        from rehearse.errors import RehearseError  # noqa: PLC0415
+
+        if isinstance(excinfo.value, NotPassed | RehearseError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Name the item by its scenario and check."""
+        return self.path, None, f"{self.scenario.name}: {self.name}"
+
+
+class NotPassed(Exception):
+    """A check that failed, or that could not tell."""
+
+    def __init__(self, answer: Answer) -> None:
+        lines = [f"{one.phase or ''} {one.where}: {one.says}\n  remedy: {one.remedy}" for one in answer.findings]
+        lines += [f"could not tell: {answer.reason}"] if answer.reason else []
+        super().__init__("\n".join(line.strip() for line in lines))
+
+
+def _verdict(config: pytest.Config, scenario: Scenario, path: Path) -> Verdict:
+    """Return the verdict of a scenario, rehearsing it the first time."""
+    runs = config.stash[RUNS]
+    if path not in runs:
+        recording, verdict = _rehearsed(scenario)
+        _write(recording, verdict, config)
+        runs[path] = verdict
+    return runs[path]
+
+
+def _rehearsed(scenario: Scenario) -> tuple[Recording, Verdict]:
+    from rehearse.judging import judge  # noqa: PLC0415
+    from rehearse.rehearsal import run  # noqa: PLC0415
+
+    recording = run(scenario)
+    return recording, judge(recording)
+
+
+def _write(recording: Recording, verdict: Verdict, config: pytest.Config) -> Path:
+    from rehearse.reports.folder import default_folder, write  # noqa: PLC0415
+
+    root = Path(config.getoption("rehearse_reports") or config.rootpath / "reports")
+    folder = default_folder(recording.scenario, root)
+    write(recording, verdict, folder)
+    return folder / "report.html"
+
+
+@pytest.fixture
+def rehearse(request: pytest.FixtureRequest) -> Callable[..., Recording]:
+    """Return a function that rehearses a scenario (a file, or its values) and fails the test unless it passes.
+
+    `rehearse("scenario.toml")`, `rehearse({...values...}, budget={"blocked": "250ms"})`; with `check=False` it only
+    returns the recording.
+    """
+
+    def rehearsed(source: Any, *, budget: Mapping[str, Any] | None = None, check: bool = True) -> Recording:
+        from rehearse import face  # noqa: PLC0415
+
+        values = face.scenario(source, folder=request.path.parent)
+        recording = face.run(values, budget=budget)
+        verdict = face.judge(recording)
+        report = _write(recording, verdict, request.config)
+        if check and verdict.status != "passed":
+            words = "\n".join(str(NotPassed(one)) for one in verdict.answers if one.status != "passed")
+            pytest.fail(f"{values.name}: {verdict.status}\n{words}\nreport: {report}", pytrace=False)
+        return recording
+
+    return rehearsed

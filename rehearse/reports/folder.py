@@ -1,0 +1,53 @@
+"""The folder of one run: reports, the recording beside them, and `latest`, which points to the newest."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from rehearse.errors import Mistake
+from rehearse.model import Recording, Scenario, Verdict
+from rehearse.recording import folder as recordings
+from rehearse.registry import renderer
+
+FILES = {"html": "report.html", "json": "report.json", "md": "report.md", "junit": "junit.xml"}
+
+
+def default_folder(scenario: Scenario, root: Path = Path("reports")) -> Path:
+    """Return a new folder <root>/<scenario>/<when>, not taken by another run."""
+    when = datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
+    parent = root / scenario.name
+    names = (when if number == 1 else f"{when}-{number}" for number in range(1, 1000))
+    return next(parent / name for name in names if _claim(parent / name))
+
+
+def write(recording: Recording, verdict: Verdict, folder: Path) -> None:
+    """Write the recording first, then the reports, and let `latest` beside a default folder point to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        recordings.save(recording, folder)
+        for form, name in FILES.items():
+            (folder / name).write_text(renderer(form)(recording, verdict), encoding="utf-8")
+    except OSError as error:
+        raise Mistake(f"{folder}: the reports cannot be written: {error.strerror}") from error
+    if folder.parent.name == recording.scenario.name:
+        _point(folder.parent / "latest", folder.name)
+
+
+def _claim(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise Mistake(f"{folder} cannot be made: {error.strerror}; name another folder with --out") from error
+    return True
+
+
+def _point(link: Path, target: str) -> None:
+    """Replace the link in one step, so that two runs at once leave one whole link."""
+    fresh = link.with_name(f".latest-{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)
