@@ -66,6 +66,10 @@ class Database(Protocol):
         """Return schema, rows and checksums as they are in quiet; reads every row."""
         ...
 
+    def grant(self) -> None:
+        """Give the roles their rights on all that is there, and the migration's role the ownership."""
+        ...
+
     def drop(self) -> None:
         """Remove the database and end its sessions."""
         ...
@@ -78,6 +82,10 @@ class Server(Protocol):
 
     def create(self, name: str) -> Database:
         """Make an empty database, with the roles' rights."""
+        ...
+
+    def loading(self) -> AbstractContextManager[None]:
+        """Trade safety for speed while the block loads; all settings are back, and seen to be, when it is left."""
         ...
 
     def settings(self) -> Mapping[str, str]:
@@ -210,28 +218,43 @@ class Watchable(Protocol):
 
 
 class Call(Protocol):
-    """A prepared kind of call as a session sees it: statements with $1 … $n, several make one transaction."""
+    """A prepared kind of call as a session sees it: statements with $1 … $n, several make one transaction.
+
+    `tells` says for each statement what its answer must hold: None nothing, n the number of rows that it touched and
+    the last n columns of every row that it returned.
+    """
 
     name: str
     statements: Sequence[str]
+    tells: Sequence[int | None]
+    writes: bool
 
 
 class SessionAnswer(Protocol):
-    """How a call ended on a session."""
+    """How a call ended on a session. `told` has an item for each statement that was reached; see `Call.tells`."""
 
     outcome: Outcome
     code: str | None
     message: str | None
-    returned: Sequence[Sequence[bytes | None]]  # first row returned by each statement, for writes with RETURNING
+    told: Sequence[tuple[int, Sequence[Sequence[str]]] | None]
 
 
 class Session(Protocol):
-    """One non-blocking connection of the application. A refusal is an outcome, never an exception."""
+    """One non-blocking connection of the application. A refusal is an outcome, never an exception.
+
+    A session connects, prepares its calls, and comes back from a lost connection by itself: `ready` says that a call
+    can be sent now, `restless` that it wants `advance` within a few milliseconds though its socket may be quiet.
+    `trouble` is why the last attempt to connect failed, `attempts` how many failed in a row.
+    """
 
     pid: int
+    ready: bool
+    restless: bool
+    trouble: str | None
+    attempts: int
 
     def fileno(self) -> int:
-        """Return the socket to wait on."""
+        """Return the socket to wait on; it changes with a new connection."""
         ...
 
     def send(self, call: int, values: Sequence[Sequence[bytes | None]], /) -> None:
@@ -240,6 +263,10 @@ class Session(Protocol):
 
     def advance(self) -> SessionAnswer | None:
         """Go on after the socket became readable; None: not done yet."""
+        ...
+
+    def cancel(self) -> None:
+        """Ask the server to stop what runs on this session."""
         ...
 
     def close(self) -> None:

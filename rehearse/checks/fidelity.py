@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from rehearse.checks._check import check, phase, went_back
 from rehearse.errors import NotMeasured
@@ -115,8 +116,18 @@ def again_is_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
         raise NotMeasured("the two ways forward were not compared")
     yield from _schema_findings(comparison.schema, rule, "again")
     for table in comparison.tables:
-        for says in _losses(table):
+        for says in _losses(_kept_columns(recording, table)):
             yield Finding(code=rule.code, phase="again", where=table.table, says=says, remedy=rule.remedy)
+
+
+def _kept_columns(recording: Recording, table: TableComparison) -> TableComparison:
+    """Return the comparison of the columns that were there at the start.
+
+    What the way forward makes anew may differ by right: now() and random() are evaluated again.
+    """
+    start = recording.snapshots["start"].tables.get(table.table)
+    known = set(start.columns) if start else set()
+    return replace(table, columns=tuple(one for one in table.columns if one.column in known))
 
 
 def _within(recording: Recording, part: str) -> bool:

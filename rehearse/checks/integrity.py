@@ -49,8 +49,9 @@ def _example(table: TableComparison, kind: str) -> str:
     first = next((one for one in table.wrong_writes if one.kind == kind), None)
     if first is None:
         return ""
-    cell = f"{first.column} = {first.written!r} was written, {first.found!r} is there" if first.column else "the row"
-    return f"; for example key {first.key}: {cell}" + (f" (call {first.call!r})" if first.call else "")
+    cell = f"{first.column} = {first.written!r} was written, {first.found!r} is there"
+    what = cell if first.column else "the row"
+    return f"; for example key {first.key}: {what}" + (f" (call {first.call!r})" if first.call else "")
 
 
 @check(

@@ -1,0 +1,128 @@
+"""One phase: traffic and probes on, the migration acts, traffic settles, all off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+import pandas
+
+from rehearse.events import Event, Journal, PhaseRan, StageRan, StatementRan
+from rehearse.model import WorkloadChoice
+from rehearse.protocols import Database, Migration, MigrationFailed, NoWayBack, Watch, Watchable, Watched
+from rehearse.rehearsal.progress import Progress
+from rehearse.rehearsal.watching import watching
+from rehearse.workload.driver import Driver
+
+Act = Callable[[Journal], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a rehearsal takes place: the database under traffic, the migration, the traffic, and who is told."""
+
+    database: Database
+    migration: Migration
+    driver: Driver
+    workload: WorkloadChoice
+    journal: Journal
+    progress: Progress
+
+
+@dataclass(slots=True)
+class _Overhearing:
+    """A journal that passes everything on and keeps the statements, which the watch needs to date the locks."""
+
+    journal: Journal
+    statements: list[StatementRan] = field(default_factory=list)
+
+    def write(self, event: Event, /) -> None:
+        if isinstance(event, StatementRan):
+            self.statements.append(event)
+        self.journal.write(event)
+
+    def write_frame(self, kind: type[Event], frame: pandas.DataFrame, /) -> None:
+        self.journal.write_frame(kind, frame)
+
+
+def baseline(stage: Stage) -> None:
+    """Run the traffic without a migration, watched as in the other phases."""
+    began = time.monotonic_ns()
+    with _watched(stage) as watch, _traffic(stage, "baseline", watch):
+        _wait(stage.workload.baseline)
+        ended = time.monotonic_ns()
+    stage.journal.write(PhaseRan(at_ns=began, name="baseline", acted_ns=None, finished_ns=None, ended_ns=ended))
+
+
+def perform(stage: Stage, name: str, act: Act) -> str | None:
+    """Run a phase in which the migration acts under traffic; return its error, in the server's words, or None."""
+    began = time.monotonic_ns()
+    heard = _Overhearing(stage.journal)
+    with _watched(stage) as watch:
+        with _traffic(stage, name, watch):
+            _wait(stage.workload.lead)
+            acted = time.monotonic_ns()
+            error = _outcome(act, heard)
+            finished = time.monotonic_ns()
+            _wait(stage.workload.settle)
+            ended = time.monotonic_ns()
+        if watch is not None:
+            watch.finish(_statements(heard, watch))
+    stage.journal.write(
+        PhaseRan(at_ns=began, name=name, acted_ns=acted, finished_ns=finished, ended_ns=ended, error=error)
+    )
+    return error
+
+
+@contextmanager
+def staged(name: str, journal: Journal, progress: Progress) -> Iterator[None]:
+    """Tell that a stage begins, and write down how long it took."""
+    progress.stage(name)
+    began = time.monotonic_ns()
+    yield
+    journal.write(StageRan(at_ns=began, name=name, ended_ns=time.monotonic_ns()))
+
+
+@contextmanager
+def _watched(stage: Stage) -> Iterator[Watch | None]:
+    """Begin a watch where the database can be watched, and give the migration its onlooker where it takes one."""
+    watch = stage.database.watch(stage.journal) if isinstance(stage.database, Watchable) else None
+    if watch is not None and isinstance(stage.migration, Watched):
+        stage.migration.watch(watch.onlooker)
+    yield watch
+
+
+@contextmanager
+def _traffic(stage: Stage, name: str, watch: Watch | None) -> Iterator[None]:
+    stage.progress.stage(name)
+    with watching(watch.probes, stage.journal) if watch else nullcontext():
+        stage.driver.begin(name)
+        stage.progress.traffic(stage.driver.counts)
+        try:
+            yield
+        finally:
+            stage.progress.traffic(None)
+            stage.driver.end()
+
+
+def _statements(heard: _Overhearing, watch: Watch) -> list[StatementRan]:
+    """Return what the tool told of its statements, or what the server saw of them; the latter is written down too."""
+    if heard.statements:
+        return heard.statements
+    for statement in watch.statements():
+        heard.write(statement)
+    return heard.statements
+
+
+def _outcome(act: Act, journal: Journal) -> str | None:
+    try:
+        act(journal)
+    except (MigrationFailed, NoWayBack) as fact:
+        return str(fact) or type(fact).__name__
+    return None
+
+
+def _wait(duration_ns: int) -> None:
+    time.sleep(duration_ns / 1e9)

@@ -1,0 +1,39 @@
+"""Who is told how far a rehearsal is, and the one who says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from rehearse.events import Event
+
+Counts = Callable[[], Mapping[str, float]]
+
+
+class Progress(Protocol):
+    """Is told what begins; must be quick and may not raise."""
+
+    def stage(self, name: str) -> None:
+        """Hear that a stage or a phase begins; it ends when the next one does."""
+        ...
+
+    def traffic(self, counts: Counts | None) -> None:
+        """Hear that traffic runs, and `counts()` tells how it goes; None: it has ended."""
+        ...
+
+    def event(self, event: Event, /) -> None:
+        """Hear of a rare fact that was written down."""
+        ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def stage(self, name: str) -> None:
+        """Say nothing."""
+
+    def traffic(self, counts: Counts | None) -> None:
+        """Say nothing."""
+
+    def event(self, event: Event, /) -> None:
+        """Say nothing."""

@@ -1,0 +1,122 @@
+"""run(scenario) -> Recording: prepare, baseline, forward, back, again, each given the result of the one before."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from rehearse import registry
+from rehearse.events import RowWritten, TableLoaded
+from rehearse.model import Comparison, Recording, Scenario, Snapshot
+from rehearse.protocols import Comparable, Database, Forkable, Migration, Role, Server
+from rehearse.recording.environment import environment
+from rehearse.recording.journal import ListingJournal
+from rehearse.rehearsal.phase import Stage, baseline, perform, staged
+from rehearse.rehearsal.prepare import check_files, prepare
+from rehearse.rehearsal.progress import Progress, Silent
+from rehearse.workload import mix as mixes
+from rehearse.workload.driver import Driver
+
+
+def run(scenario: Scenario, *, progress: Progress | None = None) -> Recording:
+    """Rehearse a scenario on a disposable database and return all that judging needs.
+
+    What the migration does wrong is in the recording; a Mistake, Missing, TooBig or ServerFailed is raised. However it
+    ends, no server, folder or connection is left behind.
+    """
+    progress = progress or Silent()
+    journal = ListingJournal(progress.event)
+    check_files(scenario)
+    migration = registry.tool(scenario.migration.tool).open(scenario)
+    engine = registry.engine(scenario.engine.name)
+    progress.stage("start the server")
+    with engine.start(scenario.engine, journal) as server:
+        return _Rehearsal(scenario, server, migration, journal, progress).recording()
+
+
+@dataclass(slots=True)
+class _Rehearsal:
+    """What is at hand while a server runs: snapshots and comparisons so far, and copies to compare with."""
+
+    scenario: Scenario
+    server: Server
+    migration: Migration
+    journal: ListingJournal
+    progress: Progress
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    copies: dict[str, Database] = field(default_factory=dict)
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    def recording(self) -> Recording:
+        """Prepare, run the phases, and return the recording."""
+        database = self._prepared()
+        workload = self.scenario.workload
+        mix = mixes.open_mix(workload, database)
+        with Driver(mix, database, workload, self.scenario.seed, self.journal) as driver:
+            stage = Stage(database, self.migration, driver, workload, self.journal, self.progress)
+            self._phases(stage)
+        name, version = self.scenario.engine.name, self.server.version
+        return Recording(
+            scenario=self.scenario,
+            environment=environment(name, version, self.server.settings(), tuple(mix.notes)),
+            history=self.journal.close(),
+            snapshots=self.snapshots,
+            comparisons=self.comparisons,
+            calls=mix.shapes,
+        )
+
+    def _prepared(self) -> Database:
+        database = self.server.create("rehearsal")
+        with self.server.loading():
+            prepare(self.scenario, database, self.migration, self.journal, self.progress)
+            database.grant()
+        self._snapshot(database, "start")
+        self._copy(database, "start")
+        for table in self.snapshots["start"].tables.values():
+            self.journal.write(
+                TableLoaded(at_ns=_now(), table=table.table, rows=table.rows, size_bytes=table.size_bytes)
+            )
+        return database
+
+    def _phases(self, stage: Stage) -> None:
+        """Run baseline, forward, back and again as far as they get, and compare after each."""
+        url = stage.database.url(Role.MIGRATION)
+        baseline(stage)
+        failed = perform(stage, "forward", lambda journal: self.migration.forward(url, journal))
+        self._compare(stage.database, "start", "forward")
+        if failed or self.scenario.migration.back is False:
+            return
+        self._copy(stage.database, "forward")
+        failed = perform(stage, "back", lambda journal: self.migration.back(url, journal))
+        self._compare(stage.database, "start", "back")
+        if failed:
+            return
+        perform(stage, "again", lambda journal: self.migration.forward(url, journal))
+        self._compare(stage.database, "forward", "again")
+
+    def _snapshot(self, database: Database, name: str) -> Snapshot:
+        with staged(f"snapshot {name}", self.journal, self.progress):
+            self.snapshots[name] = database.snapshot(name)
+        return self.snapshots[name]
+
+    def _copy(self, database: Database, name: str) -> None:
+        """Keep the database's bytes as they are now, to compare with later; nobody is connected to it."""
+        if isinstance(database, Forkable):
+            with staged(f"keep {name}", self.journal, self.progress):
+                self.copies[name] = database.fork(name)
+
+    def _compare(self, database: Database, before: str, after: str) -> None:
+        """Take the snapshot `after` and compare it with the copy of `before`, knowing the traffic's writes since."""
+        older = self.snapshots[before]
+        newer = self._snapshot(database, after)
+        copy = self.copies.get(before)
+        if copy is None or not isinstance(database, Comparable):
+            return
+        writes = self.journal.close().frame(RowWritten)
+        with staged(f"compare {before} and {after}", self.journal, self.progress):
+            since = writes[writes["at_ns"] > older.at_ns]
+            self.comparisons.append(database.compare(copy, older, newer, since))
+
+
+def _now() -> int:
+    return time.monotonic_ns()
