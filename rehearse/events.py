@@ -121,7 +121,8 @@ class LockWaited(Event):
 class CallEnded(Event):
     """One call of the application. `at_ns` is when it was *due*; latency counts from there.
 
-    `sent_ns` is None for a MISSED call; `done_ns` is then when it was given up.
+    `sent_ns` is None for a MISSED call; `done_ns` is then when it was given up. `picked_ns` is when the driver turned
+    to it: until then the driver was late, from then to `sent_ns` no session was free.
     """
 
     dense: ClassVar[bool] = True
@@ -133,6 +134,7 @@ class CallEnded(Event):
     code: str | None = None
     message: str | None = None
     number: int = 0  # unique in a recording; `RowWritten.number` points here
+    picked_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

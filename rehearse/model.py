@@ -280,6 +280,44 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignKey:
+    """A reference from `table` to `references`. `cascades`: deleting there writes here."""
+
+    table: str
+    references: str
+    cascades: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFacts:
+    """What the traffic must know of a table; rows and sizes are the server's estimates.
+
+    `unclear` are columns that the server itself may change in an update (generated ones; with a trigger, all).
+    `plain` are columns that an update may set to any value the column already holds without breaking a constraint,
+    the best first.
+    """
+
+    table: str  # with its schema unless that is "public"
+    schema: str
+    name: str
+    rows: int
+    size_bytes: int
+    columns: tuple[str, ...]
+    key: tuple[str, ...]  # of the primary key, or of a unique, not-null index; empty: none
+    unclear: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Tables, references and views ({view: tables below it}) of a database, as the traffic must know them."""
+
+    tables: Mapping[str, TableFacts]
+    references: tuple[ForeignKey, ...] = ()
+    views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallShape:
     """What a kind of call touches: {table: kinds} with kinds of "reads" and "writes"; None: could not be told."""
 
