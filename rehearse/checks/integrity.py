@@ -60,8 +60,8 @@ def _example(table: TableComparison, kind: str) -> str:
         name="lost writes",
         asks="Is a write that the application was told is done missing or overwritten afterwards?",
         harm="Customers' orders are gone, and nobody was told.",
-        remedy="Let a backfill touch only rows and columns that nobody writes meanwhile, compute from the row's current "
-        "values in the same statement, and keep both forms in step by trigger or dual write until the switch.",
+        remedy="Let a backfill touch only rows and columns that nobody writes meanwhile, compute from the row as it is "
+        "in the same statement, and keep both forms in step by trigger or dual write until the switch.",
     ),
     asked=lambda recording: recording.scenario.budget.lost_writes is not None,
 )

@@ -1,0 +1,144 @@
+"""Scenario files are read whole, and every complaint names file, key and a near miss."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from rehearse.errors import ScenarioMistake
+from rehearse.reading.scenario import parse, read, schema, with_budget, with_options
+from rehearse.units import NS_PER_MS, NS_PER_S
+
+WHOLE = """
+name = "orders-status"
+why = "ORD-812"
+seed = 812
+[data]
+profile = "shop"
+scale = 0.05
+[engine]
+name = "postgres"
+version = "18"
+settings = { shared_buffers = "256MB" }
+[migration]
+schema = "schema.sql"
+forward = ["a.sql", "b.sql"]
+back = "down.sql"
+[[migration.effects]]
+table = "orders"
+column = "status"
+[workload]
+sessions = 24
+rate = "400/s"
+baseline = "5s"
+[[workload.calls]]
+name = "read order"
+share = 70
+sql = "select * from orders where id = :id"
+values = { id = "orders.id" }
+[budget]
+blocked = "500ms"
+slowdown = 2.0
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "a.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_whole_scenario_is_read_in_its_units(tmp_path: Path) -> None:
+    scenario = read(written(tmp_path, WHOLE))
+    assert scenario.budget.blocked == 500 * NS_PER_MS
+    assert scenario.workload.rate == 400.0
+    assert scenario.workload.baseline == 5 * NS_PER_S
+    assert scenario.workload.calls[0].values == {"id": "orders.id"}
+    assert scenario.folder == tmp_path
+    assert scenario.migration.effects[0].column == "status"
+
+
+def test_the_shipped_schema_accepts_what_is_read_and_refuses_a_typo() -> None:
+    values = tomllib.loads(WHOLE)
+    jsonschema.validate(values, schema())
+    values["engine"]["vesion"] = "18"
+    with pytest.raises(jsonschema.ValidationError, match="vesion"):
+        jsonschema.validate(values, schema())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('via = "x"', 'vai = "docker"'), "engine.vai: there is no such key; did you mean 'via'?"),
+        (('via = "x"', 'via = "dokcer"'), "engine.via = 'dokcer'; did you mean 'docker'?"),
+        (('via = "x"', 'via = "url"'), "engine.url: via = 'url' needs the URL"),
+        (('via = "x"', 'url = "postgresql://h/d"'), "write via = 'url'"),
+    ],
+)
+def test_a_typo_names_file_key_and_near_miss(tmp_path: Path, change: tuple[str, str], words: str) -> None:
+    text = WHOLE.replace('version = "18"', change[1])
+    with pytest.raises(ScenarioMistake) as caught:
+        read(written(tmp_path, text))
+    assert str(caught.value).startswith(str(tmp_path / "a.toml"))
+    assert words in str(caught.value)
+
+
+def test_every_complaint_is_told_at_once(tmp_path: Path) -> None:
+    text = WHOLE.replace('"400/s"', '"fast"').replace('blocked = "500ms"', "blocked = 500").replace("sql =", "sqll =")
+    with pytest.raises(ScenarioMistake) as caught:
+        read(written(tmp_path, text))
+    lines = str(caught.value).splitlines()
+    assert any("workload.rate = 'fast'" in line and "'400/s'" in line for line in lines)
+    assert any("budget.blocked = 500" in line and "'250ms'" in line for line in lines)
+    assert any("workload.calls[0].sqll" in line and "'sql'" in line for line in lines)
+
+
+def test_files_that_are_not_there_or_not_toml_are_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioMistake, match="there is no such file"):
+        read(tmp_path / "b.toml")
+    with pytest.raises(ScenarioMistake, match="is a folder"):
+        read(tmp_path)
+    with pytest.raises(ScenarioMistake, match=r"not valid TOML.*line 1"):
+        read(written(tmp_path, "name = ?\n"))
+
+
+def test_two_sources_of_data_are_refused() -> None:
+    with pytest.raises(ScenarioMistake, match="data names profile and load; keep one"):
+        parse({"name": "a", "data": {"profile": "shop", "load": ["x.sql"]}})
+
+
+def test_a_profile_without_a_schema_is_refused() -> None:
+    with pytest.raises(ScenarioMistake, match=r"migration\.schema"):
+        parse({"name": "a", "data": {"profile": "shop"}})
+
+
+def test_the_command_line_overrides_the_file() -> None:
+    scenario = parse({"name": "a"})
+    changed = with_options(scenario, scale=0.1, seed=3, engine="postgres:15", via="binary", budget=["blocked=20ms"])
+    assert (changed.data.scale, changed.seed) == (0.1, 3)
+    assert (changed.engine.name, changed.engine.version, changed.engine.via) == ("postgres", "15", "binary")
+    assert changed.budget.blocked == 20 * NS_PER_MS
+    named = with_options(scenario, via="postgresql://u:p@h/d")
+    assert (named.engine.via, named.engine.url) == ("url", "postgresql://u:p@h/d")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("blokced=1s", "did you mean 'blocked'?"),
+        ("blocked=1", "'1' is not a duration"),
+        ("slowdown=fast", "slowdown=fast"),
+        ("fidelity=7", "fidelity=7"),
+    ],
+)
+def test_a_wrong_budget_is_a_mistake(change: str, words: str) -> None:
+    with pytest.raises(ScenarioMistake) as caught:
+        with_budget(parse({"name": "a"}), [change])
+    assert words in str(caught.value)
+
+
+def test_a_budget_can_be_left_unasked() -> None:
+    assert with_budget(parse({"name": "a"}), ["blocked=none"]).budget.blocked is None
