@@ -311,7 +311,10 @@ class Tool(Protocol):
 class Check(Protocol):
     """One question about a recording. Yields each place where the answer is no; raises NotMeasured."""
 
-    rule: Rule
+    @property
+    def rule(self) -> Rule:
+        """Return the check's words."""
+        ...
 
     def asked(self, recording: Recording, /) -> bool:
         """Say whether the scenario asks it (a budget that is None is not asked)."""

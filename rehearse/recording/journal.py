@@ -52,7 +52,7 @@ class ListingJournal:
         if self._events[kind]:
             parts.append(frame_of(kind, self._events[kind]))
         whole = pandas.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-        return whole.reindex(columns=columns(kind)).sort_values("at_ns", kind="stable", ignore_index=True)
+        return _texts(whole.reindex(columns=columns(kind))).sort_values("at_ns", kind="stable", ignore_index=True)
 
 
 class Facts:
@@ -92,6 +92,12 @@ def frame_of(kind: type[Event], events: Sequence[Event]) -> pandas.DataFrame:
     """Return facts as columns; a column of Outcomes holds their text."""
     rows = [[getattr(event, name) for name in columns(kind)] for event in events]
     return pandas.DataFrame(rows, columns=columns(kind))
+
+
+def _texts(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Return the frame with its columns of objects as text, missing ones kept, as they come back from a file."""
+    objects = [name for name in frame.columns if frame[name].dtype == object]
+    return frame.astype(dict.fromkeys(objects, "str"))
 
 
 def _at(event: Event) -> int:

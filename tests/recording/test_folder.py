@@ -15,7 +15,7 @@ from rehearse.recording import folder
 from rehearse.testing import examples
 
 
-@pytest.mark.parametrize("make", [examples.clean, examples.harmful, examples.failed, examples.nasty])
+@pytest.mark.parametrize("make", [examples.clean, examples.harmful, examples.failed, examples.unmeasured])
 def test_a_recording_comes_back_whole(tmp_path: Path, make: object) -> None:
     recording: Recording = make()  # type: ignore[operator]
     folder.save(recording, tmp_path)
