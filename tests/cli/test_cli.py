@@ -1,0 +1,86 @@
+"""The command line: help, mistakes, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rehearse.cli import COMMANDS
+from rehearse.recording import folder
+from rehearse.testing import examples
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def rehearse(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rehearse", *args]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
+    done = rehearse(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage:" in done.stdout
+    assert f"`rehearse {name}" in README.read_text(encoding="utf-8")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, rehearse.cli as cli\n"
+        "try: cli.group.main(['--help'], standalone_mode=True)\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'pydantic', 'psycopg', 'sqlglot', 'faker', 'pyarrow', 'rich'} & set(sys.modules)\n"
+        "print(sorted(heavy))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_wrong_command_is_named_with_a_near_miss() -> None:
+    done = rehearse("rnu")
+    assert done.returncode == 2
+    assert "did you mean 'run'?" in done.stderr
+
+
+def test_a_mistake_is_words_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('name = "a"\n[engine]\nvia = "dokcer"\n', encoding="utf-8")
+    done = rehearse("run", "a.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "rehearse: a.toml: engine.via = 'dokcer'; did you mean 'docker'?\n"
+
+
+def test_explain_says_harm_and_remedy() -> None:
+    done = rehearse("explain", "l001")
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ("L001", "Asks", "Harm", "Remedy"))
+    wrong = rehearse("explain", "L01")
+    assert wrong.returncode == 2
+    assert "did you mean 'L001'?" in wrong.stderr
+
+
+def test_a_recording_is_judged_again_without_a_server(tmp_path: Path) -> None:
+    folder.save(examples.clean(), tmp_path)
+    assert rehearse("judge", str(tmp_path)).returncode == 0
+    strict = rehearse("judge", str(tmp_path), "--budget", "blocked=1ns")
+    assert strict.returncode == 1
+    assert "L001" in strict.stdout
+
+
+@pytest.mark.parametrize("form", ["html", "md", "json", "junit", "sarif", "plan"])
+def test_a_recording_is_written_in_every_form(tmp_path: Path, form: str) -> None:
+    folder.save(examples.harmful(), tmp_path)
+    out = tmp_path / "out"
+    done = rehearse("report", str(tmp_path), "--as", form, "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert out.stat().st_size > 500
+
+
+@pytest.mark.parametrize("what", ["engines", "tools", "checks", "reports"])
+def test_lists_have_a_line_each(what: str) -> None:
+    done = rehearse("list", what)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 1
