@@ -1,0 +1,129 @@
+"""document(recording, verdict) -> Report: what report.json says, and where all renderers take their numbers from."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rehearse.events import PhaseRan, Remarked, Sampled, StageRan, TableLoaded
+from rehearse.model import Budget, Recording, Scenario, Verdict
+from rehearse.reports import _integrity, _phases, _verdict
+from rehearse.reports._shape import (
+    Allowed,
+    Loaded,
+    LoadedTable,
+    Machine,
+    RemarkSeen,
+    Report,
+    ScenarioAsked,
+    Stage,
+)
+from rehearse.units import NS_PER_MS, NS_PER_S
+
+
+def document(recording: Recording, verdict: Verdict) -> Report:
+    """Return the report's numbers and words, in the order of the reader's questions."""
+    phases = _phases.phases(recording)
+    findings = _verdict.findings(recording, verdict)
+    integrity = _integrity.integrity(recording)
+    rollback = _integrity.rollback(recording)
+    return Report(
+        format=1,
+        scenario=_scenario(recording),
+        environment=_machine(recording),
+        data=_data(recording),
+        stages=[Stage(name=one.name, duration_s=_seconds(one)) for one in recording.history.of(StageRan)],
+        phases=phases,
+        integrity=integrity,
+        rollback=rollback,
+        findings=findings,
+        verdict=_verdict.verdict(recording, verdict, findings, phases),
+        remarks=[
+            RemarkSeen(source=one.source, says=one.says, weakens=one.weakens) for one in recording.history.of(Remarked)
+        ],
+        not_measured=_verdict.not_measured(recording, verdict, phases, integrity, rollback),
+    )
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the report as plain values."""
+    return asdict(report)
+
+
+def rerun(scenario: Scenario) -> str:
+    """Return the command line that rehearses this again, with the same rows and the same traffic."""
+    words = ["rehearse", "run", str(scenario.file or f"{scenario.name}.toml"), "--seed", str(scenario.seed)]
+    if scenario.data.profile:
+        words += ["--scale", f"{scenario.data.scale:g}"]
+    return shlex.join(words)
+
+
+def _scenario(recording: Recording) -> ScenarioAsked:
+    scenario = recording.scenario
+    return ScenarioAsked(
+        name=scenario.name,
+        file=str(scenario.file) if scenario.file else None,
+        why=scenario.why,
+        engine=scenario.engine.name,
+        engine_version=recording.environment.engine_version,
+        via=scenario.engine.via,
+        tool=scenario.migration.tool,
+        profile=scenario.data.profile,
+        scale=scenario.data.scale,
+        seed=scenario.seed,
+        sessions=scenario.workload.sessions,
+        rate_per_s=scenario.workload.rate,
+        budget=_allowed(scenario.budget),
+        rerun=rerun(scenario),
+    )
+
+
+def _allowed(budget: Budget) -> Allowed:
+    return Allowed(
+        blocked_ms=None if budget.blocked is None else budget.blocked / NS_PER_MS,
+        duration_s=None if budget.duration is None else budget.duration / NS_PER_S,
+        slowdown=budget.slowdown,
+        lost_writes=budget.lost_writes,
+        errors=budget.errors,
+        missed=budget.missed,
+        fidelity=budget.fidelity,
+    )
+
+
+def _machine(recording: Recording) -> Machine:
+    seen = recording.environment
+    return Machine(
+        cpu=seen.cpu,
+        cores=seen.cores,
+        memory_bytes=seen.memory_bytes,
+        system=seen.system,
+        python=seen.python,
+        rehearse=seen.rehearse,
+        load_average=seen.load_average,
+        settings=dict(seen.settings),
+        notes=list(seen.notes),
+    )
+
+
+def _data(recording: Recording) -> Loaded:
+    history = recording.history
+    stages = history.of(StageRan)
+    samples = history.frame(Sampled)
+    similarity = samples.loc[samples["name"] == "similarity", "value"]
+    return Loaded(
+        tables={one.table: LoadedTable(rows=one.rows, bytes=one.size_bytes) for one in history.of(TableLoaded)},
+        generate_s=_stage_s(stages, "generate"),
+        load_s=_stage_s(stages, "load"),
+        similarity=float(similarity.iloc[-1]) if len(similarity) else None,
+    )
+
+
+def _stage_s(stages: Sequence[StageRan], name: str) -> float | None:
+    found = [_seconds(one) for one in stages if one.name == name]
+    return sum(found) if found else None
+
+
+def _seconds(stretch: StageRan | PhaseRan) -> float:
+    return (stretch.ended_ns - stretch.at_ns) / NS_PER_S

@@ -1,0 +1,414 @@
+"""The shape of report.json, every key described; the other renderers take their numbers from it.
+
+None is written as null and means "not measured". Times in seconds count from the beginning of the first phase
+(`Phase.started_s`) or of their own phase (all others).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+
+def told(description: str) -> Any:
+    """Describe a key in the schema."""
+    return Field(description=description)
+
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What the application can bear; null: not asked."""
+
+    blocked_ms: Annotated[float | None, told("longest stretch in which one table may be closed to reads or to writes")]
+    duration_s: Annotated[float | None, told("longest time of the migration, each way")]
+    slowdown: Annotated[float | None, told("p99 while migrating over p99 of the baseline")]
+    lost_writes: Annotated[int | None, told("acknowledged writes that may be missing")]
+    errors: Annotated[int | None, told("calls that may fail beyond the baseline's share")]
+    missed: Annotated[int | None, told("calls that may find no free session in time")]
+    fidelity: Annotated[float | None, told("share of schema and data that back must restore, 0 to 1")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioAsked:
+    """What was rehearsed."""
+
+    name: Annotated[str, told("the scenario's name")]
+    file: Annotated[str | None, told("the scenario's file")]
+    why: Annotated[str, told("why it is rehearsed, in the scenario's words")]
+    engine: Annotated[str, told("the kind of database")]
+    engine_version: Annotated[str, told("the version that ran")]
+    via: Annotated[str, told("how the server was had: embedded, binary, docker or url")]
+    tool: Annotated[str, told("the migration tool")]
+    profile: Annotated[str | None, told("the profile that the rows were generated from")]
+    scale: Annotated[float, told("share of the profile's row counts")]
+    seed: Annotated[int, told("the seed of rows and traffic")]
+    sessions: Annotated[int, told("sessions of the application")]
+    rate_per_s: Annotated[float, told("calls asked for a second")]
+    budget: Annotated[Allowed, told("what the application can bear")]
+    rerun: Annotated[str, told("the command line that rehearses this again")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where it ran."""
+
+    cpu: Annotated[str, told("the processor's name")]
+    cores: Annotated[int, told("cores that could be used")]
+    memory_bytes: Annotated[int, told("memory of the machine")]
+    system: Annotated[str, told("the operating system")]
+    python: Annotated[str, told("the version of Python")]
+    rehearse: Annotated[str, told("the version of rehearse")]
+    load_average: Annotated[float | None, told("runnable processes in the minute before the start")]
+    settings: Annotated[Mapping[str, str], told("settings of the server that differ from its defaults")]
+    notes: Annotated[list[str], told("remarks on how the run was set up")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedTable:
+    """A table before the first phase."""
+
+    rows: Annotated[int, told("rows")]
+    bytes: Annotated[int, told("size with indexes and TOAST")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The data that the migration met."""
+
+    tables: Annotated[Mapping[str, LoadedTable], told("by the table's name")]
+    generate_s: Annotated[float | None, told("time to make the rows")]
+    load_s: Annotated[float | None, told("time to load them")]
+    similarity: Annotated[float | None, told("how near the rows come to their profile, 0 to 1")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of the rehearsal outside the phases."""
+
+    name: Annotated[str, told("what was done")]
+    duration_s: Annotated[float, told("how long it took")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A lock that the migration asked for."""
+
+    table: Annotated[str, told("the table")]
+    index: Annotated[str | None, told("the index or other part of the table that is locked; null: the table itself")]
+    mode: Annotated[str, told("the engine's own name of the mode")]
+    stops: Annotated[list[str], told("what others cannot do meanwhile: reads, writes, both or neither")]
+    asked_s: Annotated[float, told("when it was asked for")]
+    waited_ms: Annotated[float | None, told("from asked for to granted; null: not seen, or never granted")]
+    held_ms: Annotated[float | None, told("from granted to released; null: not seen, or never granted")]
+    doubt_ms: Annotated[float, told("width of the interval in which the true hold lies")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A statement of the migration."""
+
+    n: Annotated[int, told("its number in the phase, from 1")]
+    sql: Annotated[str, told("its text")]
+    file: Annotated[str | None, told("where it stands, as file:line")]
+    started_s: Annotated[float, told("when it began")]
+    duration_s: Annotated[float, told("how long it ran")]
+    doubt_ms: Annotated[float, told("width of the error of its times")]
+    rows: Annotated[int | None, told("rows it touched, as the server says")]
+    wal_bytes: Annotated[int | None, told("write-ahead log written meanwhile")]
+    rewrites: Annotated[list[str] | None, told("tables whose file was replaced")]
+    transaction: Annotated[int | None, told("a number that statements of one transaction share")]
+    error: Annotated[str | None, told("the server's error; null: it ran to its end")]
+    code: Annotated[str | None, told("the error's SQLSTATE or number")]
+    locks: Annotated[list[Lock], told("the locks it asked for")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """How long a table was closed to one kind of call, the queue behind a waiting lock included."""
+
+    table: Annotated[str, told("the table")]
+    stops: Annotated[Literal["reads", "writes"], told("what was stopped")]
+    longest_ms: Annotated[float, told("the longest stretch")]
+    total_ms: Annotated[float, told("all stretches together")]
+    doubt_ms: Annotated[float, told("width of the error of the longest stretch")]
+    calls_blocked: Annotated[int | None, told("calls of the application that waited for it")]
+    windows_s: Annotated[list[Pair], told("the stretches, each [begin, end]; at most 200, the longest")]
+    statement: Annotated[int | None, told("the statement that asked for the longest of the locks")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """Waits of one role for one table's locks, taken together."""
+
+    role: Annotated[str, told("who waited: application, migration or other")]
+    table: Annotated[str | None, told("the table; null: a row's transaction or another lock that is no table's")]
+    behind_migration: Annotated[bool, told("whether the migration stood in the way")]
+    count: Annotated[int, told("how many waits were seen")]
+    longest_ms: Annotated[float, told("the longest")]
+    total_ms: Annotated[float, told("all together")]
+    doubt_ms: Annotated[float, told("the largest error of one wait")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentiles:
+    """Latency from when a call was due to its answer; null: no call was answered."""
+
+    p50: Annotated[float | None, told("half of the calls were quicker")]
+    p95: Annotated[float | None, told("95 % of the calls were quicker")]
+    p99: Annotated[float | None, told("99 % of the calls were quicker")]
+    p999: Annotated[float | None, told("99.9 % of the calls were quicker")]
+    max: Annotated[float | None, told("the slowest call")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slowdown:
+    """Latency over the baseline's of the same run."""
+
+    p50: Annotated[float | None, told("ratio of the medians")]
+    p99: Annotated[float | None, told("ratio of the 99th percentiles")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallError:
+    """Calls that failed in the same way."""
+
+    code: Annotated[str | None, told("SQLSTATE or the engine's number; null: the connection was lost")]
+    count: Annotated[int, told("how many")]
+    example: Annotated[str | None, told("one of the messages")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTraffic:
+    """One kind of call."""
+
+    name: Annotated[str, told("its name in the workload")]
+    due: Annotated[int, told("calls that were due")]
+    ok: Annotated[int, told("answered")]
+    failed: Annotated[int, told("refused")]
+    missed: Annotated[int, told("never sent, since no session was free in time")]
+    unknown: Annotated[int, told("the connection was lost under way")]
+    latency_ms: Annotated[Percentiles, told("latency from when it was due")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """The phase in equal windows; lists of the same length, null where a window has no answered call."""
+
+    window_ms: Annotated[float, told("length of a window")]
+    at_s: Annotated[list[float], told("when each window begins")]
+    p50_ms: Annotated[list[float | None], told("median latency of the calls due in it")]
+    p99_ms: Annotated[list[float | None], told("99th percentile of the calls due in it")]
+    ok: Annotated[list[int], told("calls due in it that were answered")]
+    failed: Annotated[list[int], told("calls due in it that failed, or whose outcome is unknown")]
+    missed: Annotated[list[int], told("calls due in it that were never sent")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What the application felt in a phase."""
+
+    due: Annotated[int, told("calls that were due")]
+    ok: Annotated[int, told("answered")]
+    failed: Annotated[int, told("refused")]
+    missed: Annotated[int, told("never sent, since no session was free in time")]
+    unknown: Annotated[int, told("the connection was lost under way")]
+    latency_ms: Annotated[Percentiles, told("latency from when a call was due, failed calls included")]
+    slowdown: Annotated[Slowdown, told("against the baseline of this run; null in the baseline")]
+    on_time_share: Annotated[float | None, told("share of calls sent within 5 ms of when they were due")]
+    errors: Annotated[list[CallError], told("by code, most frequent first")]
+    calls: Annotated[list[CallTraffic], told("by kind of call")]
+    series: Annotated[Series | None, told("over time")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A stretch of traffic; in all but the baseline the migration acted in it."""
+
+    name: Annotated[str, told("baseline, forward, back or again")]
+    started_s: Annotated[float, told("when it began, from the beginning of the first phase")]
+    duration_s: Annotated[float, told("how long the migration took; in the baseline, how long it lasted")]
+    traffic_s: Annotated[float, told("how long traffic ran, before and after the migration included")]
+    acted_s: Annotated[Pair | None, told("when the migration began and ended; null in the baseline")]
+    error: Annotated[str | None, told("the migration's error; null: it ran to its end")]
+    statements: Annotated[list[Statement], told("in the order in which they ran; at most 1,000")]
+    statements_left_out: Annotated[int, told("statements beyond those listed")]
+    other_locks: Annotated[list[Lock], told("locks that no statement could be found for")]
+    outages: Annotated[list[Outage], told("by table and kind, the longest first")]
+    waits: Annotated[list[Waits], told("waits for locks, by role and table")]
+    traffic: Annotated[Traffic | None, told("what the application felt; null: there was no traffic")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleCell:
+    """A cell that differs."""
+
+    key: Annotated[str, told("the row's key")]
+    before: Annotated[str | None, told("the value before; null: NULL or no row")]
+    after: Annotated[str | None, told("the value after; null: NULL or no row")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedColumn:
+    """A column whose values differ, the traffic's own writes taken out."""
+
+    column: Annotated[str, told("the column")]
+    values_changed: Annotated[int, told("values that differ")]
+    values_lost: Annotated[int, told("of them, values that are NULL or absent now")]
+    examples: Annotated[list[ExampleCell], told("some of them")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongWriteSeen:
+    """A write whose trace is not as its outcome says."""
+
+    kind: Annotated[str, told("lost: acknowledged and not there; phantom: refused and there")]
+    key: Annotated[str, told("the row's key")]
+    column: Annotated[str | None, told("the column; null: the row itself")]
+    written: Annotated[str | None, told("the value that was written")]
+    found: Annotated[str | None, told("the value that is there")]
+    call: Annotated[str, told("the call that wrote it")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableIntegrity:
+    """A table before and after the way forward."""
+
+    table: Annotated[str, told("the table")]
+    rows_before: Annotated[int | None, told("rows at the start")]
+    rows_after: Annotated[int | None, told("rows after the way forward")]
+    rows_missing: Annotated[int | None, told("rows gone that no call deleted")]
+    rows_unexpected: Annotated[int | None, told("rows there that no call made")]
+    columns: Annotated[list[ChangedColumn], told("columns whose values differ")]
+    columns_gone: Annotated[list[str], told("columns that are no longer there")]
+    columns_new: Annotated[list[str], told("columns that were not there")]
+    writes_checked: Annotated[int, told("the traffic's writes that were verified")]
+    lost_writes: Annotated[int, told("acknowledged writes that are not there")]
+    phantom_writes: Annotated[int, told("refused writes that are there")]
+    wrong_writes: Annotated[list[WrongWriteSeen], told("some of both")]
+    not_measured: Annotated[list[str], told("what could not be compared, in words")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integrity:
+    """Whether every write survived, and nothing else changed; null figures: not compared."""
+
+    lost_writes: Annotated[int | None, told("acknowledged writes that are not there after any phase")]
+    phantom_writes: Annotated[int | None, told("refused writes that are there after any phase")]
+    tables: Annotated[list[TableIntegrity], told("by table, after the way forward")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A property of the schema that differs."""
+
+    object: Annotated[str, told("the object, in words")]
+    property: Annotated[str, told("which of its properties")]
+    before: Annotated[str | None, told("before; null: not there")]
+    after: Annotated[str | None, told("after; null: not there")]
+    severity: Annotated[str, told("breaks, behaviour, performance or cosmetic")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataLoss:
+    """What a table or a column did not get back."""
+
+    table: Annotated[str, told("the table")]
+    column: Annotated[str | None, told("the column; null: whole rows")]
+    values_lost: Annotated[int | None, told("values that are NULL or absent now")]
+    values_changed: Annotated[int | None, told("values that differ, the lost ones included")]
+    rows_lost: Annotated[int | None, told("rows that are gone")]
+    rows_left_over: Annotated[int | None, told("rows that should not be there")]
+    examples: Annotated[list[ExampleCell], told("some of the cells")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """Whether back leads back, and again goes again; null figures: not rehearsed or not compared."""
+
+    fidelity: Annotated[float | None, told("the least of schema and data fidelity, 0 to 1")]
+    schema_fidelity: Annotated[float | None, told("share of the schema's properties that came back")]
+    data_fidelity: Annotated[float | None, told("share of rows and values that came back, of the worst table")]
+    schema: Annotated[list[Difference] | None, told("properties that did not come back")]
+    data: Annotated[list[DataLoss] | None, told("rows and values that did not come back")]
+    physical: Annotated[list[Difference] | None, told("what only disk and planner see: column order, dead columns")]
+    again: Annotated[list[Difference] | None, told("differences between the first and the second way forward")]
+    again_data: Annotated[list[DataLoss] | None, told("the same in rows and values")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingSeen:
+    """A place where a check's answer is no."""
+
+    code: Annotated[str, told("the check's code")]
+    rule: Annotated[str, told("the check's name")]
+    phase: Annotated[str | None, told("the phase")]
+    where: Annotated[str, told("the table, call or object")]
+    says: Annotated[str, told("what was found, with figures")]
+    harm: Annotated[str, told("what it would do in production")]
+    remedy: Annotated[str, told("what to do about it")]
+    measured: Annotated[float | None, told("the figure, in the unit of the text")]
+    allowed: Annotated[float | None, told("what the budget allows")]
+    statement: Annotated[int | None, told("the statement that it is about, where there is one")]
+    file: Annotated[str | None, told("where that statement stands, as file:line")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSeen:
+    """A check and its answer."""
+
+    code: Annotated[str, told("its code; `rehearse explain CODE` says more")]
+    name: Annotated[str, told("its name")]
+    asks: Annotated[str, told("its question")]
+    status: Annotated[Literal["passed", "unknown", "failed"], told("its answer")]
+    findings: Annotated[int, told("how many places it found")]
+    reason: Annotated[str | None, told("why it could not tell, wholly or in part")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictSeen:
+    """All answers; the worst wins."""
+
+    status: Annotated[Literal["passed", "unknown", "failed"], told("the worst answer")]
+    says: Annotated[str, told("the verdict in one sentence")]
+    checks: Annotated[list[CheckSeen], told("every check that was asked")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemarkSeen:
+    """Something a reader must know."""
+
+    source: Annotated[str, told("who says it")]
+    says: Annotated[str, told("in words")]
+    weakens: Annotated[bool, told("true: what was measured cannot be fully believed")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotMeasuredSeen:
+    """Something that was not measured; it is neither 0 nor passed."""
+
+    what: Annotated[str, told("the figure or the check")]
+    reason: Annotated[str, told("why")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A rehearsal's report."""
+
+    format: Annotated[Literal[1], told("the number of this shape")]
+    scenario: Annotated[ScenarioAsked, told("what was rehearsed")]
+    environment: Annotated[Machine, told("where it ran")]
+    data: Annotated[Loaded, told("the data that the migration met")]
+    stages: Annotated[list[Stage], told("what else took time")]
+    phases: Annotated[list[Phase], told("in order: baseline, forward, back, again")]
+    integrity: Annotated[Integrity, told("whether every write survived")]
+    rollback: Annotated[Rollback, told("whether back leads back")]
+    findings: Annotated[list[FindingSeen], told("every place where an answer is no, the gravest first")]
+    verdict: Annotated[VerdictSeen, told("all answers")]
+    remarks: Annotated[list[RemarkSeen], told("what a reader must know besides")]
+    not_measured: Annotated[list[NotMeasuredSeen], told("what is not known, and why")]

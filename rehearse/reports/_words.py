@@ -1,0 +1,112 @@
+"""Figures and words as a reader takes them in: unit, ratio and doubt, and "not measured" for None."""
+
+from __future__ import annotations
+
+from rehearse.reports._shape import Phase, Report
+from rehearse.units import NS_PER_MS, NS_PER_S, human_count, human_duration, human_size
+
+NOT_MEASURED = "not measured"
+TITLES = {"passed": "PASSED", "failed": "FAILED", "unknown": "COULD NOT TELL"}
+SYMBOLS = {"passed": "✓", "failed": "✗", "unknown": "?"}
+
+
+def ms(value: float | None) -> str:
+    """Return a length that is given in milliseconds, for example "45 ms" or "1.24 s"."""
+    return NOT_MEASURED if value is None else human_duration(value * NS_PER_MS)
+
+
+def seconds(value: float | None) -> str:
+    """Return a length that is given in seconds."""
+    return NOT_MEASURED if value is None else human_duration(value * NS_PER_S)
+
+
+def doubted(value: float | None, doubt: float) -> str:
+    """Return a length in milliseconds with its doubt, which is left out below a hundredth of it."""
+    if value is None or doubt <= value / 100:
+        return ms(value)
+    return f"{ms(value)} ± {ms(doubt)}"
+
+
+def ratio(value: float | None) -> str:
+    """Return "3.4 ×"."""
+    if value is None:
+        return NOT_MEASURED
+    return f"{value:,.0f} ×" if value >= 100 else f"{value:.1f} ×"
+
+
+def share(value: float | None) -> str:
+    """Return a share as a percentage; 100 % only where nothing is missing."""
+    if value is None:
+        return NOT_MEASURED
+    if value >= 1:
+        return "100 %"
+    return f"{min(value * 100, 99.99):.2f} %" if value > 0.99 else f"{value * 100:.1f} %"
+
+
+def count(value: float | None) -> str:
+    """Return 1,234,567."""
+    return human_count(value)
+
+
+def size(value: float | None) -> str:
+    """Return "12.3 MB"."""
+    return human_size(value)
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """Return "1 call" or "2,000 calls"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def shown(text: str | None, missing: str = "(not there)") -> str:
+    """Return a text, or a word for an absent one."""
+    return missing if text is None else text
+
+
+def short(text: str, width: int) -> str:
+    """Return a text on one line, cut to a width."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def enough(stops: list[str]) -> str:
+    """Return "reads and writes", "writes" or "nothing"."""
+    return " and ".join(stops) or "nothing"
+
+
+def longest_ms(phase: Phase) -> float | None:
+    """Return the longest outage of a phase; 0 where no table was closed, None in the baseline."""
+    if phase.acted_s is None:
+        return None
+    return max((one.longest_ms for one in phase.outages), default=0.0)
+
+
+def closed(phase: Phase) -> str:
+    """Return the longest outage of a phase in words; a dash in the baseline."""
+    if phase.acted_s is None:
+        return "–"
+    if not phase.outages:
+        return "none seen"
+    worst = phase.outages[0]
+    return f"{doubted(worst.longest_ms, worst.doubt_ms)} ({worst.table})"
+
+
+def ended(phase: Phase) -> str:
+    """Say in a word how a phase ended."""
+    if phase.acted_s is None:
+        return "no migration"
+    return "failed" if phase.error else "ran to its end"
+
+
+def slow(phase: Phase) -> str:
+    """Return the p99 of a phase, with its ratio to the baseline."""
+    if phase.traffic is None:
+        return NOT_MEASURED
+    p99 = ms(phase.traffic.latency_ms.p99)
+    times = phase.traffic.slowdown.p99
+    return p99 if times is None else f"{p99} ({ratio(times)})"
+
+
+def headline(report: Report) -> str:
+    """Return the verdict's word and its sentence."""
+    return f"{TITLES[report.verdict.status]}: {report.verdict.says}"

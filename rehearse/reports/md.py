@@ -1,0 +1,177 @@
+"""report.md: fit for a comment on a pull request, below 60,000 characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
+
+from rehearse.model import Recording, Verdict
+from rehearse.reports import _words
+from rehearse.reports._document import document
+from rehearse.reports._escape import fenced, line
+from rehearse.reports._escape import markdown as escaped
+from rehearse.reports._shape import DataLoss, Difference, FindingSeen, Lock, Phase, Report, Statement
+
+MOST = 60_000  # GitHub refuses comments of more than 65,536
+_FINDINGS = 30
+_ROWS = 40
+_SQL = 800
+_SAYS = 700
+
+
+class MarkdownRenderer:
+    """Writes the verdict, the phases and every finding; statements, locks and losses are folded away."""
+
+    suffix: ClassVar[str] = ".md"
+
+    def __call__(self, recording: Recording, verdict: Verdict, /) -> str:
+        """Return the text; what does not fit is left out from the end, and that is said."""
+        return _fitting(_sections(document(recording, verdict)))
+
+
+def _fitting(sections: Iterable[str]) -> str:
+    text = ""
+    for section in sections:
+        if len(text) + len(section) > MOST - 200:
+            return text + "\n\n_The rest is left out here; report.html has it all._\n"
+        text += section
+    return text + "\n"
+
+
+def _sections(report: Report) -> Iterator[str]:
+    yield _head(report)
+    yield _phases(report.phases)
+    yield from _findings(report.findings)
+    yield _folded("Statements and locks", _statements(report.phases))
+    yield _folded("What the way back did not restore", _rollback(report))
+    yield _folded("What was not measured", _not_measured(report))
+    yield _foot(report)
+
+
+def _head(report: Report) -> str:
+    symbol = {"passed": "✅", "failed": "❌", "unknown": "❔"}[report.verdict.status]
+    word = _words.TITLES[report.verdict.status]
+    why = f"{escaped(report.scenario.why)}\n\n" if report.scenario.why else ""
+    return f"## {symbol} {escaped(report.scenario.name)}: {word}\n\n**{_text(report.verdict.says)}**\n\n{why}"
+
+
+def _text(text: str) -> str:
+    return escaped(_words.short(text, _SAYS))
+
+
+def _phases(phases: Sequence[Phase]) -> str:
+    rows = [
+        [
+            phase.name,
+            _words.seconds(phase.duration_s),
+            _words.closed(phase),
+            _words.slow(phase),
+            _words.NOT_MEASURED if phase.traffic is None else f"{phase.traffic.failed + phase.traffic.unknown:,}",
+            _words.NOT_MEASURED if phase.traffic is None else f"{phase.traffic.missed:,}",
+            _words.ended(phase),
+        ]
+        for phase in phases
+    ]
+    return _table(["phase", "took", "longest outage", "p99 (× baseline)", "failed", "missed", "migration"], rows) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([escaped(_words.short(cell, 300)) for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _findings(findings: Sequence[FindingSeen]) -> Iterator[str]:
+    if findings:
+        yield f"\n### {_words.plural(len(findings), 'finding')}\n\n"
+    remedies: set[str] = set()
+    for one in findings[:_FINDINGS]:
+        yield _finding(one, told=one.remedy in remedies)
+        remedies.add(one.remedy)
+    if len(findings) > _FINDINGS:
+        yield f"\n… and {len(findings) - _FINDINGS} more in report.html.\n"
+
+
+def _finding(one: FindingSeen, *, told: bool) -> str:
+    """Return a finding as an item of a list; a remedy that was told above is not repeated."""
+    place = f" ({escaped(one.file)})" if one.file else ""
+    phase = f" · {escaped(one.phase)}" if one.phase else ""
+    remedy = "" if told else f"  \n  _Remedy:_ {_text(one.remedy)}"
+    return f"- **{escaped(one.code)} {escaped(one.rule)}**{phase}{place}: {_text(one.says)}{remedy}\n"
+
+
+def _folded(title: str, text: str) -> str:
+    return f"\n<details><summary>{title}</summary>\n\n{text}\n</details>\n" if text else ""
+
+
+def _statements(phases: Sequence[Phase]) -> str:
+    return "\n".join(_phase_statements(phase) for phase in phases if phase.statements)
+
+
+def _phase_statements(phase: Phase) -> str:
+    longest = sorted(phase.statements, key=lambda one: -one.duration_s)[:_ROWS]
+    shown = sorted(longest, key=lambda one: one.n)
+    rest = len(phase.statements) + phase.statements_left_out - len(shown)
+    more = f"\n… and {_words.plural(rest, 'shorter statement')}.\n" if rest else ""
+    return f"**{escaped(phase.name)}**\n\n" + "\n".join(_statement(one) for one in shown) + more
+
+
+def _statement(one: Statement) -> str:
+    sql = one.sql if len(one.sql) <= _SQL else f"{one.sql[:_SQL]} …"
+    figures = [_words.seconds(one.duration_s), f"log {_words.size(one.wal_bytes)}"]
+    figures += [f"rewrites {', '.join(one.rewrites)}"] if one.rewrites else []
+    figures += [f"at {one.file}"] if one.file else []
+    figures += [f"FAILED {one.error}"] if one.error else []
+    locks = _table(["table", "mode", "stops", "waited", "held"], [_lock(lock) for lock in one.locks])
+    block = fenced(sql, "sql")
+    return f"{one.n}\\. {escaped(_words.short(', '.join(figures), _SAYS))}\n\n{block}\n\n" + (
+        locks if one.locks else ""
+    )
+
+
+def _lock(lock: Lock) -> list[str]:
+    table = f"{lock.table} ({lock.index})" if lock.index else lock.table
+    held = _words.doubted(lock.held_ms, lock.doubt_ms)
+    return [table, lock.mode, _words.enough(lock.stops), _words.ms(lock.waited_ms), held]
+
+
+def _rollback(report: Report) -> str:
+    rollback = report.rollback
+    rows = [["schema", *_difference(one)] for one in rollback.schema or []]
+    rows += [["data", *_loss(one)] for one in rollback.data or []]
+    rows += [["physical", *_difference(one)] for one in rollback.physical or []]
+    rows += [["again", *_difference(one)] for one in rollback.again or []]
+    rows += [["again", *_loss(one)] for one in rollback.again_data or []]
+    if not rows:
+        return ""
+    more = f"\n… and {len(rows) - _ROWS} more.\n" if len(rows) > _ROWS else ""
+    fidelity = f"Fidelity {escaped(_words.share(rollback.fidelity))}\n\n"
+    return fidelity + _table(["part", "what", "before", "after"], rows[:_ROWS]) + more
+
+
+def _difference(one: Difference) -> list[str]:
+    return [f"{one.object}: {one.property}", _words.shown(one.before), _words.shown(one.after)]
+
+
+def _loss(one: DataLoss) -> list[str]:
+    if one.column is None:
+        return [one.table, f"{_words.count(one.rows_lost)} rows lost", f"{_words.count(one.rows_left_over)} left over"]
+    changed = f"{_words.count(one.values_changed)} values changed"
+    return [f"{one.table}.{one.column}", changed, f"{_words.count(one.values_lost)} lost"]
+
+
+def _not_measured(report: Report) -> str:
+    rows = [[one.what, one.reason] for one in report.not_measured]
+    return _table(["what", "why"], rows[:_ROWS]) if rows else ""
+
+
+def _foot(report: Report) -> str:
+    scenario, machine = report.scenario, report.environment
+    ran = (
+        f"{scenario.engine} {scenario.engine_version} ({scenario.via}), scale {scenario.scale:g}, "
+        f"seed {scenario.seed}, {scenario.rate_per_s:g} calls/s over {_words.plural(scenario.sessions, 'session')}, "
+        f"on {_words.plural(machine.cores, 'core')}; rehearse {machine.rehearse}"
+    )
+    return f"\n<sub>{escaped(ran)}. Again: {escaped(line(scenario.rerun))}</sub>\n"
+
+
+RENDERER = MarkdownRenderer()

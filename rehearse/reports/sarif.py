@@ -1,0 +1,93 @@
+"""rehearse.sarif: each finding at its line of the migration, for code scanning (SARIF 2.1.0)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from rehearse.model import Recording, Rule, Verdict
+from rehearse.reports._document import document
+from rehearse.reports._escape import plain
+from rehearse.reports._shape import FindingSeen, Report
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_PLACE = re.compile(r"(?P<file>.+?):(?P<line>[1-9]\d*)(?::\d+)?$", re.DOTALL)
+
+
+class SarifRenderer:
+    """Writes findings as results; a finding without a line stands at the scenario's file."""
+
+    suffix: ClassVar[str] = ".sarif"
+
+    def __call__(self, recording: Recording, verdict: Verdict, /) -> str:
+        """Return the text."""
+        report = document(recording, verdict)
+        log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report, verdict)]}
+        return json.dumps(log, ensure_ascii=False, indent=2) + "\n"
+
+
+def _run(report: Report, verdict: Verdict) -> dict[str, Any]:
+    rules = [answer.rule for answer in verdict.answers]
+    driver = {"name": "rehearse", "version": report.environment.rehearse, "rules": [_rule(one) for one in rules]}
+    notes = [
+        {"level": "warning", "message": {"text": plain(f"{one.what}: not measured: {one.reason}")}}
+        for one in report.not_measured
+    ]
+    return {
+        "tool": {"driver": driver},
+        "invocations": [
+            {
+                "executionSuccessful": report.verdict.status != "unknown",
+                "commandLine": plain(report.scenario.rerun),
+                "toolExecutionNotifications": notes,
+            }
+        ],
+        "results": [_result(report, one, rules) for one in report.findings],
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.code,
+        "name": "".join(word.capitalize() for word in rule.name.split()),
+        "shortDescription": {"text": rule.name},
+        "fullDescription": {"text": f"{rule.asks} {rule.harm}"},
+        "help": {"text": rule.remedy},
+        "defaultConfiguration": {"level": "error"},
+    }
+
+
+def _result(report: Report, one: FindingSeen, rules: Sequence[Rule]) -> dict[str, Any]:
+    return {
+        "ruleId": one.code,
+        "ruleIndex": next(place for place, rule in enumerate(rules) if rule.code == one.code),
+        "level": "error",
+        "message": {"text": plain(f"{one.says}\n\nRemedy: {one.remedy}")},
+        "locations": [_location(report, one)],
+        "partialFingerprints": {"rehearse/v1": plain(f"{one.code}/{one.phase}/{one.where}/{one.file}")},
+        "properties": {"phase": one.phase, "measured": one.measured, "allowed": one.allowed},
+    }
+
+
+def _location(report: Report, one: FindingSeen) -> dict[str, Any]:
+    file, line = _place(one.file or report.scenario.file or f"{report.scenario.name}.toml")
+    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(file)}, "region": {"startLine": line}}
+    return {"physicalLocation": physical, "logicalLocations": [{"name": plain(one.where)}]}
+
+
+def _place(text: str) -> tuple[str, int]:
+    """Return the file and the line of "up.sql:12"; line 1 where there is none."""
+    found = _PLACE.fullmatch(text)
+    return (found["file"], int(found["line"])) if found else (text, 1)
+
+
+def _uri(file: str) -> str:
+    path = PurePath(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
+RENDERER = SarifRenderer()
