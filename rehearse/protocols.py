@@ -75,6 +75,25 @@ class Database(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """One thing that this machine has or lacks; `remedy` says how to get it."""
+
+    subject: str
+    found: bool
+    says: str
+    remedy: str | None = None
+
+
+@runtime_checkable
+class Diagnosable(Protocol):
+    """An engine that can say what it finds on this machine, without starting anything."""
+
+    def diagnose(self) -> Iterable[Diagnosis]:
+        """Yield what is here and what is missing."""
+        ...
+
+
 class Server(Protocol):
     """One disposable server, or a user's server in which only our own databases are touched."""
 
