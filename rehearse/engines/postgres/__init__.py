@@ -1,0 +1,39 @@
+"""PostgreSQL: a disposable server from a wheel or from installed programs, or databases of our own on the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rehearse.engines.postgres import binaries, local, named
+from rehearse.engines.postgres.server import PostgresServer
+from rehearse.errors import ScenarioMistake
+from rehearse.events import Journal
+from rehearse.model import EngineChoice
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresEngine:
+    """Starts PostgreSQL; stateless."""
+
+    name: ClassVar[str] = "postgres"
+
+    @contextmanager
+    def start(self, choice: EngineChoice, journal: Journal, *, sessions: int = 0) -> Iterator[PostgresServer]:
+        """Start a server with room for `sessions` of the application and ours beside them."""
+        if choice.via == "url":
+            with named.server(choice, journal) as server:
+                yield server
+            return
+        if choice.via == "docker":
+            raise ScenarioMistake(
+                "engine.via = 'docker' is not there for postgres yet; use 'embedded', 'binary' or 'url'"
+            )
+        find = binaries.embedded if choice.via == "embedded" else binaries.installed
+        with local.server(find(choice.version), choice.settings, journal, sessions=sessions) as server:
+            yield server
+
+
+ENGINE = PostgresEngine()

@@ -1,0 +1,123 @@
+"""One database in a server: what the rehearsal asks of it, each answered by the module that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from rehearse.engines.postgres import copies, roles
+from rehearse.errors import NotDisposable
+from rehearse.events import Journal
+from rehearse.model import Comparison, Snapshot
+from rehearse.protocols import Database, Role, TableData, Watch
+
+if TYPE_CHECKING:
+    import pandas
+
+    from rehearse.engines.postgres.server import PostgresServer
+
+_COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """One database in a server."""
+
+    name: str
+    server: PostgresServer
+
+    def url(self, role: Role) -> str:
+        """Return a URL with the role's user and password; never logged."""
+        return self.server.url(role, self.name)
+
+    def connect(self, role: Role = Role.OWNER, **options: Any) -> roles.Connection:
+        """Connect as a role, in autocommit; `options` are libpq's and psycopg's."""
+        return self.server.connect(role, self.name, **options)
+
+    def grant(self) -> None:
+        """Make the migration's role the owner of all that is there, and let the application use it."""
+        from rehearse.engines.postgres import ownership  # noqa: PLC0415
+
+        ownership.settle(self)
+
+    def run_file(self, path: Path) -> None:
+        """Run plain SQL, `COPY … FROM stdin` included; an error names file, line and the server's words."""
+        from rehearse.engines.postgres import files  # noqa: PLC0415
+
+        self.refuse_unless_ours()
+        files.run_file(self, path)
+
+    def restore(self, path: Path) -> None:
+        """Restore a dump (custom, directory, tar or plain); says what program is missing where one is."""
+        from rehearse.engines.postgres import dumps  # noqa: PLC0415
+
+        self.refuse_unless_ours()
+        dumps.restore(self, path)
+
+    def load(self, tables: Iterable[TableData], journal: Journal) -> None:
+        """Fill tables, parents first, in the fastest sound order; constraints and indexes are there afterwards."""
+        from rehearse.engines.postgres.load import load  # noqa: PLC0415
+
+        self.refuse_unless_ours()
+        load(self, tables, journal)
+
+    def structure(self) -> Any:
+        """Return the tables as a generator of rows must know them."""
+        from rehearse.engines.postgres.load import structure  # noqa: PLC0415
+
+        return structure(self)
+
+    def snapshot(self, name: str) -> Snapshot:
+        """Return schema, rows and checksums as they are in quiet; reads every row."""
+        from rehearse.engines.postgres.schema import take  # noqa: PLC0415
+
+        return take(self, name)
+
+    def compare(
+        self,
+        older: Database,
+        before: Snapshot,
+        after: Snapshot,
+        writes: pandas.DataFrame,
+        *,
+        limit: int = 20,
+    ) -> Comparison:
+        """Return what differs between `older` (in state `before`) and this one (in state `after`)."""
+        from rehearse.engines.postgres.compare import compare  # noqa: PLC0415
+
+        return compare(self, older, before, after, writes, limit=limit)
+
+    def watch(self, journal: Journal) -> Watch:
+        """Begin a watch of what locks and waits; the caller runs its probes."""
+        from rehearse.engines.postgres.locks import watch  # noqa: PLC0415
+
+        return watch(self, journal)
+
+    def fork(self, name: str) -> PostgresDatabase:
+        """Return a new database with the same bytes, rights and settings; ends the sessions of this one first."""
+        self.refuse_unless_ours()
+        target = self.server.database(name)
+        copies.copy(self.server, self.name, target.name)
+        return target
+
+    def drop(self) -> None:
+        """Remove the database and end its sessions."""
+        self.refuse_unless_ours()
+        with self.server.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.name)))
+
+    def refuse_unless_ours(self) -> None:
+        """Raise NotDisposable for a database that does not bear our mark; on a server of our own all are ours."""
+        if self.server.is_ours:
+            return
+        with self.server.connect() as connection:
+            found = connection.execute(_COMMENT, [self.name]).fetchone()
+        if not found or found[0] != self.server.comment:
+            raise NotDisposable(
+                f"database {self.name!r} was not made by this rehearsal, so nothing is written to it or dropped; "
+                "rehearse makes databases of its own on the server that engine.url names"
+            )

@@ -1,0 +1,63 @@
+"""A server of our own, with its roles, from programs on this machine."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from psycopg import sql
+
+from rehearse.engines.postgres import cluster, configuration, roles
+from rehearse.engines.postgres.binaries import Installation
+from rehearse.engines.postgres.server import Address, PostgresServer
+from rehearse.events import Journal
+from rehearse.model import Setting
+from rehearse.protocols import Role
+
+_OURS = 100  # connections of our own beside the application's: probes, loaders, comparisons, the tool's
+
+
+@contextmanager
+def server(
+    installation: Installation, settings: Mapping[str, Setting], journal: Journal, *, sessions: int
+) -> Iterator[PostgresServer]:
+    """Start a server of this build with production's settings; leaving the block leaves no trace of it."""
+    connections = max(configuration.CONNECTIONS, sessions + _OURS)
+    with cluster.running(installation, {"max_connections": connections, **settings}) as started:
+        running = PostgresServer(
+            version=installation.version,
+            address=Address(
+                host="127.0.0.1", port=started.port, parameters={"sslmode": "disable"}, socket=started.sockets
+            ),
+            logins={Role.OWNER: roles.Login(cluster.OWNER, secrets.token_hex(16)), **roles.new_logins()},
+            journal=journal,
+            pid=started.process.pid,
+            data=started.data,
+            log_path=started.log_path if installation.major >= 15 else None,
+        )
+        _make_roles(running)
+        _remark(running, installation, settings)
+        yield running
+
+
+def _make_roles(server: PostgresServer) -> None:
+    with server.connect() as connection:
+        roles.set_password(connection, server.logins[Role.OWNER])
+        roles.create(connection, server.logins)
+        roles.give_memberships(connection, server.logins)
+        connection.execute(sql.SQL("CREATE ROLE {} SUPERUSER NOLOGIN").format(sql.Identifier(roles.LOADER)))
+        # Only the migration's statements are logged: logging the application's would cost 1.3 times its CPU.
+        statement = sql.SQL("ALTER ROLE {} SET log_min_duration_statement = 0")
+        connection.execute(statement.format(sql.Identifier(server.logins[Role.MIGRATION].user)))
+
+
+def _remark(server: PostgresServer, installation: Installation, settings: Mapping[str, Setting]) -> None:
+    for name in configuration.ignored(settings):
+        server.remark(f"engine.settings.{name} is not obeyed: it belongs to production's machine, not to this one")
+    for name in configuration.unloadable(settings, installation):
+        server.remark(f"library {name} of shared_preload_libraries is not in PostgreSQL {installation}", weakens=True)
+    if server.log_path is None:
+        server.remark(
+            f"PostgreSQL {installation.version} cannot write its log as JSON, so it is not read", weakens=True
+        )

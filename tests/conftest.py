@@ -1,0 +1,51 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from rehearse.engines.postgres import ENGINE
+from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.server import PostgresServer
+from rehearse.events import Event
+from rehearse.model import EngineChoice
+
+_numbers = itertools.count(1)
+
+
+class KeepingJournal:
+    """A journal that a test can read."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.frames: list[tuple[type[Event], object]] = []
+
+    def write(self, event: Event, /) -> None:
+        self.events.append(event)
+
+    def write_frame(self, kind: type[Event], frame: object, /) -> None:
+        self.frames.append((kind, frame))
+
+
+@pytest.fixture
+def journal() -> KeepingJournal:
+    """A journal that a test can read."""
+    return KeepingJournal()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """The embedded server, started once."""
+    with ENGINE.start(EngineChoice(), KeepingJournal()) as started:
+        yield started
+
+
+@pytest.fixture
+def database(server: PostgresServer) -> Iterator[PostgresDatabase]:
+    """A fresh database on it."""
+    made = server.create(f"test{next(_numbers)}")
+    yield made
+    made.drop()
