@@ -1,0 +1,171 @@
+"""Rollback fidelity: how much of what was there at the start is there again after the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rehearse.model import Comparison, PropertyDifference, Recording, Snapshot, TableComparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsLost:
+    """What one table, or one of its columns, lost on the way back. None: the figure is not about this place."""
+
+    table: str
+    column: str | None
+    values_lost: int | None
+    values_changed: int | None
+    rows_lost: int | None
+    rows_left_over: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """Each fidelity is 1.0 only where nothing differs, and None where it was not measured.
+
+    `fidelity` is the least of schema, data and again, never their mean: a lost column is not made good by an index.
+    Physical differences are listed and not counted. None in a list's place: not compared.
+    """
+
+    fidelity: float | None
+    schema_fidelity: float | None
+    data_fidelity: float | None
+    again_fidelity: float | None
+    schema: tuple[PropertyDifference, ...] | None
+    physical: tuple[PropertyDifference, ...] | None
+    data: tuple[RowsLost, ...] | None
+    again: tuple[PropertyDifference, ...] | None
+    again_data: tuple[RowsLost, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integrity:
+    """Whether the traffic's writes survived, by the worst comparison with the start, and what else differs after forward."""
+
+    lost_writes: int | None
+    phantom_writes: int | None
+    writes_checked: int | None
+    tables: tuple[TableComparison, ...]
+
+
+def integrity(recording: Recording) -> Integrity:
+    """Return what became of the writes; a comparison with the start sees all of them up to its end."""
+    compared = [one for one in recording.comparisons if one.before == "start"]
+    forward = recording.comparison("start", "forward")
+    return Integrity(
+        lost_writes=_largest(compared, "lost_writes"),
+        phantom_writes=_largest(compared, "phantom_writes"),
+        writes_checked=_largest(compared, "writes_checked"),
+        tables=forward.tables if forward else (),
+    )
+
+
+def rollback(recording: Recording) -> Rollback:
+    """Return the losses of the way back and their one number."""
+    back = recording.comparison("start", "back")
+    again = recording.comparison("forward", "again")
+    schema = None if back is None else _schema(back, recording.snapshots["start"])
+    data = None if back is None else _data(back, recording.snapshots["start"])
+    once_more = None if again is None else _again(again, recording.snapshots.get("forward"))
+    parts = [part for part in (schema, data, once_more) if part is not None]
+    is_measured = schema is not None and data is not None
+    return Rollback(
+        fidelity=min(parts) if is_measured else None,
+        schema_fidelity=schema,
+        data_fidelity=data,
+        again_fidelity=once_more,
+        schema=back.schema if back else None,
+        physical=back.physical if back else None,
+        data=losses(back.tables) if back else None,
+        again=again.schema if again else None,
+        again_data=losses(again.tables) if again else None,
+    )
+
+
+def losses(tables: Iterable[TableComparison]) -> tuple[RowsLost, ...]:
+    """Return every table and column that lost something, or holds something that was not there."""
+    return tuple(loss for table in tables for loss in (*_rows(table), *_values(table)))
+
+
+def _rows(table: TableComparison) -> Iterator[RowsLost]:
+    lost, left = _rows_lost(table), _rows_left_over(table)
+    if lost or left:
+        yield RowsLost(
+            table=table.table, column=None, values_lost=None, values_changed=None, rows_lost=lost, rows_left_over=left
+        )
+
+
+def _values(table: TableComparison) -> Iterator[RowsLost]:
+    for one in table.columns:
+        if one.values_changed:
+            yield RowsLost(
+                table=table.table,
+                column=one.column,
+                values_lost=one.values_lost,
+                values_changed=one.values_changed,
+                rows_lost=None,
+                rows_left_over=None,
+            )
+    for name in table.columns_gone:
+        if table.rows_after is not None and table.rows_before:
+            yield RowsLost(
+                table=table.table,
+                column=name,
+                values_lost=table.rows_before,
+                values_changed=table.rows_before,
+                rows_lost=None,
+                rows_left_over=None,
+            )
+
+
+def _rows_lost(table: TableComparison) -> int | None:
+    """Return rows that are gone; all of them where the table itself is."""
+    return table.rows_before if table.rows_after is None else table.rows_missing
+
+
+def _rows_left_over(table: TableComparison) -> int | None:
+    return table.rows_after if table.rows_before is None else table.rows_unexpected
+
+
+def _largest(comparisons: Iterable[Comparison], field: str) -> int | None:
+    return max((sum(getattr(table, field) for table in one.tables) for one in comparisons), default=None)
+
+
+def _schema(comparison: Comparison, before: Snapshot) -> float:
+    """Return the share of the earlier schema's properties that are as they were; each leftover counts as one too."""
+    compared = sum(max(len(properties), 1) for properties in before.schema.values())
+    return _share(len(comparison.schema), compared)
+
+
+def _data(comparison: Comparison, before: Snapshot) -> float | None:
+    """Return the share of the worst table's values that are as they were; None where no table could be compared."""
+    shares = [_table(one, before) for one in comparison.tables]
+    measured = [share for share in shares if share is not None]
+    return min(measured) if measured or not shares else None
+
+
+def _table(table: TableComparison, before: Snapshot) -> float | None:
+    if table.rows_before is None:
+        return 1.0  # a table left over is the schema's difference; no value was lost
+    lost, left = _rows_lost(table), _rows_left_over(table)
+    if lost is None or left is None:
+        return None
+    state = before.tables.get(table.table)
+    width = max(len(state.columns) if state else 0, len(table.columns) + len(table.columns_gone), 1)
+    changed = sum(one.values_changed for one in table.columns) + len(table.columns_gone) * table.rows_before
+    cells = 0 if table.rows_after is None else changed
+    return _share((lost + left) * width + cells, table.rows_before * width)
+
+
+def _again(comparison: Comparison, before: Snapshot | None) -> float | None:
+    """Return the share of the schema that the second way forward made like the first.
+
+    Values are left to the checks: what the migration computes anew, such as now(), may differ by right.
+    """
+    return None if before is None else _schema(comparison, before)
+
+
+def _share(bad: int, of: int) -> float:
+    """Return 1.0 for no loss, less for any, 0.0 at the least; rounding never makes a loss vanish."""
+    return 1.0 if bad == 0 else max(0.0, min(1.0 - bad / max(of, bad), 1.0 - 1e-9))
