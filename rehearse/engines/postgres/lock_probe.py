@@ -1,0 +1,245 @@
+"""Looks at the server's locks: all that the migration holds, and all for which anybody waits."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rehearse.engines.postgres.clock import ServerClock
+from rehearse.engines.postgres.holds import Hold, Sightings
+from rehearse.engines.postgres.lock_waits import Waits
+from rehearse.engines.postgres.looks import USER_OIDS, Look, look
+from rehearse.engines.postgres.modes import EXCLUSIVE, stops
+from rehearse.engines.postgres.relations import Relations
+from rehearse.engines.postgres.sightings import SeenStatements
+from rehearse.engines.postgres.wire import ConnectionLost, Refused, Wire
+from rehearse.events import Event, Remarked, Sampled
+from rehearse.units import NS_PER_MS, NS_PER_S, human_duration
+
+EVERY_NS = 5 * NS_PER_MS
+_RARELY_NS = 1 * NS_PER_S
+_INTERVALS_A_LOOK = 12  # a look of 0.4 ms is followed by 5 ms, one of 20 ms by 240 ms
+_LATE_NS = 50 * NS_PER_MS
+_SAMPLE_NS = 250 * NS_PER_MS
+_ROLES = "SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (string_to_array($1, ','))"
+_FACTS = "SELECT oid, current_setting('server_version_num') FROM pg_database WHERE datname = current_database()"
+_ROLE_OF = "SELECT usesysid FROM pg_stat_get_activity($1::int4)"
+_FILES = """
+SELECT oid, relfilenode FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384 AND relfilenode <> 0
+"""
+_MOST_FILES = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Whom an observer tells apart: a URL to connect with, and the users of the migration and of the application."""
+
+    url: str
+    migration: str
+    application: str
+
+
+class LockProbe:
+    """Looks at pg_locks, every 5 ms while a look is cheap and more rarely where it is not.
+
+    A look takes about 0.2 ms of the server's CPU. The interval is 12 times what looking has taken lately, so it grows
+    with the number of locks and with the load. What was seen of the migration's locks is in `holds`: it becomes facts
+    only together with the statements' times.
+    """
+
+    def __init__(self, watched: Watched, *, every_ns: int = EVERY_NS) -> None:
+        self.every_ns = every_ns
+        self.clock = ServerClock()
+        self.statements = SeenStatements()
+        self.rewritten: dict[str, list[int]] = {}  # table -> when its file was seen to have been replaced
+        self._least_ns = every_ns
+        self._watched = watched
+        self._wire: Wire | None = None
+        self._ids: dict[str, str] = {}
+        self._version = 0
+        self._database = "0"
+        self._roles: dict[int, str] = {}
+        self._relations = Relations()
+        self._sightings = Sightings()
+        self._waits = Waits(self._role_of, self._table_of)
+        self._files: dict[int, str] = {}
+        self._times, self._wal = array("q"), array("q")
+        self._gap = _Gaps()
+        self._cost = _Cost()
+
+    @property
+    def holds(self) -> list[Hold]:
+        """What was seen of the migration's locks."""
+        return self._sightings.holds
+
+    @property
+    def files_known(self) -> bool:
+        """Say whether `rewritten` is complete: it is not where there are more than 5,000 tables."""
+        return bool(self._files)
+
+    def look(self) -> Iterable[Event]:
+        """Look once; return the waits that are over, a figure of what looking costs, and gaps that were closed."""
+        began = time.monotonic_ns()
+        try:
+            wire = self._connected()
+            seen = look(wire, self.clock, self._ids[self._watched.migration], self._database, self._version)
+            self._learn(wire, seen)
+            events = [*self._gap.looked(began, self.every_ns), *self._note(wire, seen)]
+        except (ConnectionLost, Refused) as error:
+            return self._missed(error, began)
+        took = time.monotonic_ns() - began
+        self.every_ns = min(_RARELY_NS, max(self._least_ns, _INTERVALS_A_LOOK * self._cost.lately(took)))
+        return [*events, *self._cost.samples(began)]
+
+    def close(self) -> Iterable[Event]:
+        """Look a last time, return the waits that still went on and what was missed, and disconnect."""
+        events = list(self.look())
+        events += self._waits.close(time.monotonic_ns())
+        events += self._gap.told()
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+        return events
+
+    def wal_at(self, at_ns: int) -> float | None:
+        """Return how many bytes of WAL the server had written at a moment, between two looks in proportion."""
+        import numpy  # noqa: PLC0415  only at the end of a phase
+
+        if not self._times or not self._times[0] <= at_ns <= self._times[-1]:
+            return None
+        return float(numpy.interp(at_ns, numpy.asarray(self._times), numpy.asarray(self._wal)))
+
+    def _connected(self) -> Wire:
+        if self._wire is None:
+            wire = Wire(self._watched.url, "rehearse observer: locks")
+            names = f"{self._watched.migration},{self._watched.application}"
+            self._ids = {name or "": oid or "" for oid, name in wire.rows(_ROLES, [names])}
+            if self._watched.migration not in self._ids:
+                raise Refused(f"no role is called {self._watched.migration}")
+            ((database, version),) = wire.rows(_FACTS)
+            self._database, self._version = database or "0", int(version or 0)
+            self._files = _files(wire)
+            self._wire = wire
+        return self._wire
+
+    def _learn(self, wire: Wire, seen: Look) -> None:
+        """Ask for names and roles that are needed to understand a look; mostly none are."""
+        self._relations.learn(wire, {lock.relation for lock in seen.locks if lock.relation >= USER_OIDS})
+        for session in {lock.session for lock in seen.locks if not lock.granted} - self._roles.keys():
+            rows = wire.rows(_ROLE_OF, [str(session)])
+            self._roles[session] = (rows[0][0] if rows else None) or ""
+
+    def _note(self, wire: Wire, seen: Look) -> Iterator[Event]:
+        migration = {one.session for one in seen.sessions}
+        yield from self._waits.see(seen, migration)
+        self._roles = {session: role for session, role in self._roles.items() if self._waits.waits(session)}
+        new, gone = self._sightings.see(seen, migration)
+        for hold in new:
+            hold.where = self._relations.get(hold.relation)
+        self.statements.see(seen)
+        self._times.append(seen.from_ns)
+        self._wal.append(seen.wal)
+        changed = [hold.relation for hold in gone if stops(hold.mode)]
+        if changed:
+            self._relations.forget(changed)
+        if any(hold.mode == EXCLUSIVE for hold in gone):
+            self._compare_files(wire, gone, seen.until_ns)
+
+    def _compare_files(self, wire: Wire, gone: list[Hold], at_ns: int) -> None:
+        newer = _files(wire)
+        for hold in gone:
+            before, after = self._files.get(hold.relation), newer.get(hold.relation)
+            if hold.where and before and after and before != after:
+                self.rewritten.setdefault(hold.where.table, []).append(at_ns)
+        self._files = newer
+
+    def _missed(self, error: Exception, began: int) -> list[Event]:
+        self._gap.missed(str(error), began)
+        if isinstance(error, ConnectionLost):
+            if self._wire is not None:
+                self._wire.close()
+            self._wire = None
+            self.every_ns = _SAMPLE_NS
+        return []
+
+    def _role_of(self, session: int) -> str:
+        names = {oid: name for name, oid in self._ids.items()}
+        name = names.get(self._roles.get(session, ""))
+        return {self._watched.migration: "migration", self._watched.application: "application"}.get(name or "", "other")
+
+    def _table_of(self, relation: int) -> str | None:
+        where = self._relations.get(relation)
+        return None if where is None else where.table
+
+
+class _Cost:
+    """What looks have taken: lately, as the interval follows it, and in the mean of a sample."""
+
+    def __init__(self) -> None:
+        self._lately = 0.0
+        self._sum = self._count = 0
+        self._sampled_ns = 0
+
+    def lately(self, took_ns: int) -> int:
+        """Take one look's time; return a running mean over ten looks, in which a single slow one counts little."""
+        capped = min(took_ns, 4 * self._lately) if self._lately else took_ns
+        self._lately += (capped - self._lately) / 10 if self._lately else capped
+        self._sum += took_ns
+        self._count += 1
+        return round(self._lately)
+
+    def samples(self, now_ns: int) -> Iterator[Sampled]:
+        """Yield the mean since the last sample, four times a second."""
+        if now_ns - self._sampled_ns >= _SAMPLE_NS and self._count:
+            yield Sampled(at_ns=now_ns, name="look", value=self._sum / self._count)
+            self._sampled_ns, self._sum, self._count = now_ns, 0, 0
+
+
+class _Gaps:
+    """Stretches in which the observer did not look: late looks in one remark, a lost connection in one each."""
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self._error: tuple[str, int] | None = None
+        self._late: list[int] = []
+        self._first_late_ns = 0
+
+    def looked(self, at_ns: int, every_ns: int) -> Iterator[Event]:
+        """Take a look that came through; yield the gap that it closes."""
+        last, self._last_ns = self._last_ns, at_ns
+        if self._error is not None:
+            yield self._lost(at_ns)
+            self._error = None
+        elif last is not None and at_ns - last - every_ns > _LATE_NS:
+            self._first_late_ns = self._first_late_ns or last
+            self._late.append(at_ns - last)
+
+    def missed(self, error: str, at_ns: int) -> None:
+        """Take a look that failed."""
+        if self._error is None:
+            self._error = (error, self._last_ns or at_ns)
+
+    def told(self) -> Iterator[Event]:
+        """Yield what was not told yet, at the end."""
+        if self._error is not None:
+            yield self._lost(time.monotonic_ns())
+        if self._late:
+            says = (
+                f"{len(self._late)} looks at the locks came more than {human_duration(_LATE_NS)} late, the longest gap "
+                f"{human_duration(max(self._late))}: short locks may not have been seen"
+            )
+            yield Remarked(at_ns=self._first_late_ns, source="locks", says=says)
+
+    def _lost(self, until_ns: int) -> Remarked:
+        assert self._error is not None
+        error, since_ns = self._error
+        says = f"gap: locks were not looked at for {human_duration(until_ns - since_ns)}: {error}"
+        return Remarked(at_ns=since_ns, source="locks", says=says, weakens=True)
+
+
+def _files(wire: Wire) -> dict[int, str]:
+    """Return which file each table is in; nothing where there are more than 5,000 tables, since that costs 10 ms."""
+    rows = wire.rows(_FILES + f"LIMIT {_MOST_FILES + 1}")
+    return {} if len(rows) > _MOST_FILES else {int(oid or 0): file or "" for oid, file in rows}
