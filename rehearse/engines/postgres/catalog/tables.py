@@ -1,0 +1,111 @@
+"""Tables, views and their columns; and what only the disk and the planner see of them."""
+
+from __future__ import annotations
+
+from rehearse.engines.postgres.catalog.words import own, privileges, query, relation, role, settings
+
+_RELATIONS = query(
+    """
+select $object, jsonb_build_object(
+    'owner', $owner,
+    'privileges', $privileges,
+    'comment', obj_description(c.oid, 'pg_class'),
+    'options', $options,
+    'toast options', (select $toast_options from pg_class t where t.oid = c.reltoastrelid),
+    'row security', case when c.relforcerowsecurity then 'forced' when c.relrowsecurity then 'on' end,
+    'replica identity', case c.relreplident when 'f' then 'full' when 'n' then 'nothing' when 'i' then
+        (select 'index ' || x.relname from pg_index i join pg_class x on x.oid = i.indexrelid
+         where i.indrelid = c.oid and i.indisreplident) end,
+    'persistence', case c.relpersistence when 'u' then 'unlogged' when 'p' then 'permanent' end,
+    'kind', case c.relkind when 'p' then 'partitioned' end,
+    'partition key', case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end,
+    'partition bound', pg_get_expr(c.relpartbound, c.oid),
+    'inherits', (select string_agg(h.inhparent::regclass::text, ', ' order by h.inhseqno)
+                 from pg_inherits h where h.inhrelid = c.oid),
+    'tablespace', (select spcname from pg_tablespace s where s.oid = c.reltablespace),
+    'access method', (select amname from pg_am m where m.oid = c.relam),
+    'row type', nullif(c.reloftype, 0)::regtype::text,
+    'definition', case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid) end,
+    'populated', case when c.relkind = 'm' then c.relispopulated::text end,
+    'server', (select s.srvname from pg_foreign_table f join pg_foreign_server s on s.oid = f.ftserver
+               where f.ftrelid = c.oid),
+    'foreign options', (select $foreign_options from pg_foreign_table f where f.ftrelid = c.oid))
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and $USERS and $own
+""",
+    object=relation(),
+    owner=role("c.relowner"),
+    privileges=privileges("c.relacl", "r", "c.relowner"),
+    options=settings("c.reloptions"),
+    toast_options=settings("t.reloptions"),
+    foreign_options=settings("f.ftoptions"),
+    own=own("pg_class", "c.oid"),
+)
+
+# A default that draws on the column's own sequence says so instead of naming it: its name may be made up anew.
+_COLUMNS = query(
+    """
+select $object || ' column ' || a.attname, jsonb_build_object(
+    'type', format_type(a.atttypid, a.atttypmod),
+    'default', case when a.attgenerated = '' then (
+        select replace(pg_get_expr(d.adbin, d.adrelid),
+            coalesce((select quote_literal(s.objid::regclass::text) from pg_depend s
+                join pg_class q on q.oid = s.objid and q.relkind = 'S'
+                where s.classid = 'pg_class'::regclass and s.refclassid = 'pg_class'::regclass
+                    and s.refobjid = a.attrelid and s.refobjsubid = a.attnum and s.deptype = 'a'
+                    and pg_get_expr(d.adbin, d.adrelid) like '%' || quote_literal(s.objid::regclass::text) || '%'
+                limit 1), ''),
+            'its own sequence')
+        from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum) end,
+    'generated', case a.attgenerated when 's' then 'stored: ' when 'v' then 'virtual: ' end || (
+        select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum),
+    'identity', case a.attidentity when 'a' then 'always' when 'd' then 'by default' end,
+    'not null', case when a.attnotnull then coalesce(
+        (select case when con.convalidated then 'yes' else 'yes, not valid' end
+            || case when con.connoinherit then ', no inherit' else '' end
+         from pg_constraint con
+         where con.conrelid = a.attrelid and con.contype = 'n' and con.conkey = array[a.attnum]), 'yes') end,
+    'collation', case when a.attcollation <> t.typcollation then a.attcollation::regcollation::text end,
+    'storage', case when a.attstorage <> t.typstorage then
+        case a.attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end end,
+    'compression', case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end,
+    'statistics target', nullif(a.attstattarget, -1)::text,
+    'options', $options,
+    'foreign options', $foreign_options,
+    'inherited', case when a.attinhcount > 0 then a.attinhcount || case when a.attislocal then ', local too' else '' end end,
+    'privileges', nullif($privileges, ''),
+    'comment', col_description(a.attrelid, a.attnum))
+from pg_attribute a
+join pg_class c on c.oid = a.attrelid
+join pg_namespace n on n.oid = c.relnamespace
+join pg_type t on t.oid = a.atttypid
+where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and a.attnum > 0 and not a.attisdropped and $USERS and $own
+""",
+    object=relation(),
+    options=settings("a.attoptions"),
+    foreign_options=settings("a.attfdwoptions"),
+    privileges=privileges("a.attacl", None, "c.relowner"),
+    own=own("pg_class", "c.oid"),
+)
+
+SCHEMA = (_RELATIONS, _COLUMNS)
+
+_DISK = query(
+    """
+select $object, jsonb_build_object(
+    'column order', (select string_agg(a.attname, ', ' order by a.attnum) from pg_attribute a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
+    'dropped columns', (select nullif(count(*), 0)::text from pg_attribute a
+        where a.attrelid = c.oid and a.attnum > 0 and a.attisdropped),
+    'toast table', case when c.reltoastrelid <> 0 then 'yes' end,
+    'statistics', (select string_agg(a.attname, ', ' order by a.attname) from pg_attribute a
+        join pg_statistic s on s.starelid = a.attrelid and s.staattnum = a.attnum and s.stainherit = (c.relkind = 'p')
+        where a.attrelid = c.oid and not a.attisdropped))
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'm') and $USERS and $own
+""",
+    object=relation(),
+    own=own("pg_class", "c.oid"),
+)
+
+PHYSICAL = (_DISK,)

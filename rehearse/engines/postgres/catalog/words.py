@@ -1,0 +1,54 @@
+"""Pieces of SQL that the catalog queries share: which objects are a user's, and how they are named."""
+
+from __future__ import annotations
+
+from string import Template
+
+# n is pg_namespace in every query. Our own sessions' temporary schemas are pg_temp_… and so left out too.
+USERS = "n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
+
+
+def own(catalog: str, oid: str) -> str:
+    """Return the condition that an object belongs to no extension."""
+    return (
+        f"not exists (select from pg_depend e where e.classid = 'pg_catalog.{catalog}'::regclass"
+        f" and e.objid = {oid} and e.deptype = 'e')"
+    )
+
+
+def name(column: str, *, schema: str = "n.nspname") -> str:
+    """Return SQL for a name with its schema, unless that is "public"."""
+    return f"(case {schema} when 'public' then '' else {schema} || '.' end || {column})"
+
+
+def relation(alias: str = "c") -> str:
+    """Return SQL for a relation in words, for example "table orders"."""
+    return f"""(case {alias}.relkind when 'v' then 'view ' when 'm' then 'materialized view ' when 'f' then 'foreign table '
+        when 'c' then 'type ' when 'S' then 'sequence ' else 'table ' end || {name(alias + ".relname")})"""
+
+
+_PRIVILEGES = Template("""(select coalesce(string_agg(x.who || ': ' || x.what, '; ' order by x.who), '') from (
+    select case e.grantee when $owner then '(owner)' when 0 then '(everyone)' else pg_get_userbyid(e.grantee) end as who,
+        string_agg(distinct e.privilege_type || case when e.is_grantable then '*' else '' end, ', ') as what
+    from aclexplode($acl) e group by 1) x)""")
+
+
+def privileges(acl: str, kind: str | None, owner: str) -> str:
+    """Return SQL for an ACL in normal form; an ACL that was never set is the default of its kind (None: empty)."""
+    known = acl if kind is None else f"coalesce({acl}, acldefault('{kind}', {owner}))"
+    return _PRIVILEGES.substitute(acl=known, owner=owner)
+
+
+def settings(options: str) -> str:
+    """Return SQL for an array of options as sorted text; null where there are none."""
+    return f"(select string_agg(o, ', ' order by o) from unnest({options}) o)"
+
+
+def role(oid: str) -> str:
+    """Return SQL for the name of a role."""
+    return f"pg_get_userbyid({oid})"
+
+
+def query(text: str, **parts: str) -> str:
+    """Fill $-marked parts of a query."""
+    return Template(text).substitute(USERS=USERS, **parts)
