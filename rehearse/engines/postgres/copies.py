@@ -64,7 +64,7 @@ def _copy_files(server: PostgresServer, connection: roles.Connection, source: st
     text = "CREATE DATABASE {target} OWNER {owner} TEMPLATE {source}" + (
         " STRATEGY FILE_COPY" if server.major >= 15 else ""
     )
-    statement = sql.SQL(text).format(**{name: sql.Identifier(value) for name, value in names.items()})  # type: ignore[arg-type]
+    statement = sql.SQL(text).format(**{name: sql.Identifier(value) for name, value in names.items()})
     if server.major >= 18 and _cloned(connection, statement):
         return
     for left in reversed(range(_TRIES)):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PostgresDatabase:
     """One database in a server."""
 
@@ -46,17 +46,17 @@ class PostgresDatabase:
 
     def run_file(self, path: Path) -> None:
         """Run plain SQL, `COPY … FROM stdin` included; an error names file, line and the server's words."""
-        from rehearse.engines.postgres import files  # noqa: PLC0415
+        from rehearse.engines.postgres.files import run_file  # noqa: PLC0415
 
         self.refuse_unless_ours()
-        files.run_file(self, path)
+        run_file(self, path)
 
     def restore(self, path: Path) -> None:
         """Restore a dump (custom, directory, tar or plain); says what program is missing where one is."""
-        from rehearse.engines.postgres import dumps  # noqa: PLC0415
+        from rehearse.engines.postgres.dumps import restore  # noqa: PLC0415
 
         self.refuse_unless_ours()
-        dumps.restore(self, path)
+        restore(self, path)
 
     def load(self, tables: Iterable[TableData], journal: Journal) -> None:
         """Fill tables, parents first, in the fastest sound order; constraints and indexes are there afterwards."""

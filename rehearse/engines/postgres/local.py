@@ -34,6 +34,7 @@ def server(
             journal=journal,
             pid=started.process.pid,
             data=started.data,
+            installation=installation,
             log_path=started.log_path if installation.major >= 15 else None,
         )
         _make_roles(running)
@@ -46,7 +47,7 @@ def _make_roles(server: PostgresServer) -> None:
         roles.set_password(connection, server.logins[Role.OWNER])
         roles.create(connection, server.logins)
         roles.give_memberships(connection, server.logins)
-        connection.execute(sql.SQL("CREATE ROLE {} SUPERUSER NOLOGIN").format(sql.Identifier(roles.LOADER)))
+        connection.execute(sql.SQL("CREATE ROLE {} SUPERUSER LOGIN").format(sql.Identifier(roles.LOADER)))
         # Only the migration's statements are logged: logging the application's would cost 1.3 times its CPU.
         statement = sql.SQL("ALTER ROLE {} SET log_min_duration_statement = 0")
         connection.execute(statement.format(sql.Identifier(server.logins[Role.MIGRATION].user)))

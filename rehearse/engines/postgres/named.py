@@ -37,6 +37,7 @@ def server(choice: EngineChoice, journal: Journal) -> Iterator[PostgresServer]:
     if not choice.url:
         raise ScenarioMistake("engine.via = 'url' needs engine.url, for example postgresql://user@host/postgres")
     bare = _opened(choice.url, choice.version, journal)
+    assert bare.token
     arguments = {"url": choice.url, "token": bare.token}
     with _local.watchdog() as dog:
         dog.call(__name__, "sweep", arguments)

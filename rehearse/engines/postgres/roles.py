@@ -109,4 +109,4 @@ def grant_reads(connection: Connection, logins: Logins) -> None:
 def _named(text: str, logins: Logins, **names: str) -> sql.Composed:
     roles = {role.value: sql.Identifier(login.user) for role, login in logins.items()}
     others = {name: sql.Identifier(value) for name, value in names.items()}
-    return sql.SQL(text).format(**roles, **others)  # type: ignore[arg-type]
+    return sql.SQL(text).format(**roles, **others)

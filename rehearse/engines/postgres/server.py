@@ -16,6 +16,7 @@ from psycopg import sql
 
 from rehearse.engines import _local
 from rehearse.engines.postgres import roles
+from rehearse.engines.postgres.binaries import Installation
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.events import Journal, Remarked
 from rehearse.protocols import Role
@@ -52,11 +53,11 @@ class Address:
     socket: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class PostgresServer:
     """A disposable server, or one of the user's in which only our own databases are touched (`token` is their mark).
 
-    `pid`, `data` and `log_path` are None for the user's server.
+    `pid`, `data`, `installation` and `log_path` are None for the user's server.
     """
 
     version: str
@@ -67,6 +68,7 @@ class PostgresServer:
     token: str | None = None
     pid: int | None = None
     data: Path | None = None
+    installation: Installation | None = None
     log_path: Path | None = None
     usual: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # before they were changed for a load
 

@@ -1,0 +1,181 @@
+"""The user's own SQL files, run as psql would run them, streamed; what cannot matter in a rehearsal is left out."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from rehearse.engines.postgres import mentions, roles
+from rehearse.engines.postgres.script import Command, Script, Statement
+from rehearse.errors import ScenarioMistake, ServerFailed
+from rehearse.protocols import Role
+
+if TYPE_CHECKING:
+    from rehearse.engines.postgres.database import PostgresDatabase
+
+_HARMLESS = {
+    "restrict",
+    "unrestrict",
+    "connect",
+    "c",
+    "encoding",
+    "echo",
+    "qecho",
+    "warn",
+    "set",
+    "unset",
+    "pset",
+    "timing",
+}
+_INCLUDES = ("i", "ir", "include", "include_relative")
+_COPY_IN = re.compile(rb"COPY\b.*\bFROM\s+STDIN\b", re.IGNORECASE | re.DOTALL)
+_SET = re.compile(rb"SET\s", re.IGNORECASE)
+# Databases are made by us, and who owns what is settled after the load.
+_OWNER = re.compile(rb"ALTER\s[^;]*\sOWNER\s+TO\s+(?:\"[^\"]+\"|\w+)\s*", re.IGNORECASE)
+_DATABASE = re.compile(rb"(?:CREATE|DROP|ALTER)\s+DATABASE\b", re.IGNORECASE)
+_NEW_ROLE = re.compile(rb"CREATE\s+(?:ROLE|USER|GROUP)\b", re.IGNORECASE)
+_FOREIGN = {
+    b"-- MySQL dump": "a dump of MySQL; it cannot be loaded into PostgreSQL",
+    b"-- MariaDB dump": "a dump of MariaDB; it cannot be loaded into PostgreSQL",
+    b"-- PostgreSQL database cluster dump": "a dump of a whole cluster; dump the one database with pg_dump",
+}
+_COPY_LINE = re.compile(r"^COPY .*, line (\d+)", re.MULTILINE)
+
+
+def run_file(database: PostgresDatabase, path: Path) -> None:
+    """Run a file of plain SQL (also gzipped) on one connection; what it makes belongs to the migration's role."""
+    with _opened(path) as stream:
+        run_stream(database, stream, shown(path), folder=path.parent)
+
+
+def run_stream(database: PostgresDatabase, stream: IO[bytes], name: str, *, folder: Path) -> None:
+    """Run plain SQL from a stream; `name` stands before the line in an error, `folder` is where includes are."""
+    with loader(database) as connection:
+        _Run(database, connection, name, folder).perform(stream)
+    database.grant()
+
+
+@contextmanager
+def loader(database: PostgresDatabase) -> Iterator[roles.Connection]:
+    """Connect as one who may do everything; on a server that is not ours, as the migration's role."""
+    if database.server.is_ours:
+        with database.connect(user=roles.LOADER, prepare_threshold=None) as connection:
+            yield connection
+    else:
+        with database.connect(Role.MIGRATION, prepare_threshold=None) as connection:
+            yield connection
+
+
+def shown(path: Path) -> str:
+    """Return a path as the user would write it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with path.open("rb") as file:
+            is_packed = file.peek(2).startswith(b"\x1f\x8b")
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_packed else file
+            head = stream.peek(256)[:256]
+            for start, what in _FOREIGN.items():
+                if start in head:
+                    raise ScenarioMistake(f"{shown(path)}: {what}")
+            yield stream
+    except OSError as error:
+        raise ScenarioMistake(f"{shown(path)}: {error.strerror or error}") from error
+
+
+class _Run:
+    """One file on one connection."""
+
+    def __init__(
+        self, database: PostgresDatabase, connection: roles.Connection, name: str, folder: Path, *, depth: int = 0
+    ) -> None:
+        self._database = database
+        self._connection = connection
+        self._name = name
+        self._folder = folder
+        self._depth = depth
+
+    def perform(self, stream: IO[bytes]) -> None:
+        script = Script(stream)
+        for part in script.parts():
+            if isinstance(part, Command):
+                self._command(part)
+            elif not self._left_out(part):
+                self._statement(part, script)
+
+    def _command(self, command: Command) -> None:
+        word, _, rest = command.text.partition(" ")
+        if word in _INCLUDES:
+            self._include(rest.strip().strip("'"), command.line)
+        elif word not in _HARMLESS:
+            raise ScenarioMistake(
+                f"{self._name}:{command.line}: \\{word} is psql's own command and is not known here; write it as SQL"
+            )
+
+    def _include(self, name: str, line: int) -> None:
+        path = self._folder / name
+        if not path.is_file() or self._depth > 50:
+            raise ScenarioMistake(f"{self._name}:{line}: there is no file {name!r} in {self._folder}")
+        with _opened(path) as stream:
+            _Run(self._database, self._connection, shown(path), path.parent, depth=self._depth + 1).perform(stream)
+
+    def _left_out(self, statement: Statement) -> bool:
+        return bool(_DATABASE.match(statement.text) or _OWNER.fullmatch(statement.text))
+
+    def _statement(self, statement: Statement, script: Script) -> None:
+        mentions.make_roles(self._database, statement.text)
+        began = script.line
+        try:
+            if _COPY_IN.match(statement.text):
+                with self._connection.cursor() as cursor, cursor.copy(statement.text) as copy:
+                    for rows in script.rows():
+                        copy.write(rows)
+            else:
+                self._connection.execute(statement.text)
+        except psycopg.Error as error:
+            if not self._is_bearable(statement, error):
+                raise self._complaint(statement, error, began) from error
+            self._database.server.remark(f"{self._name}:{statement.line}: left out: {error}".strip())
+
+    def _is_bearable(self, statement: Statement, error: psycopg.Error) -> bool:
+        """Say whether psql's user would not mind: a newer pg_dump's SET, a role that is there already."""
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            return False
+        if isinstance(error, psycopg.errors.DuplicateObject):
+            return _NEW_ROLE.match(statement.text) is not None
+        return isinstance(error, psycopg.errors.UndefinedObject) and _SET.match(statement.text) is not None
+
+    def _complaint(self, statement: Statement, error: psycopg.Error, began: int) -> ScenarioMistake | ServerFailed:
+        if self._connection.closed or error.sqlstate is None:
+            return ServerFailed(f"{self._name}:{statement.line}: the server was lost: {str(error).strip()}")
+        said = error.diag
+        words = [f"{said.severity}: {said.message_primary}"]
+        words += [
+            f"{label}: {text}" for label, text in (("DETAIL", said.message_detail), ("HINT", said.message_hint)) if text
+        ]
+        if "extension" in words[0] and "is not available" in words[0]:
+            words.append(
+                "HINT: engine.via = 'binary' uses an installed PostgreSQL, with the extensions installed for it"
+            )
+        return ScenarioMistake(f"{self._name}:{_line(statement, error, began)}: " + "\n  ".join(words))
+
+
+def _line(statement: Statement, error: psycopg.Error, began: int) -> int:
+    """Return the line that the server points at: within the statement, or of the row that it refused."""
+    if row := _COPY_LINE.search(error.diag.context or ""):
+        return began + int(row[1])
+    position = int(error.diag.statement_position or 1)
+    before = statement.text.decode("utf-8", "replace")[: position - 1]
+    return statement.line + before.count("\n")
