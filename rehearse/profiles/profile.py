@@ -1,0 +1,64 @@
+"""Profile and Table: what a profile file says. The fields bear the names of the TOML keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from rehearse import units
+from rehearse.profiles.shapes import Moment, Shape, Share
+
+Rows = Annotated[
+    int,
+    BeforeValidator(units.rows),
+    Field(ge=0),
+    WithJsonSchema({"type": ["integer", "string"], "description": "a number of rows: 250000, '250k', '1.5M'"}),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How the application reaches a table's rows: `skew` is the Zipf exponent of the keys it asks for (0: all alike).
+
+    A `recent` share of its calls is for the youngest tenth of the rows.
+    """
+
+    skew: Annotated[float, Field(ge=0, lt=3)] = 0.8
+    recent: Share = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table: its rows at scale 1 and the shapes of its columns; a column that is not named is filled by its type.
+
+    `fixed` tables (countries, plans) keep their rows at every scale.
+    """
+
+    rows: Rows
+    fixed: bool = False
+    access: Access = field(default_factory=Access)
+    columns: Mapping[str, Shape] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The statistical shape of a database. History ends at `now`, so that a seed gives the same bytes on any day."""
+
+    name: str
+    about: str = ""
+    now: Moment = datetime(2026, 7, 1)  # noqa: DTZ001 - a moment in UTC, as TOML's plain date-times are read
+    years: Annotated[float, Field(gt=0)] = 3.0  # how much history there is, where a column does not say
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    file: Path | None = None
+
+    def rows(self, table: str, scale: float) -> int:
+        """Return a table's rows at a scale: at least one where the profile has any."""
+        described = self.tables[table]
+        if described.fixed or not described.rows:
+            return described.rows
+        return max(1, round(described.rows * scale)) if scale > 0 else 0

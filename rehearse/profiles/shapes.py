@@ -1,0 +1,277 @@
+"""The shapes a column's values can have. The fields bear the names of the TOML keys.
+
+Every shape has `null`, the share of rows without a value; None leaves it to the column (0 where it may not be null).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from rehearse import units
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(lambda text: units.duration_ns(text) / units.NS_PER_S),
+    WithJsonSchema({"type": "string", "description": "a duration such as '30s', '3h' or '45d'"}),
+]
+Moment = datetime | date
+Weights = dict[str, Annotated[float, Field(ge=0)]]
+Word = Literal[
+    "city",
+    "company",
+    "country",
+    "email",
+    "first name",
+    "full name",
+    "last name",
+    "paragraph",
+    "phone",
+    "postcode",
+    "product",
+    "sentence",
+    "state",
+    "street",
+    "url",
+    "user name",
+    "word",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serial:
+    """1, 2, 3 … in the order of the rows."""
+
+    kind: Literal["serial"] = "serial"
+    start: int = 1
+    step: int = 1
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """A row of the table that the foreign key points at.
+
+    `skew` is the Zipf exponent of the children a parent has; `without` the share of parents that never have any.
+    `order`: "random" draws any parent; "history" one no younger than the child (by place in the two tables);
+    "sorted" keeps the children of a parent together, as lines of an order are, with `spread` as the variation of their
+    number around its mean (0: all alike, 1: from none to twice as many). `to` ("customers.id") names the parent where
+    the schema has no foreign key.
+    """
+
+    kind: Literal["parent"] = "parent"
+    to: str | None = None
+    skew: Annotated[float, Field(ge=0, lt=3)] = 0.0
+    without: Share = 0.0
+    order: Literal["random", "history", "sorted"] = "random"
+    spread: Share = 0.75
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """1, 2, 3 … among the children of one parent; `within` is a foreign key column with order = "sorted"."""
+
+    within: str
+    kind: Literal["position"] = "position"
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of few values, by weight. The last `recent_rows` of the table are drawn by the weights in `recent`."""
+
+    of: Weights | list[str | int | float | bool]
+    kind: Literal["choice"] = "choice"
+    recent: Weights | None = None
+    recent_rows: Share = 0.02
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number between `low` and `high`; with `median` drawn around it, log-normally with `sigma`."""
+
+    kind: Literal["number"] = "number"
+    low: float = 0.0
+    high: float = 1000.0
+    median: float | None = None
+    sigma: Annotated[float, Field(gt=0)] = 0.8
+    step: float | None = None  # values are multiples of it
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Numbers or moments from buckets of equal weight between `bounds`; `common` values come first, by their shares."""
+
+    bounds: Annotated[list[float] | list[Moment], Field(min_length=2)]
+    kind: Literal["histogram"] = "histogram"
+    common: dict[str, Share] = field(default_factory=dict)
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Time:
+    """Moments from `since` to `until`.
+
+    In `order` "rows" they grow with the row's place (give or take `jitter`), and the rate at the end is `growth` times
+    the rate at the start; in order "random" they lie anywhere.
+    """
+
+    kind: Literal["time"] = "time"
+    since: Moment | None = None
+    until: Moment | None = None
+    growth: Annotated[float, Field(ge=0.01, le=1000)] = 1.0
+    jitter: Seconds = 0.0
+    order: Literal["rows", "random"] = "rows"
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """A moment after another: of this row ("created_at") or of its parent ("order_id.created_at").
+
+    The delay is `at_least` and an exponential around `typical` (its median) more; a `same` share has none at all.
+    No moment is later than the profile's `now`, unless `open` is true.
+    """
+
+    of: str
+    kind: Literal["after"] = "after"
+    typical: Seconds = 3600.0
+    at_least: Seconds = 0.0
+    same: Share = 0.0
+    open: bool = False
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """The value of another column: of this row or of its parent ("order_id.currency")."""
+
+    of: str
+    kind: Literal["copy"] = "copy"
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Words of one vocabulary; `unique` puts a number of its own into each."""
+
+    of: Word = "word"
+    kind: Literal["text"] = "text"
+    unique: bool = False
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """A text in which # stands for a digit and ? for a capital letter; `unique` counts through all that there are."""
+
+    pattern: Annotated[str, Field(min_length=1)]
+    kind: Literal["pattern"] = "pattern"
+    unique: bool = False
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bool:
+    """True in this share of the rows."""
+
+    kind: Literal["bool"] = "bool"
+    true: Share = 0.5
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Json:
+    """An object with these keys; a key whose shape has `null` is left out in that share of the rows."""
+
+    kind: Literal["json"] = "json"
+    keys: Mapping[str, Shape] = field(default_factory=dict)
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """An array of `least` to `most` values of one shape."""
+
+    of: Shape
+    kind: Literal["items"] = "items"
+    least: Annotated[int, Field(ge=0)] = 0
+    most: Annotated[int, Field(ge=0, le=1000)] = 3
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Random:
+    """Random bits, for uuid, bytea (of `least` to `most` bytes) and inet."""
+
+    kind: Literal["random"] = "random"
+    least: Annotated[int, Field(ge=0)] = 8
+    most: Annotated[int, Field(ge=0, le=100_000)] = 64
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """The same value in every row."""
+
+    value: Any
+    kind: Literal["value"] = "value"
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Default:
+    """What the server fills in when no value is given: the column's default."""
+
+    kind: Literal["default"] = "default"
+    null: Share | None = None
+
+
+Shape = Annotated[
+    Serial
+    | Parent
+    | Position
+    | Choice
+    | Number
+    | Histogram
+    | Time
+    | After
+    | Copy
+    | Text
+    | Pattern
+    | Bool
+    | Json
+    | Items
+    | Random
+    | Value
+    | Default,
+    Field(discriminator="kind"),
+]
+
+SHAPES: Mapping[str, type] = {
+    "serial": Serial,
+    "parent": Parent,
+    "position": Position,
+    "choice": Choice,
+    "number": Number,
+    "histogram": Histogram,
+    "time": Time,
+    "after": After,
+    "copy": Copy,
+    "text": Text,
+    "pattern": Pattern,
+    "bool": Bool,
+    "json": Json,
+    "items": Items,
+    "random": Random,
+    "value": Value,
+    "default": Default,
+}
