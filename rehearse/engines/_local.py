@@ -176,6 +176,16 @@ def has_locale(name: str) -> bool:
     return name.lower().replace("-", "") in (one.lower().replace("-", "") for one in known)
 
 
+def open_to_all(folder: Path) -> None:
+    """Let everyone read a folder, and run what its owner can run."""
+    for parent, _, files in os.walk(folder):
+        Path(parent).chmod(0o755)
+        for path in (Path(parent, name) for name in files):
+            mode = path.lstat().st_mode
+            if not path.is_symlink():
+                path.chmod(mode | 0o044 | (0o011 if mode & 0o100 else 0))
+
+
 def keep_private(folder: Path) -> None:
     """Take a folder into our own hands, so that whoever a server runs as cannot change it."""
     ours = User("", os.geteuid(), os.getegid())

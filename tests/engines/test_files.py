@@ -95,7 +95,11 @@ def test_an_included_file_is_found_beside_it(database: PostgresDatabase, write) 
     [
         ("select 1;\n\nselect\n  nonsense\nfrom pg_class;", 4, 'column "nonsense" does not exist'),
         ("create table t (n int);\nselec 1;", 2, "syntax error"),
-        ("create table t (n int);\n\ncopy t from stdin;\n1\n2\nthree\n\\.\n", 6, "invalid input syntax for type integer"),
+        (
+            "create table t (n int);\n\ncopy t from stdin;\n1\n2\nthree\n\\.\n",
+            6,
+            "invalid input syntax for type integer",
+        ),
         ("create table t (n int);\n\n\ninsert into gone values (1);", 4, 'relation "gone" does not exist'),
         ("select 'ä' as a,\n  wrong;", 2, 'column "wrong" does not exist'),
         ("create extension no_such_extension;", 1, "no_such_extension"),

@@ -120,32 +120,52 @@ def reachable(installation: Installation, user: _local.User | None) -> Installat
     """Return the installation itself, or a copy in the cache where `user` may not enter its folder."""
     if user is None or _local.can_read([*_proofs(installation)], user):
         return installation
-    copy = _shared_folder(user) / f"postgres-{_local.digest(installation.build, installation.folder)}"
+    copy = _shared_folder(user) / f"postgres-{_local.digest(installation.build)}"
     with _local.locked(copy.with_suffix(".lock")):
         if not copy.exists():
-            _copy(installation.folder.parent, copy)
-    return Installation(copy / installation.folder.name, installation.version)
+            _copy(installation, copy, user)
+    return Installation(copy / _inside(installation), installation.version)
+
+
+def _inside(installation: Installation) -> Path:
+    """Return where the programs are in a copy; a wheel's are deeper, for libraries that lie beside its package."""
+    folder = installation.folder
+    return folder.relative_to(folder.parents[2 if _libraries(installation) else 1])
+
+
+def _libraries(installation: Installation) -> Path | None:
+    """Return the folder of libraries that a wheel puts beside its package, found from the programs by "../../../"."""
+    package = installation.folder.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    return libraries if libraries.is_dir() else None
 
 
 def _shared_folder(user: _local.User) -> Path:
     """Return a cache folder that `user` can enter, or a folder of ours among the temporary files."""
     for root in (_local.cache_folder(), _local.temporary_root(user) / "rehearse-cache"):
-        root.mkdir(parents=True, exist_ok=True)
+        if not root.exists():
+            root.mkdir(parents=True)
+            root.chmod(0o755)
         if root.stat().st_uid == os.geteuid() and _local.can_read([root], user):
             return root
     raise Missing(f"no folder for programs that {user.name} can read; name one in REHEARSE_CACHE")
 
 
-def _copy(tree: Path, target: Path) -> None:
+def _copy(installation: Installation, target: Path, user: _local.User) -> None:
     staging = target.with_suffix(".part")
     shutil.rmtree(staging, ignore_errors=True)
-    _local.copy_tree(tree, staging)
-    for folder, _, files in os.walk(staging):
-        Path(folder).chmod(0o755)
-        for name in files:
-            path = Path(folder, name)
-            if not path.is_symlink():
-                path.chmod(path.stat().st_mode | 0o044 | (0o011 if path.stat().st_mode & 0o100 else 0))
+    inside = _inside(installation)
+    (staging / inside).parent.parent.mkdir(parents=True)
+    _local.copy_tree(installation.folder.parent, (staging / inside).parent)
+    if libraries := _libraries(installation):
+        _local.copy_tree(libraries, staging / libraries.name)
+    _local.open_to_all(staging)
+    tried = _local.run([staging / inside / "initdb", "--version"], user)
+    if tried.returncode != 0:
+        raise Missing(
+            f"{user.name}, as whom root runs PostgreSQL, cannot enter {installation.folder}, and a copy does not run: "
+            f"{tried.stderr.strip()}; install rehearse in a folder that all can read, or run it as an ordinary user"
+        )
     staging.rename(target)
 
 

@@ -25,7 +25,7 @@ _END_SESSIONS = """
 _RIGHTS = """
     SELECT CASE WHEN one.grantee = 0 THEN NULL ELSE pg_get_userbyid(one.grantee) END,
            one.privilege_type, one.is_grantable
-    FROM pg_database, aclexplode(datacl) AS one
+    FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS one
     WHERE datname = %s
 """
 _SETTINGS = """
@@ -96,18 +96,17 @@ def _cloned(connection: roles.Connection, statement: sql.Composed) -> bool:
 
 
 def _copy_rights(connection: roles.Connection, source: str, target: str) -> None:
-    rights = connection.execute(_RIGHTS, [source]).fetchall()
-    database = sql.Identifier(target)
-    if rights:  # otherwise both have the built-in ones
-        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
-    for grantee, privilege, grantable in rights:
-        statement = sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
-            sql.SQL(privilege),
-            database,
-            sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee),
-            sql.SQL(" WITH GRANT OPTION" if grantable else ""),
-        )
-        connection.execute(statement)
+    """Take from the copy what the source does not grant, and grant what it lacks."""
+    wanted, there = (set(connection.execute(_RIGHTS, [name]).fetchall()) for name in (source, target))
+    for text, rights in (
+        ("REVOKE {} ON DATABASE {} FROM {}", there - wanted),
+        ("GRANT {} ON DATABASE {} TO {}", wanted - there),
+    ):
+        for grantee, privilege, grantable in sorted(rights, key=str):
+            whom = sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee)
+            statement = sql.SQL(text).format(sql.SQL(privilege), sql.Identifier(target), whom)
+            is_option = grantable and text.startswith("GRANT")
+            connection.execute(statement + sql.SQL(" WITH GRANT OPTION" if is_option else ""))
 
 
 def _copy_settings(server: PostgresServer, source: str, target: str) -> None:

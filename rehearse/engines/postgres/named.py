@@ -66,7 +66,7 @@ def _opened(url: str, version: str | None, journal: Journal) -> PostgresServer:
         with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             found = connection.execute(_ABILITIES).fetchone()
             host, port = connection.info.host, connection.info.port
-            password = connection.info.password or None
+            owner = roles.Login(connection.info.user, connection.info.password or None)
     except psycopg.ProgrammingError as error:
         raise ScenarioMistake(f"engine.url cannot be read: {error}") from error
     except psycopg.OperationalError as error:
@@ -77,7 +77,6 @@ def _opened(url: str, version: str | None, journal: Journal) -> PostgresServer:
     kept = {
         k: v for k, v in words.items() if k not in ("host", "port", "user", "password", "dbname", "application_name")
     }
-    owner = roles.Login(connection.info.user, password)
     return PostgresServer(
         version=text.split()[0],
         address=Address(host=host, port=port, parameters=kept),
