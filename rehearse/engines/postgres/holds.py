@@ -157,7 +157,11 @@ def _taken(hold: Hold, where: Relation, statements: Sequence[StatementRan]) -> L
 
 
 def _asking(hold: Hold, where: Relation, statements: Sequence[StatementRan]) -> StatementRan | None:
-    """Return the statement that asked for the lock: of those that ran then, the first that names the table."""
+    """Return the statement that asked for the lock.
+
+    Of those that ran when it was asked for: those in whose transaction it was released; then the first that names the
+    table.
+    """
     until = hold.held_ns if hold.held_ns is not None else hold.gone_ns
     since = hold.asked_ns if hold.asked_ns is not None else hold.absent_ns
     ran = [
@@ -165,21 +169,18 @@ def _asking(hold: Hold, where: Relation, statements: Sequence[StatementRan]) -> 
         for one in statements
         if (until is None or one.at_ns <= until) and (since is None or one.ended_ns + one.doubt_ns >= since)
     ]
-    if hold.asked_ns is not None:
-        return ran[0] if ran else None
-    named = [one for one in ran if _names(one.sql, where)]
-    return next(iter(named or [one for one in ran if not _controls(one.sql)] or ran), None)
+    fitting = [one for one in ran if _fits(hold, _ending(one, statements))] or ran
+    named = [one for one in fitting if _names(one.sql, where)]
+    return next(iter(named or [one for one in fitting if not _CONTROL.match(one.sql)] or fitting), None)
+
+
+def _fits(hold: Hold, ending: StatementRan | None) -> bool:
+    return ending is not None and _agrees(ending.ended_ns, hold.still_ns, hold.gone_ns, ending.doubt_ns + _TOLERANCE_NS)
 
 
 def _names(sql: str, where: Relation) -> bool:
     names = {where.table.rpartition(".")[2], (where.part or where.table).rpartition(".")[2]}
     return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", sql, re.IGNORECASE) for name in names)
-
-
-def _controls(sql: str) -> bool:
-    return (
-        re.match(r"\s*(begin|start|commit|end|rollback|abort|savepoint|release|set)\b", sql, re.IGNORECASE) is not None
-    )
 
 
 def _ending(asking: StatementRan | None, statements: Sequence[StatementRan]) -> StatementRan | None:
@@ -203,7 +204,7 @@ def _granted(hold: Hold, asking: StatementRan | None) -> tuple[int | None, int]:
 def _released(hold: Hold, ending: StatementRan | None) -> tuple[int | None, int]:
     """Return when the lock was released, or given up, and how wide the doubt is."""
     still, gone = hold.still_ns, hold.gone_ns
-    if ending is not None and _agrees(ending.ended_ns, still, gone, ending.doubt_ns + _TOLERANCE_NS):
+    if ending is not None and _fits(hold, ending):
         low = ending.ended_ns if _of_one_transaction(ending) else ending.at_ns
         low = max(low, still) if still is not None else low
         return ending.ended_ns, max(0, ending.ended_ns - low)

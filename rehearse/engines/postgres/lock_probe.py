@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -89,8 +90,7 @@ class LockProbe:
             events = [*self._gap.looked(began, self.every_ns), *self._note(wire, seen)]
         except (ConnectionLost, Refused) as error:
             return self._missed(error, began)
-        took = time.monotonic_ns() - began
-        self.every_ns = min(_RARELY_NS, max(self._least_ns, _INTERVALS_A_LOOK * self._cost.lately(took)))
+        self.every_ns = min(_RARELY_NS, max(self._least_ns, _INTERVALS_A_LOOK * self._cost.lately(seen.took_ns)))
         return [*events, *self._cost.samples(began)]
 
     def close(self) -> Iterable[Event]:
@@ -121,6 +121,8 @@ class LockProbe:
             ((database, version),) = wire.rows(_FACTS)
             self._database, self._version = database or "0", int(version or 0)
             self._files = _files(wire)
+            for _ in range(3):  # a new backend's first looks are slow: it reads catalogs
+                look(wire, self.clock, self._ids[self._watched.migration], self._database, self._version)
             self._wire = wire
         return self._wire
 
@@ -178,17 +180,16 @@ class _Cost:
     """What looks have taken: lately, as the interval follows it, and in the mean of a sample."""
 
     def __init__(self) -> None:
-        self._lately = 0.0
+        self._lately: deque[int] = deque(maxlen=9)
         self._sum = self._count = 0
         self._sampled_ns = 0
 
     def lately(self, took_ns: int) -> int:
-        """Take one look's time; return a running mean over ten looks, in which a single slow one counts little."""
-        capped = min(took_ns, 4 * self._lately) if self._lately else took_ns
-        self._lately += (capped - self._lately) / 10 if self._lately else capped
+        """Take one look's time; return the median of the last nine, in which a single slow one counts nothing."""
+        self._lately.append(took_ns)
         self._sum += took_ns
         self._count += 1
-        return round(self._lately)
+        return sorted(self._lately)[len(self._lately) // 2]
 
     def samples(self, now_ns: int) -> Iterator[Sampled]:
         """Yield the mean since the last sample, four times a second."""

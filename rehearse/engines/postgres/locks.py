@@ -17,7 +17,7 @@ from rehearse.engines.postgres.samples import SampleProbe
 from rehearse.engines.postgres.statements import ServerLog, statements_with_effects
 from rehearse.engines.postgres.wire import ConnectionLost, Wire
 from rehearse.events import Journal, LockTaken, Remarked, StatementRan
-from rehearse.protocols import Probe, Role
+from rehearse.protocols import Onlooker, Probe, Role
 
 if TYPE_CHECKING:
     from rehearse.engines.postgres.database import PostgresDatabase
@@ -41,7 +41,8 @@ class PostgresWatch:
         self._locks = LockProbe(Watched(url, self._migration, _user(database.url(Role.APPLICATION))))
         self._log = ServerLog(log) if log is not None and log.suffix == ".json" and log.exists() else None
         self.probes: Sequence[Probe] = (self._locks, SampleProbe(url, database.server.pid))
-        self.onlooker = PostgresOnlooker(url)
+        self._between = PostgresOnlooker(url)
+        self.onlooker: Onlooker = self._between
 
     def statements(self) -> Sequence[StatementRan]:
         """Return the migration's statements from the log; from what looks saw, where there is no log to read.
@@ -55,12 +56,12 @@ class PostgresWatch:
 
     def finish(self, statements: Sequence[StatementRan], /) -> None:
         """Write the migration's locks, dated by looks and statements together, and disconnect."""
-        self.onlooker.close()
+        self._between.close()
         for taken in self._taken(statements):
             self._journal.write(taken)
 
     def _taken(self, statements: Sequence[StatementRan]) -> list[LockTaken]:
-        return locks_taken(joined(self._locks.holds, self.onlooker.holds), statements)
+        return locks_taken(joined(self._locks.holds, self._between.holds), statements)
 
     def _logged(self) -> Iterator[StatementRan]:
         assert self._log is not None

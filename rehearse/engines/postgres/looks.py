@@ -75,6 +75,7 @@ class Look:
     until_ns: int
     locks: tuple[Lock, ...]
     sessions: tuple[Activity, ...]
+    took_ns: int
     wal: int  # bytes since the beginning of the server's log
 
 
@@ -102,6 +103,7 @@ def _look(wire: Wire, clock: ServerClock, sql: str, *values: str) -> Look:
         until_ns=min(answered, clock.monotonic_ns(server_ns(ended)) + doubt),
         locks=tuple(_locks(rows, clock)),
         sessions=tuple(_sessions(rows, clock)),
+        took_ns=answered - sent,
         wal=int(wal),
     )
 

@@ -112,8 +112,10 @@ def folded(lines: Iterable[Line], at: Callable[[Line], int], began: Began) -> li
         transaction = _transaction(line, pid, session, transactions)
         statement = _statement(line, pid, session, at(line), began)
         if statement is not None:
-            session.ended_ns = statement.ended_ns
-            found.append(replace(statement, transaction=transaction))
+            late_ns = min(max(0, (session.ended_ns or 0) - statement.at_ns), NS_PER_MS)  # within the log's millisecond
+            session.ended_ns = statement.ended_ns + late_ns
+            at_ns = statement.at_ns + late_ns
+            found.append(replace(statement, at_ns=at_ns, ended_ns=session.ended_ns, transaction=transaction))
     found.sort(key=lambda one: (one.at_ns, one.ended_ns))
     return [replace(one, n=n) for n, one in enumerate(found, 1)]
 

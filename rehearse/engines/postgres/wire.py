@@ -29,7 +29,8 @@ class Wire:
     """One connection; `rows` prepares a query once and asks it again and again."""
 
     def __init__(self, url: str, application_name: str) -> None:
-        options = " ".join(filter(None, (conninfo.conninfo_to_dict(url).get("options"), _OPTIONS)))  # type: ignore[list-item]
+        given = str(conninfo.conninfo_to_dict(url).get("options") or "")
+        options = f"{given} {_OPTIONS}".strip()
         text = conninfo.make_conninfo(url, application_name=application_name, options=options, connect_timeout=5)
         self._connection = pq.PGconn.connect(text.encode())
         if self._connection.status != pq.ConnStatus.OK:
