@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from rehearse.measures.fidelity import rollback as measured_rollback
+from rehearse.measures import fidelity
+from rehearse.measures.fidelity import RowsLost
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
 from rehearse.reports._shape import (
     ChangedColumn,
@@ -20,19 +21,12 @@ from rehearse.reports._shape import (
 
 def integrity(recording: Recording) -> Integrity:
     """Return whether the writes of every phase survived, and what else differs after the way forward."""
-    compared = [one for one in recording.comparisons if one.before == "start"]
-    forward = recording.comparison("start", "forward")
+    measured = fidelity.integrity(recording)
     return Integrity(
-        lost_writes=_worst(compared, "lost_writes"),
-        phantom_writes=_worst(compared, "phantom_writes"),
-        tables=[_table(one) for one in forward.tables] if forward else [],
+        lost_writes=measured.lost_writes,
+        phantom_writes=measured.phantom_writes,
+        tables=[_table(one) for one in measured.tables],
     )
-
-
-def _worst(comparisons: Iterable[Comparison], field: str) -> int | None:
-    """Return the largest sum over tables of any comparison: each of them sees the writes since the start."""
-    sums = [sum(getattr(table, field) for table in one.tables) for one in comparisons]
-    return max(sums, default=None)
 
 
 def _table(one: TableComparison) -> TableIntegrity:
@@ -74,22 +68,25 @@ def _wrong(one: WrongWrite) -> WrongWriteSeen:
 
 def rollback(recording: Recording) -> Rollback:
     """Return what the way back did not restore, and what the second way forward made otherwise."""
+    measured = fidelity.rollback(recording)
     back = recording.comparison("start", "back")
     again = recording.comparison("forward", "again")
-    measured = measured_rollback(recording)
     return Rollback(
         fidelity=measured.fidelity,
         schema_fidelity=measured.schema_fidelity,
         data_fidelity=measured.data_fidelity,
-        schema=None if back is None else _differences(back.schema),
-        data=None if back is None else list(_losses(back)),
-        physical=None if back is None else _differences(back.physical),
-        again=None if again is None else _differences([*again.schema, *again.physical]),
-        again_data=None if again is None else list(_losses(again)),
+        again_fidelity=measured.again_fidelity,
+        schema=_differences(measured.schema),
+        data=_losses(measured.data, back),
+        physical=_differences(measured.physical),
+        again=_differences(measured.again),
+        again_data=_losses(measured.again_data, again),
     )
 
 
-def _differences(differences: Iterable[PropertyDifference]) -> list[Difference]:
+def _differences(differences: Iterable[PropertyDifference] | None) -> list[Difference] | None:
+    if differences is None:
+        return None
     return [
         Difference(
             object=one.object,
@@ -102,34 +99,24 @@ def _differences(differences: Iterable[PropertyDifference]) -> list[Difference]:
     ]
 
 
-def _losses(comparison: Comparison) -> Iterator[DataLoss]:
-    for table in comparison.tables:
-        if table.rows_missing or table.rows_unexpected:
-            yield _lost_rows(table)
-        for column in table.columns:
-            if column.values_changed:
-                yield _lost_values(table, column)
+def _losses(losses: Iterable[RowsLost] | None, comparison: Comparison | None) -> list[DataLoss] | None:
+    if losses is None:
+        return None
+    return [
+        DataLoss(
+            table=one.table,
+            column=one.column,
+            values_lost=one.values_lost,
+            values_changed=one.values_changed,
+            rows_lost=one.rows_lost,
+            rows_left_over=one.rows_left_over,
+            examples=_examples_of(one, comparison),
+        )
+        for one in losses
+    ]
 
 
-def _lost_rows(table: TableComparison) -> DataLoss:
-    return DataLoss(
-        table=table.table,
-        column=None,
-        values_lost=None,
-        values_changed=None,
-        rows_lost=table.rows_missing,
-        rows_left_over=table.rows_unexpected,
-        examples=[],
-    )
-
-
-def _lost_values(table: TableComparison, column: ColumnDifference) -> DataLoss:
-    return DataLoss(
-        table=table.table,
-        column=column.column,
-        values_lost=column.values_lost,
-        values_changed=column.values_changed,
-        rows_lost=None,
-        rows_left_over=None,
-        examples=_examples(column),
-    )
+def _examples_of(one: RowsLost, comparison: Comparison | None) -> list[ExampleCell]:
+    tables = [table for table in comparison.tables if table.table == one.table] if comparison else []
+    columns = (column for table in tables for column in table.columns if column.column == one.column)
+    return [cell for column in columns for cell in _examples(column)]

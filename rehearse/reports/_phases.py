@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from rehearse.events import LockTaken, LockWaited, PhaseRan, StatementRan
+from rehearse.events import LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
 from rehearse.measures.latency import CallLatencies, Latencies, latencies
 from rehearse.measures.outage import Outage as MeasuredOutage
 from rehearse.measures.outage import outages
@@ -118,8 +118,11 @@ def _ms(ns: float | None) -> float | None:
 # --- outages and waits
 
 
-def _outages(recording: Recording, phase: PhaseRan, locks: Sequence[LockTaken]) -> list[Outage]:
+def _outages(recording: Recording, phase: PhaseRan, locks: Sequence[LockTaken]) -> list[Outage] | None:
+    """Return the outages; None where there are none and the observer of locks cannot be believed."""
     measured = sorted(outages(recording, phase.name), key=lambda one: -one.longest_ns)
+    if not measured and _blind(recording):
+        return None
     return [
         Outage(
             table=one.table,
@@ -133,6 +136,13 @@ def _outages(recording: Recording, phase: PhaseRan, locks: Sequence[LockTaken]) 
         )
         for one in measured
     ]
+
+
+def _blind(recording: Recording) -> bool:
+    """Say whether locks went unseen: the observer says so, or statements ran and no lock at all was seen."""
+    remarks = recording.history.of(Remarked)
+    weak = any(one.source == "locks" and one.weakens for one in remarks)
+    return weak or (bool(recording.history.of(StatementRan)) and not recording.history.of(LockTaken))
 
 
 def _windows(one: MeasuredOutage, phase: PhaseRan) -> list[tuple[float, float]]:

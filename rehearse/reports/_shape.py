@@ -239,7 +239,7 @@ class Phase:
     statements: Annotated[list[Statement], told("in the order in which they ran; at most 1,000")]
     statements_left_out: Annotated[int, told("statements beyond those listed")]
     other_locks: Annotated[list[Lock], told("locks that no statement could be found for")]
-    outages: Annotated[list[Outage], told("by table and kind, the longest first")]
+    outages: Annotated[list[Outage] | None, told("by table and kind, the longest first; null: locks were not seen")]
     waits: Annotated[list[Waits], told("waits for locks, by role and table")]
     traffic: Annotated[Traffic | None, told("what the application felt; null: there was no traffic")]
 
@@ -331,9 +331,10 @@ class DataLoss:
 class Rollback:
     """Whether back leads back, and again goes again; null figures: not rehearsed or not compared."""
 
-    fidelity: Annotated[float | None, told("the least of schema and data fidelity, 0 to 1")]
+    fidelity: Annotated[float | None, told("the least of schema, data and again, 0 to 1; 1 only where nothing differs")]
     schema_fidelity: Annotated[float | None, told("share of the schema's properties that came back")]
     data_fidelity: Annotated[float | None, told("share of rows and values that came back, of the worst table")]
+    again_fidelity: Annotated[float | None, told("share of the schema that the second way forward made like the first")]
     schema: Annotated[list[Difference] | None, told("properties that did not come back")]
     data: Annotated[list[DataLoss] | None, told("rows and values that did not come back")]
     physical: Annotated[list[Difference] | None, told("what only disk and planner see: column order, dead columns")]

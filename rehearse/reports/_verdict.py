@@ -127,7 +127,7 @@ def _closed(recording: Recording, worst: FindingSeen, phases: Sequence[Phase]) -
     allowed = recording.scenario.budget.blocked
     if worst.code not in ("L001", "L002") or phase is None or allowed is None:
         return None
-    over = [one for one in phase.outages if one.table == worst.where and one.longest_ms > allowed / 1e6]
+    over = [one for one in phase.outages or [] if one.table == worst.where and one.longest_ms > allowed / 1e6]
     if not over:
         return None
     kinds = _words.enough([kind for kind in ("reads", "writes") if any(one.stops == kind for one in over)])
@@ -197,6 +197,8 @@ def _gaps_of_phases(phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     for phase in phases:
         if phase.traffic is None:
             yield f"{phase.name}: traffic", "no call was due"
+        if phase.outages is None:
+            yield f"{phase.name}: outages", "the locks of the migration were not seen"
         unheld = sum(lock.held_ms is None for one in phase.statements for lock in one.locks)
         unheld += sum(lock.held_ms is None for lock in phase.other_locks)
         if unheld:

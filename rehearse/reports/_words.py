@@ -75,8 +75,8 @@ def enough(stops: list[str]) -> str:
 
 
 def longest_ms(phase: Phase) -> float | None:
-    """Return the longest outage of a phase; 0 where no table was closed, None in the baseline."""
-    if phase.acted_s is None:
+    """Return the longest outage of a phase; 0 where no table was closed, None in the baseline or where not seen."""
+    if phase.acted_s is None or phase.outages is None:
         return None
     return max((one.longest_ms for one in phase.outages), default=0.0)
 
@@ -85,6 +85,8 @@ def closed(phase: Phase) -> str:
     """Return the longest outage of a phase in words; a dash in the baseline."""
     if phase.acted_s is None:
         return "–"
+    if phase.outages is None:
+        return NOT_MEASURED
     if not phase.outages:
         return "none seen"
     worst = phase.outages[0]

@@ -1,0 +1,116 @@
+"""Two small pictures: the outages by table, and the percentiles of each phase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from rehearse.reports import _words
+from rehearse.reports._shape import Outage, Percentiles, Report
+from rehearse.reports._svg import LogScale, line, picture, rect, tag, text, ticks
+
+WIDTH = 1100.0
+LEFT = 300.0
+RIGHT = 130.0
+ROW = 24.0
+MOST = 24
+
+_NAMED = (("p50", "p50"), ("p95", "p95"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max"))
+
+
+def outages(report: Report) -> Markup:
+    """Return the longest outages as bars, with the doubt and the budget; nothing where no table was closed."""
+    found = [(phase.name, one) for phase in report.phases for one in phase.outages or []]
+    worst = sorted(found, key=lambda pair: -pair[1].longest_ms)[:MOST]
+    if not worst:
+        return Markup("")
+    budget = report.scenario.budget.blocked_ms
+    most = max([one.longest_ms + one.doubt_ms for _, one in worst] + ([budget] if budget else []))
+    room = WIDTH - LEFT - RIGHT
+    height = ROW * len(worst) + 44
+    parts = [*_time_grid(most, room, height - 26)]
+    for number, (phase, one) in enumerate(worst):
+        parts += _outage(phase, one, 16 + ROW * number, room / most, budget)
+    if budget is not None:
+        x = LEFT + room * budget / most
+        parts += [
+            line(x, 12, x, height - 26, kind="budget"),
+            text(x, 9, f"budget {_words.ms(budget)}", kind="note", anchor="middle"),
+        ]
+    told = "; ".join(
+        f"{phase}: {one.table} closed to {one.stops} for {_words.ms(one.longest_ms)}" for phase, one in worst
+    )
+    return picture(WIDTH, height, "Longest outages by table", told, *parts, name="outages")
+
+
+def _time_grid(most_ms: float, room: float, bottom: float) -> Iterator[Markup]:
+    for value in ticks(most_ms, 8):
+        x = LEFT + room * value / most_ms
+        yield line(x, 12, x, bottom, kind="grid")
+        yield text(x, bottom + 16, "0" if not value else _words.ms(value), kind="tick", anchor="middle")
+
+
+def _outage(phase: str, one: Outage, y: float, scale: float, budget: float | None) -> Iterator[Markup]:
+    width = max(one.longest_ms * scale, 1.5)
+    over = budget is not None and one.longest_ms - one.doubt_ms > budget
+    kind = "stops-all" if one.stops == "reads" else "stops-writes"
+    blocked = "" if one.calls_blocked is None else f"; {_words.plural(one.calls_blocked, 'call')} waited"
+    says = f"{one.table} closed to {one.stops}: {_words.doubted(one.longest_ms, one.doubt_ms)}{blocked}"
+    name = f"{phase} · {_words.short(one.table, 22)} · {one.stops}"
+    yield tag("g", tag("title", says), text(LEFT - 10, y + 14, name, anchor="end"))
+    yield rect(LEFT, y + 4, width, ROW - 10, kind=kind, says=says)
+    middle, half = LEFT + width, one.doubt_ms * scale
+    if half >= 1:
+        yield line(max(middle - half, LEFT), y + ROW / 2 - 1, middle + half, y + ROW / 2 - 1, kind="whisker")
+    label = _words.ms(one.longest_ms) + (" ✗ over budget" if over else "")
+    yield text(middle + half + 6, y + 15, label, kind="value bad" if over else "value")
+
+
+def percentiles(report: Report) -> Markup:
+    """Return the percentiles of each phase on one logarithmic axis; nothing where there was no traffic."""
+    felt = [(phase.name, phase.traffic.latency_ms) for phase in report.phases if phase.traffic]
+    values = [one for _, each in felt for one in _values(each)]
+    if not values:
+        return Markup("")
+    height = 34.0 * len(felt) + 50
+    scale = LogScale.around(values, 130.0, WIDTH - 40)
+    parts = [*_log_grid(scale, height - 26)]
+    for number, (name, each) in enumerate(felt):
+        parts += _dots(name, each, 34 + 34.0 * number, scale)
+    told = "; ".join(
+        f"{name}: " + ", ".join(f"{label} {_words.ms(getattr(each, field))}" for field, label in _NAMED)
+        for name, each in felt
+    )
+    return picture(WIDTH, height, "Latency by phase", told, *parts, name="percentiles")
+
+
+def _values(each: Percentiles) -> list[float]:
+    return [value for field, _ in _NAMED if (value := getattr(each, field)) is not None]
+
+
+def _log_grid(scale: LogScale, bottom: float) -> Iterator[Markup]:
+    for value in scale.ticks():
+        x = scale(value)
+        yield line(x, 8, x, bottom, kind="grid")
+        yield text(x, bottom + 16, _words.ms(value), kind="tick", anchor="middle")
+
+
+def _dots(name: str, each: Percentiles, y: float, scale: LogScale) -> Iterator[Markup]:
+    yield text(118, y + 4, name, anchor="end", kind="label strong")
+    values = _values(each)
+    if not values:
+        yield text(130, y + 4, "no call was answered")
+        return
+    yield line(scale(min(values)), y, scale(max(values)), y, kind="span")
+    last = -1e9
+    for field, label in _NAMED:
+        value = getattr(each, field)
+        if value is None:
+            continue
+        x = scale(value)
+        says = f"{name} {label}: {_words.ms(value)}"
+        yield tag("circle", tag("title", says), cx=x, cy=y, r=5, class_=f"dot {field}")
+        if x - last > 44:
+            yield text(x, y - 9, label, kind="note", anchor="middle")
+            last = x

@@ -1,0 +1,94 @@
+"""report.html: one page that needs nothing else: no script, no font, no request; in the dark, on paper, on a phone."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from rehearse.model import Recording, Verdict
+from rehearse.reports import _charts, _words
+from rehearse.reports._document import document
+from rehearse.reports._escape import plain
+from rehearse.reports._shape import Difference, FindingSeen, Report
+from rehearse.reports._timeline import timeline
+
+_TEMPLATES = Path(__file__).parent / "templates"
+STATEMENTS = 200  # of each phase; the longest
+SQL = 4_000
+FINDINGS = 60  # of each check
+
+
+class HtmlRenderer:
+    """Writes the page for people."""
+
+    suffix: ClassVar[str] = ".html"
+
+    def __call__(self, recording: Recording, verdict: Verdict, /) -> str:
+        """Return the page; everything that is not ours in it is escaped."""
+        return page(document(recording, verdict))
+
+
+def page(report: Report) -> str:
+    """Return the page of a report."""
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return _environment().get_template("report.html.j2").render(
+        report=report,
+        title=plain(f"{_words.TITLES[report.verdict.status]}: {report.scenario.name}"),
+        style=Markup(style),  # noqa: S704  our own file
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        timeline=timeline(report),
+        outages=_charts.outages(report),
+        percentiles=_charts.percentiles(report),
+        groups=_groups(report.findings),
+        fidelity=_fidelity(report),
+        limits={"statements": STATEMENTS, "sql": SQL, "findings": FINDINGS},
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_harmless,
+    )
+    words = ("ms", "seconds", "doubted", "ratio", "share", "count", "size", "plural", "short", "enough", "closed")
+    environment.filters.update({name: getattr(_words, name) for name in (*words, "slow", "ended")})
+    environment.globals.update(titles=_words.TITLES, symbols=_words.SYMBOLS)
+    return environment
+
+
+def _harmless(value: Any) -> Any:
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _groups(findings: list[FindingSeen]) -> list[list[FindingSeen]]:
+    """Return the findings by check, in the order of the gravest."""
+    order = {code: place for place, code in reversed(list(enumerate(one.code for one in findings)))}
+    ordered = sorted(findings, key=lambda one: order[one.code])
+    return [list(group) for _, group in groupby(ordered, key=lambda one: one.code)]
+
+
+def _fidelity(report: Report) -> dict[str, list[tuple[str, list[Difference]]] | None]:
+    """Return the differences of each part by object: the branches of the tree."""
+    rollback = report.rollback
+    parts = {"schema": rollback.schema, "physical": rollback.physical, "again": rollback.again}
+    return {name: None if part is None else _by_object(part) for name, part in parts.items()}
+
+
+def _by_object(differences: list[Difference]) -> list[tuple[str, list[Difference]]]:
+    ordered = sorted(differences, key=lambda one: one.object)
+    return [(name, list(group)) for name, group in groupby(ordered, key=lambda one: one.object)]
+
+
+RENDERER = HtmlRenderer()

@@ -1,0 +1,127 @@
+"""The report in a terminal: the verdict, the phases, the findings; good at 80 columns."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from rehearse.model import Recording, Verdict
+from rehearse.reports import _words
+from rehearse.reports._document import document
+from rehearse.reports._escape import line
+from rehearse.reports._shape import FindingSeen, NotMeasuredSeen, Phase, Report
+
+_STYLES = {"passed": "bold green", "failed": "bold red", "unknown": "bold yellow"}
+_FINDINGS = 12
+_GAPS = 5
+_SAYS = 400
+
+
+class TerminalRenderer:
+    """Writes the report as text of 100 columns, without colour."""
+
+    suffix: ClassVar[str] = ".txt"
+
+    def __call__(self, recording: Recording, verdict: Verdict, /) -> str:
+        """Return the text."""
+        console = Console(file=io.StringIO(), width=100, color_system=None, force_terminal=False, highlight=False)
+        print_report(console, recording, verdict)
+        written = console.file
+        assert isinstance(written, io.StringIO)
+        return "\n".join(one.rstrip() for one in written.getvalue().splitlines()) + "\n"
+
+
+def print_report(console: Console, recording: Recording, verdict: Verdict) -> None:
+    """Print the report to a console; texts of databases are printed as they are, never as rich's markup."""
+    console.print(renderable(document(recording, verdict)))
+
+
+def renderable(report: Report) -> RenderableType:
+    """Return the report as something that rich can print."""
+    return Group(
+        _headline(report),
+        _phases(report.phases),
+        *_findings(report.findings),
+        *_gaps(report.not_measured if report.verdict.status != "passed" else []),
+        _foot(report),
+    )
+
+
+def _headline(report: Report) -> RenderableType:
+    status = report.verdict.status
+    return Text.assemble(
+        (f"{_words.SYMBOLS[status]} {_words.TITLES[status]}", _STYLES[status]),
+        (f"  {line(report.scenario.name)}\n", "bold"),
+        line(report.verdict.says),
+        "\n",
+    )
+
+
+def _phases(phases: Sequence[Phase]) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("phase", no_wrap=True)
+    for head in ("took", "longest outage", "p99 (× baseline)", "failed", "missed"):
+        table.add_column(head, justify="right" if head != "longest outage" else "left")
+    for phase in phases:
+        table.add_row(*_phase(phase))
+    return table
+
+
+def _phase(phase: Phase) -> Iterator[Text]:
+    traffic = phase.traffic
+    yield Text(phase.name + (" ✗" if phase.error else ""), style="red" if phase.error else "")
+    yield Text(_words.seconds(phase.duration_s))
+    yield Text(_words.short(line(_words.closed(phase)), 40))
+    yield Text(_words.slow(phase))
+    yield _number(None if traffic is None else traffic.failed + traffic.unknown)
+    yield _number(None if traffic is None else traffic.missed)
+
+
+def _number(value: int | None) -> Text:
+    return Text(_words.count(value), style="red" if value else "")
+
+
+def _findings(findings: Sequence[FindingSeen]) -> Iterator[RenderableType]:
+    remedies: set[str] = set()
+    for one in findings[:_FINDINGS]:
+        yield _finding(one, told=one.remedy in remedies)
+        remedies.add(one.remedy)
+    if len(findings) > _FINDINGS:
+        yield Text(f"\n… and {len(findings) - _FINDINGS} more in the report", style="dim")
+
+
+def _finding(one: FindingSeen, *, told: bool) -> RenderableType:
+    head = Text.assemble(("\n✗ ", "red"), (f"{one.code} {one.rule}", "bold"), (f"  {one.phase or ''}", "dim"))
+    parts: list[RenderableType] = [Text(_words.short(line(one.says), _SAYS))]
+    if not told:
+        parts.append(Text.assemble(("→ ", "cyan"), (one.remedy, "cyan")))
+    return Group(head, Padding(Group(*parts), (0, 0, 0, 2)))
+
+
+def _gaps(gaps: Sequence[NotMeasuredSeen]) -> Iterator[RenderableType]:
+    if gaps:
+        yield Text("\nnot measured", style="bold yellow")
+    for one in gaps[:_GAPS]:
+        yield Padding(Text(_words.short(line(f"{one.what}: {one.reason}"), _SAYS)), (0, 0, 0, 2))
+    if len(gaps) > _GAPS:
+        yield Padding(Text(f"… and {len(gaps) - _GAPS} more in the report", style="dim"), (0, 0, 0, 2))
+
+
+def _foot(report: Report) -> RenderableType:
+    states = [one.status for one in report.verdict.checks]
+    counts = [(states.count(state), word) for state, word in _COUNTED]
+    told = ", ".join(f"{number} {word}" for number, word in counts if number)
+    return Text(f"\n{_words.plural(len(states), 'check')}: {told or 'nothing asked'}", style="dim")
+
+
+_COUNTED = (("passed", "passed"), ("failed", "failed"), ("unknown", "could not tell"))
+
+
+RENDERER = TerminalRenderer()
