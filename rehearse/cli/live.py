@@ -90,12 +90,13 @@ class _View:
         if self._counts is None or self._stage not in PHASES:
             return ""
         counts = self._counts()
-        words = [f"{counts.get('ok', 0):,.0f} ok"]
-        words += [f"{counts[name]:,.0f} {name}" for name in ("failed", "unknown", "missed") if counts.get(name)]
-        if counts.get("in_flight"):
-            words.append(f"{counts['in_flight']:,.0f} under way")
-        if counts.get("p99_ns"):
-            words.append(f"p99 {human_duration(counts['p99_ns'])}")
+        words = [f"{counts.ok:,} ok"]
+        for name in ("failed", "unknown", "missed"):
+            words += [f"{getattr(counts, name):,} {name}"] if getattr(counts, name) else []
+        if counts.in_flight:
+            words.append(f"{counts.in_flight:,} under way, the oldest for {human_duration(counts.oldest_ns)}")
+        if counts.p99_ns is not None:
+            words.append(f"p99 {human_duration(counts.p99_ns)}")
         return "   " + ", ".join(words)
 
 

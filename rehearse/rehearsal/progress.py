@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from rehearse.events import Event
+from rehearse.workload.driver import Counts as Count
 
-Counts = Callable[[], Mapping[str, float]]
+Counts = Callable[[], Count]
 
 
 class Progress(Protocol):

@@ -51,14 +51,14 @@ class _Rehearsal:
         """Prepare, run the phases, and return the recording."""
         database = self._prepared()
         workload = self.scenario.workload
-        mix = mixes.open_mix(workload, database)
+        mix = mixes.open_mix(workload, database, engine=self.scenario.engine.name, seed=self.scenario.seed)
         with Driver(mix, database, workload, self.scenario.seed, self.journal) as driver:
             stage = Stage(database, self.migration, driver, workload, self.journal, self.progress)
             self._phases(stage)
         name, version = self.scenario.engine.name, self.server.version
         return Recording(
             scenario=self.scenario,
-            environment=environment(name, version, self.server.settings(), tuple(mix.notes)),
+            environment=environment(name, version, self.server.settings(), mix.notes),
             history=self.journal.close(),
             snapshots=self.snapshots,
             comparisons=self.comparisons,
