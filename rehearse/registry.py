@@ -8,6 +8,7 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any, cast
 
 from rehearse.errors import Missing, ScenarioMistake, near_miss
@@ -40,6 +41,18 @@ def tool(name: str) -> Tool:
 def renderer(name: str) -> Renderer:
     """Return the renderer of this name."""
     return cast(Renderer, _plugin("renderer", name))
+
+
+def part(kind: str, name: str, module: str) -> ModuleType:
+    """Return a module beside a plug-in, for example the "session" of engine "postgres"."""
+    return import_module(f"{_home(kind, name)}.{module}")
+
+
+def _home(kind: str, name: str) -> str:
+    for point in entry_points(group=f"rehearse.{kind}s"):
+        if point.name == name:
+            return point.module
+    return f"{_PACKAGES[kind]}.{name}"
 
 
 def _plugin(kind: str, name: str) -> Any:

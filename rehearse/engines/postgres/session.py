@@ -67,7 +67,9 @@ class PostgresSession:
         self.attempts = 0
         self._url = url.encode()
         self._settings = settings
-        self._calls = [[_Statement(sql, tells) for sql, tells in zip(c.statements, c.tells, strict=True)] for c in calls]
+        self._calls = [
+            [_Statement(sql, tells) for sql, tells in zip(c.statements, c.tells, strict=True)] for c in calls
+        ]
         self._writes = [call.writes for call in calls]
         self._steps = [self._route(len(call)) for call in self._calls]
         self._pg: pq.abc.PGconn | None = None
@@ -210,7 +212,9 @@ class PostgresSession:
             return
         first = good.nfields - statement.tells
         columns = range(first, good.nfields) if statement.tells else ()
-        rows = [[_text(good.get_value(row, column)) for column in columns] for row in range(good.ntuples if columns else 0)]
+        rows = [
+            [_text(good.get_value(row, column)) for column in columns] for row in range(good.ntuples if columns else 0)
+        ]
         self._told.append((good.command_tuples or 0, rows))
 
     def _ended(self, outcome: Outcome, error: tuple[str, str] | None) -> Answer:
@@ -235,7 +239,9 @@ class PostgresSession:
         if route[step] >= 0:
             self._told.append(None)
         deciding = self._writes[call] and step == len(route) - 1 and not began
-        told = bad[0] not in (_CRASHED, "08006") and good is None  # the server itself said that it stopped the statement
+        told = (
+            bad[0] not in (_CRASHED, "08006") and good is None
+        )  # the server itself said that it stopped the statement
         outcome = Outcome.UNKNOWN if deciding and not told else Outcome.FAILED
         return Answer(outcome, *(began or bad), self._told)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psycopg
 from psycopg import pq, sql
@@ -50,11 +52,13 @@ SELECT conrelid, confrelid, confdeltype IN ('c', 'n', 'd')
   FROM pg_constraint
  WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY (%s) AND confrelid = ANY (%s)
 """
-# tgtype: bit 0 is FOR EACH ROW, bit 1 BEFORE, bit 4 UPDATE
+# tgtype: bit 0 is FOR EACH ROW, bit 1 BEFORE, bit 2 INSERT, bit 4 UPDATE
 _TRIGGERS = """
-SELECT DISTINCT tgrelid
-  FROM pg_trigger
- WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 19 = 19 AND tgrelid = ANY (%s)
+SELECT t.tgrelid, l.lanname, p.prosrc
+  FROM pg_trigger t
+  JOIN pg_proc p ON p.oid = t.tgfoid
+  JOIN pg_language l ON l.oid = p.prolang
+ WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND t.tgrelid = ANY (%s)
 """
 _VIEWS = """
 WITH RECURSIVE below (view, relation) AS (
@@ -81,7 +85,10 @@ SELECT n.nspname, c.relname, array_agg(DISTINCT b.relation)
 _LIKED = "SNDBE"
 _SCANNED_BYTES = 4 << 30  # a sample reads about so much of a table at most
 
-Columns = list[tuple[object, ...]]
+_ASSIGNS = re.compile(r"\bnew\.(\w+|\"[^\"]+\")\s*:?=(?!=)")
+_WHOLE = re.compile(r"\bnew\s*:?=|\binto\s+(?:strict\s+)?new\b", re.IGNORECASE)
+
+Columns = list[tuple[Any, ...]]
 
 
 def survey(url: str) -> Survey:
@@ -92,7 +99,7 @@ def survey(url: str) -> Survey:
         oids = list(names)
         columns = _grouped(connection.execute(_COLUMNS, [oids]).fetchall())
         keys = dict(connection.execute(_KEYS, [oids]).fetchall())
-        triggers = {oid for (oid,) in connection.execute(_TRIGGERS, [oids])}
+        triggers = _grouped(connection.execute(_TRIGGERS, [oids]).fetchall())
         tables = [
             _facts(
                 schema,
@@ -101,7 +108,7 @@ def survey(url: str) -> Survey:
                 size,
                 columns[oid],
                 keys.get(oid, ()),
-                triggered=oid in triggers,
+                _assigned(triggers[oid]),
             )
             for oid, schema, name, rows, size in found
         ]
@@ -118,8 +125,8 @@ def _name(schema: str, name: str) -> str:
     return name if schema == "public" else f"{schema}.{name}"
 
 
-def _grouped(rows: Sequence[tuple[object, ...]]) -> Mapping[object, Columns]:
-    groups: defaultdict[object, Columns] = defaultdict(list)
+def _grouped(rows: Sequence[tuple[Any, ...]]) -> defaultdict[Any, Columns]:
+    groups: defaultdict[Any, Columns] = defaultdict(list)
     for row in rows:
         groups[row[0]].append(row[1:])
     return groups
@@ -132,7 +139,7 @@ def _counted(connection: psycopg.Connection, schema: str, name: str) -> int:
 
 
 def _facts(
-    schema: str, name: str, rows: int, size: int, columns: Columns, key: Sequence[int], *, triggered: bool
+    schema: str, name: str, rows: int, size: int, columns: Columns, key: Sequence[int], assigned: set[str] | None
 ) -> TableFacts:
     names = {number: str(column) for number, column, *_ in columns}
     keyed = tuple(names[number] for number in key)
@@ -145,10 +152,22 @@ def _facts(
         columns=tuple(names.values()),
         key=keyed,
         unclear=tuple(
-            str(column) for _, column, generated, *_ in columns if generated or (triggered and column not in keyed)
+            str(column)
+            for _, column, generated, *_ in columns
+            if generated or (column not in keyed and (assigned is None or column in assigned))
         ),
         plain=_plain(columns, keyed),
     )
+
+
+def _assigned(triggers: Columns) -> set[str] | None:
+    """Return the columns of NEW that BEFORE triggers assign, by their source; None where that cannot be read."""
+    found: set[str] = set()
+    for language, source in triggers:
+        if language != "plpgsql" or _WHOLE.search(str(source)):
+            return None
+        found |= {name.strip('"') for name in _ASSIGNS.findall(str(source).lower())}
+    return found
 
 
 def _plain(columns: Columns, key: tuple[str, ...]) -> tuple[str, ...]:

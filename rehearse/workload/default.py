@@ -1,0 +1,78 @@
+"""The workload of a database of which nothing is said: point reads and small updates by key, on every table."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from rehearse.model import CallChoice, Survey, TableFacts
+
+READS = 0.8
+_TABLES = 50  # more kinds of calls than a run of seconds can show
+
+
+def calls(survey: Survey) -> list[CallChoice]:
+    """Return reads (80 %) and updates (20 %) by key, each table's share as the square root of its rows.
+
+    The root keeps small tables in sight beside one that is a thousand times larger. An update sets a column that no
+    constraint or unique index reads to a value which the column holds in another row.
+    """
+    tables = sorted((one for one in survey.tables.values() if one.key and one.rows > 0), key=_rows)[-_TABLES:]
+    whole = sum(sqrt(one.rows) for one in tables)
+    updatable = sum(sqrt(one.rows) for one in tables if one.plain)
+    found = []
+    for table in reversed(tables):
+        found.append(_read(table, READS * sqrt(table.rows) / whole))
+        if table.plain:
+            found.append(_update(table, (1 - READS) * sqrt(table.rows) / updatable))
+    return found
+
+
+def note(survey: Survey) -> str:
+    """Say what the default does, and which tables it leaves out."""
+    used = sum(1 for one in survey.tables.values() if one.key and one.rows > 0)
+    left = sorted(one.table for one in survey.tables.values() if not (one.key and one.rows > 0))
+    text = (
+        "the scenario names no calls, so a workload was derived from the schema: reads (80 %) and updates (20 %) of "
+        f"single rows by key on {min(used, _TABLES)} tables, weighted by the square root of their rows; no inserts, "
+        "no deletes"
+    )
+    return text + (f"; without traffic (no key or no rows): {', '.join(left)}" if left else "")
+
+
+def _rows(table: TableFacts) -> int:
+    return table.rows
+
+
+def _read(table: TableFacts, share: float) -> CallChoice:
+    return CallChoice(
+        name=f"read {table.table}",
+        share=share,
+        sql=f"SELECT * FROM {_qualified(table)} WHERE {_where(table)}",
+        values=_keys(table),
+    )
+
+
+def _update(table: TableFacts, share: float) -> CallChoice:
+    column = table.plain[0]
+    return CallChoice(
+        name=f"update {table.table}",
+        share=share,
+        sql=f"UPDATE {_qualified(table)} SET {_quoted(column)} = :new WHERE {_where(table)}",
+        values={"new": (table.table, column), **_keys(table)},
+    )
+
+
+def _keys(table: TableFacts) -> dict[str, tuple[str, str]]:
+    return {f"key{at}": (table.table, column) for at, column in enumerate(table.key, 1)}
+
+
+def _where(table: TableFacts) -> str:
+    return " AND ".join(f"{_quoted(column)} = :key{at}" for at, column in enumerate(table.key, 1))
+
+
+def _qualified(table: TableFacts) -> str:
+    return f"{_quoted(table.schema)}.{_quoted(table.name)}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

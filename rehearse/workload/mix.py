@@ -1,0 +1,173 @@
+"""The mix: the calls of a scenario made ready to send, with the rows that their values are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from rehearse import registry
+from rehearse.errors import ScenarioMistake
+from rehearse.model import CallChoice, CallShape, Survey, TableFacts, WorkloadChoice
+from rehearse.protocols import Database, Role
+from rehearse.workload import default
+from rehearse.workload.ledger import Ledger, ledger
+from rehearse.workload.shapes import touches
+from rehearse.workload.statements import BadSql, Statement, split
+from rehearse.workload.values import Draw, Wanted, draws
+
+_KEYS = 200_000  # rows that keys are drawn from, at most
+_VALUES = 20_000  # rows that other values are drawn from, at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedCall:
+    """A kind of call as it is sent.
+
+    `draws` are its parameters; `places` says for each statement which of them are its $1 … $n.
+    """
+
+    name: str
+    share: float
+    ledgers: tuple[Ledger, ...]
+    draws: tuple[Draw, ...]
+    places: tuple[tuple[int, ...], ...]
+    writes: bool
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """The SQL with $1 … $n, as it is prepared."""
+        return tuple(one.sql for one in self.ledgers)
+
+    @property
+    def tells(self) -> tuple[int | None, ...]:
+        """What each answer must tell; see `protocols.Call`."""
+        return tuple(one.tells for one in self.ledgers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """Calls, what they touch, and the rows that exist. `notes` is what a reader of the report must know of them."""
+
+    engine: str
+    calls: tuple[PreparedCall, ...]
+    shapes: tuple[CallShape, ...]
+    pools: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """How many random words a call needs at most."""
+        return max((1 + one["word"] for call in self.calls for one in call.draws), default=1)
+
+    def plan(self) -> dict[str, Any]:
+        """Return what a sending process needs, as JSON can hold it."""
+        return {
+            "calls": [
+                {
+                    "name": call.name,
+                    "share": call.share,
+                    "statements": call.statements,
+                    "tells": call.tells,
+                    "writes": call.writes,
+                    "draws": call.draws,
+                    "places": call.places,
+                }
+                for call in self.calls
+            ],
+            "pools": self.pools,
+            "width": self.width,
+        }
+
+
+def open_mix(
+    choice: WorkloadChoice,
+    database: Database,
+    *,
+    engine: str = "postgres",
+    access: Mapping[str, float] | None = None,
+    seed: int = 1,
+) -> Mix:
+    """Return the mix of a workload on a loaded database: SQL read, values found, rows sampled.
+
+    Without calls a mix is derived from the schema, and a note says so. `access` gives single tables a skew of their
+    own. Raises ScenarioMistake, naming the call and the key, for SQL that the server refuses to prepare or a value
+    that cannot be found.
+    """
+    part = registry.part("engine", engine, "survey")
+    url = database.url(Role.OWNER)
+    survey: Survey = part.survey(url)
+    chosen = choice.calls or default.calls(survey)
+    wanted = Wanted(survey, lambda table, column: part.greatest(url, table, column))
+    calls = tuple(_prepared(one, at, wanted, engine) for at, one in enumerate(chosen))
+    settings = {name: str(value) for name, value in choice.settings.items()}
+    _refuse(calls, part, database.url(Role.APPLICATION), settings)
+    pools = tuple(_pool(part, url, table, columns, choice, access or {}, seed) for table, columns in wanted.pools)
+    return Mix(
+        engine=engine,
+        calls=calls,
+        shapes=tuple(_shape(one, survey, engine) for one in calls),
+        pools=pools,
+        notes=() if choice.calls else (default.note(survey),),
+    )
+
+
+def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str) -> PreparedCall:
+    where = f"workload.calls[{at}]"
+    statements = _statements(choice, where)
+    parameters = tuple(dict.fromkeys(name for one in statements for name in one.parameters))
+    found = draws(parameters, choice.values, wanted, where)
+    ledgers = tuple(ledger(one.sql, wanted.survey, engine=engine) for one in statements)
+    touched = touches([one.sql for one in statements], wanted.survey, engine=engine)
+    return PreparedCall(
+        name=choice.name,
+        share=choice.share,
+        ledgers=ledgers,
+        draws=tuple(found),
+        places=tuple(tuple(parameters.index(name) for name in one.parameters) for one in statements),
+        writes=touched is None or any("writes" in kinds for kinds in touched.values()),
+    )
+
+
+def _statements(choice: CallChoice, where: str) -> tuple[Statement, ...]:
+    texts = [choice.sql] if isinstance(choice.sql, str) else choice.sql
+    try:
+        return split(";\n".join(texts))
+    except BadSql as bad:
+        raise ScenarioMistake(f"{where}.sql: {bad}") from None
+
+
+def _refuse(calls: Sequence[PreparedCall], part: ModuleType, url: str, settings: Mapping[str, str]) -> None:
+    """Let the server prepare every statement once, so that a typo is told before anything is measured."""
+    statements = [(at, call.name, sql) for at, call in enumerate(calls) for sql in call.statements]
+    for (at, name, _), says in zip(
+        statements, part.refusals(url, [sql for *_, sql in statements], settings), strict=True
+    ):
+        if says is not None:
+            raise ScenarioMistake(f"workload.calls[{at}].sql ({name!r}): the server says: {says}")
+
+
+def _pool(
+    part: ModuleType,
+    url: str,
+    table: TableFacts,
+    columns: tuple[str, ...],
+    choice: WorkloadChoice,
+    access: Mapping[str, float],
+    seed: int,
+) -> Mapping[str, Any]:
+    keyed = columns == table.key
+    found = part.sample(url, table, columns, limit=_KEYS if keyed else _VALUES, seed=seed & 0x7FFFFFFF)
+    if not found[0]:
+        raise ScenarioMistake(f"workload: {table.table} has no rows to take {', '.join(columns)} from")
+    return {"columns": found, "skew": access.get(table.table, choice.skew) if keyed else 0.0}
+
+
+def _shape(call: PreparedCall, survey: Survey, engine: str) -> CallShape:
+    return CallShape(
+        name=call.name,
+        sql=call.statements,
+        share=call.share,
+        touches=touches(call.statements, survey, engine=engine),
+    )
