@@ -64,14 +64,17 @@ def take_down(folder: Path, pidfile: Path, *, patience_s: float = 3.0) -> None:
 
 
 def end_server(folder: Path, pidfile: Path, *, patience_s: float) -> None:
-    """Ask the server in a folder to quit at once, and kill it and its children where it does not in time."""
+    """Ask the server in a folder to quit at once; kill its children and then it where it does not in time.
+
+    Its main process goes last, since only it removes the memory that they shared.
+    """
     family = _family(folder, pidfile)
-    if not family:
-        return
     _send(family[:1], signal.SIGQUIT)
-    if left := _await_end(family, patience_s):
-        _send(left, signal.SIGKILL)
-        _await_end(left, 10.0)
+    _send(family, signal.SIGCONT)  # one that was stopped, to hold a lock for example, could not quit
+    for victims in (family[1:], family):
+        if left := _await_end(family, patience_s):
+            _send([one for one in victims if one in left], signal.SIGKILL)
+    _await_end(family, 10.0)
 
 
 def _family(folder: Path, pidfile: Path) -> list[Any]:

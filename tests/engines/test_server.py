@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -240,6 +241,24 @@ def test_a_server_that_does_not_start_says_why(journal) -> None:
         pass
 
 
+def test_a_server_that_dies_is_told_with_its_last_words(journal) -> None:
+    with pytest.raises(ServerFailed, match="died"), ENGINE.start(EngineChoice(), journal) as server:
+        with server.connect() as connection:
+            os.kill(server.pid or 0, signal.SIGKILL)
+            assert eventually(lambda: not psutil.pid_exists(connection.info.backend_pid))
+        server.connect()
+
+
+def test_a_port_that_someone_takes_first_is_no_failure(monkeypatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = iter([taken.getsockname()[1], _local.free_port()])
+        monkeypatch.setattr(_local, "free_port", lambda: next(ports))
+        with cluster.running(binaries.embedded(None), {}) as running:
+            assert running.port != taken.getsockname()[1]
+
+
 def test_what_speeds_up_a_load_is_switched_back(server: PostgresServer) -> None:
     usual = server.settings()
     with server.loading():
@@ -322,11 +341,14 @@ def test_a_parent_that_dies_leaves_nothing_on_a_named_server(start, server: Post
     assert eventually(lambda: left_by_us(server) == [])
 
 
-def test_a_user_who_may_only_create_databases_does_for_all_roles(
-    server: PostgresServer, url: str, journal, tmp_path
+@pytest.mark.parametrize(
+    ("abilities", "said"), [("CREATEDB", "told apart"), ("CREATEDB CREATEROLE", "may not grant pg_monitor")]
+)
+def test_a_user_with_few_rights_is_enough(
+    server: PostgresServer, url: str, journal, tmp_path: Path, abilities: str, said: str
 ) -> None:
     with server.connect() as connection:
-        connection.execute("CREATE ROLE plain LOGIN CREATEDB PASSWORD 'plain-secret'")
+        connection.execute(f"CREATE ROLE plain LOGIN {abilities} PASSWORD 'plain-secret'")  # type: ignore[call-overload]
     plain = url.replace("rehearse:", "plain:").replace(str(server.logins[Role.OWNER].password), "plain-secret")
     path = tmp_path / "base.sql"
     path.write_text("CREATE TABLE t (n int); INSERT INTO t VALUES (1);")
@@ -336,7 +358,7 @@ def test_a_user_who_may_only_create_databases_does_for_all_roles(
         copy = database.fork("copy")
         with psycopg.connect(copy.url(Role.APPLICATION)) as connection:
             assert connection.execute("SELECT * FROM t").fetchone() == (1,)
-    assert [one for one in journal.events if isinstance(one, Remarked) and "told apart" in one.says]
+    assert [one for one in journal.events if isinstance(one, Remarked) and said in one.says]
     assert left_by_us(server) == []
     with server.connect() as connection:
         connection.execute("DROP ROLE plain")

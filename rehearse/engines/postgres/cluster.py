@@ -43,6 +43,12 @@ class Cluster:
         """The server's log, a JSON object a line."""
         return self.data / "log" / f"{configuration.LOG}.json"
 
+    def has_ended(self, *, within_s: float) -> bool:
+        """Say whether the server's main process is gone, or goes in a moment."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=within_s)
+        return self.process.returncode is not None
+
 
 @contextmanager
 def running(installation: Installation, settings: Mapping[str, Setting]) -> Iterator[Cluster]:

@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 
 from rehearse.engines.postgres import mentions, roles
 from rehearse.engines.postgres.script import Command, Script, Statement
-from rehearse.errors import ScenarioMistake, ServerFailed
+from rehearse.errors import RehearseError, ScenarioMistake, ServerFailed, TooBig
 from rehearse.protocols import Role
 
 if TYPE_CHECKING:
@@ -157,9 +157,11 @@ class _Run:
             return _NEW_ROLE.match(statement.text) is not None
         return isinstance(error, psycopg.errors.UndefinedObject) and _SET.match(statement.text) is not None
 
-    def _complaint(self, statement: Statement, error: psycopg.Error, began: int) -> ScenarioMistake | ServerFailed:
+    def _complaint(self, statement: Statement, error: psycopg.Error, began: int) -> RehearseError:
         if self._connection.closed or error.sqlstate is None:
             return ServerFailed(f"{self._name}:{statement.line}: the server was lost: {str(error).strip()}")
+        if isinstance(error, psycopg.errors.DiskFull):
+            return TooBig(f"{self._name}:{statement.line}: the disk is full: {error.diag.message_primary}")
         said = error.diag
         words = [f"{said.severity}: {said.message_primary}"]
         words += [

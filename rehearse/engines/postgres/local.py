@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import psycopg
 from psycopg import sql
 
 from rehearse.engines.postgres import cluster, configuration, roles
 from rehearse.engines.postgres.binaries import Installation
 from rehearse.engines.postgres.server import Address, PostgresServer
+from rehearse.errors import ServerFailed, TooBig
 from rehearse.events import Journal
 from rehearse.model import Setting
 from rehearse.protocols import Role
@@ -39,7 +41,19 @@ def server(
         )
         _make_roles(running)
         _remark(running, installation, settings)
-        yield running
+        try:
+            yield running
+        except psycopg.Error as error:
+            raise _reason(error, started) or error from error
+
+
+def _reason(error: psycopg.Error, started: cluster.Cluster) -> TooBig | ServerFailed | None:
+    """Return what befell the server, where an error is only its consequence."""
+    if isinstance(error, psycopg.errors.DiskFull):
+        return TooBig(f"the disk of {started.folder.parent} is full: {error}")
+    if isinstance(error, psycopg.OperationalError) and started.has_ended(within_s=2.0):
+        return ServerFailed(f"the server died; it said last:\n{cluster.last_words(started.folder)}")
+    return None
 
 
 def _make_roles(server: PostgresServer) -> None:

@@ -106,8 +106,8 @@ def _logins(server: PostgresServer) -> dict[Role, roles.Login]:
     try:
         with server.connect(autocommit=False) as connection:
             roles.create(connection, logins, comment=server.comment)
-            roles.give_memberships(connection, logins)
             _join(connection, logins)
+            _let_watch(server, connection, logins)
         with replace(server, logins={**server.logins, **logins}).connect(Role.MIGRATION):
             return logins
     except (psycopg.errors.InsufficientPrivilege, psycopg.OperationalError) as error:
@@ -116,6 +116,18 @@ def _logins(server: PostgresServer) -> dict[Role, roles.Login]:
             f"roles could not be told apart, so all are the user of engine.url: {str(error).strip().splitlines()[0]}"
         )
         return {}
+
+
+def _let_watch(server: PostgresServer, connection: roles.Connection, logins: roles.Logins) -> None:
+    try:
+        with connection.transaction():
+            roles.give_memberships(connection, logins)
+    except psycopg.errors.InsufficientPrivilege:
+        server.remark(
+            "the user of engine.url may not grant pg_monitor and pg_read_all_data, so the observer sees less of other "
+            "sessions; name a superuser, or GRANT both to that user WITH ADMIN OPTION",
+            weakens=True,
+        )
 
 
 def _join(connection: roles.Connection, logins: roles.Logins) -> None:

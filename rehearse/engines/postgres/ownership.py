@@ -41,6 +41,8 @@ def settle(database: PostgresDatabase) -> None:
     with database.connect() as connection:
         if server.is_ours:
             _reassign(connection, migration.user, owner.user)
+        else:
+            roles.grant_reads(connection, server.logins)
         roles.grant(connection, server.logins)
 
 
