@@ -102,6 +102,7 @@ def test_an_included_file_is_found_beside_it(database: PostgresDatabase, write) 
         ),
         ("create table t (n int);\n\n\ninsert into gone values (1);", 4, 'relation "gone" does not exist'),
         ("select 'ä' as a,\n  wrong;", 2, 'column "wrong" does not exist'),
+        ("create table t (n int unique);\ninsert into t values (1);\ninsert into t values (1);", 3, "duplicate key"),
         ("create extension no_such_extension;", 1, "no_such_extension"),
         ("select 1;\n\\gexec\n", 2, "psql's own command"),
         ("select 1;\n\\i gone.sql\n", 2, "gone.sql"),

@@ -38,6 +38,10 @@ def texts(text: str) -> list[str]:
         "create or replace procedure p() begin atomic select 1; select 2; end",
         "select a$b$c, d from t",
         r"select '\'",
+        "insert into t values (1, 'it''s; fine', E'it\\'s; too')",
+        "insert into t values (-1, 'a', 2 / 3, \"b;\")",
+        "insert into t values (1, 'two\nlines; here')",
+        "insert into t values ($$a;b$$) -- c;\n",
         "select $1 + 2",
     ],
 )

@@ -28,6 +28,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# A whole INSERT on a line, as dumps have them by the million; nothing in it is tried twice.
+_INSERT = re.compile(
+    rb"""(?i:INSERT)\s (?: [^'"$;\\/-]++ | -(?!-) | /(?!\*) | "[^"]*+" | (?<![eE])'[^']*+' )*+ ; \s*+""", re.VERBOSE
+)
 _BLOCK = re.compile(rb"/\*|\*/")
 _ESCAPING = b"e'"
 _IN_ESCAPING = re.compile(rb"\\.|''|'", re.DOTALL)
@@ -94,6 +98,9 @@ class Script:
         yield b"".join(batch)
 
     def _read(self, line: bytes) -> Iterator[Statement | Command]:
+        if not self._parts and self._quote is None and not self._comments and _INSERT.fullmatch(line):
+            yield Statement(line.rstrip()[:-1], self._line)
+            return
         at = 0
         kept = 0 if self._parts else None  # where this line's share of the statement begins; None: not begun
         while at < len(line):
