@@ -79,12 +79,14 @@ def _short(sql: str) -> str:
 
 
 def _demand_locks(recording: Recording) -> None:
-    """Raise NotMeasured where statements ran and the observer of locks saw nothing or had gaps."""
+    """Raise NotMeasured where the observer of locks had gaps, or nothing of the migration was seen at all."""
     remarks = [one for one in recording.history.of(Remarked) if one.source == "locks" and one.weakens]
     if remarks:
         raise NotMeasured(remarks[0].says)
-    if recording.history.of(StatementRan) and not recording.history.of(LockTaken):
-        raise NotMeasured("no lock of the migration was seen, though it ran statements")
+    if not phases(recording):
+        raise NotMeasured("the migration was not run")
+    if not recording.history.of(StatementRan) and not recording.history.of(LockTaken):
+        raise NotMeasured("neither a statement nor a lock of the migration was seen")
 
 
 @check(

@@ -1,0 +1,256 @@
+"""Each check on recordings made by hand: one that it passes, one that it fails, one that it cannot judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from rehearse.checks import CHECKS, by_code
+from rehearse.errors import Mistake
+from rehearse.events import Outcome, Remarked
+from rehearse.judging import answer, judge
+from rehearse.model import (
+    Budget,
+    ColumnDifference,
+    Effect,
+    Example,
+    PropertyDifference,
+    Recording,
+    Status,
+    TableComparison,
+    WrongWrite,
+)
+from rehearse.testing import examples
+from rehearse.testing import recordings as hand
+from rehearse.units import NS_PER_MS, NS_PER_S
+
+TABLES = {"orders": 1000}
+
+
+def status(code: str, recording: Recording) -> Status:
+    return answer(by_code(code), recording).status
+
+
+def forward(*events: object, **words: object) -> Recording:
+    """A baseline and a forward from second 10 to 14 that acted from 11 to 13."""
+    return hand.recorded(
+        [hand.phase("baseline", 4, 9), hand.phase("forward", 10, 14, acted=(11, 13)), *events],  # type: ignore[list-item]
+        frames=words.pop("frames", [hand.traffic(4, 9), hand.traffic(10, 14, seed=2, first_number=2001)]),  # type: ignore[arg-type]
+        **words,  # type: ignore[arg-type]
+    )
+
+
+def held(
+    seconds: float, *, stops: tuple[str, ...] = ("reads", "writes"), mode: str = "AccessExclusiveLock"
+) -> Recording:
+    return forward(
+        hand.statement(1, "alter table orders alter id type bigint", 11, 11 + seconds, file="up.sql:1"),
+        hand.lock("orders", 11, 11.001, 11 + seconds, stops=stops, mode=mode),
+    )
+
+
+def traffic_with(**words: object) -> Recording:
+    calm = hand.traffic(4, 9)
+    return forward(frames=[calm, hand.traffic(10, 14, seed=2, first_number=2001, **words)])  # type: ignore[arg-type]
+
+
+def compared(change: Callable[[TableComparison], TableComparison], *, after: str = "forward") -> Recording:
+    clean = examples.clean()
+    comparisons = [
+        replace(one, tables=tuple(change(table) for table in one.tables)) if one.after == after else one
+        for one in clean.comparisons
+    ]
+    return replace(clean, comparisons=comparisons)
+
+
+def with_difference(after: str) -> Recording:
+    clean = examples.clean()
+    lost = PropertyDifference(object="table orders column status", property="default", before="'new'", after=None)
+    comparisons = [replace(one, schema=(lost,)) if one.after == after else one for one in clean.comparisons]
+    return replace(clean, comparisons=comparisons)
+
+
+def with_error(name: str) -> Recording:
+    events = [
+        hand.phase("baseline", 4, 9),
+        hand.phase("forward", 10, 12, acted=(11, 12), error="up.sql:1: boom" if name == "forward" else None),
+        hand.phase("back", 13, 15, acted=(14, 15), error="down.sql:1: boom" if name == "back" else None),
+        hand.phase("again", 16, 18, acted=(17, 18), error="up.sql:1: boom" if name == "again" else None),
+    ]
+    return hand.recorded(events, frames=[hand.traffic(4, 9)])
+
+
+def lost(table: TableComparison) -> TableComparison:
+    wrong = WrongWrite(
+        kind="lost", table=table.table, key="7", column="note", written="b", found="a", call="write", at_ns=hand.at(11)
+    )
+    return replace(table, lost_writes=1, wrong_writes=(wrong,))
+
+
+def changed(table: TableComparison) -> TableComparison:
+    example = Example(key="7", before="a", after=None)
+    column = ColumnDifference(column="note", values_changed=3, values_lost=2, examples=(example,))
+    return replace(table, columns=(column,))
+
+
+def with_budget(recording: Recording, **values: object) -> Recording:
+    budget = replace(recording.scenario.budget, **values)  # type: ignore[arg-type]
+    return replace(recording, scenario=replace(recording.scenario, budget=budget))
+
+
+BAD: dict[str, Callable[[], Recording]] = {
+    "L001": lambda: held(0.8),
+    "L002": lambda: held(0.8, stops=("writes",), mode="ShareLock"),
+    "L003": lambda: traffic_with(
+        refusals=[hand.Refusal(begin=11, end=12, code="40P01", message="deadlock detected", most=1)]
+    ),
+    "D001": lambda: with_budget(examples.clean(), duration=1),
+    "D002": lambda: with_error("forward"),
+    "D003": lambda: with_error("back"),
+    "D004": lambda: with_error("again"),
+    "I001": lambda: compared(lost),
+    "I002": lambda: compared(lambda table: replace(table, phantom_writes=2)),
+    "I003": lambda: compared(changed),
+    "F001": lambda: with_difference("back"),
+    "F002": lambda: compared(changed, after="back"),
+    "F003": lambda: with_difference("again"),
+    "T001": lambda: traffic_with(stalls=[hand.Stall(begin=11, end=12.5)]),
+    "T002": lambda: traffic_with(refusals=[hand.Refusal(begin=11, end=12, code="42703", message="no column", most=9)]),
+    "T003": lambda: with_budget(traffic_with(misses=[hand.Stall(begin=11, end=11.5)]), missed=0),
+}
+UNSURE: dict[str, Callable[[], Recording]] = {
+    "R001": lambda: forward(frames=[hand.traffic(4, 9, late_ms=20), hand.traffic(10, 14)]),
+    "R002": lambda: forward(
+        frames=[
+            hand.traffic(4, 9, refusals=[hand.Refusal(begin=4, end=9, code="42P01", message="no table")]),
+            hand.traffic(10, 14),
+        ]
+    ),
+    "R003": lambda: forward(Remarked(at_ns=hand.at(11), source="locks", says="a gap of 80 ms", weakens=True)),
+}
+
+
+def clean() -> Recording:
+    return with_budget(examples.clean(), missed=0)
+
+
+@pytest.mark.parametrize("code", [check.rule.code for check in CHECKS])
+def test_every_check_passes_a_clean_recording_and_not_a_bad_one(code: str) -> None:
+    assert status(code, clean()) == Status.PASSED, answer(by_code(code), clean())
+    if code in BAD:
+        found = answer(by_code(code), BAD[code]())
+        assert found.status == Status.FAILED, found
+        assert all(one.code == code and one.says and one.remedy for one in found.findings)
+    else:
+        found = answer(by_code(code), UNSURE[code]())
+        assert found.status == Status.UNKNOWN, found
+        assert found.reason
+
+
+@pytest.mark.parametrize("code", ["L001", "L002", "D003", "I001", "I003", "F001", "F002", "F003", "T001", "T002"])
+def test_a_check_that_could_not_look_is_unknown_and_never_passed(code: str) -> None:
+    assert status(code, examples.unmeasured()) == Status.UNKNOWN, answer(by_code(code), examples.unmeasured())
+
+
+def test_the_finding_names_statement_file_and_waiting_calls() -> None:
+    (finding,) = answer(by_code("L001"), held(0.8)).findings
+    assert "statement 1, up.sql:1: alter table orders" in finding.says
+    assert "AccessExclusiveLock" in finding.says
+    assert finding.where == "orders"
+    assert finding.measured == pytest.approx(800, abs=5)
+
+
+def test_a_lock_that_is_still_waited_for_closes_the_table_too() -> None:
+    queue = forward(
+        hand.statement(1, "alter table orders add a int", 11, 11.9),
+        hand.lock("orders", 11, 11.89, 11.9),
+    )
+    assert status("L001", queue) == Status.FAILED
+
+
+def test_weak_locks_close_nothing() -> None:
+    assert status("L002", held(2.0, stops=(), mode="ShareUpdateExclusiveLock")) == Status.PASSED
+
+
+def test_findings_outweigh_what_was_not_measured() -> None:
+    gap = Remarked(at_ns=hand.at(11), source="locks", says="a gap", weakens=True)
+    bad = forward(
+        gap,
+        hand.statement(1, "alter table orders add a int", 11, 11.8),
+        hand.lock("orders", 11, 11.001, 11.8),
+    )
+    found = answer(by_code("L001"), bad)
+    assert found.status == Status.FAILED
+    assert found.reason == "a gap"
+
+
+def test_a_broken_check_answers_unknown() -> None:
+    class Broken:
+        rule = by_code("L001").rule
+
+        def asked(self, _recording: Recording, /) -> bool:
+            return True
+
+        def __call__(self, _recording: Recording, /) -> list[object]:
+            raise ZeroDivisionError("a mistake of ours")
+
+    found = answer(Broken(), examples.clean())  # type: ignore[arg-type]
+    assert found.status == Status.UNKNOWN
+    assert "a mistake of ours" in (found.reason or "")
+
+
+def test_what_is_not_asked_is_not_answered() -> None:
+    asked = {one.rule.code for one in judge(with_budget(examples.clean(), slowdown=None, blocked=None)).answers}
+    assert not asked & {"T001", "L001", "L002"}
+
+
+def test_an_accepted_one_way_change_asks_nothing_of_the_way_back() -> None:
+    recording = replace(examples.clean(), scenario=hand.scenario(back=False))
+    asked = {one.rule.code for one in judge(recording).answers}
+    assert not asked & {"D003", "F001", "F002", "F003"}
+
+
+def test_a_declared_effect_is_no_finding() -> None:
+    bad = compared(changed)
+    effects = [Effect(table=name, column="note") for name in ("orders", "payments", "customers", "order_items")]
+    migration = replace(bad.scenario.migration, effects=effects)
+    declared = replace(bad, scenario=replace(bad.scenario, migration=migration))
+    assert status("I003", bad) == Status.FAILED
+    assert status("I003", declared) == Status.PASSED
+
+
+def test_errors_that_the_baseline_has_too_are_not_the_migrations() -> None:
+    always = [hand.Refusal(begin=0, end=99, code="23505", message="duplicate", calls=("place order",), most=20)]
+    calm = hand.traffic(4, 9, refusals=always)
+    recording = forward(
+        frames=[calm, hand.traffic(10, 14, seed=2, first_number=2001, refusals=[replace(always[0], most=16)])]
+    )
+    assert status("T002", recording) == Status.PASSED
+
+
+def test_a_fidelity_budget_below_one_bears_a_small_loss() -> None:
+    bad = compared(changed, after="back")
+    assert status("F002", bad) == Status.FAILED
+    assert status("F002", with_budget(bad, fidelity=0.5)) == Status.PASSED
+
+
+def test_the_worst_answer_is_the_verdict() -> None:
+    assert judge(clean()).status == Status.PASSED
+    assert judge(examples.harmful()).status == Status.FAILED
+    unsure = judge(examples.unmeasured())
+    assert unsure.status == Status.UNKNOWN
+
+
+def test_an_unknown_code_is_a_mistake() -> None:
+    with pytest.raises(Mistake, match="did you mean 'L001'"):
+        by_code("L01")
+
+
+def test_budgets_are_in_the_units_that_the_findings_say() -> None:
+    budget = Budget(blocked=500 * NS_PER_MS, duration=60 * NS_PER_S)
+    assert budget.blocked == 500_000_000
+    (finding,) = answer(by_code("L002"), BAD["L002"]()).findings
+    assert finding.allowed == 500
+    assert Outcome.MISSED == "missed"
