@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from rehearse.errors import Missing, TooBig
 from rehearse.units import human_size
 
 _CANDIDATES = ("postgres", "mysql", "nobody")
+_PREFIX = "rehearse-"
+_ALIVE = ".alive"
+_SETTLED_S = 60  # a younger folder may not be locked yet
 _SOCKET_FOLDER_LIMIT = 80  # the kernel takes 107 characters (103 on macOS), the socket's own name included
 
 
@@ -160,9 +164,28 @@ def temporary_root(user: User | None) -> Path:
 
 def new_folder(user: User | None, *, root: Path | None = None) -> Path:
     """Make an empty folder that only `user` (and root) can enter."""
-    folder = Path(tempfile.mkdtemp(prefix="rehearse-", dir=root or temporary_root(user)))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root or temporary_root(user)))
     give(folder, user)
     return folder
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Say by a lock that a folder's maker lives; the kernel drops it with us."""
+    with (folder / _ALIVE).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def abandoned(root: Path) -> Iterator[Path]:
+    """Yield our folders whose maker and its watchdog died together, as when a container is stopped."""
+    for folder in root.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # someone else's, or it is just being removed
+            if time.time() - folder.stat().st_mtime < _SETTLED_S:
+                continue
+            with (folder / _ALIVE).open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield folder
 
 
 def fits_sockets(folder: Path) -> bool:

@@ -86,6 +86,21 @@ def test_a_stopped_backend_does_not_keep_a_dead_parents_server(start) -> None:
     assert eventually(lambda: is_gone(where))
 
 
+def test_what_a_dead_rehearsal_and_its_dead_watchdog_left_is_removed_by_the_next(start, monkeypatch) -> None:
+    parent, where = start({}, "wait")
+    for dog in psutil.Process(parent.pid).children():
+        if "_watchdog" in " ".join(dog.cmdline()):
+            dog.kill()
+    parent.kill()
+    parent.wait()
+    assert not is_gone(where)
+    monkeypatch.setattr(_local, "_SETTLED_S", 0)
+    folders = _local.abandoned(Path(where["folder"]).parent)
+    for folder in (one for one in folders if str(one) == where["folder"]):
+        _watchdog.take_down(folder, folder / "data" / "postmaster.pid")
+    assert eventually(lambda: is_gone(where))
+
+
 def test_two_servers_live_beside_each_other(start) -> None:
     first = start({}, "wait")[1]
     second = start({}, "wait")[1]

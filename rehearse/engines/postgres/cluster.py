@@ -56,6 +56,7 @@ def running(installation: Installation, settings: Mapping[str, Setting]) -> Iter
     user = _local.unprivileged()
     installation = binaries.reachable(installation, user)
     with _local.watchdog() as dog, ExitStack() as traces:
+        _sweep(user)
         folder = _new_folder(dog, traces, user)
         _local.check_space(folder, _ROOM_BYTES)
         sockets = folder if _local.fits_sockets(folder) else _new_folder(dog, traces, user, root=Path("/tmp"))  # noqa: S108
@@ -76,8 +77,14 @@ def last_words(folder: Path) -> str:
 def _new_folder(dog: _local.Watchdog, traces: ExitStack, user: _local.User | None, *, root: Path | None = None) -> Path:
     folder = _local.new_folder(user, root=root)
     dog.remove(folder, pidfile=_pidfile(folder))
+    traces.enter_context(_local.held(folder))
     traces.callback(_watchdog.take_down, folder, _pidfile(folder))
     return folder
+
+
+def _sweep(user: _local.User | None) -> None:
+    for folder in _local.abandoned(_local.temporary_root(user)):
+        _watchdog.take_down(folder, _pidfile(folder))
 
 
 def _end(cluster: Cluster) -> None:
