@@ -131,6 +131,8 @@ def closed_to_writes(recording: Recording, rule: Rule) -> Iterator[Finding]:
 def deadlocks(recording: Recording, rule: Rule) -> Iterator[Finding]:
     """Yield each phase in which the server ended a call or a statement as the victim of a deadlock."""
     calls = recording.history.frame(CallEnded)
+    if not len(calls):
+        raise NotMeasured("there was no traffic to deadlock with")
     for phase in phases(recording):
         inside = calls[(calls["at_ns"] >= phase.at_ns) & (calls["at_ns"] <= phase.ended_ns)]
         victims = inside[inside["code"] == DEADLOCK]

@@ -149,7 +149,15 @@ def test_every_check_passes_a_clean_recording_and_not_a_bad_one(code: str) -> No
         assert found.reason
 
 
-@pytest.mark.parametrize("code", ["L001", "L002", "D003", "I001", "I003", "F001", "F002", "F003", "T001", "T002"])
+@pytest.mark.parametrize("code", ["L001", "L002"])
+def test_locks_that_nobody_looked_for_are_unknown(code: str) -> None:
+    assert status(code, forward()) == Status.UNKNOWN
+    gap = Remarked(at_ns=hand.at(11), source="locks", says="a gap", weakens=True)
+    assert status(code, forward(gap, hand.statement(1, "select 1", 11, 11.1))) == Status.UNKNOWN
+    assert status(code, forward(hand.statement(1, "select 1", 11, 11.1))) == Status.PASSED
+
+
+@pytest.mark.parametrize("code", ["L003", "D003", "I001", "I003", "F001", "F002", "F003", "T001", "T002"])
 def test_a_check_that_could_not_look_is_unknown_and_never_passed(code: str) -> None:
     assert status(code, examples.unmeasured()) == Status.UNKNOWN, answer(by_code(code), examples.unmeasured())
 
@@ -239,8 +247,7 @@ def test_a_fidelity_budget_below_one_bears_a_small_loss() -> None:
 def test_the_worst_answer_is_the_verdict() -> None:
     assert judge(clean()).status == Status.PASSED
     assert judge(examples.harmful()).status == Status.FAILED
-    unsure = judge(examples.unmeasured())
-    assert unsure.status == Status.UNKNOWN
+    assert judge(UNSURE["R001"]()).status == Status.UNKNOWN
 
 
 def test_an_unknown_code_is_a_mistake() -> None:
