@@ -188,10 +188,10 @@ class Driver:
         except BaseException:
             self._phase = None
             raise
-        start = {"do": "start", "at_ns": time.monotonic_ns() + _HEAD_START_NS, "wall_us": time.time_ns() // 1000}
-        self._phase.wall_us = start["wall_us"]
+        at_ns = time.monotonic_ns() + _HEAD_START_NS
+        self._phase.wall_us = (time.time_ns() + _HEAD_START_NS) // 1000
         for worker in self._workers:
-            worker.tell(start)
+            worker.tell({"do": "start", "at_ns": at_ns, "wall_us": self._phase.wall_us})
 
     def end(self) -> None:
         """Stop sending, wait for the answers (after 3 s the server is asked to stop what still runs), disconnect.
@@ -343,7 +343,7 @@ def _start() -> _Worker:
     """Start a sending process; what it must know comes through its standard input, never by arguments."""
     source = str(Path(rehearse.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-    stderr = tempfile.TemporaryFile()
+    stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process; `_close` closes it
     process = subprocess.Popen(
         [sys.executable, "-m", "rehearse.workload.worker"],
         stdin=subprocess.PIPE,
@@ -352,7 +352,7 @@ def _start() -> _Worker:
         bufsize=0,
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
-    return _Worker(process, stderr, tempfile.TemporaryFile())
+    return _Worker(process, stderr, tempfile.TemporaryFile())  # noqa: SIM115  likewise
 
 
 def _said(worker: _Worker) -> str:

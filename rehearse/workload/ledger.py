@@ -59,7 +59,7 @@ def ledger(sql: str, survey: Survey, *, engine: str = "postgres") -> Ledger:
     return Ledger(sql=sql, tells=len(asked), writes=tuple(writes))
 
 
-def _main(tree: exp.Expression, survey: Survey) -> Iterator[Write]:
+def _main(tree: exp.Expr, survey: Survey) -> Iterator[Write]:
     table = target(tree) if isinstance(tree, WRITES) else None
     if table is None:
         return
@@ -76,7 +76,7 @@ def _main(tree: exp.Expression, survey: Survey) -> Iterator[Write]:
         yield from (Write(table=child, kind="delete") for child in sorted(cascades(facts.table, survey)))
 
 
-def _nested(tree: exp.Expression, survey: Survey) -> Iterator[Write]:
+def _nested(tree: exp.Expr, survey: Survey) -> Iterator[Write]:
     """Yield the writes of WITH queries: their rows are not told, as the answer counts the outer statement's."""
     for node in tree.find_all(*WRITES):
         table = target(node)
@@ -84,7 +84,7 @@ def _nested(tree: exp.Expression, survey: Survey) -> Iterator[Write]:
             yield from _untold(node, table, survey)
 
 
-def _untold(node: exp.Expression, table: exp.Table, survey: Survey) -> Iterator[Write]:
+def _untold(node: exp.Expr, table: exp.Table, survey: Survey) -> Iterator[Write]:
     kind = "update" if isinstance(node, exp.Merge) else node.key
     yield from (Write(table=name, kind=kind) for name in below(named(table, survey), survey))
 
@@ -122,7 +122,7 @@ def _insert_columns(tree: exp.Insert, facts: TableFacts) -> Sequence[str]:
     return facts.columns
 
 
-def _rows(tree: exp.Insert) -> list[list[exp.Expression]] | None:
+def _rows(tree: exp.Insert) -> list[list[exp.Expr]] | None:
     """Return the rows of VALUES; None where they come from a query."""
     source = tree.args.get("expression")
     if source is None:
@@ -132,11 +132,11 @@ def _rows(tree: exp.Insert) -> list[list[exp.Expression]] | None:
     return [list(row.expressions) if isinstance(row, exp.Tuple) else [row] for row in source.expressions]
 
 
-def _changes(conflict: exp.Expression) -> bool:
+def _changes(conflict: exp.Expr) -> bool:
     return bool(conflict.expressions)
 
 
-def _conflict_columns(conflict: exp.Expression) -> list[str]:
+def _conflict_columns(conflict: exp.Expr) -> list[str]:
     return [_column(one) for one in conflict.args.get("conflict_keys") or []]
 
 
@@ -170,7 +170,7 @@ def _update(tree: exp.Update, table: exp.Table, facts: TableFacts) -> Write:
     return _keyed(write, tree, table, facts)
 
 
-def _keyed(write: Write, tree: exp.Expression, table: exp.Table, facts: TableFacts) -> Write:
+def _keyed(write: Write, tree: exp.Expr, table: exp.Table, facts: TableFacts) -> Write:
     """Give an update or delete the key that its WHERE names, or have it told by RETURNING."""
     where = tree.args.get("where")
     named_in_where = dict(_equalities(where.this, table)) if where is not None else {}
@@ -180,7 +180,7 @@ def _keyed(write: Write, tree: exp.Expression, table: exp.Table, facts: TableFac
     return replace(write, returned=bool(facts.key), key_columns=facts.key)
 
 
-def _equalities(condition: exp.Expression, table: exp.Table) -> Iterator[tuple[str, Source]]:
+def _equalities(condition: exp.Expr, table: exp.Table) -> Iterator[tuple[str, Source]]:
     condition = condition.unnest()
     if isinstance(condition, exp.And):
         yield from _equalities(condition.left, table)
@@ -192,7 +192,7 @@ def _equalities(condition: exp.Expression, table: exp.Table) -> Iterator[tuple[s
                 yield _column(one), source
 
 
-def _delta(column: str, value: exp.Expression) -> tuple[Source, int] | None:
+def _delta(column: str, value: exp.Expr) -> tuple[Source, int] | None:
     """Return amount and sign of `column + amount`, `amount + column` or `column - amount`."""
     value = value.unnest()
     if not isinstance(value, exp.Add | exp.Sub):
@@ -228,7 +228,7 @@ def _others(facts: TableFacts, clear: Sequence[str]) -> tuple[str, ...]:
     return tuple(column for column in facts.columns if column not in known and column not in facts.key)
 
 
-def _source(value: exp.Expression) -> Source | None:
+def _source(value: exp.Expr) -> Source | None:
     """Return where a value comes from: a parameter or a literal, casts passed over; None for anything else."""
     value = value.unnest()
     sign = ""
@@ -246,13 +246,13 @@ def _source(value: exp.Expression) -> Source | None:
     return None
 
 
-def _column(node: exp.Expression) -> str:
+def _column(node: exp.Expr) -> str:
     identifier = node.this if isinstance(node, exp.Column) else node
     quoted = isinstance(identifier, exp.Identifier) and identifier.args.get("quoted")
     return node.name if quoted else node.name.lower()
 
 
-def _with_returning(sql: str, tree: exp.Expression, columns: Sequence[str]) -> str:
+def _with_returning(sql: str, tree: exp.Expr, columns: Sequence[str]) -> str:
     """Append key columns to a statement's RETURNING, qualified since an UPDATE may join other tables."""
     table = target(tree)
     assert table is not None

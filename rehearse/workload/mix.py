@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -103,7 +104,9 @@ def open_mix(
     calls = tuple(_prepared(one, at, wanted, engine) for at, one in enumerate(chosen))
     settings = {name: str(value) for name, value in choice.settings.items()}
     _refuse(calls, part, database.url(Role.APPLICATION), settings)
-    pools = tuple(_pool(part, url, table, columns, choice, access or {}, seed) for table, columns in wanted.pools)
+    skews = {table: (access or {}).get(table, choice.skew) for table in survey.tables}
+    sample = partial(part.sample, url, seed=seed & 0x7FFFFFFF)
+    pools = tuple(_pool(sample, table, columns, skews[table.table]) for table, columns in wanted.pools)
     return Mix(
         engine=engine,
         calls=calls,
@@ -149,19 +152,13 @@ def _refuse(calls: Sequence[PreparedCall], part: ModuleType, url: str, settings:
 
 
 def _pool(
-    part: ModuleType,
-    url: str,
-    table: TableFacts,
-    columns: tuple[str, ...],
-    choice: WorkloadChoice,
-    access: Mapping[str, float],
-    seed: int,
+    sample: Callable[..., list[list[str | None]]], table: TableFacts, columns: tuple[str, ...], skew: float
 ) -> Mapping[str, Any]:
     keyed = columns == table.key
-    found = part.sample(url, table, columns, limit=_KEYS if keyed else _VALUES, seed=seed & 0x7FFFFFFF)
+    found = sample(table, columns, limit=_KEYS if keyed else _VALUES)
     if not found[0]:
         raise ScenarioMistake(f"workload: {table.table} has no rows to take {', '.join(columns)} from")
-    return {"columns": found, "skew": access.get(table.table, choice.skew) if keyed else 0.0}
+    return {"columns": found, "skew": skew if keyed else 0.0}
 
 
 def _shape(call: PreparedCall, survey: Survey, engine: str) -> CallShape:

@@ -16,7 +16,7 @@ WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _DIALECTS = {"postgres": "postgres", "mysql": "mysql", "mariadb": "mysql"}
 
 
-def parsed(sql: str, *, engine: str = "postgres") -> exp.Expression | None:
+def parsed(sql: str, *, engine: str = "postgres") -> exp.Expr | None:
     """Return a statement's tree, or None where it cannot be read as a query or a write of rows."""
     try:
         tree = sqlglot.parse_one(spaced(sql), dialect=_DIALECTS.get(engine))
@@ -43,7 +43,7 @@ def touches(
     return {table: tuple(sorted(found)) for table, found in sorted(kinds.items())}
 
 
-def target(tree: exp.Expression) -> exp.Table | None:
+def target(tree: exp.Expr) -> exp.Table | None:
     """Return the table that a write goes to."""
     this = tree.this
     if isinstance(this, exp.Schema):
@@ -80,21 +80,21 @@ def cascades(table: str, survey: Survey) -> set[str]:
     return found
 
 
-def _folded(identifier: exp.Expression | None) -> str:
+def _folded(identifier: exp.Expr | None) -> str:
     if not isinstance(identifier, exp.Identifier):
         return identifier.name if identifier is not None else ""
     return identifier.name if identifier.args.get("quoted") else identifier.name.lower()
 
 
-def _touched(tree: exp.Expression, survey: Survey) -> Iterator[tuple[str, str]]:
+def _touched(tree: exp.Expr, survey: Survey) -> Iterator[tuple[str, str]]:
     written = [(target(node), node) for node in tree.find_all(*WRITES)]
     targets = {id(table) for table, _ in written if table is not None}
     for table in tree.find_all(exp.Table):
         if id(table) not in targets and isinstance(table.this, exp.Identifier) and not _is_common(table):
             yield from ((name, "reads") for name in below(named(table, survey), survey))
-    for table, node in written:
-        if table is not None:
-            for name in below(named(table, survey), survey):
+    for goal, node in written:
+        if goal is not None:
+            for name in below(named(goal, survey), survey):
                 yield name, "writes"
                 yield from _referred(name, node, survey)
 
@@ -107,7 +107,7 @@ def _is_common(table: exp.Table) -> bool:
     return any(_folded(one.args["alias"].this) == _folded(table.this) for one in root.find_all(exp.CTE))
 
 
-def _referred(table: str, node: exp.Expression, survey: Survey) -> Iterator[tuple[str, str]]:
+def _referred(table: str, node: exp.Expr, survey: Survey) -> Iterator[tuple[str, str]]:
     if not isinstance(node, exp.Delete):
         yield from ((one.references, "reads") for one in survey.references if one.table == table)
     if isinstance(node, exp.Delete | exp.Merge):

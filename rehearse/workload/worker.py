@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rehearse.events import Outcome
-from rehearse.workload.arrivals import PHASES, Schedule
+from rehearse.workload.arrivals import BLOCK, PHASES, Schedule
 from rehearse.workload.draws import Calls
 from rehearse.workload.wire import PLACES, PROGRESS, RECORD, Inbox, frame, write_all
 
@@ -105,12 +105,13 @@ class Records:
         self._out = out
         self._bytes = bytearray(RECORD.size * _RECORDS)
         self._count = 0
-        self._told: list[tuple[int, int, list[list[str]]]] = []
+        self._told: list[tuple[int, int, Sequence[Sequence[str]]]] = []
         self._errors: dict[tuple[str | None, str | None], int] = {(None, None): 0}
 
     def missed(self, call: _Due, at_ns: int) -> None:
         """Record a call that was never sent."""
-        self._put(call, -1, at_ns, 0, 0, 0, PLACES[Outcome.MISSED], 0)
+        missed = PLACES[Outcome.MISSED]
+        self._put(call.number, call.due_ns, call.picked_ns, -1, at_ns, 0, 0, 0, call.kind, missed, 0)
 
     def ended(self, call: _Due, session: Session, sent_ns: int, done_ns: int, answer: SessionAnswer) -> None:
         """Record a call that was answered, or whose connection was lost."""
@@ -122,27 +123,12 @@ class Records:
                     self._told.append((call.number, at, told[1]))
         error = 0 if answer.outcome is Outcome.OK else self._error(answer.code, answer.message)
         place, reached = PLACES[answer.outcome], min(255, len(answer.told))
-        self._put(call, sent_ns, done_ns, touched, session.pid, error, place, reached)
+        times = (call.due_ns, call.picked_ns, sent_ns, done_ns)
+        self._put(call.number, *times, touched, session.pid, error, call.kind, place, reached)
 
-    def _put(
-        self, call: _Due, sent: int, done: int, touched: int, pid: int, error: int, outcome: int, reached: int
-    ) -> None:
-        at = self._count * RECORD.size
-        RECORD.pack_into(
-            self._bytes,
-            at,
-            call.number,
-            call.due_ns,
-            call.picked_ns,
-            sent,
-            done,
-            touched,
-            pid,
-            error,
-            call.kind,
-            outcome,
-            reached,
-        )
+    def _put(self, *record: int) -> None:
+        """Keep a record; the order is that of `wire.RECORD`."""
+        RECORD.pack_into(self._bytes, self._count * RECORD.size, *record)
         self._count += 1
         if self._count == _RECORDS:
             self.hand_over()
@@ -214,6 +200,7 @@ class Traffic:
     def run(self) -> None:
         """Do the whole phase."""
         try:
+            self._warm_up()
             if self._connected():
                 self._out.send(b"R")
                 self._send_until_told()
@@ -226,6 +213,10 @@ class Traffic:
                 session.close()
 
     # --- connecting
+
+    def _warm_up(self) -> None:
+        """Make a block for nothing, so that the first real one does not build the tables that draws look in."""
+        self._calls.values(self._schedule.block(0), np.arange(BLOCK), 0)
 
     def _connected(self) -> bool:
         give_up = now() + self._asked["connect_ns"]

@@ -219,7 +219,8 @@ class PostgresSession:
 
     def _ended(self, outcome: Outcome, error: tuple[str, str] | None) -> Answer:
         self._call = None
-        answer = Answer(outcome, *(error or (None, None)), self._told)
+        code, message = error or (None, None)
+        answer = Answer(outcome, code, message, self._told)
         if self._upkeep:
             self._next_upkeep()
         else:
@@ -227,7 +228,7 @@ class PostgresSession:
         return answer
 
     def _lost(self, good: pq.abc.PGresult | None, bad: tuple[str, str] | None) -> Answer | None:
-        """The connection is gone: say what that means for the call under way, and begin to connect again."""
+        """Say what the loss of the connection means for the call under way, and begin to connect again."""
         bad = bad or ("08006", "the server closed the connection")
         call, step, began = self._call, self._step, self._failed
         self._call = None

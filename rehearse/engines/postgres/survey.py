@@ -38,8 +38,8 @@ SELECT a.attrelid, a.attnum, a.attname, a.attgenerated <> '', t.typcategory,
  ORDER BY a.attrelid, a.attnum
 """
 _KEYS = """
-SELECT DISTINCT ON (i.indrelid) i.indrelid, (SELECT array_agg(k ORDER BY n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY u (k, n)
-                                              WHERE n <= i.indnkeyatts)
+SELECT DISTINCT ON (i.indrelid) i.indrelid,
+       (SELECT array_agg(k ORDER BY n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY u (k, n) WHERE n <= i.indnkeyatts)
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid
  WHERE i.indrelid = ANY (%s) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
@@ -98,14 +98,11 @@ def survey(url: str) -> Survey:
         names = {oid: _name(schema, name) for oid, schema, name, _, _ in found}
         oids = list(names)
         columns = _grouped(connection.execute(_COLUMNS, [oids]).fetchall())
-        keys = dict(connection.execute(_KEYS, [oids]).fetchall())
+        keys: dict[int, list[int]] = dict(connection.execute(_KEYS, [oids]).fetchall())
         triggers = _grouped(connection.execute(_TRIGGERS, [oids]).fetchall())
         tables = [
             _facts(
-                schema,
-                name,
-                rows if rows >= 0 else _counted(connection, schema, name),
-                size,
+                (schema, name, rows if rows >= 0 else _counted(connection, schema, name), size),
                 columns[oid],
                 keys.get(oid, ()),
                 _assigned(triggers[oid]),
@@ -139,8 +136,9 @@ def _counted(connection: psycopg.Connection, schema: str, name: str) -> int:
 
 
 def _facts(
-    schema: str, name: str, rows: int, size: int, columns: Columns, key: Sequence[int], assigned: set[str] | None
+    found: tuple[str, str, int, int], columns: Columns, key: Sequence[int], assigned: set[str] | None
 ) -> TableFacts:
+    schema, name, rows, size = found
     names = {number: str(column) for number, column, *_ in columns}
     keyed = tuple(names[number] for number in key)
     return TableFacts(
@@ -171,7 +169,7 @@ def _assigned(triggers: Columns) -> set[str] | None:
 
 
 def _plain(columns: Columns, key: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the columns that take any value they hold already: not unique, generated, partitioning or checked together."""
+    """Return the columns that take any value they hold already: not unique, generated or checked together."""
     fit = [
         (bool(indexed), _LIKED.index(str(category)), number, str(column))
         for number, column, generated, category, indexed, unique, checked, partitioning in columns
