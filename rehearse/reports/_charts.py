@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from rehearse.reports import _words
+from rehearse.reports._escape import plain
 from rehearse.reports._shape import Outage, Percentiles, Report
 from rehearse.reports._svg import LogScale, line, picture, rect, tag, text, ticks
 
 WIDTH = 1100.0
-LEFT = 300.0
-RIGHT = 130.0
+LEFT = 250.0
+RIGHT = 170.0
 ROW = 24.0
 MOST = 24
 
@@ -48,7 +49,7 @@ def _time_grid(most_ms: float, room: float, bottom: float) -> Iterator[Markup]:
     for value in ticks(most_ms, 8):
         x = LEFT + room * value / most_ms
         yield line(x, 12, x, bottom, kind="grid")
-        yield text(x, bottom + 16, "0" if not value else _words.ms(value), kind="tick", anchor="middle")
+        yield text(x, bottom + 16, _words.decade(value), kind="tick", anchor="middle")
 
 
 def _outage(phase: str, one: Outage, y: float, scale: float, budget: float | None) -> Iterator[Markup]:
@@ -57,7 +58,7 @@ def _outage(phase: str, one: Outage, y: float, scale: float, budget: float | Non
     kind = "stops-all" if one.stops == "reads" else "stops-writes"
     blocked = "" if one.calls_blocked is None else f"; {_words.plural(one.calls_blocked, 'call')} waited"
     says = f"{one.table} closed to {one.stops}: {_words.doubted(one.longest_ms, one.doubt_ms)}{blocked}"
-    name = f"{phase} · {_words.short(one.table, 22)} · {one.stops}"
+    name = f"{phase} · {_words.short(plain(one.table), 20)} · {one.stops}"
     yield tag("g", tag("title", says), text(LEFT - 10, y + 14, name, anchor="end"))
     yield rect(LEFT, y + 4, width, ROW - 10, kind=kind, says=says)
     middle, half = LEFT + width, one.doubt_ms * scale
@@ -93,7 +94,7 @@ def _log_grid(scale: LogScale, bottom: float) -> Iterator[Markup]:
     for value in scale.ticks():
         x = scale(value)
         yield line(x, 8, x, bottom, kind="grid")
-        yield text(x, bottom + 16, _words.ms(value), kind="tick", anchor="middle")
+        yield text(x, bottom + 16, _words.decade(value), kind="tick", anchor="middle")
 
 
 def _dots(name: str, each: Percentiles, y: float, scale: LogScale) -> Iterator[Markup]:
@@ -103,14 +104,20 @@ def _dots(name: str, each: Percentiles, y: float, scale: LogScale) -> Iterator[M
         yield text(130, y + 4, "no call was answered")
         return
     yield line(scale(min(values)), y, scale(max(values)), y, kind="span")
-    last = -1e9
     for field, label in _NAMED:
         value = getattr(each, field)
-        if value is None:
-            continue
-        x = scale(value)
-        says = f"{name} {label}: {_words.ms(value)}"
-        yield tag("circle", tag("title", says), cx=x, cy=y, r=5, class_=f"dot {field}")
-        if x - last > 44:
-            yield text(x, y - 9, label, kind="note", anchor="middle")
-            last = x
+        if value is not None:
+            says = f"{name} {label}: {_words.ms(value)}"
+            yield tag("circle", tag("title", says), cx=scale(value), cy=y, r=5, class_=f"dot {field}")
+    yield from _named(each, y, scale)
+
+
+def _named(each: Percentiles, y: float, scale: LogScale) -> Iterator[Markup]:
+    """Return the names of the dots that have room, the most wanted first."""
+    taken: list[float] = []
+    for field, label in sorted(_NAMED, key=lambda pair: ("p50", "p99", "max", "p95", "p999").index(pair[0])):
+        value = getattr(each, field)
+        x = None if value is None else scale(value)
+        if x is not None and all(abs(x - other) > 92 for other in taken):
+            yield text(x, y - 9, f"{label} {_words.ms(value)}", kind="note", anchor="middle")
+            taken.append(x)

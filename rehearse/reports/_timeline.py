@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rehearse.reports import _words
+from rehearse.reports._escape import plain
 from rehearse.reports._shape import Lock, Phase, Report, Series, Statement
 from rehearse.reports._svg import LogScale, line, path, picture, rect, runs, tag, text, ticks
 
@@ -46,7 +47,7 @@ def timeline(report: Report) -> Markup:
         return Markup("")
     panels = _panels(report.phases)
     tables = _tables(report.phases)
-    lanes = HEAD + LANE * (1 + len(tables)) + 10
+    lanes = HEAD + LANE * (1 + len(tables)) + 16
     height = lanes + LATENCY + 14 + CALLS + MARKS + FEET
     parts = [
         _patterns(),
@@ -147,7 +148,7 @@ def _statement(panel: Panel, one: Statement, top: float) -> Iterator[Markup]:
 def _locks(panels: Sequence[Panel], tables: Sequence[str], top: float) -> Iterator[Markup]:
     for number, table in enumerate(tables):
         y = top + LANE * number
-        yield tag("g", tag("title", table), text(LEFT - 8, y + 13, _words.short(table, 19), anchor="end"))
+        yield tag("g", tag("title", table), text(LEFT - 8, y + 13, _words.short(plain(table), 17), anchor="end"))
         for panel in panels:
             locks = [one for one in _all_locks(panel.phase) if one.table == table]
             weak_first = sorted(_longest(locks, lambda one: one.held_ms or 0), key=lambda one: len(one.stops))
@@ -189,12 +190,12 @@ def _series(panels: Sequence[Panel]) -> Iterator[tuple[Panel, Series]]:
 def _latency(panels: Sequence[Panel], top: float) -> Iterator[Markup]:
     drawn = list(_series(panels))
     bottom = top + LATENCY
-    yield text(LEFT - 8, top + 4, "latency", anchor="end", kind="label strong")
+    yield text(LEFT - 8, top - 2, "latency", anchor="end", kind="label strong")
     if not drawn:
         yield text(LEFT + 10, top + LATENCY / 2, "no traffic: not measured")
         return
     values = [one for _, series in drawn for one in (*series.p50_ms, *series.p99_ms) if one is not None]
-    scale = LogScale.around(values, bottom, top + 10)
+    scale = LogScale.around(values, bottom - 8, top + 16)
     yield from _grid(scale)
     for panel, series in drawn:
         yield from _band(panel, series, scale)
@@ -211,13 +212,7 @@ def _grid(scale: LogScale) -> Iterator[Markup]:
     for value in scale.ticks():
         y = scale(value)
         yield line(LEFT, y, WIDTH - RIGHT, y, kind="grid")
-        yield text(LEFT - 8, y + 4, _decade(value), anchor="end", kind="tick")
-
-
-def _decade(value_ms: float) -> str:
-    if value_ms >= 1_000:
-        return f"{value_ms / 1_000:g} s"
-    return f"{value_ms:g} ms" if value_ms >= 1 else f"{value_ms * 1_000:g} µs"
+        yield text(LEFT - 8, y + 4, _words.decade(value), anchor="end", kind="tick")
 
 
 def _band(panel: Panel, series: Series, scale: LogScale) -> Iterator[Markup]:
@@ -233,7 +228,7 @@ def _band(panel: Panel, series: Series, scale: LogScale) -> Iterator[Markup]:
 def _calls(panels: Sequence[Panel], top: float) -> Iterator[Markup]:
     drawn = list(_series(panels))
     bottom = top + CALLS
-    yield text(LEFT - 8, top + 4, "calls due", anchor="end", kind="label strong")
+    yield text(LEFT - 8, top + 2, "calls due", anchor="end", kind="label strong")
     rates = [_rate(series, n) for _, series in drawn for n in range(len(series.ok))]
     most = max(rates, default=0.0)
     if not most:

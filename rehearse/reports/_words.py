@@ -12,7 +12,16 @@ SYMBOLS = {"passed": "✓", "failed": "✗", "unknown": "?"}
 
 def ms(value: float | None) -> str:
     """Return a length that is given in milliseconds, for example "45 ms" or "1.24 s"."""
+    if value == 0:
+        return "0 ms"
     return NOT_MEASURED if value is None else human_duration(value * NS_PER_MS)
+
+
+def decade(value: float) -> str:
+    """Return a round length in milliseconds as an axis shows it, for example "10 ms" or "1.2 s"."""
+    if value >= 1_000:
+        return f"{value / 1_000:g} s"
+    return f"{value:g} ms" if value >= 1 or value == 0 else f"{value * 1_000:g} µs"
 
 
 def seconds(value: float | None) -> str:

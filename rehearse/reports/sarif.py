@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -74,8 +74,10 @@ def _result(report: Report, one: FindingSeen, rules: Sequence[Rule]) -> dict[str
 
 
 def _location(report: Report, one: FindingSeen) -> dict[str, Any]:
-    file, line = _place(one.file or report.scenario.file or f"{report.scenario.name}.toml")
-    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(file)}, "region": {"startLine": line}}
+    scenario = PurePath(report.scenario.file or f"{report.scenario.name}.toml")
+    file, line = _place(one.file) if one.file else (None, 1)
+    uri = _uri(scenario.parent / file if file else scenario)
+    physical: dict[str, Any] = {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}
     return {"physicalLocation": physical, "logicalLocations": [{"name": plain(one.where)}]}
 
 
@@ -85,8 +87,10 @@ def _place(text: str) -> tuple[str, int]:
     return (found["file"], int(found["line"])) if found else (text, 1)
 
 
-def _uri(file: str) -> str:
-    path = PurePath(file)
+def _uri(path: PurePath) -> str:
+    """Return a path as a URI; one below the working folder, as code scanning wants it, is relative to it."""
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())
 
 

@@ -7,7 +7,7 @@ Whole recordings stand in `rehearse.testing.examples`. All are the same at every
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -360,21 +360,36 @@ def recorded(
     )
 
 
+COLUMNS = ("id", "customer_id", "status", "total_cents", "note", "placed_at")
+
+
 def snapshot(name: str, seconds: float, tables: Mapping[str, int]) -> Snapshot:
-    """Return a snapshot of tables with so many rows, and a schema of their names."""
+    """Return a snapshot of tables with so many rows, each of the same six columns."""
     return Snapshot(
         name=name,
         at_ns=at(seconds),
         took_ns=ns(0.4),
-        schema={f"table {table}": {"exists": "yes"} for table in tables},
+        schema=dict(_objects(tables)),
         physical={},
         tables={
             table: TableState(
-                table=table, rows=rows, size_bytes=rows * 120, key=("id",), checksum=str(rows * 7_919), columns={}
+                table=table,
+                rows=rows,
+                size_bytes=rows * 120,
+                key=("id",),
+                checksum=str(rows * 7_919),
+                columns={column: str(rows * 104_729) for column in COLUMNS},
             )
             for table, rows in tables.items()
         },
     )
+
+
+def _objects(tables: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    for table in tables:
+        yield f"table {table}", {"exists": "yes", "owner": "app", "kind": "table"}
+        for column in COLUMNS:
+            yield f"table {table} column {column}", {"type": "text", "not null": "no", "default": "'new'::text"}
 
 
 def same(before: str, after: str, tables: Mapping[str, int]) -> Comparison:
