@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rehearse.engines import _local
-from rehearse.engines.postgres import binaries
+from rehearse.engines.postgres import ENGINE, binaries
 from rehearse.errors import Missing, TooBig
+from rehearse.protocols import Diagnosable
 
 
 def test_the_wheel_serves_its_own_version() -> None:
@@ -39,6 +40,13 @@ def test_a_client_program_is_new_enough_for_the_server() -> None:
     assert binaries.program("pg_restore", None, at_least=18).exists()
     with pytest.raises(Missing, match="pg_restore of PostgreSQL 99"):
         binaries.program("pg_restore", None, at_least=99)
+
+
+def test_the_engine_says_what_it_finds() -> None:
+    found = {one.subject: one for one in ENGINE.diagnose()}
+    assert isinstance(ENGINE, Diagnosable)
+    assert found["postgres via embedded"].found
+    assert all(one.found or one.remedy for one in found.values())
 
 
 def test_one_version_does_not_stand_for_another() -> None:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rehearse.engines.postgres import binaries, local, named
+from rehearse.engines.postgres import binaries, diagnosis, local, named
 from rehearse.engines.postgres.server import PostgresServer
 from rehearse.errors import ScenarioMistake
 from rehearse.events import Journal
 from rehearse.model import EngineChoice
+from rehearse.protocols import Diagnosis
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class PostgresEngine:
         find = binaries.embedded if choice.via == "embedded" else binaries.installed
         with local.server(find(choice.version), choice.settings, journal, sessions=sessions) as server:
             yield server
+
+    def diagnose(self) -> Iterator[Diagnosis]:
+        """Yield what is here and what is missing; starts nothing."""
+        return diagnosis.diagnose()
 
 
 ENGINE = PostgresEngine()
