@@ -166,4 +166,5 @@ def _felt(calls: pandas.DataFrame, spans: Sequence[_Span], usual: Mapping[str, f
     for span in spans:
         inside = numpy.minimum(done, span.until_ns) - numpy.maximum(due, span.from_ns)
         blocked |= (inside >= least) & (refused | (done >= span.until_ns - span.doubt_ns - _TOLERANCE_NS))
-    return (done - due)[blocked]
+    felt: numpy.ndarray = (done - due)[blocked]
+    return felt

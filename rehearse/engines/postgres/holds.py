@@ -61,25 +61,28 @@ class Sightings:
     def see(self, look: Look, sessions: Iterable[int]) -> tuple[list[Hold], list[Hold]]:
         """Take a look at these sessions; return the locks seen for the first time, and those seen no longer."""
         of = set(sessions)
-        locks = {
-            (lock.session, lock.transaction, lock.relation, lock.mode): lock
-            for lock in look.locks
-            if lock.relation and lock.session in of
-        }
+        locks = {self._key(lock): lock for lock in look.locks if lock.relation and lock.session in of}
         gone = [self._open.pop(key) for key in [key for key in self._open if key not in locks]]
         for hold in gone:
             hold.gone_ns = look.until_ns
         self.ended += gone
-        new = [self._began(lock) for key, lock in locks.items() if key not in self._open]
+        new = [self._began(key) for key in locks if key not in self._open]
         for key, lock in locks.items():
             _note(self._open[key], lock, look)
         self._last_ns = look.from_ns
         return new, gone
 
-    def _began(self, lock: Lock) -> Hold:
-        hold = Hold(lock.session, lock.transaction, lock.relation, lock.mode, self._last_ns)
-        self._open[hold.key] = hold
-        return hold
+    def _key(self, lock: Lock) -> Key:
+        """Return what tells the lock from others; while a transaction ends, it holds locks and has no number."""
+        key = (lock.session, lock.transaction, lock.relation, lock.mode)
+        if not lock.transaction.endswith("/0"):
+            return key
+        same = (one for one in self._open if (one[0], *one[2:]) == (lock.session, lock.relation, lock.mode))
+        return next(same, key)
+
+    def _began(self, key: Key) -> Hold:
+        self._open[key] = Hold(*key, self._last_ns)
+        return self._open[key]
 
 
 def _note(hold: Hold, lock: Lock, look: Look) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rehearse.engines.postgres.clock import ServerClock
+from rehearse.engines.postgres.cost import Cost
 from rehearse.engines.postgres.holds import Hold, Sightings
 from rehearse.engines.postgres.lock_waits import Waits
 from rehearse.engines.postgres.looks import USER_OIDS, Look, look
@@ -16,14 +17,14 @@ from rehearse.engines.postgres.modes import EXCLUSIVE, stops
 from rehearse.engines.postgres.relations import Relations
 from rehearse.engines.postgres.sightings import SeenStatements
 from rehearse.engines.postgres.wire import ConnectionLost, Refused, Wire
-from rehearse.events import Event, Remarked, Sampled
+from rehearse.events import Event, Remarked
 from rehearse.units import NS_PER_MS, NS_PER_S, human_duration
 
 EVERY_NS = 5 * NS_PER_MS
 _RARELY_NS = 1 * NS_PER_S
-_INTERVALS_A_LOOK = 12  # a look of 0.4 ms is followed by 5 ms, one of 20 ms by 240 ms
+_SHARE, _SHARE_CONNECTED = 0.035, 0.07  # of one core's time
 _LATE_NS = 50 * NS_PER_MS
-_SAMPLE_NS = 250 * NS_PER_MS
+_RETRY_NS = 250 * NS_PER_MS
 _ROLES = "SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (string_to_array($1, ','))"
 _FACTS = "SELECT oid, current_setting('server_version_num') FROM pg_database WHERE datname = current_database()"
 _ROLE_OF = "SELECT usesysid FROM pg_stat_get_activity($1::int4)"
@@ -40,14 +41,15 @@ class Watched:
     url: str
     migration: str
     application: str
+    is_local: bool = False  # the server's processes are this machine's
 
 
 class LockProbe:
     """Looks at pg_locks, every 5 ms while a look is cheap and more rarely where it is not.
 
-    A look takes about 0.2 ms of the server's CPU. The interval is 12 times what looking has taken lately, so it grows
-    with the number of locks and with the load. What was seen of the migration's locks is in `holds`: it becomes facts
-    only together with the statements' times.
+    A look takes about 0.2 ms of the server's CPU. That may be 3.5 % of one core, and 7 % while the migration is
+    connected, so the interval grows with the number of locks. What was seen of the migration's locks is in `holds`: it
+    becomes facts only together with the statements' times.
     """
 
     def __init__(self, watched: Watched, *, every_ns: int = EVERY_NS) -> None:
@@ -68,7 +70,7 @@ class LockProbe:
         self._files: dict[int, str] = {}
         self._times, self._wal = array("q"), array("q")
         self._gap = _Gaps()
-        self._cost = _Cost()
+        self._cost = Cost(None)
 
     @property
     def holds(self) -> list[Hold]:
@@ -90,7 +92,7 @@ class LockProbe:
             events = [*self._gap.looked(began, self.every_ns), *self._note(wire, seen)]
         except (ConnectionLost, Refused) as error:
             return self._missed(error, began)
-        self.every_ns = min(_RARELY_NS, max(self._least_ns, _INTERVALS_A_LOOK * self._cost.lately(seen.took_ns)))
+        self.every_ns = min(_RARELY_NS, max(self._least_ns, self._cost.interval_ns(seen.took_ns, _share(seen))))
         return [*events, *self._cost.samples(began)]
 
     def close(self) -> Iterable[Event]:
@@ -102,6 +104,11 @@ class LockProbe:
             self._wire.close()
             self._wire = None
         return events
+
+    def connect(self) -> None:
+        """Connect ahead of the first look, so that it comes in time; a look tries again where this fails."""
+        with suppress(ConnectionLost, Refused):
+            self._connected()
 
     def wal_at(self, at_ns: int) -> float | None:
         """Return how many bytes of WAL the server had written at a moment, between two looks in proportion."""
@@ -123,6 +130,7 @@ class LockProbe:
             self._files = _files(wire)
             for _ in range(3):  # a new backend's first looks are slow: it reads catalogs
                 look(wire, self.clock, self._ids[self._watched.migration], self._database, self._version)
+            self._cost = Cost(wire.pid if self._watched.is_local else None)
             self._wire = wire
         return self._wire
 
@@ -143,9 +151,7 @@ class LockProbe:
         self.statements.see(seen)
         self._times.append(seen.from_ns)
         self._wal.append(seen.wal)
-        changed = [hold.relation for hold in gone if stops(hold.mode)]
-        if changed:
-            self._relations.forget(changed)
+        self._relations.renew(wire, {hold.relation for hold in gone if stops(hold.mode)})
         if any(hold.mode == EXCLUSIVE for hold in gone):
             self._compare_files(wire, gone, seen.until_ns)
 
@@ -163,7 +169,7 @@ class LockProbe:
             if self._wire is not None:
                 self._wire.close()
             self._wire = None
-            self.every_ns = _SAMPLE_NS
+            self.every_ns = _RETRY_NS
         return []
 
     def _role_of(self, session: int) -> str:
@@ -176,26 +182,8 @@ class LockProbe:
         return None if where is None else where.table
 
 
-class _Cost:
-    """What looks have taken: lately, as the interval follows it, and in the mean of a sample."""
-
-    def __init__(self) -> None:
-        self._lately: deque[int] = deque(maxlen=9)
-        self._sum = self._count = 0
-        self._sampled_ns = 0
-
-    def lately(self, took_ns: int) -> int:
-        """Take one look's time; return the median of the last nine, in which a single slow one counts nothing."""
-        self._lately.append(took_ns)
-        self._sum += took_ns
-        self._count += 1
-        return sorted(self._lately)[len(self._lately) // 2]
-
-    def samples(self, now_ns: int) -> Iterator[Sampled]:
-        """Yield the mean since the last sample, four times a second."""
-        if now_ns - self._sampled_ns >= _SAMPLE_NS and self._count:
-            yield Sampled(at_ns=now_ns, name="look", value=self._sum / self._count)
-            self._sampled_ns, self._sum, self._count = now_ns, 0, 0
+def _share(seen: Look) -> float:
+    return _SHARE_CONNECTED if seen.sessions else _SHARE
 
 
 class _Gaps:

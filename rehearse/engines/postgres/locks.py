@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -18,9 +19,12 @@ from rehearse.engines.postgres.statements import ServerLog, statements_with_effe
 from rehearse.engines.postgres.wire import ConnectionLost, Wire
 from rehearse.events import Journal, LockTaken, Remarked, StatementRan
 from rehearse.protocols import Onlooker, Probe, Role
+from rehearse.units import NS_PER_MS, human_duration
 
 if TYPE_CHECKING:
     from rehearse.engines.postgres.database import PostgresDatabase
+
+_MUCH_NS = 20 * NS_PER_MS
 
 
 def watch(database: PostgresDatabase, journal: Journal) -> PostgresWatch:
@@ -38,7 +42,10 @@ class PostgresWatch:
         self._url = url
         self._database = database.name
         self._migration = _user(database.url(Role.MIGRATION))
-        self._locks = LockProbe(Watched(url, self._migration, _user(database.url(Role.APPLICATION))))
+        application = _user(database.url(Role.APPLICATION))
+        is_local = database.server.pid is not None
+        self._locks = LockProbe(Watched(url, self._migration, application, is_local))
+        self._locks.connect()
         self._log = ServerLog(log) if log is not None and log.suffix == ".json" and log.exists() else None
         self.probes: Sequence[Probe] = (self._locks, SampleProbe(url, database.server.pid))
         self._between = PostgresOnlooker(url)
@@ -59,6 +66,11 @@ class PostgresWatch:
         self._between.close()
         for taken in self._taken(statements):
             self._journal.write(taken)
+        if self._between.kept_ns > _MUCH_NS:
+            says = (
+                f"looking between statements kept the migration's locks {human_duration(self._between.kept_ns)} longer"
+            )
+            self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="locks", says=says))
 
     def _taken(self, statements: Sequence[StatementRan]) -> list[LockTaken]:
         return locks_taken(joined(self._locks.holds, self._between.holds), statements)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -38,6 +39,7 @@ class PostgresOnlooker:
         self._files: dict[str, str] = {}
         self._in_transaction: dict[str, str] = {}
         self._wal: int | None = None
+        self.kept_ns = 0  # for how long calls made the sessions' transactions longer while they held locks
 
     @property
     def holds(self) -> list[Hold]:
@@ -49,6 +51,7 @@ class PostgresOnlooker:
 
         The WAL is all that the server wrote since the last call, so it holds what traffic wrote too.
         """
+        began = time.monotonic_ns()
         try:
             wire = self._connected()
             seen = look_at_one(wire, self._clock, session, self._database)
@@ -58,6 +61,8 @@ class PostgresOnlooker:
         except (ConnectionLost, Refused):
             self.close()
             return Effects()
+        if seen.locks:
+            self.kept_ns += time.monotonic_ns() - began
         if statement == 0 or before is None:
             return Effects()
         return Effects(wal_bytes=seen.wal - before, rewrites=changed)
@@ -86,7 +91,7 @@ class PostgresOnlooker:
             return None if ask is None else self._replaced_inside(seen, ask)
         if not seen.locks:
             changed = self._replaced(wire, _files(wire))
-            self._relations.forget(hold.relation for hold in gone if stops(hold.mode))
+            self._relations.renew(wire, {hold.relation for hold in gone if stops(hold.mode)})
             return changed
         return ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from rehearse.engines.postgres.wire import Wire
@@ -34,7 +34,7 @@ class Relation:
 
 
 class Relations:
-    """Names of relations, asked once each and remembered until `forget`."""
+    """Names of relations, asked once each and remembered until `renew`."""
 
     def __init__(self) -> None:
         self._known: dict[int, Relation] = {}
@@ -57,10 +57,11 @@ class Relations:
         """Return the relation, or None where it is not visible to others."""
         return self._known.get(oid)
 
-    def forget(self, oids: Iterable[int]) -> None:
-        """Forget names that a transaction may have changed."""
+    def renew(self, wire: Wire, oids: Collection[int]) -> None:
+        """Ask again for names that a transaction may have changed."""
         for oid in oids:
             self._known.pop(oid, None)
+        self.learn(wire, oids)
 
 
 def _asked(wire: Wire, oids: Iterable[int]) -> dict[int, tuple[str, int | None]]:

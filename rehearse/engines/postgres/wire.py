@@ -14,7 +14,17 @@ from rehearse.errors import RehearseError
 Row = list[str | None]
 
 # An observer waits for no one's locks, and its times are to be read by datetime.fromisoformat.
-_OPTIONS = "-c lock_timeout=100ms -c statement_timeout=5s -c timezone=UTC -c datestyle=ISO -c jit=off"
+_OPTIONS = " ".join(
+    f"-c {setting}"
+    for setting in (
+        "lock_timeout=100ms",
+        "statement_timeout=5s",
+        "timezone=UTC",
+        "datestyle=ISO",
+        "jit=off",
+        "plan_cache_mode=force_generic_plan",  # planning would cost as much as looking
+    )
+)
 
 
 class ConnectionLost(RehearseError):
