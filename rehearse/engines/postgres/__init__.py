@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
 
 from rehearse.engines.postgres import binaries, diagnosis, local, named
 from rehearse.engines.postgres.server import PostgresServer
@@ -15,11 +14,11 @@ from rehearse.model import EngineChoice
 from rehearse.protocols import Diagnosis
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PostgresEngine:
     """Starts PostgreSQL; stateless."""
 
-    name: ClassVar[str] = "postgres"
+    name: str = "postgres"
 
     @contextmanager
     def start(self, choice: EngineChoice, journal: Journal, *, sessions: int = 0) -> Iterator[PostgresServer]:

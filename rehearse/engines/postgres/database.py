@@ -89,6 +89,7 @@ class PostgresDatabase:
         """Return what differs between `older` (in state `before`) and this one (in state `after`)."""
         from rehearse.engines.postgres.compare import compare  # noqa: PLC0415
 
+        assert isinstance(older, PostgresDatabase)
         return compare(self, older, before, after, writes, limit=limit)
 
     def watch(self, journal: Journal) -> Watch:
