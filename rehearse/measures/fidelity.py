@@ -41,7 +41,7 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integrity:
-    """Whether the traffic's writes survived, by the worst comparison with the start, and what else differs after forward."""
+    """Whether the traffic's writes survived, by the worst comparison with the start; and the tables after forward."""
 
     lost_writes: int | None
     phantom_writes: int | None

@@ -43,7 +43,7 @@ def state(connection: Connection[Any], table: images.Table) -> TableState:
     )
 
 
-def _row(connection: Connection[Any], query: sql.Composable) -> tuple[Any, ...]:
+def _row(connection: Connection[Any], query: sql.SQL | sql.Composed) -> tuple[Any, ...]:
     found = connection.execute(query).fetchone()
     assert found is not None, "an aggregate returns one row"
     return tuple(found)

@@ -37,7 +37,8 @@ left join pg_type e on e.oid = b.typelem and b.typcategory = 'A' and e.oid < 163
 left join pg_collation k on k.oid = a.attcollation
 where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    and not exists (select from pg_depend x where x.classid = 'pg_class'::regclass and x.objid = c.oid and x.deptype = 'e')
+    and not exists (select from pg_depend x where x.classid = 'pg_class'::regclass and x.objid = c.oid
+        and x.deptype = 'e')
 order by 1, 2, a.attname collate "C"
 """
 
@@ -150,7 +151,7 @@ def read(connection: Connection[Any]) -> dict[str, Table]:
     return {table.name: table for table in tables}
 
 
-def _column(
+def _column(  # noqa: PLR0917
     name: str,
     type_: str,
     base: str,
@@ -223,8 +224,8 @@ def key_hash(table: Table, key: tuple[str, ...]) -> sql.Composed:
 def common(one: Column, other: Column) -> tuple[sql.Composed, sql.Composed]:
     """Return SQL for both columns' values as texts that are equal only if the values are.
 
-    The same type: exactly equal, scale and blanks included. Another type: equal by value, so that a change of type alone
-    changes nothing.
+    The same type: exactly equal, scale and blanks included. Another type: equal by value, so that a change of type
+    alone changes nothing.
     """
     if one.type == other.type:
         form = "{}::text" if one.base != "bpchar" else "convert_from(bpcharsend({}), getdatabaseencoding())"

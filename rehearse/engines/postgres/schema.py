@@ -1,4 +1,4 @@
-"""A snapshot of a PostgreSQL database: its schema in normal form, what the disk sees of it, and the state of its tables."""
+"""A snapshot of a PostgreSQL database: its schema in normal form, what the disk sees, and its tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Connects(Protocol):
 
 
 def take(database: Connects, name: str) -> Snapshot:
-    """Return the snapshot of this name; reads every row, in one REPEATABLE READ transaction that locks against nobody."""
+    """Return the snapshot of this name; reads every row, in one transaction that stops nobody."""
     began = time.monotonic_ns()
     with database.connect(Role.OWNER) as connection:
         begin(connection)

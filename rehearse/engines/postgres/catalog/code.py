@@ -105,9 +105,11 @@ _OPERATOR_CLASSES = query(
 select 'operator class ' || $name || ' using ' || m.amname, jsonb_build_object(
     'definition', concat_ws(' ', format_type(o.opcintype, null), f.opfname, o.opcdefault::text,
         nullif(o.opckeytype, 0)::regtype::text,
-        (select string_agg(s.amopstrategy || ' ' || s.amopopr::regoperator::text, ', ' order by s.amopstrategy, s.amopopr::regoperator::text)
+        (select string_agg(s.amopstrategy || ' ' || s.amopopr::regoperator::text, ', '
+            order by s.amopstrategy, s.amopopr::regoperator::text)
          from pg_amop s where s.amopfamily = f.oid),
-        (select string_agg(s.amprocnum || ' ' || s.amproc::regprocedure::text, ', ' order by s.amprocnum, s.amproc::regprocedure::text)
+        (select string_agg(s.amprocnum || ' ' || s.amproc::regprocedure::text, ', '
+            order by s.amprocnum, s.amproc::regprocedure::text)
          from pg_amproc s where s.amprocfamily = f.oid)),
     'owner', $owner)
 from pg_opclass o join pg_namespace n on n.oid = o.opcnamespace
@@ -136,7 +138,8 @@ _TEXT_SEARCH = query(
     """
 select 'text search configuration ' || $configuration, jsonb_build_object(
     'definition', (select p.prsname from pg_ts_parser p where p.oid = k.cfgparser) || ' '
-        || (select string_agg(m.maptokentype || ' ' || m.mapdict::regdictionary::text, ', ' order by m.maptokentype, m.mapseqno)
+        || (select string_agg(m.maptokentype || ' ' || m.mapdict::regdictionary::text, ', '
+                order by m.maptokentype, m.mapseqno)
             from pg_ts_config_map m where m.mapcfg = k.oid),
     'owner', $configuration_owner,
     'comment', obj_description(k.oid, 'pg_ts_config'))
@@ -178,7 +181,8 @@ select 'foreign-data wrapper ' || w.fdwname, jsonb_build_object(
 from pg_foreign_data_wrapper w where $own_wrapper
 union all
 select 'server ' || s.srvname, jsonb_build_object(
-    'definition', concat_ws(' ', (select w.fdwname from pg_foreign_data_wrapper w where w.oid = s.srvfdw), s.srvtype, s.srvversion),
+    'definition', concat_ws(' ', (select w.fdwname from pg_foreign_data_wrapper w where w.oid = s.srvfdw),
+        s.srvtype, s.srvversion),
     'options', $server_options, 'owner', $server_owner, 'privileges', $server_privileges)
 from pg_foreign_server s where $own_server
 union all

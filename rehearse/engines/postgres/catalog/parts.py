@@ -1,4 +1,4 @@
-"""Parts of tables: constraints, indexes, triggers, policies, rules; those whose names the server makes up go by what they are."""
+"""Parts of tables: constraints, indexes, triggers, policies, rules. A made-up name is none: such go by what they are."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ select $object as owner, c.relname, con.conname, con.contype::text,
     'definition', replace(replace(pg_get_constraintdef(con.oid), ' NOT VALID', ''), ' NOT ENFORCED', ''),
     'validated', case when con.convalidated then null else 'no' end,
     'enforced', case when to_jsonb(con) ->> 'conenforced' = 'false' then 'no' end,
-    'inherited', case when con.coninhcount > 0 then con.coninhcount || case when con.conislocal then ', local too' else '' end end,
-    'triggers', (select string_agg(distinct case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' else 'always' end, ', ')
+    'inherited', case when con.coninhcount > 0 then con.coninhcount
+        || case when con.conislocal then ', local too' else '' end end,
+    'triggers', (select string_agg(distinct
+            case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' else 'always' end, ', ')
         from pg_trigger t where t.tgconstraint = con.oid and t.tgenabled <> 'O'),
     'comment', obj_description(con.oid, 'pg_constraint'))
 from pg_constraint con join pg_class c on c.oid = con.conrelid join pg_namespace n on n.oid = c.relnamespace
@@ -72,9 +74,11 @@ where not t.tgisinternal and $USERS and $own
 _POLICIES = query(
     """
 select $object || ' policy ' || p.polname, jsonb_build_object(
-    'command', case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
+    'command', case p.polcmd when 'r' then 'select' when 'a' then 'insert'
+        when 'w' then 'update' when 'd' then 'delete' else 'all' end,
     'kind', case when p.polpermissive then 'permissive' else 'restrictive' end,
-    'roles', (select string_agg(case r when 0 then '(everyone)' else pg_get_userbyid(r) end, ', ' order by pg_get_userbyid(r))
+    'roles', (select string_agg(case r when 0 then '(everyone)' else pg_get_userbyid(r) end, ', '
+                order by pg_get_userbyid(r))
               from unnest(p.polroles) r),
     'using', pg_get_expr(p.polqual, p.polrelid),
     'with check', pg_get_expr(p.polwithcheck, p.polrelid),

@@ -72,7 +72,8 @@ select $object || ' column ' || a.attname, jsonb_build_object(
     'statistics target', nullif(a.attstattarget, -1)::text,
     'options', $options,
     'foreign options', $foreign_options,
-    'inherited', case when a.attinhcount > 0 then a.attinhcount || case when a.attislocal then ', local too' else '' end end,
+    'inherited', case when a.attinhcount > 0 then a.attinhcount
+        || case when a.attislocal then ', local too' else '' end end,
     'privileges', nullif($privileges, ''),
     'comment', col_description(a.attrelid, a.attnum))
 from pg_attribute a

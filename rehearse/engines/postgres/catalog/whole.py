@@ -35,7 +35,8 @@ select 'publication ' || p.pubname, jsonb_build_object(
     'tables', (select string_agg(r.prrelid::regclass::text
         || coalesce(' where ' || pg_get_expr(r.prqual, r.prrelid), '')
         || coalesce(' columns ' || (select string_agg(a.attname, ', ' order by a.attname) from pg_attribute a
-            where a.attrelid = r.prrelid and a.attnum = any (r.prattrs::int2[])), ''), '; ' order by r.prrelid::regclass::text)
+            where a.attrelid = r.prrelid and a.attnum = any (r.prattrs::int2[])), ''), '; '
+            order by r.prrelid::regclass::text)
         from pg_publication_rel r where r.prpubid = p.oid),
     'schemas', (select string_agg(r.pnnspid::regnamespace::text, ', ' order by r.pnnspid::regnamespace::text)
         from pg_publication_namespace r where r.pnpubid = p.oid),
@@ -88,7 +89,8 @@ select 'database setting ' || split_part(o, '=', 1) || case when s.setrole = 0 t
 from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) o
 where d.datname = current_database()
 union all
-select 'security label of ' || l.objtype || ' ' || l.objname || ' by ' || l.provider, jsonb_build_object('label', l.label)
+select 'security label of ' || l.objtype || ' ' || l.objname || ' by ' || l.provider,
+    jsonb_build_object('label', l.label)
 from pg_seclabels l where l.objtype not in ('database', 'role', 'tablespace')
 """,
     owner=role("d.datdba"),

@@ -1,0 +1,86 @@
+"""One table on both sides of a comparison: the columns and key they share, and SQL to compare by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from rehearse.engines.postgres import images
+from rehearse.model import TableState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """A table before and after. `key` and `columns` are there on both sides; columns are in the order of their names."""
+
+    older: images.Table
+    newer: images.Table
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def sides(self) -> tuple[images.Table, images.Table]:
+        """The older table, then the newer."""
+        return self.older, self.newer
+
+    def number(self, side: images.Table) -> sql.Composed:
+        """Return SQL for the 64-bit number of a row: its integer key, or a hash of its key (of the row, without one)."""
+        if len(self.key) == 1 and all(one.columns[self.key[0]].base in images.INTEGERS for one in self.sides):
+            return sql.SQL("{}::int8").format(sql.Identifier(self.key[0]))
+        return self._hash(side, self.key or self.columns, sql.SQL("0"))
+
+    def row(self, side: images.Table) -> sql.Composed:
+        """Return SQL for the hash of what both sides have of a row, keyed by the row's number."""
+        return self._hash(side, self.columns, self.number(side))
+
+    def _hash(self, side: images.Table, columns: tuple[str, ...], seed: sql.Composable) -> sql.Composed:
+        parts = sql.SQL(", ").join(self._image(side, name) for name in columns)
+        return sql.SQL("hash_record_extended(row({}), {})").format(parts, seed)
+
+    def _image(self, side: images.Table, name: str) -> sql.Composed:
+        return images.image(side.columns[name]) if self.is_same_type(name) else self.text(side, name)
+
+    def is_same_type(self, name: str) -> bool:
+        """Say whether a column has one type on both sides."""
+        return self.older.columns[name].type == self.newer.columns[name].type
+
+    def cell(self, side: images.Table, name: str) -> sql.Composed:
+        """Return SQL for the hash of a value, 0 for NULL."""
+        if self.is_same_type(name):
+            value = images.hashed(side.columns[name], sql.SQL("0::int8"))
+        else:
+            value = sql.SQL('hashtextextended({} collate "C", 0)').format(self.text(side, name))
+        return sql.SQL("coalesce({}, 0)").format(value)
+
+    def text(self, side: images.Table, name: str) -> sql.Composed:
+        """Return SQL for a value as text; texts of the two sides are equal only if the values are."""
+        forms = images.common(self.older.columns[name], self.newer.columns[name])
+        return forms[0] if side is self.older else forms[1]
+
+    def has_equal_sums(self, before: TableState, after: TableState) -> bool:
+        """Say whether the snapshots' checksums already prove that nothing differs in what both sides have."""
+        is_keyed_alike = before.key == after.key == self.key and all(map(self.is_same_type, self.key))
+        return (
+            bool(self.key)
+            and is_keyed_alike
+            and before.rows == after.rows
+            and all(self.is_same_type(name) and _is_equal(name, before, after) for name in self.columns)
+        )
+
+    def has_equal_column(self, name: str, before: TableState, after: TableState) -> bool:
+        """Say whether a column's checksums prove that none of its values differ."""
+        is_keyed_alike = before.key == after.key == self.key and all(map(self.is_same_type, self.key))
+        return is_keyed_alike and bool(self.key) and self.is_same_type(name) and _is_equal(name, before, after)
+
+
+def _is_equal(name: str, before: TableState, after: TableState) -> bool:
+    return before.columns.get(name) is not None and before.columns.get(name) == after.columns.get(name)
+
+
+def pair(older: images.Table, newer: images.Table) -> Pairing:
+    """Return what two states of a table share; the key is the older one's as long as the newer has its columns."""
+    shared = tuple(name for name in older.columns if name in newer.columns)
+    usable = [key for key in older.keys if set(key) <= set(shared)]
+    both = [key for key in usable if {frozenset(key)} & {frozenset(other) for other in newer.keys}]
+    return Pairing(older=older, newer=newer, key=next(iter(both or usable), ()), columns=shared)

@@ -1,0 +1,106 @@
+"""Rows as numbers: keys and hashes of both sides, streamed in binary and compared in numpy.
+
+A row costs 26 bytes on the way and 16 in memory; the time does not depend on how many differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Connection, sql
+
+Numbers = NDArray[np.int64]
+
+_HEADER = 19  # signature, flags, length of the extension
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that are on one side only, or differ, by number; sorted. A doubled row of the newer side is unexpected."""
+
+    missing: Numbers
+    unexpected: Numbers
+    changed: Numbers
+
+
+def read(connection: Connection[Any], query: sql.Composable, width: int, *, rows: int) -> Numbers:
+    """Return the result of a query of `width` int8 columns, never NULL, as columns; `rows` is how many to expect."""
+    packed = np.dtype(
+        [(f"{part}{n}", kind) for n in range(width) for part, kind in (("size", ">i4"), ("value", ">i8"))]
+    )
+    record = np.dtype([("fields", ">i2"), ("rest", packed)])
+    found = np.empty((width, max(rows, 1)), dtype=np.int64)
+    filled, buffer = 0, bytearray()
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(sql.SQL("copy ({}) to stdout (format binary)").format(query)) as copy,
+    ):
+        is_first = True
+        for data in copy:
+            buffer += data[_HEADER:] if is_first else data
+            is_first = False
+            if len(buffer) >= _CHUNK:
+                found, filled = _unpack(buffer, record, found, filled)
+    found, filled = _unpack(buffer, record, found, filled)
+    return found[:, :filled]
+
+
+def _unpack(buffer: bytearray, record: np.dtype[Any], found: Numbers, filled: int) -> tuple[Numbers, int]:
+    """Move whole rows out of the buffer; the trailer of two bytes stays."""
+    count = len(buffer) // record.itemsize
+    if not count:
+        return found, filled
+    rows = np.frombuffer(bytes(buffer[: count * record.itemsize]), dtype=record)
+    if filled + count > found.shape[1]:
+        found = np.concatenate([found, np.empty((len(found), max(count, found.shape[1] // 2)), dtype=np.int64)], axis=1)
+    for place in range(len(found)):
+        found[place, filled : filled + count] = rows["rest"][f"value{place}"]
+    del buffer[: count * record.itemsize]
+    return found, filled + count
+
+
+def difference(older: Numbers, newer: Numbers) -> Rows:
+    """Return which rows differ between two streams of (number, hash)."""
+    old, new = _sorted(older), _sorted(newer)
+    is_double = np.zeros(new.shape[1], dtype=bool)
+    is_double[1:] = new[0, 1:] == new[0, :-1]
+    doubled, new = new[0, is_double], new[:, ~is_double] if is_double.any() else new
+    places = np.searchsorted(new[0], old[0])
+    places[places == new.shape[1]] = 0
+    is_there = new[0, places] == old[0] if new.shape[1] else np.zeros(old.shape[1], dtype=bool)
+    is_known = np.zeros(new.shape[1], dtype=bool)
+    is_known[places[is_there]] = True
+    is_changed = is_there.copy()
+    is_changed[is_there] = new[1, places[is_there]] != old[1, is_there]
+    unexpected = np.sort(np.concatenate([new[0, ~is_known], doubled]))
+    return Rows(missing=old[0, ~is_there], unexpected=unexpected, changed=old[0, is_changed])
+
+
+def multiset(older: Numbers, newer: Numbers) -> tuple[int, int]:
+    """Return how many rows are only in the older and only in the newer of two streams of hashes, counted with repeats."""
+    old, old_counts = np.unique(older[0], return_counts=True)
+    new, new_counts = np.unique(newer[0], return_counts=True)
+    shared, at_old, at_new = np.intersect1d(old, new, assume_unique=True, return_indices=True)
+    both = int(np.minimum(old_counts[at_old], new_counts[at_new]).sum()) if len(shared) else 0
+    return int(old_counts.sum()) - both, int(new_counts.sum()) - both
+
+
+def _sorted(stream: Numbers) -> Numbers:
+    numbers = stream[0]
+    if len(numbers) < 2 or bool((numbers[1:] > numbers[:-1]).all()):
+        return stream
+    return stream[:, np.argsort(numbers, kind="stable")]
+
+
+def chosen(number: sql.Composable, numbers: Numbers) -> sql.Composed:
+    """Return the condition for rows with these numbers (sorted); a dense run is asked as a range, which holds more."""
+    if len(numbers) and int(numbers[-1]) - int(numbers[0]) < 4 * len(numbers):
+        return sql.SQL("{} between {} and {}").format(
+            number, sql.Literal(int(numbers[0])), sql.Literal(int(numbers[-1]))
+        )
+    listed = sql.SQL("'{" + ",".join(map(str, numbers.tolist())) + "}'::int8[]")
+    return sql.SQL("{} = any({})").format(number, listed)
