@@ -352,7 +352,7 @@ def _start() -> _Worker:
         bufsize=0,
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
-    return _Worker(process, stderr, tempfile.TemporaryFile())  # noqa: SIM115  likewise
+    return _Worker(process, stderr, tempfile.TemporaryFile())
 
 
 def _said(worker: _Worker) -> str:
