@@ -77,6 +77,16 @@ def test_roles_that_are_missing_are_made_and_said(database: PostgresDatabase, wr
         assert connection.execute(granted).fetchone() == (True,)
 
 
+def test_what_is_about_the_database_itself_is_left_out_and_said(database: PostgresDatabase, write) -> None:
+    database.run_file(
+        write("CREATE DATABASE shop;\n\\connect shop\nCREATE TABLE t ();\nALTER DATABASE shop SET jit = off;\n")
+    )
+    said = [one.says for one in database.server.journal.events if isinstance(one, Remarked)]
+    assert any("base.sql:1: left out: CREATE DATABASE shop" in words for words in said)
+    with database.connect() as connection:
+        connection.execute("SELECT FROM t")
+
+
 def test_a_packed_file_is_loaded(database: PostgresDatabase, tmp_path: Path) -> None:
     path = tmp_path / "base.sql.gz"
     path.write_bytes(gzip.compress(SHOP.encode()))

@@ -179,6 +179,13 @@ def test_the_first_start_keeps_a_template_for_the_next(tmp_path: Path, monkeypat
         print(f"\nfirst start {took[0]:.2f} s, from the template {took[1]:.2f} s")
 
 
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("REHEARSE_CACHE", str(tmp_path / "file"))
+    with cluster.running(binaries.embedded(None), {}) as running:
+        assert running.data.exists()
+
+
 def test_no_password_stands_in_any_process(server: PostgresServer, database: PostgresDatabase) -> None:
     with database.connect(Role.APPLICATION), psycopg.connect(database.url(Role.MIGRATION)):
         shown = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]

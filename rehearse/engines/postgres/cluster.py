@@ -106,12 +106,12 @@ def _fill(data: Path, installation: Installation, user: _local.User | None) -> N
             if not template.exists():
                 _init(data, installation, user)
                 _keep(data, template)
-                return
-    except PermissionError:  # a cache that we may not write to
-        _init(data, installation, user)
-        return
-    _local.copy_tree(template, data)
-    _local.give(data, user)
+    except OSError:  # a cache that we may not write to, or that is full: the next start is as slow as this one
+        if not data.exists():
+            _init(data, installation, user)
+    if not data.exists():
+        _local.copy_tree(template, data)
+        _local.give(data, user)
 
 
 def _template(installation: Installation) -> Path:

@@ -120,7 +120,10 @@ class _Run:
             self._flush()
             if isinstance(part, Command):
                 self._command(part)
-            elif not self._left_out(part):
+            elif _DATABASE.match(part.text):
+                words = " ".join(part.text.decode("utf-8", "replace").split())[:100]
+                self._database.server.remark(f"{self._name}:{part.line}: left out: {words}")
+            elif not _OWNER.fullmatch(part.text):
                 self._statement(part, script)
         self._flush()
 
@@ -161,9 +164,6 @@ class _Run:
             raise ScenarioMistake(f"{self._name}:{line}: there is no file {name!r} in {self._folder}")
         with _opened(path) as stream:
             _Run(self._database, self._connection, shown(path), path.parent, depth=self._depth + 1).perform(stream)
-
-    def _left_out(self, statement: Statement) -> bool:
-        return bool(_DATABASE.match(statement.text) or _OWNER.fullmatch(statement.text))
 
     def _statement(self, statement: Statement, script: Script) -> None:
         mentions.make_roles(self._database, statement.text)
