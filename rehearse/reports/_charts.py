@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from rehearse.reports import _words
 from rehearse.reports._escape import plain
-from rehearse.reports._shape import Outage, Percentiles, Report
+from rehearse.reports._shape import Outage, Percentiles, Phase, Report
 from rehearse.reports._svg import LogScale, line, picture, rect, tag, text, ticks
 
 WIDTH = 1100.0
@@ -70,20 +70,30 @@ def _outage(phase: str, one: Outage, y: float, scale: float, budget: float | Non
 
 def percentiles(report: Report) -> Markup:
     """Return the percentiles of each phase on one logarithmic axis; nothing where there was no traffic."""
-    felt = [(phase.name, phase.traffic.latency_ms) for phase in report.phases if phase.traffic]
+    felt = [row for phase in report.phases for row in _rows(phase)]
     values = [one for _, each in felt for one in _values(each)]
     if not values:
         return Markup("")
-    height = 34.0 * len(felt) + 50
+    height = 31.0 * len(felt) + 50
     scale = LogScale.around(values, 130.0, WIDTH - 40)
     parts = [*_log_grid(scale, height - 26)]
     for number, (name, each) in enumerate(felt):
-        parts += _dots(name, each, 34 + 34.0 * number, scale)
+        parts += _dots(name, each, 34 + 31.0 * number, scale)
     told = "; ".join(
         f"{name}: " + ", ".join(f"{label} {_words.ms(getattr(each, field))}" for field, label in _NAMED)
         for name, each in felt
     )
-    return picture(WIDTH, height, "Latency by phase", told, *parts, name="percentiles")
+    return picture(WIDTH, height, "Latency before, during and after", told, *parts, name="percentiles")
+
+
+def _rows(phase: Phase) -> Iterator[tuple[str, Percentiles]]:
+    """Yield the baseline, and of the other phases what was felt during the migration and after it."""
+    if phase.traffic and phase.acted_s is None:
+        yield phase.name, phase.traffic.latency_ms
+    elif phase.traffic:
+        for one in phase.traffic.stretches:
+            if one.name != "before":
+                yield f"{phase.name}: {one.name}", one.latency_ms
 
 
 def _values(each: Percentiles) -> list[float]:
@@ -101,7 +111,7 @@ def _dots(name: str, each: Percentiles, y: float, scale: LogScale) -> Iterator[M
     yield text(118, y + 4, name, anchor="end", kind="label strong")
     values = _values(each)
     if not values:
-        yield text(130, y + 4, "no call was answered")
+        yield text(130, y + 4, "no call was due")
         return
     yield line(scale(min(values)), y, scale(max(values)), y, kind="span")
     for field, label in _NAMED:

@@ -6,7 +6,9 @@ import re
 import unicodedata
 
 _JOINER = "\u2060"  # invisible, and keeps "@name", "#12" and "http://" from being taken for links
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w)|^[-+#=](?=[\s#=-]|$)|(?<=^\d)[.)]|(?<=^\d\d)[.)]")
+_SPECIAL = re.compile(
+    r"[\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w)|^[-+#=](?=[\s#=-]|$)|(?<=^\d)[.)](?=\s|$)|(?<=^\d\d)[.)](?=\s|$)"
+)
 _LINKING = re.compile(r"@(?=\w)|#(?=\d)|(?<=\w):(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 _PLAIN = frozenset("\n\t")
 

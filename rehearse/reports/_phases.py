@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from rehearse.events import LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
-from rehearse.measures.latency import CallLatencies, Latencies, latencies
+from rehearse.measures.latency import CallLatencies, Latencies, latencies, slowdown
 from rehearse.measures.outage import Outage as MeasuredOutage
 from rehearse.measures.outage import outages
 from rehearse.model import Recording
@@ -131,6 +131,7 @@ def _outages(recording: Recording, phase: PhaseRan, locks: Sequence[LockTaken]) 
             total_ms=one.total_ns / NS_PER_MS,
             doubt_ms=one.doubt_ns / NS_PER_MS,
             calls_blocked=one.calls_blocked,
+            felt_ms=_ms(one.felt_ns),
             windows_s=_windows(one, phase),
             statement=culprit(one.table, one.stops, locks, phase),
         )
@@ -186,6 +187,7 @@ def _traffic(recording: Recording, phase: PhaseRan) -> Traffic | None:
     if felt is None or not felt.due:
         return None
     before = None if phase.acted_ns is None else latencies(recording, "baseline")
+    times = slowdown(felt, before) if before else None
     return Traffic(
         due=felt.due,
         ok=felt.ok,
@@ -193,13 +195,11 @@ def _traffic(recording: Recording, phase: PhaseRan) -> Traffic | None:
         missed=felt.missed,
         unknown=felt.unknown,
         latency_ms=_percentiles(felt),
-        slowdown=Slowdown(
-            p50=_times(felt.p50_ns, before.p50_ns if before else None),
-            p99=_times(felt.p99_ns, before.p99_ns if before else None),
-        ),
+        slowdown=Slowdown(p50=times.p50 if times else None, p99=times.p99 if times else None),
         on_time_share=felt.on_time_share,
         errors=[CallError(code=one.code, count=one.count, example=one.example) for one in felt.errors],
-        calls=_calls(felt),
+        calls=[_call(one) for one in felt.calls],
+        stretches=[_call(one) for one in (felt.before, felt.during, felt.after) if one is not None],
         series=_series(felt, phase),
     )
 
@@ -210,23 +210,16 @@ def _percentiles(felt: Latencies | CallLatencies) -> Percentiles:
     )
 
 
-def _times(during: float | None, before: float | None) -> float | None:
-    return None if during is None or not before else during / before
-
-
-def _calls(felt: Latencies) -> list[CallTraffic]:
-    return [
-        CallTraffic(
-            name=one.call,
-            due=one.due,
-            ok=one.ok,
-            failed=one.failed,
-            missed=one.missed,
-            unknown=one.unknown,
-            latency_ms=_percentiles(one),
-        )
-        for one in felt.calls
-    ]
+def _call(one: CallLatencies) -> CallTraffic:
+    return CallTraffic(
+        name=one.call,
+        due=one.due,
+        ok=one.ok,
+        failed=one.failed,
+        missed=one.missed,
+        unknown=one.unknown,
+        latency_ms=_percentiles(one),
+    )
 
 
 def _series(felt: Latencies, phase: PhaseRan) -> Series | None:

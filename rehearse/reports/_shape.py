@@ -138,6 +138,7 @@ class Outage:
     total_ms: Annotated[float, told("all stretches together")]
     doubt_ms: Annotated[float, told("width of the error of the longest stretch")]
     calls_blocked: Annotated[int | None, told("calls of the application that waited for it")]
+    felt_ms: Annotated[float | None, told("the slowest of these calls, from when it was due; null: none, or not known")]
     windows_s: Annotated[list[Pair], told("the stretches, each [begin, end]; at most 200, the longest")]
     statement: Annotated[int | None, told("the statement that asked for the longest of the locks")]
 
@@ -185,9 +186,9 @@ class CallError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTraffic:
-    """One kind of call."""
+    """One kind of call, or one stretch of a phase."""
 
-    name: Annotated[str, told("its name in the workload")]
+    name: Annotated[str, told("its name in the workload, or of the stretch")]
     due: Annotated[int, told("calls that were due")]
     ok: Annotated[int, told("answered")]
     failed: Annotated[int, told("refused")]
@@ -218,11 +219,12 @@ class Traffic:
     failed: Annotated[int, told("refused")]
     missed: Annotated[int, told("never sent, since no session was free in time")]
     unknown: Annotated[int, told("the connection was lost under way")]
-    latency_ms: Annotated[Percentiles, told("latency from when a call was due, failed calls included")]
+    latency_ms: Annotated[Percentiles, told("latency from when a call was due, failed and missed calls included")]
     slowdown: Annotated[Slowdown, told("against the baseline of this run; null in the baseline")]
     on_time_share: Annotated[float | None, told("share of calls sent within 5 ms of when they were due")]
     errors: Annotated[list[CallError], told("by code, most frequent first")]
     calls: Annotated[list[CallTraffic], told("by kind of call")]
+    stretches: Annotated[list[CallTraffic], told("before, during and after the migration's act; empty in the baseline")]
     series: Annotated[Series | None, told("over time")]
 
 

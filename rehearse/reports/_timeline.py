@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from markupsafe import Markup
 
@@ -25,6 +26,9 @@ CALLS = 64.0
 MARKS = 16.0
 FEET = 30.0
 BARS = 400  # bars of a lane in a phase; shorter ones are left out beyond that
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def _statements(panels: Sequence[Panel], top: float) -> Iterator[Markup]:
             yield from _statement(panel, one, top)
 
 
-def _longest(things: Iterable, length) -> list:  # type: ignore[no-untyped-def,type-arg]
+def _longest(things: Iterable[T], length: Callable[[T], float]) -> list[T]:
     return sorted(things, key=lambda one: -length(one))[:BARS]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rehearse.reports._shape import Phase, Report
 from rehearse.units import NS_PER_MS, NS_PER_S, human_count, human_duration, human_size
 
 NOT_MEASURED = "not measured"
 TITLES = {"passed": "PASSED", "failed": "FAILED", "unknown": "COULD NOT TELL"}
+_ANSWERS = {"passed": "passed", "failed": "failed", "unknown": "could not tell"}
 SYMBOLS = {"passed": "✓", "failed": "✗", "unknown": "?"}
 
 
@@ -121,3 +124,10 @@ def slow(phase: Phase) -> str:
 def headline(report: Report) -> str:
     """Return the verdict's word and its sentence."""
     return f"{TITLES[report.verdict.status]}: {report.verdict.says}"
+
+
+def answers(report: Report) -> str:
+    """Return "18 checks: 9 passed, 9 failed"."""
+    counts = Counter(_ANSWERS[one.status] for one in report.verdict.checks)
+    told = ", ".join(f"{counts[word]:,} {word}" for word in _ANSWERS.values() if counts[word])
+    return f"{plural(len(report.verdict.checks), 'check')}: {told or 'nothing was asked'}"

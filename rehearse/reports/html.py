@@ -63,7 +63,7 @@ def _environment() -> Environment:
         finalize=_harmless,
     )
     words = ("ms", "seconds", "doubted", "ratio", "share", "count", "size", "plural", "short", "enough", "closed")
-    environment.filters.update({name: getattr(_words, name) for name in (*words, "slow", "ended")})
+    environment.filters.update({name: getattr(_words, name) for name in (*words, "slow", "ended", "answers")})
     environment.globals.update(titles=_words.TITLES, symbols=_words.SYMBOLS)
     return environment
 

@@ -103,7 +103,8 @@ def _stop(report: Report, phase: Phase | None) -> Iterator[str]:
     if budget.blocked_ms is not None:
         yield f"- A table is closed for longer than {_words.ms(budget.blocked_ms)} (the budget): cancel the statement."
     if phase is not None and not phase.error:
-        yield f"- The way forward takes longer than {_words.seconds(phase.duration_s * _STOP)}, twice what was measured."
+        most = _words.seconds(phase.duration_s * _STOP)
+        yield f"- The way forward takes longer than {most}, {_STOP:g} times what was measured."
         for one in sorted(phase.statements, key=lambda one: -one.duration_s)[:3]:
             if one.duration_s >= 1:
                 yield f"- Step {one.n} takes longer than {_words.seconds(one.duration_s * _STOP)}."

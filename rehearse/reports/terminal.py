@@ -115,13 +115,7 @@ def _gaps(gaps: Sequence[NotMeasuredSeen]) -> Iterator[RenderableType]:
 
 
 def _foot(report: Report) -> RenderableType:
-    states = [one.status for one in report.verdict.checks]
-    counts = [(states.count(state), word) for state, word in _COUNTED]
-    told = ", ".join(f"{number} {word}" for number, word in counts if number)
-    return Text(f"\n{_words.plural(len(states), 'check')}: {told or 'nothing asked'}", style="dim")
-
-
-_COUNTED = (("passed", "passed"), ("failed", "failed"), ("unknown", "could not tell"))
+    return Text(f"\n{_words.answers(report)}", style="dim")
 
 
 RENDERER = TerminalRenderer()
