@@ -85,6 +85,7 @@ def test_what_is_about_the_database_itself_is_left_out_and_said(database: Postgr
     assert any("base.sql:1: left out: CREATE DATABASE shop" in words for words in said)
     with database.connect() as connection:
         connection.execute("SELECT FROM t")
+        assert connection.execute("SHOW jit").fetchone() == ("off",)
 
 
 def test_a_packed_file_is_loaded(database: PostgresDatabase, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from rehearse.engines.postgres import mentions, roles
@@ -42,6 +43,9 @@ _MESSAGE_BYTES = 1 << 15
 _SET = re.compile(rb"SET\s", re.IGNORECASE)
 # Databases are made by us, and who owns what is settled after the load.
 _OWNER = re.compile(rb"ALTER\s[^;]*\sOWNER\s+TO\s+(?:\"[^\"]+\"|\w+)\s*", re.IGNORECASE)
+_DATABASE_SETTING = re.compile(
+    rb"ALTER\s+DATABASE\s+(?:\"[^\"]+\"|\w+)\s+((?:SET|RESET)\s+(?!TABLESPACE\b).*)", re.IGNORECASE | re.DOTALL
+)
 _DATABASE = re.compile(rb"(?:CREATE|DROP|ALTER)\s+DATABASE\b", re.IGNORECASE)
 _NEW_ROLE = re.compile(rb"CREATE\s+(?:ROLE|USER|GROUP)\b", re.IGNORECASE)
 _FOREIGN = {
@@ -120,6 +124,9 @@ class _Run:
             self._flush()
             if isinstance(part, Command):
                 self._command(part)
+            elif setting := _DATABASE_SETTING.fullmatch(part.text):
+                ours = sql.Identifier(self._database.name).as_bytes(self._connection)
+                self._execute(Statement(b"ALTER DATABASE " + ours + b" " + setting[1], part.line))
             elif _DATABASE.match(part.text):
                 words = " ".join(part.text.decode("utf-8", "replace").split())[:100]
                 self._database.server.remark(f"{self._name}:{part.line}: left out: {words}")
