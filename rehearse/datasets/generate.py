@@ -1,0 +1,93 @@
+"""Tables made by a plan: chunks of rows as Arrow record batches, each a pure function of (seed, table, chunk)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from rehearse.datasets.columns import Frame
+from rehearse.datasets.plan import Plan, plan
+from rehearse.profiles import Profile, Structure
+from rehearse.profiles import shapes as sh
+
+CHUNK_ROWS = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedTable:
+    """A table's rows, made when they are asked for; nothing of them is kept."""
+
+    plan: Plan
+    table: str
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.plan.tables[self.table].rows
+
+    def chunks(self) -> Iterable[pa.RecordBatch]:
+        """Yield the rows in order; the same bytes at every call."""
+        return (self.chunk(number) for number in range(-(-self.rows // CHUNK_ROWS)))
+
+    def chunk(self, number: int) -> pa.RecordBatch:
+        """Return one chunk, which depends on no other."""
+        rows = np.arange(number * CHUNK_ROWS, min(self.rows, (number + 1) * CHUNK_ROWS), dtype=np.int64)
+        frame = Frame(self.plan, self.plan.tables[self.table], rows)
+        columns = {name: frame.column(name) for name in self.plan.tables[self.table].shapes}
+        return pa.RecordBatch.from_pydict(columns)
+
+
+def open_tables(
+    profile: Profile,
+    structure: Structure,
+    *,
+    scale: float = 1.0,
+    seed: int = 1,
+    rows: Mapping[str, object] | None = None,
+) -> Sequence[GeneratedTable]:
+    """Return the tables of a dataset, parents first; `rows` sets those of single tables ({"orders": "5M"}).
+
+    Raises a ScenarioMistake for what the profile says about tables and columns that are not in `structure`.
+    """
+    made = plan(profile, structure, scale=scale, seed=seed, rows=rows)
+    return tuple(GeneratedTable(made, name) for name in made.tables)
+
+
+_ROW_BYTES = 24 + 4 + 10  # a tuple's header, its line pointer, and one key in an index
+_TEXT_BYTES = {"paragraph": 240, "sentence": 62, "email": 26, "url": 16, "street": 20, "product": 28, "company": 20}
+
+
+def estimated_bytes(profile: Profile, scale: float, *, rows: Mapping[str, object] | None = None) -> int:
+    """Return about how large the tables with their indexes become; within a factor of two, from the shapes alone."""
+    from rehearse import units  # noqa: PLC0415
+
+    given = {name: units.rows(count) for name, count in (rows or {}).items()}
+    counts = {name: profile.rows(name, scale) for name in profile.tables} | given
+    return sum(counts[name] * _row_bytes(profile, name) for name in counts)
+
+
+def _row_bytes(profile: Profile, name: str) -> int:
+    described = profile.tables[name].columns.values() if name in profile.tables else ()
+    widths = sum(round(_width(shape) * (1.0 - (shape.null or 0.0))) for shape in described)
+    return round((_ROW_BYTES + 8 + widths) * 1.25)  # 1.25: what indexes beside the key take
+
+
+def _width(shape: sh.Shape) -> int:
+    match shape:
+        case sh.Parent():
+            return 8 + 10
+        case sh.Text():
+            return _TEXT_BYTES.get(shape.of, 14)
+        case sh.Json():
+            return 10 + sum(len(name) + 8 + _width(inner) for name, inner in shape.keys.items())
+        case sh.Items():
+            return 24 + (_width(shape.of) + 4) * (shape.least + shape.most) // 2
+        case sh.Random():
+            return 16
+        case sh.Pattern():
+            return len(shape.pattern) + 1
+        case _:
+            return 8

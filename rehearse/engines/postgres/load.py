@@ -1,0 +1,312 @@
+"""Fills tables: rows by COPY BINARY, then indexes, then the foreign keys' proof, sequences, statistics.
+
+Nothing is dropped and made again, so that the schema is afterwards what it was before, to the last comment. Where we
+are superuser, a table's indexes are marked "not ready" (as CREATE INDEX CONCURRENTLY does) while its rows come and are
+built afterwards by REINDEX, which marks them ready; triggers sleep; and each foreign key is proved by the anti-join
+that ALTER TABLE … VALIDATE CONSTRAINT runs. Elsewhere rows go in, parents first, under constraints and indexes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+from psycopg import sql
+
+from rehearse.engines.postgres.binary import HEADER, TRAILER, Encoder, can_send
+from rehearse.engines.postgres.structure import structure
+from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
+from rehearse.events import Journal, TableLoaded
+from rehearse.profiles import Column, TableStructure
+from rehearse.protocols import TableData
+
+if TYPE_CHECKING:
+    from rehearse.engines.postgres.database import PostgresDatabase
+    from rehearse.engines.postgres.roles import Connection
+
+__all__ = ["load", "structure"]
+
+_STREAMS = max(1, min(8, os.cpu_count() or 1))
+T = TypeVar("T")
+R = TypeVar("R")
+
+# What a table consists of on disk: itself, or the partitions that hold its rows.
+_PARTS = """
+    SELECT c.oid, c.relkind = 'p'
+    FROM pg_class c
+    WHERE c.oid = %(table)s OR c.oid IN (SELECT relid FROM pg_partition_tree(%(table)s))
+"""
+_SLEEP_TRIGGERS = "UPDATE pg_class SET relhastriggers = false WHERE oid = %s AND relhastriggers RETURNING oid"
+_WAKE_TRIGGERS = "UPDATE pg_class SET relhastriggers = true WHERE oid = %s"
+_UNREADY = """
+    UPDATE pg_index
+    SET indisready = false, indisvalid = false
+    WHERE indrelid = ANY(%s) AND indisready AND indisvalid AND indislive
+      AND indexrelid IN (SELECT oid FROM pg_class WHERE relkind = 'i')
+    RETURNING indexrelid::regclass::text
+"""
+_FOREIGN_KEYS = """
+    SELECT conname, conrelid::regclass::text, confrelid::regclass::text,
+           ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY k(number, place)
+                 JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place),
+           ARRAY(SELECT attname::text FROM unnest(confkey) WITH ORDINALITY k(number, place)
+                 JOIN pg_attribute ON attrelid = confrelid AND attnum = number ORDER BY place)
+    FROM pg_constraint
+    WHERE contype = 'f' AND convalidated AND conparentid = 0 AND conrelid = ANY(%s)
+"""
+# Sequences that a table's columns own or draw their defaults from.
+_SEQUENCES = """
+    SELECT s.oid::regclass::text, a.attname
+    FROM pg_depend d
+    JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+      AND d.deptype IN ('a', 'i') AND d.refobjid = %(table)s
+    UNION
+    SELECT s.oid::regclass::text, a.attname
+    FROM pg_attrdef f
+    JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
+    JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+    JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+    WHERE f.adrelid = %(table)s
+"""
+_VIEWS = """
+    SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'm' AND c.relispopulated ORDER BY c.oid
+"""
+_SIZE = """
+    SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::bigint
+    FROM (SELECT %(table)s::oid AS relid UNION SELECT relid FROM pg_partition_tree(%(table)s)) parts
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """A table to fill. `parts` are the relations that hold its rows."""
+
+    rows: TableData
+    known: TableStructure
+    oid: int
+    name: sql.Identifier
+    parts: tuple[int, ...]
+    partitioned: bool
+
+
+def load(database: PostgresDatabase, tables: Iterable[TableData], journal: Journal) -> None:
+    """Fill tables, parents first, in the fastest sound order; what stood in them before is replaced.
+
+    Writes a TableLoaded for each. What the server refuses is a ServerFailed that names the table.
+    """
+    with database.connect() as connection:
+        targets = _targets(connection, database, list(tables))
+        bare = connection.info.parameter_status("is_superuser") == "on"
+    if bare:
+        _fill_bare(database, targets)
+    else:
+        for target in targets:
+            with _connected(database) as connection, _refusals(target):
+                _fill(connection, target, freeze=False)
+    _each(lambda target: _settle(database, target), targets)
+    _refresh(database)
+    _each(lambda target: _report(database, target, journal), targets)
+
+
+def _targets(connection: Connection, database: PostgresDatabase, tables: Sequence[TableData]) -> list[_Target]:
+    known = structure(database).tables
+    for one in tables:
+        if one.table not in known:
+            raise ScenarioMistake(f"there is no table {one.table!r} to fill{near_miss(one.table, known)}")
+    return [_target(connection, one, known[one.table]) for one in tables]
+
+
+def _target(connection: Connection, rows: TableData, known: TableStructure) -> _Target:
+    schema, dot, name = rows.table.partition(".")
+    identifier = sql.Identifier(schema, name) if dot else sql.Identifier("public", rows.table)
+    found = connection.execute("SELECT %s::regclass::oid", [identifier.as_string(connection)]).fetchone()
+    assert found is not None
+    parts = connection.execute(_PARTS, {"table": found[0]}).fetchall()
+    return _Target(
+        rows=rows,
+        known=known,
+        oid=found[0],
+        name=identifier,
+        parts=tuple(oid for oid, is_parent in parts if not is_parent),
+        partitioned=any(is_parent for _, is_parent in parts),
+    )
+
+
+def _fill_bare(database: PostgresDatabase, targets: Sequence[_Target]) -> None:
+    largest_first = sorted(targets, key=lambda target: -target.rows.rows)
+    indexes = [name for names in _each(lambda target: _copy_bare(database, target), largest_first) for name in names]
+    _each(lambda name: _reindex(database, name), indexes)
+    with database.connect() as connection:
+        keys = connection.execute(_FOREIGN_KEYS, [[target.oid for target in targets]]).fetchall()
+    _each(lambda key: _prove(database, *key), keys)
+
+
+def _copy_bare(database: PostgresDatabase, target: _Target) -> list[str]:
+    """Fill a table in one transaction, without its indexes and triggers; return the indexes to build."""
+    with _connected(database) as connection, _refusals(target), connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        # TRUNCATE, which makes FREEZE possible, refuses a table that foreign keys point at; it looks at this flag.
+        slept = None if target.partitioned else connection.execute(_SLEEP_TRIGGERS, [target.oid]).fetchone()
+        connection.execute(sql.SQL("DELETE FROM {}" if target.partitioned else "TRUNCATE {}").format(target.name))
+        indexes = [name for (name,) in connection.execute(_UNREADY, [list(target.parts)])]
+        _fill(connection, target, freeze=not target.partitioned)
+        if slept:
+            connection.execute(_WAKE_TRIGGERS, [target.oid])
+    return indexes
+
+
+def _fill(connection: Connection, target: _Target, *, freeze: bool) -> None:
+    """Send a table's rows; columns whose type has no binary form here go through a staging table as text."""
+    if not target.rows.rows:
+        return
+    chunks = iter(target.rows.chunks())
+    first = next(chunks)
+    columns = {name: target.known.columns[name] for name in first.schema.names}
+    cast = [name for name, column in columns.items() if not can_send(column.type)]
+    into = _staging(connection, columns) if cast else target.name
+    encoder = Encoder(columns)
+    names = sql.SQL(", ").join(map(sql.Identifier, encoder.names))
+    options = sql.SQL("FORMAT binary, FREEZE" if freeze and not cast else "FORMAT binary")
+    statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(into, names, options)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(HEADER)
+        for content in _ahead(encoder.rows(chunk) for chunk in _chain(first, chunks)):
+            copy.write(content)
+        copy.write(TRAILER)
+    if cast:
+        _unstage(connection, target, columns)
+
+
+def _staging(connection: Connection, columns: dict[str, Column]) -> sql.Identifier:
+    definitions = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(
+            sql.Identifier(name), sql.SQL(column.type.declared if can_send(column.type) else "text")
+        )
+        for name, column in columns.items()
+    )
+    connection.execute(sql.SQL("CREATE TEMP TABLE rehearse_staging ({}) ON COMMIT DROP").format(definitions))
+    return sql.Identifier("pg_temp", "rehearse_staging")
+
+
+def _unstage(connection: Connection, target: _Target, columns: dict[str, Column]) -> None:
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    values = sql.SQL(", ").join(
+        sql.Identifier(name)
+        if can_send(column.type)
+        else sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(column.type.declared))
+        for name, column in columns.items()
+    )
+    insert = "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM pg_temp.rehearse_staging"
+    connection.execute(sql.SQL(insert).format(target.name, names, values))
+
+
+def _reindex(database: PostgresDatabase, name: str) -> None:
+    with _connected(database) as connection:
+        try:
+            connection.execute(sql.SQL("REINDEX INDEX {}").format(sql.SQL(name)))
+        except psycopg.Error as error:
+            raise ServerFailed(f"index {name} does not hold for the generated rows: {_words(error)}") from error
+
+
+def _prove(
+    database: PostgresDatabase, key: str, child: str, parent: str, columns: list[str], theirs: list[str]
+) -> None:
+    """Raise a ServerFailed where a row points at no parent."""
+    pairs = [
+        (sql.Identifier("c", mine), sql.Identifier("p", other)) for mine, other in zip(columns, theirs, strict=True)
+    ]
+    equal = sql.SQL(" AND ").join(sql.SQL("{} = {}").format(mine, other) for mine, other in pairs)
+    given = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(mine) for mine, _ in pairs)
+    query = "SELECT {} FROM ONLY_CHILD c LEFT JOIN ONLY_PARENT p ON {} WHERE p.{} IS NULL AND {} LIMIT 1"
+    query = query.replace("ONLY_CHILD", child).replace("ONLY_PARENT", parent)
+    wanted = sql.SQL(", ").join(mine for mine, _ in pairs)
+    with _connected(database) as connection:
+        found = connection.execute(sql.SQL(query).format(wanted, equal, sql.Identifier(theirs[0]), given)).fetchone()
+    if found:
+        raise ServerFailed(
+            f"{child}: {', '.join(columns)} = {', '.join(map(str, found))} is not in {parent} ({key}); "
+            "give the column kind = 'parent' in the profile"
+        )
+
+
+def _settle(database: PostgresDatabase, target: _Target) -> None:
+    """Set the table's sequences past its greatest numbers, and leave statistics and visibility as after a vacuum."""
+    with _connected(database) as connection:
+        for sequence, column in connection.execute(_SEQUENCES, {"table": target.oid}).fetchall():
+            greatest = sql.SQL("SELECT setval(%s, max({})) FROM {} HAVING max({}) > 0")
+            name = sql.Identifier(column)
+            connection.execute(greatest.format(name, target.name, name), [sequence])
+        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(target.name))
+
+
+def _refresh(database: PostgresDatabase) -> None:
+    with _connected(database) as connection:
+        for (view,) in connection.execute(_VIEWS).fetchall():
+            connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.SQL(view)))
+            connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.SQL(view)))
+
+
+def _report(database: PostgresDatabase, target: _Target, journal: Journal) -> None:
+    with database.connect() as connection:
+        found = connection.execute(_SIZE, {"table": target.oid}).fetchone()
+    assert found is not None
+    journal.write(
+        TableLoaded(at_ns=time.monotonic_ns(), table=target.rows.table, rows=target.rows.rows, size_bytes=int(found[0]))
+    )
+
+
+def _connected(database: PostgresDatabase) -> Connection:
+    """Connect for bulk work: much memory for one sort or hash, no wait for the disk at commit."""
+    settings = ("maintenance_work_mem=256MB", "work_mem=128MB", "synchronous_commit=off", "search_path=public")
+    return database.connect(options=" ".join(f"-c {one}" for one in settings))
+
+
+class _refusals:  # noqa: N801 - reads as a statement
+    """Turns what the server refuses into a ServerFailed that names table and column."""
+
+    def __init__(self, target: _Target) -> None:
+        self.target = target
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, psycopg.Error):
+            column = f".{error.diag.column_name}" if error.diag.column_name else ""
+            raise ServerFailed(
+                f"{self.target.rows.table}{column}: the server refuses the generated rows: {_words(error)}; "
+                "give the column a shape in the profile that the table's conditions allow"
+            ) from error
+
+
+def _words(error: psycopg.Error) -> str:
+    diag = error.diag
+    return " — ".join(part for part in (diag.message_primary or str(error), diag.message_detail) if part)
+
+
+def _each(deed: Callable[[T], R], things: Iterable[T]) -> list[R]:
+    """Do a deed for each thing, some at once, begun in their order; the first error is raised when all have ended."""
+    with ThreadPoolExecutor(_STREAMS, thread_name_prefix="rehearse-load") as threads:
+        return list(threads.map(deed, things))
+
+
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield the items, the next one being made while the last is used."""
+    nothing: Any = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="rehearse-make") as thread:
+        coming = thread.submit(next, items, nothing)
+        while (item := coming.result()) is not nothing:
+            coming = thread.submit(next, items, nothing)
+            yield item
+
+
+def _chain(first: T, rest: Iterator[T]) -> Iterator[T]:
+    yield first
+    yield from rest
