@@ -49,8 +49,8 @@ class _Overhearing:
 
 def baseline(stage: Stage) -> None:
     """Run the traffic without a migration, watched as in the other phases."""
-    began = time.monotonic_ns()
     with _watched(stage) as watch, _traffic(stage, "baseline", watch):
+        began = time.monotonic_ns()
         _wait(stage.workload.baseline)
         ended = time.monotonic_ns()
     stage.journal.write(PhaseRan(at_ns=began, name="baseline", acted_ns=None, finished_ns=None, ended_ns=ended))
@@ -58,10 +58,10 @@ def baseline(stage: Stage) -> None:
 
 def perform(stage: Stage, name: str, act: Act) -> str | None:
     """Run a phase in which the migration acts under traffic; return its error, in the server's words, or None."""
-    began = time.monotonic_ns()
     heard = _Overhearing(stage.journal)
     with _watched(stage) as watch:
         with _traffic(stage, name, watch):
+            began = time.monotonic_ns()
             _wait(stage.workload.lead)
             acted = time.monotonic_ns()
             error = _outcome(act, heard)

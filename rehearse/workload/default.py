@@ -44,10 +44,12 @@ def _rows(table: TableFacts) -> int:
 
 
 def _read(table: TableFacts, share: float) -> CallChoice:
+    # Columns by name, as applications do: a prepared `SELECT *` would fail once a session for each new column.
+    columns = ", ".join(_quoted(column) for column in table.columns)
     return CallChoice(
         name=f"read {table.table}",
         share=share,
-        sql=f"SELECT * FROM {_qualified(table)} WHERE {_where(table)}",
+        sql=f"SELECT {columns} FROM {_qualified(table)} WHERE {_where(table)}",
         values=_keys(table),
     )
 
