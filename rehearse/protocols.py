@@ -117,8 +117,20 @@ class Engine(Protocol):
 
     name: str
 
-    def start(self, choice: EngineChoice, journal: Journal) -> AbstractContextManager[Server]:
-        """Start a server; leaving removes every trace of it, on Ctrl-C, SIGTERM and SIGKILL too."""
+    def start(self, choice: EngineChoice, journal: Journal, *, sessions: int = 0) -> AbstractContextManager[Server]:
+        """Start a server with room for `sessions` of the application.
+
+        Leaving removes every trace of it, on Ctrl-C, SIGTERM and SIGKILL too.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksRoom(Protocol):
+    """An engine that knows, before it starts a server, whether the data would fit."""
+
+    def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
+        """Raise TooBig where there is less room than needed."""
         ...
 
 

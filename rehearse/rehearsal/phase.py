@@ -49,7 +49,7 @@ class _Overhearing:
 
 def baseline(stage: Stage) -> None:
     """Run the traffic without a migration, watched as in the other phases."""
-    with _watched(stage) as watch, _traffic(stage, "baseline", watch):
+    with _watched(stage, _Overhearing(stage.journal)) as watch, _traffic(stage, "baseline", watch):
         began = time.monotonic_ns()
         _wait(stage.workload.baseline)
         ended = time.monotonic_ns()
@@ -59,17 +59,14 @@ def baseline(stage: Stage) -> None:
 def perform(stage: Stage, name: str, act: Act) -> str | None:
     """Run a phase in which the migration acts under traffic; return its error, in the server's words, or None."""
     heard = _Overhearing(stage.journal)
-    with _watched(stage) as watch:
-        with _traffic(stage, name, watch):
-            began = time.monotonic_ns()
-            _wait(stage.workload.lead)
-            acted = time.monotonic_ns()
-            error = _outcome(act, heard)
-            finished = time.monotonic_ns()
-            _wait(stage.workload.settle)
-            ended = time.monotonic_ns()
-        if watch is not None:
-            watch.finish(_statements(heard, watch))
+    with _watched(stage, heard) as watch, _traffic(stage, name, watch):
+        began = time.monotonic_ns()
+        _wait(stage.workload.lead)
+        acted = time.monotonic_ns()
+        error = _outcome(act, heard)
+        finished = time.monotonic_ns()
+        _wait(stage.workload.settle)
+        ended = time.monotonic_ns()
     stage.journal.write(
         PhaseRan(at_ns=began, name=name, acted_ns=acted, finished_ns=finished, ended_ns=ended, error=error)
     )
@@ -86,12 +83,21 @@ def staged(name: str, journal: Journal, progress: Progress) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(stage: Stage) -> Iterator[Watch | None]:
-    """Begin a watch where the database can be watched, and give the migration its onlooker where it takes one."""
-    watch = stage.database.watch(stage.journal) if isinstance(stage.database, Watchable) else None
-    if watch is not None and isinstance(stage.migration, Watched):
+def _watched(stage: Stage, heard: _Overhearing) -> Iterator[Watch | None]:
+    """Watch the database where it can be watched; the migration gets the onlooker where it takes one.
+
+    When the block is left, the locks are dated by the statements that were heard.
+    """
+    if not isinstance(stage.database, Watchable):
+        yield None
+        return
+    watch = stage.database.watch(stage.journal)
+    if isinstance(stage.migration, Watched):
         stage.migration.watch(watch.onlooker)
-    yield watch
+    try:
+        yield watch
+    finally:
+        watch.finish(_statements(heard, watch))
 
 
 @contextmanager

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from rehearse import datasets
 from rehearse.errors import ScenarioMistake, ServerFailed
 from rehearse.events import Journal
 from rehearse.model import Scenario
-from rehearse.protocols import Database, LoadsFiles, Migration, MigrationFailed, Role
+from rehearse.protocols import ChecksRoom, Database, Engine, LoadsFiles, Migration, MigrationFailed, Role
+from rehearse.reading import profile as profiles
 from rehearse.rehearsal.phase import staged
 from rehearse.rehearsal.progress import Progress
+
+_COPIES = 4  # the database, its state at the start and after forward, and a table that is being rewritten
+_UNPACKED = 6  # a compressed dump against its tables with their indexes
 
 
 def check_files(scenario: Scenario) -> None:
@@ -17,6 +22,21 @@ def check_files(scenario: Scenario) -> None:
     for key, name in named:
         if not (scenario.folder / name).exists():
             raise ScenarioMistake(f"{scenario.file or scenario.name}: data.{key}: there is no file {name!r}")
+
+
+def check_room(scenario: Scenario, engine: Engine) -> None:
+    """Raise TooBig where the data, its copies and a rewritten table would not fit, before anything starts."""
+    if isinstance(engine, ChecksRoom):
+        engine.check_room(scenario.engine, _COPIES * _estimated_bytes(scenario))
+
+
+def _estimated_bytes(scenario: Scenario) -> int:
+    if scenario.data.profile:
+        profile = profiles.find(scenario.data.profile, scenario.folder)
+        return datasets.estimated_bytes(profile, scenario.data.scale, rows=scenario.data.tables)
+    files = [*(scenario.data.load or ()), *([scenario.data.dump] if scenario.data.dump else [])]
+    sizes = [path.stat().st_size for path in (scenario.folder / name for name in files) if path.is_file()]
+    return _UNPACKED * sum(sizes)
 
 
 def prepare(scenario: Scenario, database: Database, migration: Migration, journal: Journal, progress: Progress) -> None:
@@ -56,9 +76,6 @@ def _load_files(scenario: Scenario, database: Database) -> None:
 
 
 def _generate(scenario: Scenario, database: Database, journal: Journal, progress: Progress) -> None:
-    from rehearse import datasets  # noqa: PLC0415  numpy, pyarrow and the vocabularies, for generated rows only
-    from rehearse.reading import profile as profiles  # noqa: PLC0415
-
     assert scenario.data.profile is not None
     profile = profiles.find(scenario.data.profile, scenario.folder)
     tables = datasets.open_tables(

@@ -12,7 +12,7 @@ from rehearse.protocols import Comparable, Database, Forkable, Migration, Role, 
 from rehearse.recording.environment import environment
 from rehearse.recording.journal import ListingJournal
 from rehearse.rehearsal.phase import Stage, baseline, perform, staged
-from rehearse.rehearsal.prepare import check_files, prepare
+from rehearse.rehearsal.prepare import check_files, check_room, prepare
 from rehearse.rehearsal.progress import Progress, Silent
 from rehearse.workload import mix as mixes
 from rehearse.workload.driver import Driver
@@ -29,8 +29,9 @@ def run(scenario: Scenario, *, progress: Progress | None = None) -> Recording:
     check_files(scenario)
     migration = registry.tool(scenario.migration.tool).open(scenario)
     engine = registry.engine(scenario.engine.name)
+    check_room(scenario, engine)
     progress.stage("start the server")
-    with engine.start(scenario.engine, journal) as server:
+    with engine.start(scenario.engine, journal, sessions=scenario.workload.sessions) as server:
         return _Rehearsal(scenario, server, migration, journal, progress).recording()
 
 

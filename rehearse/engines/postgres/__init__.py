@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from rehearse.engines import _local
 from rehearse.engines.postgres import binaries, diagnosis, local, named
 from rehearse.engines.postgres.server import PostgresServer
 from rehearse.errors import ScenarioMistake
@@ -34,6 +35,11 @@ class PostgresEngine:
         find = binaries.embedded if choice.via == "embedded" else binaries.installed
         with local.server(find(choice.version), choice.settings, journal, sessions=sessions) as server:
             yield server
+
+    def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
+        """Raise TooBig where the disk that the server's files would be on has less room; the user's own is theirs."""
+        if choice.via != "url":
+            _local.check_space(_local.temporary_root(_local.unprivileged()), needed_bytes)
 
     def diagnose(self) -> Iterator[Diagnosis]:
         """Yield what is here and what is missing; starts nothing."""
