@@ -60,6 +60,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         finalize=_harmless,
     )
     words = ("ms", "seconds", "doubted", "ratio", "share", "count", "size", "plural", "short", "enough", "closed")

@@ -397,7 +397,7 @@ def unmeasured() -> Recording:
         [
             phase("forward", 10, 13, acted=(11, 12)),
             statement(1, "alter table orders add column status text", 11, 12, wal_bytes=None, rewrites=None),
-            lock("orders", 11, None, None, by=None),
+            lock("orders", 11, None, None, mode="ShareUpdateExclusiveLock", stops=(), by=None),
             Remarked(at_ns=at(10), source="locks", says="the observer may not read pg_locks", weakens=True),
         ],
         environment=replace(ENVIRONMENT, load_average=None, settings={}),

@@ -1,0 +1,70 @@
+"""The page in headless Chromium: no error on its console, no request, nothing wider than the window."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.reports.conftest import judged
+
+pytestmark = pytest.mark.slow
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--log-level=0",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    if BROWSER is None:
+        pytest.skip("no Chromium on PATH: apt-get install chromium")
+    return BROWSER
+
+
+def run(browser: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    profile = f"--user-data-dir={folder / 'profile'}"
+    return subprocess.run(
+        [browser, *FLAGS, profile, *arguments], capture_output=True, text=True, timeout=120, check=True
+    )
+
+
+@pytest.mark.parametrize("name", ["harmful", "nasty", "clean", "unmeasured", "failed"])
+def test_the_console_is_silent_and_nothing_is_asked_for(browser: str, tmp_path: Path, name: str) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(judged(name).rendered("html"), encoding="utf-8")
+    log = tmp_path / "net.json"
+    done = run(browser, tmp_path, f"--log-net-log={log}", "--dump-dom", page.as_uri())
+    assert "CONSOLE" not in done.stderr, re.findall(r".*CONSOLE.*", done.stderr)
+    assert "</html>" in done.stdout
+    hosts = set(re.findall(r'"url":"(https?|wss?)://([^/"]+)', log.read_text(encoding="utf-8", errors="replace")))
+    assert not {host for _, host in hosts if "google" not in host}, "the browser's own calls go to its maker"
+
+
+@pytest.mark.parametrize("width", [390, 820, 1400])
+def test_a_page_is_no_wider_than_its_window(browser: str, tmp_path: Path, width: int) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(judged("harmful").rendered("html"), encoding="utf-8")
+    frame = (
+        f"<iframe id=f src=report.html width={width} height=3000 style='border:0'></iframe>"
+        "<script>f.onload = () => document.title = f.contentDocument.documentElement.scrollWidth</script>"
+    )
+    (tmp_path / "frame.html").write_text(frame, encoding="utf-8")
+    done = run(browser, tmp_path, "--allow-file-access-from-files", "--dump-dom", (tmp_path / "frame.html").as_uri())
+    found = re.search(r"<title>(\d+)</title>", done.stdout)
+    assert found, done.stdout[:400]
+    assert int(found[1]) <= width

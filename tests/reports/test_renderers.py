@@ -1,0 +1,188 @@
+"""Every renderer, on every recording by hand."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from rehearse import registry
+from rehearse.reports.md import MOST
+from rehearse.reports.terminal import print_report
+from rehearse.testing.examples import NASTY
+from tests.reports.conftest import Judged, judged
+
+FORMS = registry.names("renderer")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_says_the_verdict_and_writes_the_same_twice(example: Judged, form: str) -> None:
+    text = example.rendered(form)
+    assert text == example.rendered(form)
+    assert text.endswith("\n")
+    assert (
+        example.verdict.status in text
+        or example.verdict.status.upper() in text
+        or "COULD NOT TELL" in text
+        or (form in ("sarif", "junit"))
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_form_lets_a_control_character_through(nasty: Judged, form: str) -> None:
+    text = nasty.rendered(form)
+    assert not {"\x00", "\x07", "\x1b", "\u202e"} & set(text) or form == "json"
+
+
+def test_a_report_in_markdown_fits_a_comment(example: Judged) -> None:
+    assert len(example.rendered("md")) < MOST
+
+
+def test_markdown_holds_no_raw_markup_of_others(nasty: Judged) -> None:
+    outside = [part for n, part in enumerate(nasty.rendered("md").split("```")) if n % 2 == 0]
+    assert all("<script>" not in part.replace("\\<", "") for part in outside[:1])
+    assert "@everyone" not in outside[0]
+
+
+# --- JUnit
+
+
+def test_junit_has_one_case_a_check_and_counts_them(example: Judged) -> None:
+    root = ET.fromstring(example.rendered("junit"))
+    cases = root.findall(".//testcase")
+    assert len(cases) == len(example.verdict.answers) == int(root.attrib["tests"])
+    assert len(root.findall(".//failure")) == int(root.attrib["failures"])
+    assert len(root.findall(".//error")) == int(root.attrib["errors"])
+
+
+def test_an_unknown_check_is_an_error_for_ci_and_not_a_skip() -> None:
+    root = ET.fromstring(judged("unmeasured").rendered("junit"))
+    assert int(root.attrib["errors"]) > 0
+    assert not root.findall(".//skipped")
+
+
+def test_a_failure_says_what_and_the_remedy(harmful: Judged) -> None:
+    root = ET.fromstring(harmful.rendered("junit"))
+    failure = root.find(".//testcase[@name='L001 closed to reads']/failure")
+    assert failure is not None
+    assert "orders was closed to reads" in failure.attrib["message"]
+    assert "remedy:" in (failure.text or "")
+
+
+# --- SARIF
+
+
+def test_sarif_points_to_the_line_of_the_migration(harmful: Judged) -> None:
+    run = json.loads(harmful.rendered("sarif"))["runs"][0]
+    result = next(one for one in run["results"] if one["ruleId"] == "L001")
+    place = result["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "shop/status_not_null.up.sql"}, "region": {"startLine": 3}}
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "L001"
+
+
+def test_sarif_says_that_an_unknown_run_did_not_succeed() -> None:
+    run = json.loads(judged("unmeasured").rendered("sarif"))["runs"][0]
+    assert run["invocations"][0]["executionSuccessful"] is False
+    assert run["invocations"][0]["toolExecutionNotifications"]
+
+
+# --- the runbook
+
+
+def test_a_runbook_says_steps_when_to_stop_and_how_to_go_back(harmful: Judged) -> None:
+    text = harmful.rendered("plan")
+    assert "Do not run this as it is" in text
+    assert text.index("## Forward") < text.index("## When to stop") < text.index("## How to go back")
+    assert "closes orders to reads and writes for 1.24 s" in text
+    assert "119,000 values are lost" in text
+
+
+def test_a_runbook_does_not_claim_a_way_back_that_was_not_rehearsed() -> None:
+    text = judged("failed").rendered("plan")
+    assert "Not rehearsed: nothing is known of it." in text
+    assert "the backup is the way back" in text
+
+
+# --- the terminal
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_a_report_in_a_terminal_is_no_wider_than_it(example: Judged, width: int) -> None:
+    console = Console(width=width, record=True, file=None, quiet=False, color_system=None)
+    with console.capture() as captured:
+        print_report(console, example.recording, example.verdict)
+    assert all(len(line) <= width for line in captured.get().splitlines() if line.isascii())
+
+
+def test_a_terminal_shows_richs_markup_as_text(nasty: Judged) -> None:
+    assert "[bold]markup[/bold]" in nasty.rendered("terminal")
+
+
+# --- HTML
+
+
+class Tags(HTMLParser):
+    """Collects the tags, and every attribute that could make a request."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.asks: list[tuple[str, str]] = []
+        self.events: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "srcset", "data", "action", "poster"):
+                self.asks.append((tag, value or ""))
+            if name.startswith("on") or name == "style":
+                self.events.append(name)
+            if name == "id":
+                self.ids.append(value or "")
+
+
+def test_a_page_holds_no_script_and_asks_for_nothing(example: Judged) -> None:
+    page = Tags(example.rendered("html"))
+    assert not {"script", "img", "iframe", "object", "embed", "base", "form"} & set(page.tags)
+    assert all(target.startswith("#") or target == "data:," for _, target in page.asks)
+    assert not page.events
+
+
+def test_a_page_forbids_what_it_does_not_do(example: Judged) -> None:
+    text = example.rendered("html")
+    assert "default-src 'none'" in text
+    assert "unsafe" not in text.split("</head>")[0]
+
+
+def test_every_link_leads_to_a_place_on_the_page(harmful: Judged) -> None:
+    page = Tags(harmful.rendered("html"))
+    assert len(page.ids) == len(set(page.ids))
+    assert {target[1:] for _, target in page.asks if target.startswith("#")} <= set(page.ids)
+
+
+def test_a_page_shows_nasty_texts_and_runs_none(nasty: Judged) -> None:
+    text = nasty.rendered("html")
+    assert "<script" not in text
+    assert "onerror=alert(1)&gt;" in text
+    assert "{{ 7 * 7 }}" in text
+    assert all(ord(one) >= 32 or one in "\n\t" for one in text)
+    assert len(NASTY) <= text.count("&lt;script&gt;")
+
+
+def test_a_page_has_its_pictures_with_words_for_those_who_cannot_see_them(harmful: Judged) -> None:
+    text = harmful.rendered("html")
+    assert text.count('role="img"') == 3
+    assert text.count("<desc ") == 3
+    assert "forward: orders closed to reads for 1.54 s" in text
+
+
+def test_a_page_says_not_measured_and_never_zero_for_it() -> None:
+    text = judged("unmeasured").rendered("html")
+    assert text.count("not measured") > 8
+    assert "no table was closed" not in text.lower()

@@ -1,0 +1,45 @@
+"""The verdict in one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rehearse.judging import judge
+from rehearse.model import Budget
+from rehearse.reports._document import document
+from rehearse.testing.examples import harmful as harmful_recording
+from tests.reports.conftest import Judged, judged
+
+
+def sentence(example: Judged) -> str:
+    return document(example.recording, example.verdict).verdict.says
+
+
+def test_a_pass_says_how_long_how_closed_and_how_slow() -> None:
+    says = sentence(judged("clean"))
+    assert "forward took 20 ms" in says
+    assert "no table was closed for longer than 20 ms (budget 500 ms)" in says
+    assert "p99 was 1.0 × the baseline's" in says
+
+
+def test_a_failure_says_the_gravest_first_and_how_many_more(harmful: Judged) -> None:
+    says = sentence(harmful)
+    assert says.startswith("3 writes to orders were acknowledged and are not there, on the way forward; ")
+    assert says.endswith("more findings below.")
+
+
+def test_a_closed_table_is_told_with_time_budget_and_statement() -> None:
+    recording = harmful_recording()
+    scenario = replace(recording.scenario, budget=Budget(blocked=500_000_000, lost_writes=None, fidelity=None))
+    recording = replace(recording, scenario=scenario, comparisons=())
+    says = document(recording, judge(recording)).verdict.says
+    assert says.startswith("orders was closed to reads and writes for 1.54 s (budget 500 ms) by statement 2")
+
+
+def test_a_migration_that_stops_is_told_in_the_servers_words() -> None:
+    says = sentence(judged("failed"))
+    assert says.startswith('forward fails: up.sql:7: null value in column "status"')
+
+
+def test_an_unknown_says_what_was_not_measured_and_why() -> None:
+    assert "was not measured: the observer may not read pg_locks" in sentence(judged("unmeasured"))
