@@ -193,7 +193,7 @@ def sample(url: str, table: TableFacts, columns: Sequence[str], *, limit: int, s
     )
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT set_config('synchronize_seqscans', 'off', false), setseed(0.5)")
-        rows = connection.execute(query).fetchall()
+        rows = sorted(connection.execute(query).fetchall(), key=repr)  # an update moves a row, and changes no draw
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in columns]
 
 
