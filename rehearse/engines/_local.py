@@ -51,12 +51,14 @@ def unprivileged() -> User | None:
         return None
     wanted = os.environ.get("REHEARSE_USER")
     for name in (wanted,) if wanted else _CANDIDATES:
-        with suppress(KeyError):
+        with suppress(KeyError, OSError, subprocess.SubprocessError):  # a container may map no user but root
             found = pwd.getpwnam(name)
-            return User(found.pw_name, found.pw_uid, found.pw_gid)
+            user = User(found.pw_name, found.pw_uid, found.pw_gid)
+            run(["/bin/sh", "-c", ":"], user)
+            return user
     raise Missing(
-        f"a database server refuses to run as root, and there is no user {wanted or ' or '.join(_CANDIDATES)} here; "
-        "name one in REHEARSE_USER, or run rehearse as an ordinary user"
+        "a database server refuses to run as root, and root cannot become "
+        f"{wanted or ' or '.join(_CANDIDATES)} here; name another user in REHEARSE_USER, or run rehearse as one"
     )
 
 
@@ -195,6 +197,8 @@ def fits_sockets(folder: Path) -> bool:
 
 def has_locale(name: str) -> bool:
     """Say whether the C library knows a locale."""
+    if not shutil.which("locale"):
+        return False
     known = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
     return name.lower().replace("-", "") in (one.lower().replace("-", "") for one in known)
 

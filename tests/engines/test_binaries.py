@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,13 @@ def test_one_version_does_not_stand_for_another() -> None:
     assert not binaries._matches("18.6", "1")
     assert binaries._matches("18.6", "18")
     assert binaries._matches("18.6", "18.6")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a server as someone else")
+def test_root_says_whom_it_cannot_become(monkeypatch) -> None:
+    monkeypatch.setenv("REHEARSE_USER", "no-such-user")
+    with pytest.raises(Missing, match="no-such-user"):
+        _local.unprivileged()
 
 
 def test_too_little_room_is_said_with_figures(tmp_path: Path) -> None:
