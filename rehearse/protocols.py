@@ -41,8 +41,15 @@ class Role(StrEnum):
 class TableData(Protocol):
     """Rows of one table, in chunks; each chunk is an Arrow record batch whose columns bear the table's names."""
 
-    table: str
-    rows: int
+    @property
+    def table(self) -> str:
+        """The table's name, with its schema where that is not the default one."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        ...
 
     def chunks(self) -> Iterable[pyarrow.RecordBatch]:
         """Yield the rows in order; the same bytes at every call."""

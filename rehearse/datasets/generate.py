@@ -75,7 +75,7 @@ def _row_bytes(profile: Profile, name: str) -> int:
     return round((_ROW_BYTES + 8 + widths) * 1.25)  # 1.25: what indexes beside the key take
 
 
-def _width(shape: sh.Shape) -> int:
+def _width(shape: sh.Shape) -> int:  # noqa: PLR0911 - one answer a shape
     match shape:
         case sh.Parent():
             return 8 + 10

@@ -90,7 +90,9 @@ def _sorted(stream: int, shape: Parent, rows: Ints, count: int, parent_count: in
 def _starts(stream: int, spread: float, count: int, parent_count: int) -> tuple[Ints, int]:
     """Return where the groups of one period start (with its end), in rows as fixed-point numbers."""
     period = min(_PERIOD, parent_count)
-    sizes = 1.0 + spread * (2.0 * randomness.uniform(stream, np.arange(period, dtype=np.int64)) - 1.0)
+    deviations = 2.0 * randomness.uniform(stream, np.arange(period, dtype=np.int64)) - 1.0
+    deviations[1::2] = -deviations[: period // 2 * 2 : 2]  # so that the groups never run far ahead of their mean
+    sizes = 1.0 + spread * deviations
     ends = np.concatenate([[0.0], np.cumsum(sizes)])
     whole = -(-count * period << _FIXED) // parent_count if parent_count else 1
     return np.ceil(ends / ends[-1] * whole).astype(np.int64), period

@@ -19,15 +19,90 @@ from rehearse.datasets.randomness import Ints
 
 _CITIES = 4096
 _SENTENCES = 8192
-_PRODUCTS = (
-    "Backpack Basket Bench Blanket Bottle Bowl Box Brush Candle Carafe Chair Clock Coat Cup Curtain Cushion Desk Drill "
-    "Duvet Fan Frame Glove Grill Hammer Hat Headphones Hook Jacket Jug Kettle Keyboard Knife Ladder Lamp Mat Mirror Mug "
-    "Notebook Oven Pan Pen Pillow Plate Planter Pot Rack Rug Scarf Shelf Shoe Sofa Speaker Spoon Stool Table Tent Toaster "
-    "Torch Towel Tray Umbrella Vase Wallet Watch"
-).split()
-_MATERIALS = (
-    "Wooden Steel Cotton Granite Linen Bamboo Leather Ceramic Glass Copper Wool Rubber Oak Cork Felt Silk".split()
-)
+_PRODUCTS = [
+    "Backpack",
+    "Basket",
+    "Bench",
+    "Blanket",
+    "Bottle",
+    "Bowl",
+    "Box",
+    "Brush",
+    "Candle",
+    "Carafe",
+    "Chair",
+    "Clock",
+    "Coat",
+    "Cup",
+    "Curtain",
+    "Cushion",
+    "Desk",
+    "Drill",
+    "Duvet",
+    "Fan",
+    "Frame",
+    "Glove",
+    "Grill",
+    "Hammer",
+    "Hat",
+    "Headphones",
+    "Hook",
+    "Jacket",
+    "Jug",
+    "Kettle",
+    "Keyboard",
+    "Knife",
+    "Ladder",
+    "Lamp",
+    "Mat",
+    "Mirror",
+    "Mug",
+    "Notebook",
+    "Oven",
+    "Pan",
+    "Pen",
+    "Pillow",
+    "Plate",
+    "Planter",
+    "Pot",
+    "Rack",
+    "Rug",
+    "Scarf",
+    "Shelf",
+    "Shoe",
+    "Sofa",
+    "Speaker",
+    "Spoon",
+    "Stool",
+    "Table",
+    "Tent",
+    "Toaster",
+    "Torch",
+    "Towel",
+    "Tray",
+    "Umbrella",
+    "Vase",
+    "Wallet",
+    "Watch",
+]
+_MATERIALS = [
+    "Wooden",
+    "Steel",
+    "Cotton",
+    "Granite",
+    "Linen",
+    "Bamboo",
+    "Leather",
+    "Ceramic",
+    "Glass",
+    "Copper",
+    "Wool",
+    "Rubber",
+    "Oak",
+    "Cork",
+    "Felt",
+    "Silk",
+]
 _DOMAINS = {"gmail.com": 45, "yahoo.com": 14, "hotmail.com": 12, "outlook.com": 9, "icloud.com": 8}
 
 

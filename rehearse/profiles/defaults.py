@@ -82,7 +82,7 @@ def _by_type(kind: Type, name: str, *, unique: bool) -> Shape:  # noqa: PLR0911 
             digits = 9 if kind.precision is None else kind.precision - kind.scale
             return Number(low=1 if digits > 0 else 0, high=min(10_000.0, 10.0 ** max(digits, 0) - 1), median=None)
         case "text":
-            vocabulary = next((word for pattern, word in _VOCABULARIES if re.search(pattern, name, re.I)), "word")
+            vocabulary: Word = next((word for pattern, word in _VOCABULARIES if re.search(pattern, name, re.I)), "word")
             return Text(of=vocabulary, unique=unique)
         case "bool":
             return Bool()

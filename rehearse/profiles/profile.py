@@ -47,11 +47,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The statistical shape of a database. History ends at `now`, so that a seed gives the same bytes on any day."""
+    """The statistical shape of a database. History ends at `now`, so that a seed gives the same bytes on any day.
+
+    `schema` is the SQL file of the tables that it describes, relative to the profile's own file.
+    """
 
     name: str
     about: str = ""
-    now: Moment = datetime(2026, 7, 1)  # noqa: DTZ001 - a moment in UTC, as TOML's plain date-times are read
+    schema: str | None = None
+    now: Moment = datetime(2026, 7, 1)  # in UTC
     years: Annotated[float, Field(gt=0)] = 3.0  # how much history there is, where a column does not say
     tables: Mapping[str, Table] = field(default_factory=dict)
     file: Path | None = None

@@ -126,7 +126,7 @@ def _names(kind: type) -> list[str]:
 def _complaint(error: ErrorDetails) -> str:
     place = [str(step) for step in error["loc"]]
     branches = {"list", "dict", "datetime", "date", *SHAPES}
-    key = ".".join(step for at, step in enumerate(place) if not (at >= 4 and step in branches or "[" in step))
+    key = ".".join(step for at, step in enumerate(place) if not ((at >= 4 and step in branches) or "[" in step))
     if error["type"] == "missing":
         return f"{key}: this key is needed"
     if error["type"] == "literal_error":

@@ -7,6 +7,7 @@ of records; the others are joined to it by Arrow, and the joined column's data b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -133,7 +134,7 @@ def _fixed_bytes(values: pa.Array, kind: Type) -> Bytes:  # noqa: PLR0911 - one 
         case "numeric":
             return _numeric(values)
         case "bool":
-            return pc.fill_null(values, False).cast(pa.uint8()).to_numpy(zero_copy_only=False).reshape(-1, 1)  # noqa: FBT003
+            return _big(pc.fill_null(values, False).cast(pa.uint8()).to_numpy(zero_copy_only=False), 1)  # noqa: FBT003
         case "float":
             big = _buffer(values, np.dtype(f"f{kind.bits // 8}")).astype(f">f{kind.bits // 8}")
             return big.view(np.uint8).reshape(len(values), -1)
@@ -170,7 +171,7 @@ def _numeric(values: pa.Array) -> Bytes:
     return cells
 
 
-def _buffer(values: pa.Array, kind: np.dtype[np.void] | np.dtype[np.int64]) -> NDArray[np.int64]:
+def _buffer(values: pa.Array, kind: np.dtype[Any]) -> NDArray[np.int64]:
     """Return the data buffer of a column of fixed width; what stands at a null is without meaning."""
     found: NDArray[np.int64] = np.frombuffer(values.buffers()[1], kind, len(values), values.offset * kind.itemsize)
     return found

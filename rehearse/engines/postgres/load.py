@@ -19,14 +19,13 @@ import psycopg
 from psycopg import sql
 
 from rehearse.engines.postgres.binary import HEADER, TRAILER, Encoder, can_send
-from rehearse.engines.postgres.structure import structure
+from rehearse.engines.postgres.structure import Connects, structure
 from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
 from rehearse.events import Journal, TableLoaded
 from rehearse.profiles import Column, TableStructure
 from rehearse.protocols import TableData
 
 if TYPE_CHECKING:
-    from rehearse.engines.postgres.database import PostgresDatabase
     from rehearse.engines.postgres.roles import Connection
 
 __all__ = ["load", "structure"]
@@ -96,7 +95,7 @@ class _Target:
     partitioned: bool
 
 
-def load(database: PostgresDatabase, tables: Iterable[TableData], journal: Journal) -> None:
+def load(database: Connects, tables: Iterable[TableData], journal: Journal) -> None:
     """Fill tables, parents first, in the fastest sound order; what stood in them before is replaced.
 
     Writes a TableLoaded for each. What the server refuses is a ServerFailed that names the table.
@@ -115,7 +114,7 @@ def load(database: PostgresDatabase, tables: Iterable[TableData], journal: Journ
     _each(lambda target: _report(database, target, journal), targets)
 
 
-def _targets(connection: Connection, database: PostgresDatabase, tables: Sequence[TableData]) -> list[_Target]:
+def _targets(connection: Connection, database: Connects, tables: Sequence[TableData]) -> list[_Target]:
     known = structure(database).tables
     for one in tables:
         if one.table not in known:
@@ -139,16 +138,16 @@ def _target(connection: Connection, rows: TableData, known: TableStructure) -> _
     )
 
 
-def _fill_bare(database: PostgresDatabase, targets: Sequence[_Target]) -> None:
+def _fill_bare(database: Connects, targets: Sequence[_Target]) -> None:
     largest_first = sorted(targets, key=lambda target: -target.rows.rows)
     indexes = [name for names in _each(lambda target: _copy_bare(database, target), largest_first) for name in names]
     _each(lambda name: _reindex(database, name), indexes)
     with database.connect() as connection:
         keys = connection.execute(_FOREIGN_KEYS, [[target.oid for target in targets]]).fetchall()
-    _each(lambda key: _prove(database, *key), keys)
+    _each(lambda key: _prove(database, key), keys)
 
 
-def _copy_bare(database: PostgresDatabase, target: _Target) -> list[str]:
+def _copy_bare(database: Connects, target: _Target) -> list[str]:
     """Fill a table in one transaction, without its indexes and triggers; return the indexes to build."""
     with _connected(database) as connection, _refusals(target), connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
@@ -207,7 +206,7 @@ def _unstage(connection: Connection, target: _Target, columns: dict[str, Column]
     connection.execute(sql.SQL(insert).format(target.name, names, values))
 
 
-def _reindex(database: PostgresDatabase, name: str) -> None:
+def _reindex(database: Connects, name: str) -> None:
     with _connected(database) as connection:
         try:
             connection.execute(sql.SQL("REINDEX INDEX {}").format(sql.SQL(name)))
@@ -215,10 +214,9 @@ def _reindex(database: PostgresDatabase, name: str) -> None:
             raise ServerFailed(f"index {name} does not hold for the generated rows: {_words(error)}") from error
 
 
-def _prove(
-    database: PostgresDatabase, key: str, child: str, parent: str, columns: list[str], theirs: list[str]
-) -> None:
+def _prove(database: Connects, key: tuple[str, str, str, list[str], list[str]]) -> None:
     """Raise a ServerFailed where a row points at no parent."""
+    constraint, child, parent, columns, theirs = key
     pairs = [
         (sql.Identifier("c", mine), sql.Identifier("p", other)) for mine, other in zip(columns, theirs, strict=True)
     ]
@@ -231,12 +229,12 @@ def _prove(
         found = connection.execute(sql.SQL(query).format(wanted, equal, sql.Identifier(theirs[0]), given)).fetchone()
     if found:
         raise ServerFailed(
-            f"{child}: {', '.join(columns)} = {', '.join(map(str, found))} is not in {parent} ({key}); "
+            f"{child}: {', '.join(columns)} = {', '.join(map(str, found))} is not in {parent} ({constraint}); "
             "give the column kind = 'parent' in the profile"
         )
 
 
-def _settle(database: PostgresDatabase, target: _Target) -> None:
+def _settle(database: Connects, target: _Target) -> None:
     """Set the table's sequences past its greatest numbers, and leave statistics and visibility as after a vacuum."""
     with _connected(database) as connection:
         for sequence, column in connection.execute(_SEQUENCES, {"table": target.oid}).fetchall():
@@ -246,14 +244,14 @@ def _settle(database: PostgresDatabase, target: _Target) -> None:
         connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(target.name))
 
 
-def _refresh(database: PostgresDatabase) -> None:
+def _refresh(database: Connects) -> None:
     with _connected(database) as connection:
         for (view,) in connection.execute(_VIEWS).fetchall():
             connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.SQL(view)))
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.SQL(view)))
 
 
-def _report(database: PostgresDatabase, target: _Target, journal: Journal) -> None:
+def _report(database: Connects, target: _Target, journal: Journal) -> None:
     with database.connect() as connection:
         found = connection.execute(_SIZE, {"table": target.oid}).fetchone()
     assert found is not None
@@ -262,7 +260,7 @@ def _report(database: PostgresDatabase, target: _Target, journal: Journal) -> No
     )
 
 
-def _connected(database: PostgresDatabase) -> Connection:
+def _connected(database: Connects) -> Connection:
     """Connect for bulk work: much memory for one sort or hash, no wait for the disk at commit."""
     settings = ("maintenance_work_mem=256MB", "work_mem=128MB", "synchronous_commit=off", "search_path=public")
     return database.connect(options=" ".join(f"-c {one}" for one in settings))

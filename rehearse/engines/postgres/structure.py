@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rehearse.profiles import Column, ForeignKey, Structure, TableStructure, Type
 
 if TYPE_CHECKING:
-    from rehearse.engines.postgres.database import PostgresDatabase
+    from rehearse.engines.postgres.roles import Connection
+
+
+class Connects(Protocol):
+    """A database as loading sees it: one that can be connected to as its owner, in autocommit."""
+
+    def connect(self, **options: Any) -> Connection:
+        """Connect; `options` are libpq's and psycopg's."""
+        ...
+
 
 OURS = """
     n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -89,10 +98,10 @@ _KINDS: Mapping[str, dict[str, Any]] = {
 }
 
 
-def structure(database: PostgresDatabase) -> Structure:
+def structure(database: Connects) -> Structure:
     """Return every table of the database that takes rows of its own."""
     with database.connect() as connection:
-        names = {oid: name for oid, name in connection.execute(_TABLES)}
+        names = dict(connection.execute(_TABLES).fetchall())
         wanted = {"tables": list(names)}
         labels = dict(connection.execute(_LABELS).fetchall())
         columns = _by_table(connection.execute(_COLUMNS, wanted))
@@ -136,35 +145,26 @@ def _foreign_keys(
 
 
 def _column(row: Any, labels: Mapping[int, list[str]]) -> Column:
-    _, name, declared, type_name, modifier, group, oid, nullable, has_default, identity, computed, serial, *element = (
-        row
-    )
-    inner = None
-    if element[0] is not None:
-        inner = _type(element[0], declared.removesuffix("[]"), modifier, element[1], element[2], labels)
+    _, name, declared, server_name, modifier, group, oid, *flags, element_name, element_group, element_oid = row
+    nullable, has_default, identity, computed, serial = flags
+    found = _type(server_name, declared, modifier, labels.get(oid, []) if group == "e" else None)
+    if element_name is not None:
+        inner_labels = labels.get(element_oid, []) if element_group == "e" else None
+        inner = _type(element_name, declared.removesuffix("[]"), modifier, inner_labels)
+        found = Type(kind="array", declared=declared, element=inner)
     return Column(
         name=name,
-        type=_type(type_name, declared, modifier, group, oid, labels, inner),
+        type=found,
         nullable=nullable,
         has_default=has_default,
-        numbered=identity or bool(serial),
+        numbered=bool(identity or serial),
         computed=computed,
     )
 
 
-def _type(
-    name: str,
-    declared: str,
-    modifier: int,
-    group: str,
-    oid: int,
-    labels: Mapping[int, list[str]],
-    element: Type | None = None,
-) -> Type:
-    if element is not None:
-        return Type(kind="array", declared=declared, element=element)
-    if group == "e":
-        return Type(kind="enum", declared=declared, labels=tuple(labels.get(oid, ())))
+def _type(name: str, declared: str, modifier: int, labels: list[str] | None) -> Type:
+    if labels is not None:
+        return Type(kind="enum", declared=declared, labels=tuple(labels))
     known = dict(_KINDS.get(name, {"kind": "other"}))
     if name in ("varchar", "bpchar") and modifier > 4:
         known["length"] = modifier - 4

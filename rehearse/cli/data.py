@@ -1,0 +1,220 @@
+"""`rehearse data PROFILE`: a dataset from a profile, into a database or into Parquet files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pyarrow
+    from rich.progress import Progress, TaskID
+
+    from rehearse.events import Event
+    from rehearse.profiles import Profile, Structure
+    from rehearse.protocols import TableData
+
+
+@click.command("data")
+@click.argument("profile")
+@click.option("--scale", type=float, default=1.0, show_default=True, help="Share of the profile's rows.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same bytes.")
+@click.option("--into", metavar="URL", help="Fill the empty tables of this PostgreSQL database.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write Parquet files here.")
+@click.option("--schema", type=click.Path(path_type=Path, exists=True), help="The tables' SQL, for --out.")
+@click.option("--tables", metavar="T=ROWS,…", default="", help="Rows of single tables: orders=5M,events=0.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+def command(  # noqa: PLR0917
+    profile: str,
+    scale: float,
+    seed: int,
+    into: str | None,
+    out: Path | None,
+    schema: Path | None,
+    tables: str,
+    as_json: bool,  # noqa: FBT001 - click's flag
+) -> None:
+    """Make a dataset from a profile: a name in data_profiles/, or a path."""
+    from rehearse import datasets  # noqa: PLC0415
+    from rehearse.reading import profile as profiles  # noqa: PLC0415
+
+    if (into is None) == (out is None):
+        raise click.UsageError("name one of --into URL and --out DIR")
+    if scale < 0:
+        raise click.UsageError(f"--scale {scale}: write a share of the profile's rows, for example 0.05")
+    described = profiles.find(profile)
+    structure = _live(into).structure() if into else _made(described, schema)
+    opened = datasets.open_tables(described, structure, scale=scale, seed=seed, rows=_rows(tables))
+    started = time.monotonic()
+    with _counted(opened, quiet=as_json) as counted:
+        sizes = _live(into).load(counted) if into else _write(counted, out)
+    _tell(opened, sizes, time.monotonic() - started, as_json=as_json)
+
+
+def _rows(text: str) -> dict[str, object]:
+    from rehearse import units  # noqa: PLC0415
+
+    rows: dict[str, object] = {}
+    for one in filter(None, text.split(",")):
+        table, _, count = one.partition("=")
+        try:
+            rows[table.strip()] = units.rows(count)
+        except ValueError as error:
+            raise click.UsageError(f"--tables {one}: {error}") from None
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A database of the user's, of which only empty tables are filled."""
+
+    url: str
+
+    def connect(self, **options: Any) -> Any:
+        import psycopg  # noqa: PLC0415
+
+        from rehearse.errors import Missing  # noqa: PLC0415
+
+        try:
+            return psycopg.connect(self.url, autocommit=True, **options)
+        except psycopg.OperationalError as error:
+            raise Missing(f"--into: no connection to that database: {error}") from None
+
+    def structure(self) -> Structure:
+        from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
+
+        return structure(self)
+
+    def load(self, tables: Sequence[TableData]) -> dict[str, int]:
+        from rehearse.engines.postgres.load import load  # noqa: PLC0415
+
+        self._refuse_rows(tables)
+        sizes = _Sizes()
+        load(self, tables, sizes)
+        return sizes.found
+
+    def _refuse_rows(self, tables: Sequence[TableData]) -> None:
+        from psycopg import sql  # noqa: PLC0415
+
+        from rehearse.errors import NotDisposable  # noqa: PLC0415
+
+        with self.connect() as connection:
+            for table in tables:
+                name = sql.Identifier(*(table.table.split(".") if "." in table.table else ("public", table.table)))
+                if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(name)).fetchone() is not None:
+                    raise NotDisposable(
+                        f"--into: table {table.table} holds rows, and only empty tables are filled; "
+                        "name another database, or empty the table yourself"
+                    )
+
+
+def _live(url: str) -> _Given:
+    return _Given(url)
+
+
+class _Sizes:
+    """A journal that keeps the sizes of the tables."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, int] = {}
+
+    def write(self, event: Event, /) -> None:
+        from rehearse.events import TableLoaded  # noqa: PLC0415
+
+        if isinstance(event, TableLoaded):
+            self.found[event.table] = event.size_bytes
+
+    def write_frame(self, kind: type[Event], frame: Any, /) -> None:
+        """Take no dense facts: loading writes none."""
+
+
+def _made(profile: Profile, schema: Path | None) -> Structure:
+    """Return the structure that a schema file makes, on a server of our own that is gone afterwards."""
+    from rehearse.engines.postgres import ENGINE  # noqa: PLC0415
+    from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
+    from rehearse.errors import ScenarioMistake  # noqa: PLC0415
+    from rehearse.model import EngineChoice  # noqa: PLC0415
+
+    if schema is None and profile.schema and profile.file:
+        schema = profile.file.parent / profile.schema
+    if schema is None or not schema.is_file():
+        raise ScenarioMistake(
+            f"{profile.file}: schema: the types of the columns are not known; "
+            "name the SQL file that makes the tables: --schema FILE"
+        )
+    with ENGINE.start(EngineChoice(), _Sizes()) as server:
+        database = server.create("data")
+        database.run_file(schema)
+        return structure(database)
+
+
+def _write(tables: Sequence[TableData], folder: Path | None) -> dict[str, int]:
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    assert folder is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = {}
+    for table in tables:
+        path, writer = folder / f"{table.table}.parquet", None
+        try:
+            for chunk in table.chunks():
+                writer = writer or pq.ParquetWriter(path, chunk.schema, compression="zstd")
+                writer.write_batch(chunk)
+        finally:
+            if writer:
+                writer.close()
+        sizes[table.table] = path.stat().st_size if writer else 0
+    return sizes
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A table whose chunks move a progress bar."""
+
+    inner: TableData
+    progress: Progress
+    task: TaskID
+
+    @property
+    def table(self) -> str:
+        return self.inner.table
+
+    @property
+    def rows(self) -> int:
+        return self.inner.rows
+
+    def chunks(self) -> Iterable[pyarrow.RecordBatch]:
+        for chunk in self.inner.chunks():
+            yield chunk
+            self.progress.advance(self.task, len(chunk))
+
+
+@contextmanager
+def _counted(tables: Sequence[TableData], *, quiet: bool) -> Iterator[Sequence[TableData]]:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+        width = max((len(one.table) for one in tables), default=0)
+        tasks = [progress.add_task(one.table.ljust(width), total=one.rows) for one in tables]
+        yield [_Counted(one, progress, task) for one, task in zip(tables, tasks, strict=True)]
+
+
+def _tell(tables: Sequence[TableData], sizes: dict[str, int], took_s: float, *, as_json: bool) -> None:
+    from rehearse.units import human_count, human_size  # noqa: PLC0415
+
+    if as_json:
+        made = {one.table: {"rows": one.rows, "bytes": sizes.get(one.table)} for one in tables}
+        click.echo(json.dumps({"tables": made, "took_s": round(took_s, 3)}, indent=2))
+        return
+    width = max((len(one.table) for one in tables), default=0)
+    for one in tables:
+        click.echo(f"{one.table:<{width}}  {human_count(one.rows):>13} rows  {human_size(sizes.get(one.table)):>10}")
+    click.echo(f"{human_count(sum(one.rows for one in tables))} rows in {took_s:.1f} s")
