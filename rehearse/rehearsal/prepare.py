@@ -77,6 +77,8 @@ def _load_files(scenario: Scenario, database: Database) -> None:
 
 def _generate(scenario: Scenario, database: Database, journal: Journal, progress: Progress) -> None:
     assert scenario.data.profile is not None
+    if not isinstance(database, datasets.Described):
+        raise ScenarioMistake(f"{scenario.name}: this engine cannot be filled from a profile; use data.load or dump")
     profile = profiles.find(scenario.data.profile, scenario.folder)
     tables = datasets.open_tables(
         profile,
