@@ -33,7 +33,8 @@ def check_room(scenario: Scenario, engine: Engine) -> None:
 def _estimated_bytes(scenario: Scenario) -> int:
     if scenario.data.profile:
         profile = profiles.find(scenario.data.profile, scenario.folder)
-        return datasets.estimated_bytes(profile, scenario.data.scale, rows=scenario.data.tables)
+        size: int = datasets.estimated_bytes(profile, scenario.data.scale, rows=scenario.data.tables)
+        return size
     files = [*(scenario.data.load or ()), *([scenario.data.dump] if scenario.data.dump else [])]
     sizes = [path.stat().st_size for path in (scenario.folder / name for name in files) if path.is_file()]
     return _UNPACKED * sum(sizes)
