@@ -63,7 +63,7 @@ def _content(pairing: Pairing, side: images.Table) -> Iterator[sql.Composable]:
 def readings(
     connection: Connection[Any], pairing: Pairing, texts: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], frozenset[str]]:
-    """Return how each written (column, text) reads as a cell, in the older and in the newer type; empty: it cannot be."""
+    """Return how each written (column, text) reads as a cell, in the older and in the newer type; empty: it cannot."""
     by_column: dict[str, set[str]] = {}
     for name, text in texts:
         by_column.setdefault(name, set()).add(text)

@@ -224,21 +224,16 @@ def key_hash(table: Table, key: tuple[str, ...]) -> sql.Composed:
 def common(one: Column, other: Column) -> tuple[sql.Composed, sql.Composed]:
     """Return SQL for both columns' values as texts that are equal only if the values are.
 
-    The same type: exactly equal, scale and blanks included. Another type: equal by value, so that a change of type
-    alone changes nothing.
+    The same type: exactly equal, scale included (but for the blanks of a char, which mean nothing). Another type: equal
+    by value, so that a change of type alone changes nothing.
     """
-    if one.type == other.type:
-        form = "{}::text" if one.base != "bpchar" else "convert_from(bpcharsend({}), getdatabaseencoding())"
-    else:
-        form = _by_value(one.base, other.base)
+    form = value_form(one, other)
     return sql.SQL(form).format(one.identifier), sql.SQL(form).format(other.identifier)
 
 
 def value_form(one: Column, other: Column) -> str:
     """Return the format of `common`, for values that stand elsewhere than in a column."""
-    if one.type == other.type:
-        return "({})::text" if one.base != "bpchar" else "convert_from(bpcharsend({}), getdatabaseencoding())"
-    return _by_value(one.base, other.base)
+    return "({})::text" if one.type == other.type else _by_value(one.base, other.base)
 
 
 def _by_value(one: str, other: str) -> str:

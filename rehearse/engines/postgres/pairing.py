@@ -12,7 +12,7 @@ from rehearse.model import TableState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """A table before and after. `key` and `columns` are there on both sides; columns are in the order of their names."""
+    """A table before and after. `key` and `columns` are there on both sides; columns in the order of their names."""
 
     older: images.Table
     newer: images.Table
@@ -25,7 +25,7 @@ class Pairing:
         return self.older, self.newer
 
     def number(self, side: images.Table) -> sql.Composed:
-        """Return SQL for the 64-bit number of a row: its integer key, or a hash of its key (of the row, without one)."""
+        """Return SQL for the 64-bit number of a row: its integer key, or a hash of its key (else of the row)."""
         if len(self.key) == 1 and all(one.columns[self.key[0]].base in images.INTEGERS for one in self.sides):
             return sql.SQL("{}::int8").format(sql.Identifier(self.key[0]))
         return self._hash(side, self.key or self.columns, sql.SQL("0"))

@@ -81,7 +81,7 @@ def difference(older: Numbers, newer: Numbers) -> Rows:
 
 
 def multiset(older: Numbers, newer: Numbers) -> tuple[int, int]:
-    """Return how many rows are only in the older and only in the newer of two streams of hashes, counted with repeats."""
+    """Return how many rows are only in the older and only in the newer of two streams, counted with repeats."""
     old, old_counts = np.unique(older[0], return_counts=True)
     new, new_counts = np.unique(newer[0], return_counts=True)
     shared, at_old, at_new = np.intersect1d(old, new, assume_unique=True, return_indices=True)

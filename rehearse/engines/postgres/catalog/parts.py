@@ -1,4 +1,4 @@
-"""Parts of tables: constraints, indexes, triggers, policies, rules. A made-up name is none: such go by what they are."""
+"""Parts of tables: constraints, indexes, triggers, policies, rules. Made-up names are left out."""
 
 from __future__ import annotations
 

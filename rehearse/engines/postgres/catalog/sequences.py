@@ -17,7 +17,8 @@ select n.nspname, c.relname, s.seqincrement, s.seqcycle, t.nspname, t.relname, t
     'table ' || $table_name,
     t.indexed, jsonb_build_object(
     'type', format_type(s.seqtypid, null), 'start', s.seqstart::text, 'increment', s.seqincrement::text,
-    'min', s.seqmin::text, 'max', s.seqmax::text, 'cache', s.seqcache::text, 'cycle', case when s.seqcycle then 'yes' end,
+    'min', s.seqmin::text, 'max', s.seqmax::text, 'cache', s.seqcache::text,
+    'cycle', case when s.seqcycle then 'yes' end,
     'owner column', $table_name || '.' || t.attname,
     'identity', case when t.deptype = 'i' then 'yes' end,
     'persistence', case c.relpersistence when 'u' then 'unlogged' end,

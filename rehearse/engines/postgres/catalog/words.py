@@ -23,12 +23,14 @@ def name(column: str, *, schema: str = "n.nspname") -> str:
 
 def relation(alias: str = "c") -> str:
     """Return SQL for a relation in words, for example "table orders"."""
-    return f"""(case {alias}.relkind when 'v' then 'view ' when 'm' then 'materialized view ' when 'f' then 'foreign table '
+    return f"""(case {alias}.relkind when 'v' then 'view ' when 'm' then 'materialized view '
+        when 'f' then 'foreign table '
         when 'c' then 'type ' when 'S' then 'sequence ' else 'table ' end || {name(alias + ".relname")})"""
 
 
 _PRIVILEGES = Template("""(select coalesce(string_agg(x.who || ': ' || x.what, '; ' order by x.who), '') from (
-    select case e.grantee when $owner then '(owner)' when 0 then '(everyone)' else pg_get_userbyid(e.grantee) end as who,
+    select case e.grantee when $owner then '(owner)' when 0 then '(everyone)' 
+            else pg_get_userbyid(e.grantee) end as who,
         string_agg(distinct e.privilege_type || case when e.is_grantable then '*' else '' end, ', ') as what
     from aclexplode($acl) e group by 1) x)""")
 
