@@ -17,6 +17,7 @@ from rehearse.rehearsal.watching import watching
 from rehearse.workload.driver import Driver
 
 Act = Callable[[Journal], None]
+Stopped = MigrationFailed | NoWayBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +57,22 @@ def baseline(stage: Stage) -> None:
     stage.journal.write(PhaseRan(at_ns=began, name="baseline", acted_ns=None, finished_ns=None, ended_ns=ended))
 
 
-def perform(stage: Stage, name: str, act: Act) -> str | None:
-    """Run a phase in which the migration acts under traffic; return its error, in the server's words, or None."""
+def perform(stage: Stage, name: str, act: Act) -> Stopped | None:
+    """Run a phase in which the migration acts under traffic; return what stopped it, or None."""
     heard = _Overhearing(stage.journal)
     with _watched(stage, heard) as watch, _traffic(stage, name, watch):
         began = time.monotonic_ns()
         _wait(stage.workload.lead)
         acted = time.monotonic_ns()
-        error = _outcome(act, heard)
+        stopped = _outcome(act, heard)
         finished = time.monotonic_ns()
         _wait(stage.workload.settle)
         ended = time.monotonic_ns()
+    error = str(stopped) or type(stopped).__name__ if stopped else None
     stage.journal.write(
         PhaseRan(at_ns=began, name=name, acted_ns=acted, finished_ns=finished, ended_ns=ended, error=error)
     )
-    return error
+    return stopped
 
 
 @contextmanager
@@ -122,11 +124,11 @@ def _statements(heard: _Overhearing, watch: Watch) -> list[StatementRan]:
     return heard.statements
 
 
-def _outcome(act: Act, journal: Journal) -> str | None:
+def _outcome(act: Act, journal: Journal) -> Stopped | None:
     try:
         act(journal)
     except (MigrationFailed, NoWayBack) as fact:
-        return str(fact) or type(fact).__name__
+        return fact
     return None
 
 

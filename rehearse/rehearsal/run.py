@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rehearse import registry
 from rehearse.events import RowWritten, TableLoaded
 from rehearse.model import Comparison, Recording, Scenario, Snapshot
-from rehearse.protocols import Comparable, Database, Forkable, Migration, Role, Server
+from rehearse.protocols import Comparable, Database, Forkable, Migration, NoWayBack, Role, Server
 from rehearse.recording.environment import environment
 from rehearse.recording.journal import ListingJournal
 from rehearse.rehearsal.phase import Stage, baseline, perform, staged
@@ -83,14 +83,15 @@ class _Rehearsal:
         """Run baseline, forward, back and again as far as they get, and compare after each."""
         url = stage.database.url(Role.MIGRATION)
         baseline(stage)
-        failed = perform(stage, "forward", lambda journal: self.migration.forward(url, journal))
+        stopped = perform(stage, "forward", lambda journal: self.migration.forward(url, journal))
         self._compare(stage.database, "start", "forward")
-        if failed or self.scenario.migration.back is False:
+        if stopped or self.scenario.migration.back is False:
             return
         self._copy(stage.database, "forward")
-        failed = perform(stage, "back", lambda journal: self.migration.back(url, journal))
-        self._compare(stage.database, "start", "back")
-        if failed:
+        stopped = perform(stage, "back", lambda journal: self.migration.back(url, journal))
+        if not isinstance(stopped, NoWayBack):
+            self._compare(stage.database, "start", "back")
+        if stopped:
             return
         perform(stage, "again", lambda journal: self.migration.forward(url, journal))
         self._compare(stage.database, "forward", "again")
