@@ -96,6 +96,15 @@ def test_a_lock_that_was_never_granted_was_given_up_when_its_statement_failed() 
     assert (taken.at_ns, taken.granted_ns, taken.released_ns) == (ns(11), None, ns(111))
 
 
+def test_a_lock_that_waited_and_was_granted_and_released_between_two_looks_was_held() -> None:
+    waiting = lock(granted=False, asked=11)
+
+    (taken,) = fold([look(5), look(15, waiting), look(110, waiting), look(115)], [statement(1, ALTER, 10.9, 111)])
+
+    assert taken.granted_ns == pytest.approx(ns((109.8 + 111) / 2))
+    assert taken.released_ns == ns(111)
+
+
 def test_a_failing_statement_releases_what_its_transaction_held() -> None:
     statements = [
         statement(1, "BEGIN", 10, 10.1, 1),

@@ -195,10 +195,16 @@ def _ending(asking: StatementRan | None, statements: Sequence[StatementRan]) -> 
 
 
 def _granted(hold: Hold, asking: StatementRan | None) -> tuple[int | None, int]:
-    if hold.held_ns is None:
+    """Return when the lock was granted, and how wide the doubt is.
+
+    One that was seen to wait and then was gone, while its statement succeeded, was granted between two looks.
+    """
+    succeeded = asking is not None and asking.code is None and asking.error is None
+    high = hold.held_ns if hold.held_ns is not None else hold.gone_ns if succeeded else None
+    if high is None:
         return None, 0
     low = _latest(hold.absent_ns, None if asking is None else asking.at_ns)
-    high = hold.held_ns if asking is None else min(hold.held_ns, asking.ended_ns)
+    high = high if asking is None else min(high, asking.ended_ns)
     if low is None:
         return high, 0
     return (low + high) // 2, max(0, high - low)

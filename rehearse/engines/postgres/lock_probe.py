@@ -22,7 +22,6 @@ from rehearse.units import NS_PER_MS, NS_PER_S, human_duration
 
 EVERY_NS = 5 * NS_PER_MS
 _RARELY_NS = 1 * NS_PER_S
-_SHARE, _SHARE_CONNECTED = 0.035, 0.07  # of one core's time
 _LATE_NS = 50 * NS_PER_MS
 _RETRY_NS = 250 * NS_PER_MS
 _ROLES = "SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (string_to_array($1, ','))"
@@ -41,15 +40,14 @@ class Watched:
     url: str
     migration: str
     application: str
-    is_local: bool = False  # the server's processes are this machine's
+    postmaster: int | None = None  # the server's first process, where it is on this machine
 
 
 class LockProbe:
     """Looks at pg_locks, every 5 ms while a look is cheap and more rarely where it is not.
 
-    A look takes about 0.2 ms of the server's CPU. That may be 3.5 % of one core, and 7 % while the migration is
-    connected, so the interval grows with the number of locks. What was seen of the migration's locks is in `holds`: it
-    becomes facts only together with the statements' times.
+    A look takes about 0.2 ms of the server's CPU, more where there are many locks; see `cost.allowed`. What was seen of
+    the migration's locks is in `holds`: it becomes facts only together with the statements' times.
     """
 
     def __init__(self, watched: Watched, *, every_ns: int = EVERY_NS) -> None:
@@ -70,7 +68,7 @@ class LockProbe:
         self._files: dict[int, str] = {}
         self._times, self._wal = array("q"), array("q")
         self._gap = _Gaps()
-        self._cost = Cost(None)
+        self._cost = Cost(None, None)
 
     @property
     def holds(self) -> list[Hold]:
@@ -92,7 +90,9 @@ class LockProbe:
             events = [*self._gap.looked(began, self.every_ns), *self._note(wire, seen)]
         except (ConnectionLost, Refused) as error:
             return self._missed(error, began)
-        self.every_ns = min(_RARELY_NS, max(self._least_ns, self._cost.interval_ns(seen.took_ns, _share(seen))))
+        self.every_ns = min(
+            _RARELY_NS, max(self._least_ns, self._cost.interval_ns(seen.took_ns, connected=bool(seen.sessions)))
+        )
         return [*events, *self._cost.samples(began)]
 
     def close(self) -> Iterable[Event]:
@@ -130,7 +130,7 @@ class LockProbe:
             self._files = _files(wire)
             for _ in range(3):  # a new backend's first looks are slow: it reads catalogs
                 look(wire, self.clock, self._ids[self._watched.migration], self._database, self._version)
-            self._cost = Cost(wire.pid if self._watched.is_local else None)
+            self._cost = Cost(wire.pid, self._watched.postmaster)
             self._wire = wire
         return self._wire
 
@@ -180,10 +180,6 @@ class LockProbe:
     def _table_of(self, relation: int) -> str | None:
         where = self._relations.get(relation)
         return None if where is None else where.table
-
-
-def _share(seen: Look) -> float:
-    return _SHARE_CONNECTED if seen.sessions else _SHARE
 
 
 class _Gaps:

@@ -43,8 +43,7 @@ class PostgresWatch:
         self._database = database.name
         self._migration = _user(database.url(Role.MIGRATION))
         application = _user(database.url(Role.APPLICATION))
-        is_local = database.server.pid is not None
-        self._locks = LockProbe(Watched(url, self._migration, application, is_local))
+        self._locks = LockProbe(Watched(url, self._migration, application, database.server.pid))
         self._locks.connect()
         self._log = ServerLog(log) if log is not None and log.suffix == ".json" and log.exists() else None
         self.probes: Sequence[Probe] = (self._locks, SampleProbe(url, database.server.pid))

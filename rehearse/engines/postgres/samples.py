@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import psutil
 
+from rehearse.engines.postgres.cost import children
 from rehearse.engines.postgres.wire import ConnectionLost, Refused, Wire
 from rehearse.events import Event, Remarked, Sampled
 from rehearse.units import NS_PER_MS, NS_PER_S
@@ -79,20 +79,11 @@ def server_cpu(postmaster: psutil.Process) -> Iterator[float]:
     """
     try:
         times = postmaster.cpu_times()
-        children = _children(postmaster)
+        pids = children(postmaster.pid)  # for psutil reads every process of the machine
+        backends = list(filter(None, map(_process, pids))) if pids else postmaster.children()
     except psutil.Error:
         return
-    yield times.user + times.system + times.children_user + times.children_system + sum(map(_seconds, children))
-
-
-def _children(postmaster: psutil.Process) -> Iterable[psutil.Process]:
-    """Return the postmaster's children: from Linux's list of them, for psutil reads every process of the machine."""
-    pid = postmaster.pid
-    try:
-        pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return postmaster.children()
-    return filter(None, (_process(int(child)) for child in pids))
+    yield times.user + times.system + times.children_user + times.children_system + sum(map(_seconds, backends))
 
 
 def _seconds(process: psutil.Process) -> float:
