@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import queue
+import resource
 import select
 import selectors
 import signal
@@ -306,9 +307,10 @@ class Traffic:
         if was_ready and not session.ready:  # it lost its connection while idle
             self._idle.remove(session)
         if session.ready and not was_ready:
-            self._restless.discard(session)
-            self._poller.watch(session.fileno())
-            self._by_descriptor[session.fileno()] = session
+            if session in self._restless:  # a new connection, maybe
+                self._restless.discard(session)
+                self._poller.watch(session.fileno())
+                self._by_descriptor[session.fileno()] = session
             self._idle.append(session)
         elif session.restless:
             self._restless.add(session)
@@ -360,6 +362,8 @@ class Traffic:
 def main() -> None:
     """Read the plan, then run one phase after the other until the standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what an interrupt means
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a session is a descriptor, and 1,024 is the usual limit
     descriptor = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not stand among the frames
     inbox, out = Inbox(sys.stdin.fileno()), Out(descriptor)

@@ -132,8 +132,8 @@ def main() -> None:
         print(f"{urlsplit(database.url(Role.OWNER)).hostname or 'socket'}, PostgreSQL {server.version}")
         told("500 calls/s, 1 process", driven(database, mix, 500, given.seconds, 1))
         told("2,000 calls/s, 1 process", driven(database, mix, 2000, given.seconds, 1))
-        told("as many as go, 1 process", driven(database, mix, 50_000, given.seconds, 1))
-        told("as many as go, 2 processes", driven(database, mix, 50_000, given.seconds, 2))
+        told("as many as go, 1 process", driven(database, mix, 12_000, given.seconds, 1))
+        told("as many as go, 2 processes", driven(database, mix, 12_000, given.seconds, 2))
         bench = next((one for one in _pgbenches(server) if one.exists()), None)
         if bench is None:
             print("pgbench: not found; Debian's package postgresql has it")
