@@ -18,6 +18,8 @@ from rehearse.protocols import Database, Role, TableData, Watch
 if TYPE_CHECKING:
     import pandas
 
+    from rehearse.profiles import Structure
+
     from rehearse.engines.postgres.server import PostgresServer
 
 _COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
@@ -65,9 +67,9 @@ class PostgresDatabase:
         self.refuse_unless_ours()
         load(self, tables, journal)
 
-    def structure(self) -> Any:
+    def structure(self) -> Structure:
         """Return the tables as a generator of rows must know them."""
-        from rehearse.engines.postgres.load import structure  # noqa: PLC0415
+        from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
 
         return structure(self)
 
