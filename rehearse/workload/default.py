@@ -14,9 +14,11 @@ def calls(survey: Survey) -> list[CallChoice]:
     """Return reads (80 %) and updates (20 %) by key, each table's share as the square root of its rows.
 
     The root keeps small tables in sight beside one that is a thousand times larger. An update sets a column that no
-    constraint or unique index reads to a value which the column holds in another row.
+    constraint or unique index reads to a value which the column holds in another row. Without any such table: SELECT 1.
     """
-    tables = sorted((one for one in survey.tables.values() if one.key and one.rows > 0), key=_rows)[-_TABLES:]
+    tables = sorted(_usable(survey), key=_rows)[-_TABLES:]
+    if not tables:
+        return [CallChoice(name="ping", sql="SELECT 1")]
     whole = sum(sqrt(one.rows) for one in tables)
     updatable = sum(sqrt(one.rows) for one in tables if one.plain)
     found = []
@@ -29,14 +31,20 @@ def calls(survey: Survey) -> list[CallChoice]:
 
 def note(survey: Survey) -> str:
     """Say what the default does, and which tables it leaves out."""
-    used = sum(1 for one in survey.tables.values() if one.key and one.rows > 0)
-    left = sorted(one.table for one in survey.tables.values() if not (one.key and one.rows > 0))
+    used = len(_usable(survey))
+    left = sorted(set(survey.tables) - {one.table for one in _usable(survey)})
+    if not used:
+        return "the scenario names no calls and no table has both a key and rows: the only traffic is SELECT 1"
     text = (
         "the scenario names no calls, so a workload was derived from the schema: reads (80 %) and updates (20 %) of "
         f"single rows by key on {min(used, _TABLES)} tables, weighted by the square root of their rows; no inserts, "
         "no deletes"
     )
     return text + (f"; without traffic (no key or no rows): {', '.join(left)}" if left else "")
+
+
+def _usable(survey: Survey) -> list[TableFacts]:
+    return [one for one in survey.tables.values() if one.key and one.rows > 0]
 
 
 def _rows(table: TableFacts) -> int:
