@@ -10,6 +10,7 @@ import pytest
 from rehearse.engines import _local
 from rehearse.engines.postgres import ENGINE, binaries
 from rehearse.errors import Missing, TooBig
+from rehearse.model import EngineChoice
 from rehearse.protocols import Diagnosable
 
 
@@ -61,6 +62,15 @@ def test_root_says_whom_it_cannot_become(monkeypatch) -> None:
     monkeypatch.setenv("REHEARSE_USER", "no-such-user")
     with pytest.raises(Missing, match="no-such-user"):
         _local.unprivileged()
+
+
+@pytest.mark.parametrize(
+    ("choice", "needed"), [(EngineChoice(), 1 << 60), (EngineChoice(settings={"shared_buffers": "900TB"}), 1)]
+)
+def test_what_the_machine_cannot_hold_is_said_before_the_start(choice: EngineChoice, needed: int) -> None:
+    with pytest.raises(TooBig):
+        ENGINE.check_room(choice, needed)
+    ENGINE.check_room(EngineChoice(via="url"), needed)
 
 
 def test_too_little_room_is_said_with_figures(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rehearse.engines import _local
-from rehearse.engines.postgres import binaries, diagnosis, local, named
+from rehearse.engines.postgres import binaries, configuration, diagnosis, local, named
 from rehearse.engines.postgres.server import PostgresServer
 from rehearse.errors import ScenarioMistake
 from rehearse.events import Journal
@@ -40,6 +40,12 @@ class PostgresEngine:
         """Raise TooBig where the disk that the server's files would be on has less room; the user's own is theirs."""
         if choice.via != "url":
             _local.check_space(_local.temporary_root(_local.unprivileged()), needed_bytes)
+
+    def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
+        """Raise TooBig where the disk, or the memory for the server's buffers, does not suffice here."""
+        if choice.via != "url":  # the user's server is on another machine, or is the user's to know
+            _local.check_space(_local.temporary_root(_local.unprivileged()), needed_bytes)
+            _local.check_memory(configuration.memory_bytes(choice.settings))
 
     def diagnose(self) -> Iterator[Diagnosis]:
         """Yield what is here and what is missing; starts nothing."""

@@ -10,6 +10,7 @@ from rehearse.engines import _local
 from rehearse.engines.postgres.binaries import Installation
 from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.model import Setting
+from rehearse.units import size_bytes
 
 FILE = "rehearse.conf"
 CONNECTIONS = 300
@@ -48,6 +49,15 @@ _IGNORED = re.compile(
     r"log_(directory|filename|rotation_age|rotation_size|lock_waits)|password_encryption"
 )
 _NAMED = re.compile(r'parameter "([^"]+)"')
+
+
+def memory_bytes(settings: Mapping[str, Setting]) -> int:
+    """Return what the server's buffers take; a number without a unit counts pages of 8 kB."""
+    wanted = str(settings.get("shared_buffers", _DEFAULTS["shared_buffers"])).strip()
+    try:
+        return int(wanted) * 8192 if wanted.isdigit() else size_bytes(wanted)
+    except ValueError:
+        return 0  # the server says itself what is wrong with it
 
 
 def ignored(settings: Mapping[str, Setting]) -> list[str]:

@@ -18,9 +18,8 @@ from rehearse.protocols import Database, Role, TableData, Watch
 if TYPE_CHECKING:
     import pandas
 
-    from rehearse.profiles import Structure
-
     from rehearse.engines.postgres.server import PostgresServer
+    from rehearse.profiles import Structure
 
 _COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
 
