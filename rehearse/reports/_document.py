@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rehearse.events import PhaseRan, Remarked, Sampled, StageRan, TableLoaded
@@ -54,17 +55,26 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def rerun(scenario: Scenario) -> str:
     """Return the command line that rehearses this again, with the same rows and the same traffic."""
-    words = ["rehearse", "run", str(scenario.file or f"{scenario.name}.toml"), "--seed", str(scenario.seed)]
+    words = ["rehearse", "run", path(scenario) or f"{scenario.name}.toml", "--seed", str(scenario.seed)]
     if scenario.data.profile:
         words += ["--scale", f"{scenario.data.scale:g}"]
     return shlex.join(words)
+
+
+def path(scenario: Scenario) -> str | None:
+    """Return the path of the scenario's file, relative where it lies below the working folder."""
+    if scenario.file is None:
+        return None
+    file = scenario.file.absolute()
+    here = Path.cwd()
+    return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()
 
 
 def _scenario(recording: Recording) -> ScenarioAsked:
     scenario = recording.scenario
     return ScenarioAsked(
         name=scenario.name,
-        file=str(scenario.file) if scenario.file else None,
+        file=path(scenario),
         why=scenario.why,
         engine=scenario.engine.name,
         engine_version=recording.environment.engine_version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from markupsafe import Markup
@@ -25,6 +25,7 @@ LATENCY = 130.0
 CALLS = 64.0
 MARKS = 16.0
 FEET = 30.0
+_ENOUGH = 25
 BARS = 400  # bars of a lane in a phase; shorter ones are left out beyond that
 
 
@@ -233,8 +234,8 @@ def _calls(panels: Sequence[Panel], top: float) -> Iterator[Markup]:
     drawn = list(_series(panels))
     bottom = top + CALLS
     yield text(LEFT - 8, top + 2, "calls due", anchor="end", kind="label strong")
-    rates = [_rate(series, n) for _, series in drawn for n in range(len(series.ok))]
-    most = max(rates, default=0.0)
+    drawn = [(panel, _coarser(series)) for panel, series in drawn]
+    most = max((_rate(series, n) for _, series in drawn for n in range(len(series.ok))), default=0.0)
     if not most:
         return
     yield text(LEFT - 8, top + 18, f"{most:,.0f}/s", anchor="end", kind="tick")
@@ -242,6 +243,22 @@ def _calls(panels: Sequence[Panel], top: float) -> Iterator[Markup]:
     for panel, series in drawn:
         yield _answered(panel, series, top + 8, bottom, most)
         yield from _marks(panel, series, bottom + 2)
+
+
+def _coarser(series: Series) -> Series:
+    """Return windows of at least 25 calls, so that chance arrivals do not hide the rate."""
+    calls = sum(series.ok) + sum(series.failed) + sum(series.missed)
+    together = max(1, min(round(_ENOUGH * len(series.ok) / max(calls, 1)), len(series.ok) // 8))
+    places = range(0, len(series.ok), together)
+    sums = [[sum(counts[n : n + together]) for n in places] for counts in (series.ok, series.failed, series.missed)]
+    return replace(
+        series,
+        window_ms=series.window_ms * together,
+        at_s=series.at_s[::together],
+        ok=sums[0],
+        failed=sums[1],
+        missed=sums[2],
+    )
 
 
 def _rate(series: Series, n: int) -> float:

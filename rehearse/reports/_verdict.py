@@ -133,6 +133,7 @@ def _closed(recording: Recording, worst: FindingSeen, phases: Sequence[Phase]) -
     kinds = _words.enough([kind for kind in ("reads", "writes") if any(one.stops == kind for one in over)])
     longest = max(over, key=lambda one: one.longest_ms)
     by = f" by statement {longest.statement}" if longest.statement is not None else ""
+    by += f" of {worst.phase}" if by else f" in {worst.phase}"
     return (
         f"{worst.where} was closed to {kinds} for {_words.ms(longest.longest_ms)} "
         f"(budget {_words.ms(allowed / 1e6)}){by}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -16,10 +17,12 @@ from rehearse.model import Recording, Verdict
 from rehearse.reports import _charts, _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import plain
-from rehearse.reports._shape import Difference, FindingSeen, Report
+from rehearse.reports._shape import Difference, FindingSeen, Lock, Report
 from rehearse.reports._timeline import timeline
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_FILTERS = ("count", "plural", "short", "enough", "closed", "answers")
+_FIGURES = ("ms", "seconds", "doubted", "ratio", "share", "size")
 STATEMENTS = 200  # of each phase; the longest
 SQL = 4_000
 FINDINGS = 60  # of each check
@@ -63,14 +66,27 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_harmless,
     )
-    words = ("ms", "seconds", "doubted", "ratio", "share", "count", "size", "plural", "short", "enough", "closed")
-    environment.filters.update({name: getattr(_words, name) for name in (*words, "slow", "ended", "answers")})
+    environment.filters.update({name: getattr(_words, name) for name in _FILTERS})
+    environment.filters.update({name: _unbroken(getattr(_words, name)) for name in _FIGURES})
+    environment.filters["by_part"] = _by_part
     environment.globals.update(titles=_words.TITLES, symbols=_words.SYMBOLS)
     return environment
 
 
 def _harmless(value: Any) -> Any:
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _unbroken(words: Callable[..., str]) -> Callable[..., str]:
+    """Return a filter whose figures stay on one line with their units."""
+    return lambda *given: words(*given).replace(" ", "\u00a0")
+
+
+def _by_part(locks: list[Lock]) -> tuple[list[Lock], list[Lock]]:
+    """Return the locks on tables, and those on a part of a table that is listed itself."""
+    tables = {one.table for one in locks if one.index is None}
+    parts = [one for one in locks if one.index is not None and one.table in tables]
+    return [one for one in locks if one not in parts], parts
 
 
 def _groups(findings: list[FindingSeen]) -> list[list[FindingSeen]]:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from rehearse.model import Recording, Rule, Verdict
+from rehearse.model import MigrationChoice, Recording, Rule, Verdict
 from rehearse.reports._document import document
 from rehearse.reports._escape import plain
 from rehearse.reports._shape import FindingSeen, Report
@@ -26,11 +26,15 @@ class SarifRenderer:
     def __call__(self, recording: Recording, verdict: Verdict, /) -> str:
         """Return the text."""
         report = document(recording, verdict)
-        log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report, verdict)]}
+        log = {
+            "$schema": _SCHEMA,
+            "version": "2.1.0",
+            "runs": [_run(report, verdict, _named(recording.scenario.migration))],
+        }
         return json.dumps(log, ensure_ascii=False, indent=2) + "\n"
 
 
-def _run(report: Report, verdict: Verdict) -> dict[str, Any]:
+def _run(report: Report, verdict: Verdict, named: Sequence[str]) -> dict[str, Any]:
     rules = [answer.rule for answer in verdict.answers]
     driver = {"name": "rehearse", "version": report.environment.rehearse, "rules": [_rule(one) for one in rules]}
     notes = [
@@ -46,7 +50,7 @@ def _run(report: Report, verdict: Verdict) -> dict[str, Any]:
                 "toolExecutionNotifications": notes,
             }
         ],
-        "results": [_result(report, one, rules) for one in report.findings],
+        "results": [_result(report, one, rules, named) for one in report.findings],
     }
 
 
@@ -61,24 +65,39 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(report: Report, one: FindingSeen, rules: Sequence[Rule]) -> dict[str, Any]:
+def _result(report: Report, one: FindingSeen, rules: Sequence[Rule], named: Sequence[str]) -> dict[str, Any]:
     return {
         "ruleId": one.code,
         "ruleIndex": next(place for place, rule in enumerate(rules) if rule.code == one.code),
         "level": "error",
         "message": {"text": plain(f"{one.says}\n\nRemedy: {one.remedy}")},
-        "locations": [_location(report, one)],
+        "locations": [_location(report, one, named)],
         "partialFingerprints": {"rehearse/v1": plain(f"{one.code}/{one.phase}/{one.where}/{one.file}")},
         "properties": {"phase": one.phase, "measured": one.measured, "allowed": one.allowed},
     }
 
 
-def _location(report: Report, one: FindingSeen) -> dict[str, Any]:
+def _location(report: Report, one: FindingSeen, named: Sequence[str]) -> dict[str, Any]:
     scenario = PurePath(report.scenario.file or f"{report.scenario.name}.toml")
-    file, line = _place(one.file) if one.file else (None, 1)
-    uri = _uri(scenario.parent / file if file else scenario)
+    file, line = _place(one.file) if one.file else ("", 1)
+    uri = _uri(scenario.parent / _found(file, named) if file else scenario)
     physical: dict[str, Any] = {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}
     return {"physicalLocation": physical, "logicalLocations": [{"name": plain(one.where)}]}
+
+
+def _named(choice: MigrationChoice) -> list[str]:
+    """Return the files and folders that the scenario names for the change; SQL given in its place is none."""
+    texts = (one for way in (choice.forward, choice.back) if way for one in ([way] if isinstance(way, str) else way))
+    return [text for text in texts if "\n" not in text and ";" not in text]
+
+
+def _found(file: str, named: Sequence[str]) -> PurePath:
+    """Return a statement's file as the scenario names it: tools tell the name alone, or with its folder."""
+    for place in map(PurePath, named):
+        if place.name == PurePath(file).name:
+            return place
+    folders = [place for place in map(PurePath, named) if not place.suffix]
+    return folders[0] / PurePath(file).name if folders else PurePath(file)
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy
 import pandas
@@ -47,6 +48,7 @@ ZERO_NS = 4_000 * NS_PER_S  # second 0 of these recordings on the monotonic cloc
 MIGRATION = 4242  # the process id of the migration's backend
 APPLICATION = tuple(range(5001, 5009))
 PATIENCE_S = 10.0
+DOWN = "shop/status_not_null.down.sql"
 
 
 def at(seconds: float) -> int:
@@ -315,7 +317,7 @@ SHAPES = (
 
 
 def scenario(
-    name: str = "orders-status-not-null", *, budget: Budget | None = None, back: str | bool | None = "down.sql"
+    name: str = "orders-status-not-null", *, budget: Budget | None = None, back: str | Literal[False] | None = DOWN
 ) -> Scenario:
     """Return the scenario that the whole recordings share, with a budget of 500 ms for a closed table."""
     return Scenario(
@@ -324,7 +326,7 @@ def scenario(
         seed=812,
         data=Data(profile="shop", scale=0.05),
         engine=EngineChoice(version="18", settings={"shared_buffers": "256MB"}),
-        migration=MigrationChoice(schema="shop/schema.sql", forward="up.sql", back=back),  # type: ignore[arg-type]
+        migration=MigrationChoice(schema="shop/schema.sql", forward="shop/status_not_null.up.sql", back=back),
         workload=WorkloadChoice(
             sessions=len(APPLICATION),
             rate=200.0,

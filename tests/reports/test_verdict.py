@@ -33,7 +33,7 @@ def test_a_closed_table_is_told_with_time_budget_and_statement() -> None:
     scenario = replace(recording.scenario, budget=Budget(blocked=500_000_000, lost_writes=None, fidelity=None))
     recording = replace(recording, scenario=scenario, comparisons=())
     says = document(recording, judge(recording)).verdict.says
-    assert says.startswith("orders was closed to reads and writes for 1.54 s (budget 500 ms) by statement 2")
+    assert says.startswith("orders was closed to reads and writes for 1.54 s (budget 500 ms) by statement 2 of forward")
 
 
 def test_a_migration_that_stops_is_told_in_the_servers_words() -> None:
