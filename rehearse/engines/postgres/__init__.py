@@ -37,11 +37,6 @@ class PostgresEngine:
             yield server
 
     def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
-        """Raise TooBig where the disk that the server's files would be on has less room; the user's own is theirs."""
-        if choice.via != "url":
-            _local.check_space(_local.temporary_root(_local.unprivileged()), needed_bytes)
-
-    def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
         """Raise TooBig where the disk, or the memory for the server's buffers, does not suffice here."""
         if choice.via != "url":  # the user's server is on another machine, or is the user's to know
             _local.check_space(_local.temporary_root(_local.unprivileged()), needed_bytes)
