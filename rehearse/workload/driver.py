@@ -21,7 +21,6 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
-import rehearse
 from rehearse import registry
 from rehearse.errors import Mistake, ServerFailed
 from rehearse.events import CallEnded, Journal, Remarked, RowWritten
@@ -341,7 +340,7 @@ def _session_module(engine: str) -> str:
 
 def _start() -> _Worker:
     """Start a sending process; what it must know comes through its standard input, never by arguments."""
-    source = str(Path(rehearse.__file__).parent.parent)
+    source = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
     stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process; `_close` closes it
     process = subprocess.Popen(
