@@ -1,6 +1,15 @@
 """Where migration tools keep the way forward and the way back: in one file, or in files beside each other.
 
-Each layout gives Scripts: text, its place, and whether it runs in a transaction where the file itself says so.
+| tool | files | not in a transaction |
+|---|---|---|
+| dbmate | `-- migrate:up`, `-- migrate:down` in one file | `transaction:false` behind them |
+| goose, sql-migrate | `-- +goose Up`, `-- +goose Down`; `-- +migrate Up` … | `+goose NO TRANSACTION`, `notransaction` |
+| golang-migrate | `1_x.up.sql`, `1_x.down.sql` | a file of one statement |
+| diesel | `x/up.sql`, `x/down.sql` | `run_in_transaction = false` in `x/metadata.toml` |
+| Flyway | `V1__x.sql`, `U1__x.sql` | `executeInTransaction=false`, and statements that cannot be in one |
+
+dbmate, golang-migrate and diesel send a file as one query. So where they open no transaction the server still runs
+several statements in one, and refuses CREATE INDEX CONCURRENTLY among them.
 """
 
 from __future__ import annotations
@@ -11,129 +20,176 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearse.errors import ScenarioMistake, near_miss
+from rehearse.errors import Mistake, ScenarioMistake, near_miss
+from rehearse.tools import _kinds
+from rehearse.tools._split import Statement, statements
 
-_SECTION = re.compile(r"^--\s*(?:migrate:|\+goose\s+|\+migrate\s+)(up|down)\b([^\n]*)$", re.IGNORECASE | re.MULTILINE)
-_NO_TRANSACTION = re.compile(
-    r"^--\s*(\+goose\s+NO\s+TRANSACTION|flyway:executeInTransaction\s*=\s*false|rehearse:no-transaction"
-    r"|disable-transaction)\b",
-    re.IGNORECASE | re.MULTILINE,
+_SECTION = re.compile(
+    r"^--[ \t]*(migrate:|\+goose[ \t]+|\+migrate[ \t]+)(up|down)\b([^\n]*)$", re.IGNORECASE | re.MULTILINE
 )
-_OFF = re.compile(r"transaction\s*[:=]\s*false|notransaction", re.IGNORECASE)
-_FLYWAY = re.compile(r"^([VU])([\d._]+)__(.+)\.sql$")
+_GOOSE_OFF = re.compile(r"^--[ \t]*\+goose[ \t]+NO[ \t]+TRANSACTION\b", re.IGNORECASE | re.MULTILINE)
+_FLYWAY_OFF = re.compile(r"^(?:--[ \t]*flyway:)?executeInTransaction[ \t]*=[ \t]*false\b", re.IGNORECASE | re.MULTILINE)
+_SECTION_OFF = re.compile(r"transaction[ \t]*:[ \t]*false|\bnotransaction\b", re.IGNORECASE)
+_FLYWAY = re.compile(r"([VU])(\d+(?:[._]\d+)*)__(.*)\.sql")
+_NUMBERED = re.compile(r"\d+_.*\.(?:up|down)\.sql", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """SQL text to run. `in_transaction` is None where the file does not say."""
+    """Statements to run. `transaction` is None where neither the file nor its layout says how.
 
-    text: str
+    Else it is "file" (BEGIN, all, COMMIT), "none" (each by itself) or "query" (as one query: the server's own
+    transaction around several statements, none around one).
+    """
+
+    statements: tuple[Statement, ...]
     name: str
-    first_line: int = 1
-    in_transaction: bool | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing but comments and blanks is in it."""
-        return not re.sub(r"--[^\n]*|/\*.*?\*/|[\s;]", "", self.text, flags=re.DOTALL)
+    transaction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """Scripts forward, and back (None: no way back is there, `looked` says where it was looked for)."""
+    """Scripts forward, and back. `back` is None where there is no way back: `looked` says where it was looked for."""
 
     forward: tuple[Script, ...]
     back: tuple[Script, ...] | None
     looked: str = ""
 
 
-def inline(text: str, key: str) -> Script | None:
-    """Return the text itself where it is SQL and not a file's name."""
-    is_sql = "\n" in text or text.rstrip().endswith(";") or not text.strip()
-    return Script(text, f"migration.{key}") if is_sql else None
+def read(name: str, key: str, folder: Path, where: str) -> Path | Script:
+    """Return the file or folder that a key names, or the script where it holds the SQL itself.
 
-
-def scripts(names: Sequence[str], key: str, folder: Path, where: str) -> tuple[Script, ...]:
-    """Return files or inline SQL as they stand, whole; a file that is not there is a mistake."""
-    found = []
-    for name in names:
-        text = inline(name, key)
-        found.append(text or whole(_existing(name, key, folder, where), up=key != "back"))
-    return tuple(found)
-
-
-def whole(path: Path, *, up: bool) -> Script:
-    """Return a file's script: its section where it has sections, else all of it."""
-    up_section, down_section, has_sections = sections(path)
-    chosen = up_section if up else down_section
-    if has_sections:
-        return chosen or Script("", path.name)
-    return _plain(path)
-
-
-def sections(path: Path) -> tuple[Script | None, Script | None, bool]:
-    """Return the up and the down section of a file in dbmate's, goose's or sql-migrate's layout."""
-    text = _read(path)
-    marks = list(_SECTION.finditer(text))
-    found: dict[str, Script] = {}
-    for number, mark in enumerate(marks):
-        end = marks[number + 1].start() if number + 1 < len(marks) else len(text)
-        off = _OFF.search(mark[2]) or _NO_TRANSACTION.search(text)
-        line = 1 + text.count("\n", 0, mark.end())
-        found[mark[1].lower()] = Script(text[mark.end() : end], path.name, line, False if off else None)
-    return found.get("up"), found.get("down"), bool(marks)
+    SQL is what names nothing there and has a line's end or ends in a semicolon, or has blanks and not .sql at its end.
+    """
+    path = folder / name
+    if "\n" not in name and _exists(path):
+        return path
+    text = name.strip()
+    if "\n" in name or text.endswith(";") or (re.search(r"\s", text) and not text.lower().endswith(".sql")):
+        return Script(tuple(statements(name, f"migration.{key}")), f"migration.{key}")
+    near = near_miss(path.name, [one.name for one in path.parent.iterdir()]) if path.parent.is_dir() else ""
+    raise ScenarioMistake(f"{where}: migration.{key}: there is no file {name!r}{near}")
 
 
 def file(path: Path) -> Ways:
     """Return both ways of one migration file, the way back from the same file or from the file beside it."""
-    up, down, has_sections = sections(path)
-    if has_sections:
-        back = (down,) if down and not down.is_empty else None
-        return Ways((up or Script("", path.name),), back, f"the down section of {path.name}")
+    found = _sections(path)
+    if found is not None:
+        forward = (found["up"],) if "up" in found else ()
+        if "down" in found and found["down"].statements:
+            return Ways(forward, (found["down"],))
+        place = found["down"].name if "down" in found else path.name
+        return Ways(forward, None, f"{place} has no statement in a down section")
+    forward = (_whole(path),)
     sibling = _sibling(path)
-    if sibling is None:
-        return Ways((_plain(path),), None, f"{path.name} has no down section and no file beside it undoes it")
-    if not sibling.exists():
-        return Ways((_plain(path),), None, f"{sibling.name} beside {path.name}")
-    undo = whole(sibling, up=False)
-    return Ways((_plain(path),), None if undo.is_empty else (undo,), f"{sibling.name}, which is empty")
+    if sibling is None or not sibling.is_file():
+        sought = f"no {sibling.name} stands beside it" if sibling else "no file beside it undoes it"
+        return Ways(forward, None, f"{path.name} has no down section and {sought}")
+    back = _whole(sibling)
+    return Ways(forward, (back,) if back.statements else None, f"{_label(sibling)} has no statement")
 
 
-def folder(path: Path, after: str | None, upto: str | None, where: str) -> Ways:
-    """Return the ways over all migrations of a folder after one version up to another, in the order of versions."""
-    everything = sorted(_migrations(path), key=lambda one: _version(one.name))
-    if not everything:
-        raise ScenarioMistake(f"{where}: migration.forward: {path} holds no migrations")
-    chosen = _between(everything, after, upto, where)
-    ways = [file(one) for one in chosen]
-    forward = tuple(script for one in ways for script in one.forward)
-    without = next((one for one in reversed(ways) if one.back is None), None)
-    if without:
+def down(path: Path) -> Script:
+    """Return the script of a file that is named as the way back: its down section where it has sections, else all."""
+    found = _sections(path)
+    if found is None:
+        return _whole(path)
+    return found.get("down", Script((), path.name))
+
+
+def versions(path: Path, where: str) -> list[Path]:
+    """Return the migrations of a folder in the order of their versions, each by the file of its way forward."""
+    found = sorted(_migrations(path), key=lambda one: (_version(_label(one)), _label(one)))
+    if not found:
+        raise ScenarioMistake(f"{where}: {path}: there are no migrations in this folder")
+    return found
+
+
+def index(everything: Sequence[Path], wanted: str, key: str, where: str) -> int:
+    """Return where a version, a file's name or the file itself stands among the versions."""
+    names = [_label(one) for one in everything]
+    for number, name in enumerate(names):
+        known = (name, name.removesuffix(".sql"), name.removesuffix(".up.sql"), name.removesuffix("/up.sql"))
+        if wanted in known or (_version(wanted) and _version(name) == _version(wanted)):
+            return number
+    raise ScenarioMistake(f"{where}: migration.{key} = {wanted!r}: no such version{near_miss(wanted, names)}")
+
+
+def over(migrations: Sequence[Path]) -> Ways:
+    """Return the ways over several migrations: back is theirs in reverse order, or none where one of them has none."""
+    return chained([file(one) for one in migrations])
+
+
+def is_golang(name: str) -> bool:
+    """Say whether a file is golang-migrate's, by its name: `1_x.up.sql` or `1_x.down.sql`."""
+    return _NUMBERED.fullmatch(name) is not None
+
+
+def chained(each: Sequence[Ways]) -> Ways:
+    """Return ways one after the other as one way."""
+    forward = tuple(script for one in each for script in one.forward)
+    without = next((one for one in reversed(each) if one.back is None), None)
+    if without is not None:
         return Ways(forward, None, without.looked)
-    return Ways(forward, tuple(script for one in reversed(ways) for script in one.back or ()))
+    return Ways(forward, tuple(script for one in reversed(each) for script in one.back or ()))
 
 
-def before(path: Path, after: str | None, where: str) -> tuple[Script, ...]:
-    """Return the scripts of a folder up to the version that the change starts from."""
-    if after is None:
-        return ()
-    everything = sorted(_migrations(path), key=lambda one: _version(one.name))
-    return tuple(script for one in _between(everything, None, after, where) for script in file(one).forward)
+def _sections(path: Path) -> dict[str, Script] | None:
+    """Return the "up" and "down" sections of a file in dbmate's, goose's or sql-migrate's layout; None in another."""
+    text = _text(path)
+    marks = list(_SECTION.finditer(text))
+    if not marks:
+        return None
+    found: dict[str, Script] = {}
+    for number, mark in enumerate(marks):
+        end = marks[number + 1].start() if number + 1 < len(marks) else len(text)
+        line = 1 + text.count("\n", 0, mark.end())
+        parts = tuple(statements(text[mark.end() : end], path.name, first_line=line))
+        found[mark[2].lower()] = Script(parts, path.name, _mode(mark, text))
+    return found
 
 
-def _plain(path: Path) -> Script:
-    text = _read(path)
-    off = _NO_TRANSACTION.search(text) or _settings_say_no(path)
-    return Script(text, path.name, 1, False if off else None)
+def _mode(mark: re.Match[str], text: str) -> str | None:
+    if _SECTION_OFF.search(mark[3]):
+        return "query" if mark[1].lower() == "migrate:" else "none"
+    return "none" if _GOOSE_OFF.search(text) else None
 
 
-def _settings_say_no(path: Path) -> bool:
-    """Say whether diesel's metadata.toml or Flyway's .conf beside the file keeps it out of a transaction."""
-    flyway = path.with_name(f"{path.name}.conf")
-    if flyway.exists() and re.search(r"executeInTransaction\s*=\s*false", _read(flyway)):
-        return True
-    diesel = path.with_name("metadata.toml")
-    return diesel.exists() and tomllib.loads(_read(diesel)).get("run_in_transaction") is False
+def _whole(path: Path) -> Script:
+    """Return all of a file in a layout that keeps one way in it."""
+    text = _text(path)
+    parts = tuple(statements(text, _label(path)))
+    if path.name in ("up.sql", "down.sql"):
+        return Script(parts, _label(path), _diesel(path))
+    if _FLYWAY.fullmatch(path.name):
+        return Script(parts, path.name, _flyway(path, text, parts))
+    return Script(parts, path.name, "query" if is_golang(path.name) else None)
+
+
+def _diesel(path: Path) -> str | None:
+    metadata = path.with_name("metadata.toml")
+    try:
+        is_off = metadata.is_file() and tomllib.loads(_text(metadata)).get("run_in_transaction") is False
+    except tomllib.TOMLDecodeError as error:
+        raise Mistake(f"{metadata}: {error}") from error
+    return "query" if is_off else None
+
+
+def _flyway(path: Path, text: str, parts: Sequence[Statement]) -> str | None:
+    """Return "none" where a marker, the file's .conf or a statement in it keeps Flyway from opening a transaction."""
+    settings = path.with_name(f"{path.name}.conf")
+    if _FLYWAY_OFF.search(text) or (settings.is_file() and _FLYWAY_OFF.search(_text(settings))):
+        return "none"
+    alone = next((one for one in parts if _kinds.stands_alone(one.sql)), None)
+    if alone is None:
+        return None
+    other = next((one for one in parts if not _kinds.wants_no_block(one.sql)), None)
+    if other is not None:
+        raise Mistake(
+            f"{alone.place}: Flyway refuses a file with this statement, which may not run in a transaction, beside "
+            f"others ({other.place}); give it a file of its own, or say -- flyway:executeInTransaction=false"
+        )
+    return "none"
 
 
 def _sibling(path: Path) -> Path | None:
@@ -142,60 +198,48 @@ def _sibling(path: Path) -> Path | None:
         return path.with_name(path.name.removesuffix(".up.sql") + ".down.sql")
     if path.name == "up.sql":
         return path.with_name("down.sql")
-    flyway = _FLYWAY.match(path.name)
+    flyway = _FLYWAY.fullmatch(path.name)
     if flyway and flyway[1] == "V":
-        return path.with_name(f"U{flyway[2]}__{flyway[3]}.sql")
+        same = [one for one in path.parent.glob("U*__*.sql") if _version(one.name) == _version(path.name)]
+        return same[0] if same else path.with_name(f"U{flyway[2]}__{flyway[3]}.sql")
     return None
 
 
 def _migrations(path: Path) -> Iterator[Path]:
-    """Yield the migrations of a folder, each by the file of its way forward."""
     for one in path.iterdir():
-        if one.is_dir() and (one / "up.sql").exists():
+        if one.is_dir() and (one / "up.sql").is_file():
             yield one / "up.sql"
-        elif one.suffix == ".sql" and not one.name.endswith(".down.sql"):
-            flyway = _FLYWAY.match(one.name)
+        elif one.suffix == ".sql" and one.is_file() and not one.name.endswith(".down.sql"):
+            flyway = _FLYWAY.fullmatch(one.name)
             if flyway is None or flyway[1] == "V":
                 yield one
 
 
-def _between(everything: list[Path], after: str | None, upto: str | None, where: str) -> list[Path]:
-    names = [_label(one) for one in everything]
-    first = 0 if after is None else _index(names, after, "from", where) + 1
-    last = len(names) if upto is None else _index(names, upto, "to", where) + 1
-    return everything[first:last]
-
-
-def _index(names: list[str], wanted: str, key: str, where: str) -> int:
-    for number, name in enumerate(names):
-        if name == wanted or _version(name) == _version(wanted) != ():
-            return number
-    raise ScenarioMistake(f"{where}: migration.options.{key} = {wanted!r}: no such version{near_miss(wanted, names)}")
-
-
 def _label(path: Path) -> str:
-    return path.parent.name if path.name == "up.sql" else path.name
+    """Return the name that tells a file from the others: diesel's files bear their folder's name too."""
+    return f"{path.parent.name}/{path.name}" if path.name in ("up.sql", "down.sql") else path.name
 
 
 def _version(name: str) -> tuple[int, ...]:
-    """Return a version's numbers: (1, 2) for V1_2__x.sql, (20260101,) for 20260101_x.up.sql."""
-    flyway = re.match(r"^[VU]?([\d]+(?:[._]\d+)*)(?:__|\.sql|$)", name)
+    """Return a version's numbers: (1, 2) for "V1_2__x.sql" or "1.2", (20260101,) for "20260101_x.up.sql"."""
+    flyway = re.match(r"[VU]?(\d+(?:[._]\d+)*)(?:__|$)", name)
     if flyway:
         return tuple(int(part) for part in re.split(r"[._]", flyway[1]))
-    plain = re.match(r"^(\d{4}-\d{2}-\d{2}-\d+|\d+)", name)
+    plain = re.match(r"(\d{4}-\d{2}-\d{2}-\d+|\d+)", name)
     return (int(plain[1].replace("-", "")),) if plain else ()
 
 
-def _existing(name: str, key: str, folder: Path, where: str) -> Path:
-    path = folder / name
-    if path.is_file():
-        return path
-    near = near_miss(path.name, [one.name for one in path.parent.iterdir()]) if path.parent.is_dir() else ""
-    raise ScenarioMistake(f"{where}: migration.{key}: there is no file {name!r}{near}")
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a long text is no file's name
+        return False
 
 
-def _read(path: Path) -> str:
+def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ScenarioMistake(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
+        raise Mistake(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except OSError as error:
+        raise Mistake(f"{path}: {error.strerror}") from error

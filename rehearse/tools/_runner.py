@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,11 +15,13 @@ from psycopg import pq, sql
 
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.protocols import Effects, MigrationFailed, Onlooker
+from rehearse.tools._kinds import controls_transaction, wants_no_block
 from rehearse.tools._layouts import Script
-from rehearse.tools._split import Statement, statements
-from rehearse.units import human_duration
+from rehearse.tools._split import Repeat, Statement
+from rehearse.units import NS_PER_S, human_duration
 
-_MANY = 100_000  # repetitions after which a `rehearse:repeat` statement is taken for one that never ends
+_MOST_NOTICES = 200  # a loop that raises a notice a row is no reason to write them all down
+_NOT_IN_A_BLOCK = "25001"
 
 
 @dataclass(slots=True)
@@ -31,27 +34,30 @@ class Runner:
     number: int = 0
     transaction: int = 0
     timed_out: str | None = field(default=None, init=False)
+    session: int = field(default=0, init=False)  # the backend's process id
 
-    def run(self, scripts: Sequence[Script], transaction: str) -> None:
+    def __post_init__(self) -> None:
+        self.session = self.connection.info.backend_pid
+
+    def run(self, scripts: Sequence[Script]) -> None:
         """Run scripts; the first statement that fails ends it, is rolled back, and raises MigrationFailed."""
         self._look(0)
         for script in scripts:
-            parts = statements(script.text, script.name, first_line=script.first_line)
-            if transaction == "file" and script.in_transaction is not False:
-                self._in_one_transaction(parts, script.name)
+            if _is_in_one_transaction(script):
+                self._in_one_transaction(script)
             else:
-                self._one_by_one(parts)
+                self._one_by_one(script.statements)
         if self._is_open():
             self._commit("end of the migration")
 
-    def _in_one_transaction(self, parts: Sequence[Statement], name: str) -> None:
-        if not parts:
+    def _in_one_transaction(self, script: Script) -> None:
+        if not script.statements:
             return
-        self._begin(name)
-        for part in parts:
+        self._begin(script.name)
+        for part in script.statements:
             self._perform(part)
         if self._is_open():
-            self._commit(name)
+            self._commit(script.name)
 
     def _one_by_one(self, parts: Sequence[Statement]) -> None:
         """Run each in a transaction of its own; one that may run in a block is wrapped, which changes nothing for it.
@@ -60,24 +66,37 @@ class Runner:
         """
         for part in parts:
             if part.repeat:
-                self._repeat(part)
-            elif self._is_open() or part.controls_transaction or not part.may_run_in_transaction:
-                self._perform(part)
+                self._repeat(part, part.repeat)
             else:
-                self._wrapped(part)
+                self._alone(part)
+
+    def _alone(self, part: Statement) -> int:
+        server = self.connection.info.server_version
+        if self.onlooker is None or self._is_open() or wants_no_block(part.sql, server=server):
+            return self._perform(part)
+        return self._wrapped(part)
 
     def _wrapped(self, part: Statement) -> int:
+        """Run a statement between BEGIN and COMMIT; by itself where the server knows better (REINDEX of partitions)."""
         self._begin(part.place)
-        rows = self._perform(part)
+        ran = self._attempt(part)
+        if ran.code == _NOT_IN_A_BLOCK:
+            self._perform(Statement("ROLLBACK", part.place))
+            return self._perform(part)
+        rows = self._noted(part, ran)
         self._commit(part.place)
         return rows
 
-    def _repeat(self, part: Statement) -> None:
-        for _ in range(_MANY):
-            if self._wrapped(part) == 0:
-                return
-            time.sleep(part.pause_s)
-        raise MigrationFailed(f"{part.place}: still affects rows after {_MANY:,} repetitions: {part.sql}")
+    def _repeat(self, part: Statement, repeat: Repeat) -> None:
+        """Run a statement until it affects no row; the first time between BEGIN and COMMIT, to see its locks."""
+        rows = self._alone(part)
+        times = 1
+        while rows:
+            if times >= repeat.limit:
+                raise MigrationFailed(f"{part.place}: still affects rows after {times:,} repetitions: {part.sql}")
+            time.sleep(repeat.pause_ns / NS_PER_S)
+            rows = self._perform(part)
+            times += 1
 
     def _begin(self, place: str) -> None:
         self._perform(Statement("BEGIN", place))
@@ -87,71 +106,98 @@ class Runner:
 
     def _perform(self, part: Statement) -> int:
         """Send one statement and write it down; returns the rows it affected."""
+        return self._noted(part, self._attempt(part))
+
+    def _attempt(self, part: Statement) -> StatementRan:
+        """Send one statement and look at what it did."""
+        if self.timed_out and part.sql != "ROLLBACK":
+            self._roll_back(part)
+            raise MigrationFailed(f"{self.timed_out}, before {part.place}")
         was_open = self._is_open()
         self.number += 1
         began = time.monotonic_ns()
-        error, rows = self._send(part.sql)
+        error, rows = self._send(part)
         ended = time.monotonic_ns()
         if self._is_open() and not was_open:
             self.transaction += 1
         inside = self.transaction if was_open or self._is_open() else None
         effects = self._look(self.number)
-        if self.journal is not None:
-            self.journal.write(
-                StatementRan(
-                    at_ns=began,
-                    ended_ns=ended,
-                    n=self.number,
-                    sql=part.sql,
-                    session=self.connection.info.backend_pid,
-                    transaction=inside,
-                    error=None if error is None else words(error),
-                    code=None if error is None else error.sqlstate,
-                    rows=rows,
-                    wal_bytes=effects.wal_bytes,
-                    rewrites=effects.rewrites,
-                    file=part.place,
-                )
-            )
-        if error is not None:
-            self._give_up(part, error)
-        return rows or 0
+        return StatementRan(
+            at_ns=began,
+            ended_ns=ended,
+            n=self.number,
+            sql=part.sql,
+            session=self.session,
+            transaction=inside,
+            error=None if error is None else self._words(error),
+            code=None if error is None else error.sqlstate,
+            rows=rows,
+            wal_bytes=effects.wal_bytes,
+            rewrites=effects.rewrites,
+            file=part.place,
+        )
 
-    def _send(self, text: str) -> tuple[psycopg.Error | None, int | None]:
+    def _send(self, part: Statement) -> tuple[psycopg.Error | None, int | None]:
+        text = sql.SQL(part.sql)  # the user's own text, and no value is put into it
         try:
-            cursor = self.connection.execute(sql.SQL(text))  # the user's own text
+            with self.connection.cursor() as cursor:
+                if part.rows is None:
+                    cursor.execute(text)
+                else:
+                    with cursor.copy(text) as copy:
+                        copy.write(part.rows)
+                return None, cursor.rowcount if cursor.rowcount >= 0 else None
         except psycopg.Error as error:
             return error, None
-        return None, cursor.rowcount if cursor.rowcount >= 0 else None
 
-    def _give_up(self, part: Statement, error: psycopg.Error) -> None:
-        failed = self.number
+    def _noted(self, part: Statement, ran: StatementRan) -> int:
+        """Write a statement down; one that failed ends the migration."""
+        if self.journal is not None:
+            self.journal.write(ran)
+        if ran.error is not None:
+            self._roll_back(part)
+            raise MigrationFailed(f"{part.place} (statement {ran.n}): {ran.error}")
+        return ran.rows or 0
+
+    def _roll_back(self, part: Statement) -> None:
         if self._is_open():
             with suppress(MigrationFailed):
                 self._perform(Statement("ROLLBACK", part.place))
-        why = f"{self.timed_out}: " if self.timed_out else ""
-        raise MigrationFailed(f"{why}{part.place} (statement {failed}): {words(error)}") from error
+
+    def _words(self, error: psycopg.Error) -> str:
+        return ": ".join(filter(None, (self.timed_out, words(error))))
 
     def _look(self, number: int) -> Effects:
         if self.onlooker is None:
             return Effects()
         status = self.connection.info.transaction_status
         asks = status in (pq.TransactionStatus.IDLE, pq.TransactionStatus.INTRANS)
-        return self.onlooker.between(self.connection.info.backend_pid, number, self._ask if asks else None)
+        return self.onlooker.between(self.session, number, self._ask if asks else None)
 
     def _ask(self, query: str) -> Sequence[Sequence[str | None]]:
         rows = self.connection.execute(query).fetchall()  # our own constant
         return [[None if cell is None else str(cell) for cell in row] for row in rows]
 
+    def _remark(self, says: str) -> None:
+        if self.journal is not None:
+            self.journal.write(Remarked(at_ns=time.monotonic_ns(), source="tool", says=says, weakens=True))
+
     def _is_open(self) -> bool:
         return self.connection.info.transaction_status in (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
+
+
+def _is_in_one_transaction(script: Script) -> bool:
+    """Say whether a script runs as one; a file that begins its own transaction is sent as one query and obeyed."""
+    if script.transaction == "query":
+        return len(script.statements) > 1 and not controls_transaction(script.statements[0].sql)
+    return script.transaction == "file"
 
 
 @contextmanager
 def runner(
     url: str,
-    *,
     settings: Mapping[str, Any],
+    *,
     journal: Journal | None = None,
     onlooker: Onlooker | None = None,
     timeout_ns: int | None = None,
@@ -191,9 +237,14 @@ def _set(connection: psycopg.Connection[Any], settings: Mapping[str, Any]) -> No
 
 
 def _noticing(journal: Journal) -> Callable[[psycopg.errors.Diagnostic], None]:
+    heard = itertools.count(1)
+
     def notice(found: psycopg.errors.Diagnostic) -> None:
-        says = f"{found.severity}: {found.message_primary}"
-        journal.write(Remarked(at_ns=time.monotonic_ns(), source="tool", says=says))
+        number = next(heard)
+        if number <= _MOST_NOTICES:
+            says = f"{found.severity}: {found.message_primary}"
+            last = "; what the server noticed after this is not written down" if number == _MOST_NOTICES else ""
+            journal.write(Remarked(at_ns=time.monotonic_ns(), source="tool", says=says + last))
 
     return notice
 
@@ -205,7 +256,7 @@ def _limit(running: Runner, timeout_ns: int | None) -> Iterator[None]:
         return
 
     def cancel() -> None:
-        running.timed_out = f"cancelled after {human_duration(timeout_ns)}, migration.timeout"
+        running.timed_out = f"cancelled after {human_duration(timeout_ns)} (migration.timeout)"
         with suppress(psycopg.Error):
             running.connection.cancel_safe(timeout=5)
 

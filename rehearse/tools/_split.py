@@ -1,104 +1,169 @@
-"""Splits SQL text into statements as PostgreSQL's own parser would, and tells what each may do.
+"""Splits SQL text into statements as PostgreSQL's own parser does, each with the line where it stands.
 
-What newer servers accept and the parser's grammar does not is split by its scanner; whether a statement is right is for
-the server to say.
+What newer servers accept and the parser's grammar does not is split by the tokens alone: whether a statement is right
+is for the server to say. Rows behind `COPY … FROM stdin` are taken along; psql's commands are refused.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pglast import split as split_sql
 from pglast.parser import ParseError
 
-from rehearse.errors import Mistake
+from rehearse import units
+from rehearse.errors import Mistake, near_miss
+from rehearse.tools._tokens import Token, tokens
 
-_META = re.compile(r"^\s*\\(?!\.)\w", re.MULTILINE)
-_NO_TRANSACTION = re.compile(
-    r"^\s*(create\s+(unique\s+)?index\s+concurrently|drop\s+index\s+concurrently|reindex\b.*\bconcurrently"
-    r"|vacuum\b|create\s+database|drop\s+database|create\s+tablespace|drop\s+tablespace|alter\s+system"
-    r"|alter\s+table\b.*\bdetach\s+partition\b.*\bconcurrently|alter\s+database\b.*\bset\s+tablespace"
-    r"|create\s+subscription|drop\s+subscription|cluster\s*(verbose\s*)?$|call\b)",
-    re.IGNORECASE | re.DOTALL,
-)
-_COMMITS_INSIDE = re.compile(r"^\s*do\b.*\b(commit|rollback)\s*;", re.IGNORECASE | re.DOTALL)
-_CONTROL = re.compile(
-    r"^\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b",
-    re.IGNORECASE,
-)
-_COMMENT = re.compile(r"\s*(--[^\n]*(\n|$)|/\*.*?\*/)", re.DOTALL)
-_REPEAT = re.compile(r"--\s*rehearse:repeat\b([^\n]*)")
+_COPY = re.compile(r"""copy\b(?:[^'"]|'[^']*'|"[^"]*")*?\bfrom\s+stdin\b""", re.IGNORECASE)
+_END_OF_ROWS = re.compile(r"^\\\.\r?$", re.MULTILINE)
+_HARMLESS = ("\\restrict", "\\unrestrict")  # pg_dump writes them around every dump; nothing here needs restricting
+_MARKER = re.compile(r"--[ \t]*rehearse:repeat\b([^\n]*)")
+_DEFAULT_LIMIT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`-- rehearse:repeat [pause=10ms] [limit=5000]`: run until it affects no row, each time in its own transaction.
+
+    More repetitions than `limit` are a failure: the statement does not come to an end.
+    """
+
+    pause_ns: int = 0
+    limit: int = _DEFAULT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement, where it stands, and whether it is to be repeated until it affects no row."""
+    """A statement without the comments before it, and where it stands: "up.sql:12". `rows` are COPY's, as text."""
 
     sql: str
-    place: str  # "up.sql:12"
-    repeat: bool = False
-    pause_s: float = 0.0
+    place: str
+    repeat: Repeat | None = None
+    rows: str | None = None
 
-    @property
-    def may_run_in_transaction(self) -> bool:
-        """Whether the server accepts it in a transaction block."""
-        return not (_NO_TRANSACTION.match(self.sql) or _COMMITS_INSIDE.match(self.sql))
 
-    @property
-    def controls_transaction(self) -> bool:
-        """Whether it is BEGIN, COMMIT, ROLLBACK or the like."""
-        return bool(_CONTROL.match(self.sql))
+@dataclass(slots=True)
+class _Scan:
+    """What the tokens tell: the text with rows blanked out, a slice a statement, and the rows by where COPY ends."""
+
+    text: str
+    slices: list[slice] = field(default_factory=list)
+    rows: list[tuple[int, str]] = field(default_factory=list)
 
 
 def statements(text: str, name: str, *, first_line: int = 1) -> list[Statement]:
-    """Return the statements of a text; `name` and the line of its first word make a statement's place."""
-    meta = _META.search(_blanked(text))
-    if meta:
-        line = first_line + text.count("\n", 0, meta.end())
-        word = text[meta.start() : meta.end() + 12].split(maxsplit=1)[0]
-        raise Mistake(f"{name}:{line}: {word} is a command of psql and not SQL; use tool = 'command' with psql")
-    return list(_located(text, name, first_line))
+    """Return the statements of a text; a statement's place is `name` and the line of its first word."""
+    return list(_placed(_scan(text, name, first_line), name, first_line))
 
 
-def _located(text: str, name: str, first_line: int) -> Iterator[Statement]:
-    end = 0
-    for piece in _slices(text):
-        between, sql = text[end : piece.start], text[piece]
-        leading = _leading(sql)
-        comments, sql = between + sql[:leading], sql[leading:].strip()
-        line = first_line + text.count("\n", 0, piece.start + leading)
+def _placed(scan: _Scan, name: str, first_line: int) -> Iterator[Statement]:
+    text, end, line = scan.text, 0, first_line
+    slices = _slices(scan)
+    for number, piece in enumerate(slices):
+        between = text[end : piece.start]
+        line += between.count("\n")
+        place = f"{name}:{line}"
+        following = slices[number + 1].start if number + 1 < len(slices) else len(text) + 1
+        yield Statement(text[piece], place, _repeat(between, place), _rows(scan, piece.stop, following))
+        line += text.count("\n", piece.start, piece.stop)
         end = piece.stop
-        if sql:
-            repeat = _REPEAT.search(comments)
-            yield Statement(sql, f"{name}:{line}", repeat is not None, _pause(repeat[1] if repeat else ""))
 
 
-def _slices(text: str) -> list[slice]:
+def _slices(scan: _Scan) -> list[slice]:
+    """Return the parser's slices, and the tokens' where it cannot read the text; neither holds leading comments."""
     try:
-        return list(split_sql(text, with_parser=True, only_slices=True))
+        found = list(split_sql(scan.text, with_parser=True, only_slices=True))
     except ParseError:
-        try:
-            return list(split_sql(text, with_parser=False, only_slices=True))
-        except ParseError:
-            return [slice(0, len(text))]
+        return scan.slices
+    starts = [piece.start for piece in scan.slices]
+    return [_without_comments(piece, starts) for piece in found]
 
 
-def _leading(sql: str) -> int:
-    """Return how many characters of comments and blanks stand before the first word."""
-    start = 0
-    while found := _COMMENT.match(sql, start):
-        start = found.end()
-    return start + len(sql[start:]) - len(sql[start:].lstrip())
+def _without_comments(piece: slice, starts: list[int]) -> slice:
+    number = bisect_left(starts, piece.start)
+    is_inside = number < len(starts) and starts[number] < piece.stop
+    return slice(starts[number], piece.stop) if is_inside else piece
 
 
-def _pause(words: str) -> float:
-    found = re.search(r"pause\s*=\s*(\d+(?:\.\d+)?)\s*(ms|s)", words)
-    return 0.0 if not found else float(found[1]) / (1000 if found[2] == "ms" else 1)
+def _rows(scan: _Scan, after: int, before: int) -> str | None:
+    return next((rows for end, rows in scan.rows if after <= end < before), None)
 
 
-def _blanked(text: str) -> str:
-    """Return the text with quoted parts and comments as blanks, so that a line's start can be looked at."""
-    quoted = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
-    return quoted.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+def _scan(text: str, name: str, first_line: int) -> _Scan:
+    scan = _Scan(text)
+    position = 0
+    while position < len(text):
+        position = _next(scan, position, name, first_line)
+    return scan
+
+
+def _next(scan: _Scan, position: int, name: str, first_line: int) -> int:
+    """Note the statement that begins at a position; returns where the next one may begin."""
+    start = stop = -1
+    for token in tokens(scan.text, position):
+        if token.kind == "meta":
+            return _meta(scan, token, name, first_line, is_first=start < 0)
+        if token.kind == "end" and start < 0:
+            return token.stop
+        if token.kind == "end":
+            scan.slices.append(slice(start, stop))
+            return _copied(scan, start, token.stop)
+        start, stop = token.start if start < 0 else start, token.stop
+    if start >= 0:
+        scan.slices.append(slice(start, stop))
+    return len(scan.text)
+
+
+def _meta(scan: _Scan, token: Token, name: str, first_line: int, *, is_first: bool) -> int:
+    """Blank out a harmless command of psql to the end of its line; another one is a mistake."""
+    end = scan.text.find("\n", token.start)
+    end = len(scan.text) if end < 0 else end
+    word = scan.text[token.start : token.stop]
+    if word not in _HARMLESS or not is_first:
+        line = first_line + scan.text.count("\n", 0, token.start)
+        raise Mistake(
+            f"{name}:{line}: {word} is a command of psql and not SQL; write it as SQL, "
+            "or run the file with psql by tool = 'command'"
+        )
+    _blank(scan, token.start, end)
+    return end
+
+
+def _copied(scan: _Scan, start: int, end: int) -> int:
+    """Take the rows behind a `COPY … FROM stdin;` out of the text; returns where SQL goes on."""
+    if not _COPY.match(scan.text, start, end):
+        return end
+    first = scan.text.find("\n", end) + 1 or len(scan.text)
+    last = _END_OF_ROWS.search(scan.text, first)
+    stop, after = (last.start(), last.end()) if last else (len(scan.text), len(scan.text))
+    scan.rows.append((end - 1, scan.text[first:stop]))
+    _blank(scan, first, after)
+    return after
+
+
+def _blank(scan: _Scan, start: int, stop: int) -> None:
+    blanks = re.sub(r"[^\n]", " ", scan.text[start:stop])
+    scan.text = scan.text[:start] + blanks + scan.text[stop:]
+
+
+def _repeat(comments: str, place: str) -> Repeat | None:
+    marker = _MARKER.search(comments)
+    if marker is None:
+        return None
+    words = dict(_word(word, place) for word in marker[1].split())
+    try:
+        pause = units.duration_ns(words["pause"]) if "pause" in words else 0
+        return Repeat(pause, units.rows(words.get("limit", _DEFAULT_LIMIT)))
+    except ValueError as error:
+        raise Mistake(f"{place}: rehearse:repeat: {error}") from error
+
+
+def _word(word: str, place: str) -> tuple[str, str]:
+    name, _, value = word.partition("=")
+    if name not in ("pause", "limit"):
+        raise Mistake(f"{place}: rehearse:repeat: {word!r} is not known{near_miss(name, ('pause', 'limit'))}")
+    return name, value

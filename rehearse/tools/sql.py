@@ -1,20 +1,29 @@
-"""Migrations as SQL: files, folders or text, in the layouts of dbmate, golang-migrate, goose, diesel and Flyway."""
+"""Migrations as SQL: files, folders or text, in the layouts of dbmate, golang-migrate, goose, diesel and Flyway.
+
+`forward` may be a folder of migrations. `[migration.options]` `from` and `to` then name two of its versions: those
+after `from` up to `to` are the change, by default the newest alone (`from = "0"`: all of them). Those before it make
+the schema that the change starts from, where `schema` or `prepare` names the same folder or neither is given.
+
+A statement under `-- rehearse:repeat [pause=10ms] [limit=5000]` is run until it affects no row, each time in a
+transaction of its own: a backfill in batches. It needs `transaction = "none"` or the file's own marker for that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from rehearse.errors import ScenarioMistake
+from rehearse.errors import Mistake, ScenarioMistake
 from rehearse.events import Journal
 from rehearse.model import MigrationChoice, Scenario, Texts
-from rehearse.protocols import MigrationFailed, NoWayBack, Onlooker
-from rehearse.tools import _layouts
+from rehearse.protocols import NoWayBack, Onlooker
+from rehearse.tools import _layouts, _options
 from rehearse.tools._layouts import Script, Ways
 from rehearse.tools._runner import runner
-from rehearse.tools._split import statements
+
+_ALL = ("0", "")  # `from`: before the first version
 
 
 class SqlTool:
@@ -24,15 +33,7 @@ class SqlTool:
 
     def open(self, scenario: Scenario) -> SqlMigration:
         """Return the migration; a file that is missing is a mistake, a statement that is wrong is for the server."""
-        choice, where = scenario.migration, str(scenario.file or scenario.name)
-        if not choice.forward:
-            raise ScenarioMistake(f"{where}: migration.forward: name the SQL file of the change, or its folder")
-        prepared = schema_scripts(choice, scenario.folder, where)
-        ways = _ways(choice, scenario.folder, where)
-        start = _start(choice, scenario.folder, where)
-        for script in (*prepared, *start, *ways.forward, *(ways.back or ())):
-            statements(script.text, script.name, first_line=script.first_line)
-        return SqlMigration(choice, (*prepared, *start), ways)
+        return _Reading(scenario).migration()
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class SqlMigration:
     choice: MigrationChoice
     prepared: tuple[Script, ...]
     ways: Ways
+    where: str
     onlooker: Onlooker | None = None
 
     def watch(self, onlooker: Onlooker, /) -> None:
@@ -49,8 +51,8 @@ class SqlMigration:
         self.onlooker = onlooker
 
     def prepare(self, url: str) -> None:
-        """Run the schema's files, each in a transaction as psql -1 would."""
-        run_scripts(url, self.prepared, self.choice, transaction="statement")
+        """Run the schema's files, statement by statement as psql would, and the versions before the change."""
+        run_scripts(url, self.prepared, self.choice)
 
     def forward(self, url: str, journal: Journal) -> None:
         """Run the way forward."""
@@ -60,78 +62,165 @@ class SqlMigration:
         """Run the way back; NoWayBack says where it was looked for."""
         if self.ways.back is None:
             raise NoWayBack(
-                f"there is no way back: {self.ways.looked}; write it, or say back = false in [migration] to accept that"
+                f"there is no way back: {self.ways.looked}; write it, or accept that by back = false in {self.where}"
             )
         self._run(url, self.ways.back, journal)
 
     def _run(self, url: str, scripts: Sequence[Script], journal: Journal) -> None:
-        limits = {"journal": journal, "onlooker": self.onlooker, "timeout_ns": self.choice.timeout}
-        with runner(url, settings=self.choice.settings, **limits) as running:  # type: ignore[arg-type]
-            running.run(scripts, self.choice.transaction)
+        onlooker, self.onlooker = self.onlooker, None
+        with runner(
+            url, self.choice.settings, journal=journal, onlooker=onlooker, timeout_ns=self.choice.timeout
+        ) as running:
+            running.run(scripts)
 
 
-def schema_scripts(choice: MigrationChoice, folder: Path, where: str) -> tuple[Script, ...]:
-    """Return the scripts of migration.schema and migration.prepare."""
-    schema = _layouts.scripts(_texts(choice.schema), "schema", folder, where)
-    return schema + _layouts.scripts(_texts(choice.prepare), "prepare", folder, where)
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Reads the files that a scenario's [migration] names."""
+
+    scenario: Scenario
+
+    @property
+    def choice(self) -> MigrationChoice:
+        return self.scenario.migration
+
+    @property
+    def where(self) -> str:
+        return str(self.scenario.file or self.scenario.name)
+
+    def migration(self) -> SqlMigration:
+        _options.check(self.choice.options, ("from", "to"), self.where)
+        found, earlier = self._found()
+        back = self.choice.back
+        if back is not None and back is not False:
+            found = Ways(found.forward, self._back(texts(back)), f"{self.where}: migration.back holds no statement")
+        if not any(script.statements for script in found.forward):
+            raise ScenarioMistake(f"{self.where}: migration.forward: there is no statement in {self.choice.forward!r}")
+        ways = Ways(self._settled(found.forward), found.back and self._settled(found.back), found.looked)
+        return SqlMigration(self.choice, self._prepared(earlier), ways, self.where)
+
+    def _found(self) -> tuple[Ways, Sequence[Path]]:
+        """Return the ways, and the versions of the same folder that come before them."""
+        names = texts(self.choice.forward)
+        if not names:
+            raise ScenarioMistake(f"{self.where}: migration.forward: name the SQL file of the change, or its folder")
+        places = [_layouts.read(name, "forward", self.scenario.folder, self.where) for name in names]
+        folder = places[0]
+        if len(places) == 1 and isinstance(folder, Path) and folder.is_dir() and not (folder / "up.sql").is_file():
+            everything = _layouts.versions(folder, self.where)
+            first, last = self._bounds(everything)
+            return _layouts.over(everything[first:last]), everything[:first]
+        return _layouts.chained([self._way(place) for place in places]), ()
+
+    def _way(self, place: Path | Script) -> Ways:
+        if isinstance(place, Script):
+            return Ways((place,), None, f"{self.where}: migration.back is not given")
+        if place.is_dir() and (place / "up.sql").is_file():
+            return _layouts.file(place / "up.sql")
+        if place.is_dir():
+            return _layouts.over(_layouts.versions(place, self.where))
+        return _layouts.file(place)
+
+    def _bounds(self, everything: Sequence[Path]) -> tuple[int, int]:
+        start, end = _options.text(self.choice.options, "from"), _options.text(self.choice.options, "to")
+        last = len(everything) if end is None else _layouts.index(everything, end, "options.to", self.where) + 1
+        if start is None:
+            return last - 1, last
+        first = 0 if start in _ALL else _layouts.index(everything, start, "options.from", self.where) + 1
+        if first >= last:
+            raise ScenarioMistake(f"{self.where}: migration.options: no version lies after {start!r} up to {end!r}")
+        return first, last
+
+    def _back(self, names: Sequence[str]) -> tuple[Script, ...] | None:
+        found = []
+        for name in names:
+            place = _layouts.read(name, "back", self.scenario.folder, self.where)
+            if isinstance(place, Path) and place.is_dir():
+                raise ScenarioMistake(f"{self.where}: migration.back: {name!r} is a folder; name files, in their order")
+            found.append(place if isinstance(place, Script) else _layouts.down(place))
+        return tuple(found) if any(script.statements for script in found) else None
+
+    def _prepared(self, earlier: Sequence[Path]) -> tuple[Script, ...]:
+        """Return what makes the schema: a folder named there is run up to the change, if the change is in it."""
+        named = [*texts(self.choice.schema), *texts(self.choice.prepare)]
+        if not named:
+            return () if self._brings_data else self._settled(_layouts.over(earlier).forward)
+        found: list[Script] = []
+        for key in ("schema", "prepare"):
+            for name in texts(getattr(self.choice, key)):
+                place = _layouts.read(name, key, self.scenario.folder, self.where)
+                is_folder = isinstance(place, Path) and place.is_dir()
+                found += (
+                    self._folder(name) if is_folder else schema_scripts(name, key, self.scenario.folder, self.where)
+                )
+        return tuple(found)
+
+    def _folder(self, name: str) -> tuple[Script, ...]:
+        everything = _layouts.versions(self.scenario.folder / name, self.where)
+        change = self._first()
+        before = everything[: everything.index(change)] if change in everything else everything
+        return self._settled(_layouts.over(before).forward)
+
+    def _first(self) -> Path | None:
+        """Return the first file of the change, if it is a file."""
+        names = texts(self.choice.forward)
+        place = _layouts.read(names[0], "forward", self.scenario.folder, self.where)
+        if isinstance(place, Script):
+            return None
+        if place.is_dir() and not (place / "up.sql").is_file():
+            everything = _layouts.versions(place, self.where)
+            return everything[self._bounds(everything)[0]]
+        return place / "up.sql" if place.is_dir() else place
+
+    @property
+    def _brings_data(self) -> bool:
+        return bool(self.scenario.data.load or self.scenario.data.dump)
+
+    def _settled(self, scripts: Sequence[Script]) -> tuple[Script, ...]:
+        """Return scripts that all say how they are run: a file's marker wins over the scenario's word for it."""
+        return tuple(_checked(replace(one, transaction=self._transaction(one))) for one in scripts)
+
+    def _transaction(self, script: Script) -> str:
+        chosen = self.choice.transaction
+        if script.transaction == "query" and _layouts.is_golang(script.name):
+            return "query" if chosen == "file" else "none"
+        return script.transaction or ("file" if chosen == "file" else "none")
 
 
-def run_scripts(url: str, scripts: Sequence[Script], choice: MigrationChoice, *, transaction: str) -> None:
-    """Run scripts unwatched, as the migration's role."""
-    if not scripts:
-        return
-    with runner(url, settings=choice.settings) as running:
-        running.run(scripts, transaction)
+def schema_scripts(value: Texts | None, key: str, folder: Path, where: str) -> tuple[Script, ...]:
+    """Return the scripts of migration.schema or migration.prepare, to be run statement by statement as psql does."""
+    places = [_layouts.read(name, key, folder, where) for name in texts(value)]
+    scripts: list[Script] = []
+    for place in places:
+        if isinstance(place, Path) and place.is_dir():
+            scripts += _layouts.over(_layouts.versions(place, where)).forward
+        else:
+            scripts += (place,) if isinstance(place, Script) else _layouts.file(place).forward
+    return tuple(replace(one, transaction=one.transaction or "none") for one in scripts)
 
 
-def _ways(choice: MigrationChoice, folder: Path, where: str) -> Ways:
-    names = _texts(choice.forward)
-    found = _one(names[0], choice.options, folder, where) if len(names) == 1 else _several(names, folder, where)
-    if choice.back is None or choice.back is False:
-        return found
-    return Ways(found.forward, _back(_texts(choice.back), folder, where), "migration.back, which is empty")
+def run_scripts(url: str, scripts: Sequence[Script], choice: MigrationChoice) -> None:
+    """Run scripts unwatched as the migration's role, each in a session of its own: a dump leaves no search_path."""
+    for script in scripts:
+        with runner(url, choice.settings) as running:
+            running.run([script])
 
 
-def _one(name: str, options: dict[str, Any], folder: Path, where: str) -> Ways:
-    text = _layouts.inline(name, "forward")
-    if text:
-        return Ways((text,), None, "migration.back is not given")
-    path = folder / name
-    if path.is_dir() and not (path / "up.sql").exists():
-        return _layouts.folder(path, options.get("from"), options.get("to"), where)
-    if path.is_dir():
-        return _layouts.file(path / "up.sql")
-    _layouts.scripts([name], "forward", folder, where)
-    return _layouts.file(path)
-
-
-def _several(names: Sequence[str], folder: Path, where: str) -> Ways:
-    """Return the ways of files given in order; back is theirs in reverse order where each has one."""
-    each = [_one(name, {}, folder, where) for name in names]
-    without = next((one for one in reversed(each) if one.back is None), None)
-    back = None if without else tuple(script for one in reversed(each) for script in one.back or ())
-    return Ways(tuple(script for one in each for script in one.forward), back, without.looked if without else "")
-
-
-def _back(names: Sequence[str], folder: Path, where: str) -> tuple[Script, ...] | None:
-    found = _layouts.scripts(names, "back", folder, where)
-    return None if all(script.is_empty for script in found) else found
-
-
-def _start(choice: MigrationChoice, folder: Path, where: str) -> tuple[Script, ...]:
-    """Return the migrations of a folder up to options.from, which make the schema that the change starts from."""
-    names = _texts(choice.forward)
-    path = folder / names[0]
-    if len(names) != 1 or _layouts.inline(names[0], "forward") or not path.is_dir():
-        return ()
-    return _layouts.before(path, choice.options.get("from"), where)
-
-
-def _texts(value: Texts | Literal[False] | None) -> list[str]:
-    if not value:
+def texts(value: Texts | Literal[False] | None) -> list[str]:
+    """Return one text or several as a list; None and false are none."""
+    if value is None or value is False:
         return []
     return [value] if isinstance(value, str) else list(value)
 
 
+def _checked(script: Script) -> Script:
+    repeated = next((one for one in script.statements if one.repeat), None)
+    if repeated is not None and script.transaction != "none":
+        raise Mistake(
+            f"{repeated.place}: rehearse:repeat makes each repetition a transaction of its own, and this file runs in "
+            "one; say transaction = 'none' in [migration]"
+        )
+    return script
+
+
 TOOL = SqlTool()
-__all__ = ["TOOL", "MigrationFailed", "SqlMigration", "SqlTool"]
