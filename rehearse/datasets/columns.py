@@ -306,7 +306,8 @@ def _quoted_items(lists: pa.Array) -> pa.Array:
 
 
 def _items(shape: sh.Items, kind: Type, frame: Frame, stream: int) -> pa.Array:
-    assert kind.element is not None, "a list of values for a column that is no array"
+    if kind.element is None:
+        raise pa.ArrowInvalid("the column is no array")
     sizes = shape.least + randomness.below(stream, frame.rows, shape.most - shape.least + 1)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
@@ -342,8 +343,10 @@ def _random_bytes(shape: sh.Random, frame: Frame, stream: int) -> pa.Array:
 def _value(shape: sh.Value, kind: Type, frame: Frame, _stream: int) -> pa.Array:
     if shape.value is None:
         return pa.nulls(len(frame.rows), arrow.arrow_type(kind))
-    text = json.dumps(shape.value) if kind.kind == "json" else _word(shape.value)
-    one = arrow.cast(pa.array([text]), kind)
+    if kind.kind == "array" and isinstance(shape.value, list):
+        one = pa.array([shape.value], arrow.arrow_type(kind))
+    else:
+        one = arrow.cast(pa.array([json.dumps(shape.value) if kind.kind == "json" else _word(shape.value)]), kind)
     return one.take(pa.array(np.zeros(len(frame.rows), np.int64)))
 
 

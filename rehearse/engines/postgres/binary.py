@@ -92,11 +92,22 @@ def _payload(values: pa.Array, kind: Type) -> pa.Array:
     if kind.kind == "inet":
         return _inet(values)
     if not can_send(kind):
-        values = values.cast(pa.string())
+        values = _literals(values) if pa.types.is_list(values.type) else values.cast(pa.string())
     content = values.cast(pa.binary())
     if kind.declared == "jsonb":
         return pc.binary_join_element_wise(pa.scalar(b"\x01", pa.binary()), content, b"")
     return content
+
+
+def _literals(lists: pa.Array) -> pa.Array:
+    """Return arrays as the server reads them in text: {"a","b"}."""
+    items = lists.values.cast(pa.string())
+    for sign in ("\\", '"'):
+        items = pc.replace_substring(items, sign, "\\" + sign)
+    quoted = pc.binary_join_element_wise(pa.scalar('"'), items, pa.scalar('"'), "")
+    joined = pc.binary_join(pa.ListArray.from_arrays(lists.offsets, quoted), ",")
+    whole = pc.binary_join_element_wise(pa.scalar("{"), joined, pa.scalar("}"), "")
+    return pc.if_else(lists.is_null(), pa.scalar(None, pa.string()), whole) if lists.null_count else whole
 
 
 def _inet(values: pa.Array) -> pa.Array:
