@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from markupsafe import Markup
@@ -231,46 +231,48 @@ def _band(panel: Panel, series: Series, scale: LogScale) -> Iterator[Markup]:
 
 
 def _calls(panels: Sequence[Panel], top: float) -> Iterator[Markup]:
-    drawn = list(_series(panels))
+    drawn = [(panel, series, _rates(panel, series)) for panel, series in _series(panels)]
     bottom = top + CALLS
     yield text(LEFT - 8, top + 2, "calls due", anchor="end", kind="label strong")
-    drawn = [(panel, _coarser(series)) for panel, series in drawn]
-    most = max((_rate(series, n) for _, series in drawn for n in range(len(series.ok))), default=0.0)
+    most = max((rate.due for _, _, rates in drawn for rate in rates), default=0.0)
     if not most:
         return
     yield text(LEFT - 8, top + 18, f"{most:,.0f}/s", anchor="end", kind="tick")
     yield text(LEFT - 8, bottom + 12, "failed, missed", anchor="end", kind="tick")
-    for panel, series in drawn:
-        yield _answered(panel, series, top + 8, bottom, most)
+    for panel, series, rates in drawn:
+        yield _answered(panel, rates, bottom, (CALLS - 8) / most)
         yield from _marks(panel, series, bottom + 2)
 
 
-def _coarser(series: Series) -> Series:
-    """Return windows of at least 25 calls, so that chance arrivals do not hide the rate."""
-    calls = sum(series.ok) + sum(series.failed) + sum(series.missed)
-    together = max(1, min(round(_ENOUGH * len(series.ok) / max(calls, 1)), len(series.ok) // 8))
-    places = range(0, len(series.ok), together)
-    sums = [[sum(counts[n : n + together]) for n in places] for counts in (series.ok, series.failed, series.missed)]
-    return replace(
-        series,
-        window_ms=series.window_ms * together,
-        at_s=series.at_s[::together],
-        ok=sums[0],
-        failed=sums[1],
-        missed=sums[2],
-    )
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Calls a second that were due in a stretch, and of them those that were answered."""
+
+    from_s: float
+    until_s: float
+    due: float
+    ok: float
 
 
-def _rate(series: Series, n: int) -> float:
-    return (series.ok[n] + series.failed[n] + series.missed[n]) * 1_000 / series.window_ms
+def _rates(panel: Panel, series: Series) -> list[Rate]:
+    """Return stretches of at least 25 calls, so that chance arrivals do not hide the rate; the last takes the rest."""
+    due = [sum(counts) for counts in zip(series.ok, series.failed, series.missed, strict=True)]
+    together = max(1, min(round(_ENOUGH * len(due) / max(sum(due), 1)), len(due) // 8))
+    begins = [n for n in range(0, len(due), together) if n == 0 or n + together <= len(due)]
+    edges = [*(series.at_s[n] for n in begins), max(panel.phase.traffic_s, series.at_s[-1] + 0.001)]
+    ends = [*begins[1:], len(due)]
+    return [
+        Rate(begin, end, sum(due[n:m]) / (end - begin), sum(series.ok[n:m]) / (end - begin))
+        for begin, end, n, m in zip(edges, edges[1:], begins, ends, strict=False)
+    ]
 
 
-def _answered(panel: Panel, series: Series, top: float, bottom: float, most: float) -> Markup:
+def _answered(panel: Panel, rates: Sequence[Rate], bottom: float, scale: float) -> Markup:
     """Return the calls that were answered as a stepped area; what it lacks to its top failed or was missed."""
     points = [(panel.left, bottom)]
-    for n, at_s in enumerate(series.at_s):
-        y = bottom - (bottom - top) * series.ok[n] * 1_000 / series.window_ms / most
-        points += [(panel.x(at_s), y), (panel.x(at_s + series.window_ms / 1_000), y)]
+    for one in rates:
+        y = bottom - one.ok * scale
+        points += [(panel.x(one.from_s), y), (panel.x(one.until_s), y)]
     return path([*points, (points[-1][0], bottom)], kind="calls", close=True)
 
 
