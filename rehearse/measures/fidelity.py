@@ -125,7 +125,10 @@ def _rows_lost(table: TableComparison) -> int | None:
 
 
 def _rows_left_over(table: TableComparison) -> int | None:
-    return table.rows_after if table.rows_before is None else table.rows_unexpected
+    """Return rows too many: all of them where the table itself is left over, none where it is gone."""
+    if table.rows_before is None:
+        return table.rows_after
+    return 0 if table.rows_after is None else table.rows_unexpected
 
 
 def _largest(comparisons: Iterable[Comparison], field: str) -> int | None:
@@ -139,10 +142,13 @@ def _schema(comparison: Comparison, before: Snapshot) -> float:
 
 
 def _data(comparison: Comparison, before: Snapshot) -> float | None:
-    """Return the share of the worst table's values that are as they were; None where no table could be compared."""
+    """Return the share of the worst table's values that are as they were.
+
+    None where a table could not be compared and no other lost anything: its loss would not have been seen.
+    """
     shares = [_table(one, before) for one in comparison.tables]
-    measured = [share for share in shares if share is not None]
-    return min(measured) if measured or not shares else None
+    least = min((share for share in shares if share is not None), default=1.0)
+    return None if least == 1.0 and None in shares else least
 
 
 def _table(table: TableComparison, before: Snapshot) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rehearse.engines.postgres import table_comparison
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.model import TableComparison
 from tests.engines.comparing import compared, table, wrote
@@ -243,6 +244,21 @@ def test_writes_that_told_no_row_hide_their_columns_and_rows_only(database: Post
     assert any("3 of v" in one or "values of v" in one for one in found.unmeasured)
 
 
+def test_what_a_trigger_may_have_written_for_a_call_is_not_measured(database: PostgresDatabase) -> None:
+    before = T + (
+        "create table log (id serial primary key, v int); create table other (id int primary key); "
+        "create function note() returns trigger language plpgsql as "
+        "$$ begin insert into log (v) values (new.v); return new; end $$; "
+        "create trigger noted after update on t for each row execute function note();"
+    )
+    change = "update t set v = 5 where id = 1; insert into other values (1)"
+    comparison = compared(database, before, change, [wrote("update", {"id": "1"}, {"v": "5"})])
+    assert table(comparison, "log").rows_unexpected is None
+    assert "trigger noted of t" in table(comparison, "log").unmeasured[0]
+    assert table(comparison, "other").rows_unexpected == 1
+    assert silent(table(comparison))
+
+
 def test_a_row_that_is_there_twice_after_a_lost_key_is_unexpected(database: PostgresDatabase) -> None:
     found = table(compared(database, T, "alter table t drop constraint t_pkey; insert into t values (5, 5, 'w5')"))
     assert found.rows_unexpected == 1
@@ -251,8 +267,6 @@ def test_a_row_that_is_there_twice_after_a_lost_key_is_unexpected(database: Post
 def test_every_value_lost_is_counted_in_many_batches(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rehearse.engines.postgres import table_comparison
-
     monkeypatch.setattr(table_comparison, "_BATCH", 64)
     monkeypatch.setattr(table_comparison, "_SLICE", 300)
     found = table(compared(database, T, "update t set w = null, v = v + 1 where id % 3 > 0", limit=5))

@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from rehearse.engines import _differences
 from rehearse.engines._writes import by_table
-from rehearse.engines.postgres import images, table_comparison
+from rehearse.engines.postgres import hidden, images, table_comparison
 from rehearse.engines.postgres.pairing import pair
 from rehearse.engines.postgres.schema import Connects, begin
 from rehearse.model import Comparison, Snapshot, TableComparison
@@ -64,6 +64,8 @@ def _tables(
     limit: int,
 ) -> list[TableComparison]:
     olds, news, written = images.read(old), images.read(new), by_table(writes)
+    names = sorted(olds.keys() | news.keys())
+    others = hidden.reached(names, written, hidden.triggers(old, new))
     return [
         table_comparison.Work(
             old=old,
@@ -72,8 +74,9 @@ def _tables(
             before=before.tables[name],
             after=after.tables[name],
             limit=limit,
+            others=others.get(name, ()),
         ).compare(written.get(name))
         if name in olds and name in news
         else table_comparison.alone(name, before.tables.get(name), after.tables.get(name), written.get(name))
-        for name in sorted(olds.keys() | news.keys())
+        for name in names
     ]

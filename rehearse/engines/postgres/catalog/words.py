@@ -29,7 +29,7 @@ def relation(alias: str = "c") -> str:
 
 
 _PRIVILEGES = Template("""(select coalesce(string_agg(x.who || ': ' || x.what, '; ' order by x.who), '') from (
-    select case e.grantee when $owner then '(owner)' when 0 then '(everyone)' 
+    select case e.grantee when $owner then '(owner)' when 0 then '(everyone)'
             else pg_get_userbyid(e.grantee) end as who,
         string_agg(distinct e.privilege_type || case when e.is_grantable then '*' else '' end, ', ') as what
     from aclexplode($acl) e group by 1) x)""")
