@@ -99,7 +99,7 @@ def test_a_profile_that_names_a_missing_table_is_a_mistake(tmp_path: Path) -> No
 
 def test_too_big_a_scale_is_said_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "schema.sql").write_text("create table orders (id bigint primary key, note text);", encoding="utf-8")
-    (tmp_path / "p.toml").write_text("[tables.orders]\nrows = 1000000000\n", encoding="utf-8")
+    (tmp_path / "p.toml").write_text('name = "p"\n[tables.orders]\nrows = 1000000000\n', encoding="utf-8")
     path = tmp_path / "a.toml"
     path.write_text(
         'name = "a"\n[data]\nprofile = "p.toml"\n[migration]\nschema = "schema.sql"\nforward = "select 1;"\n',
@@ -165,14 +165,14 @@ def test_a_signal_in_any_phase_leaves_nothing_behind(
         "select pg_sleep(30);" if phase == "back" else "alter table items drop a;",
         more="workers = 1" if phase != "baseline" else "workers = 2",
     )
-    process = started(path, phase)
-    process.send_signal(number)
-    code = process.wait(timeout=30)
+    with started(path, phase) as process:
+        process.send_signal(number)
+        _, complaint = process.communicate(timeout=30)
     if number != signal.SIGKILL:
-        assert code == 130
-        assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
+        assert process.returncode == 130
+        assert "Traceback" not in complaint
     assert gone(room), traces(room)
+    room.rmdir()
 
 
 def test_two_rehearsals_at_once_do_not_meet(tmp_path: Path) -> None:
