@@ -197,7 +197,8 @@ def _ending(asking: StatementRan | None, statements: Sequence[StatementRan]) -> 
 def _granted(hold: Hold, asking: StatementRan | None) -> tuple[int | None, int]:
     """Return when the lock was granted, and how wide the doubt is.
 
-    One that was seen to wait and then was gone, while its statement succeeded, was granted between two looks.
+    One that was seen to wait and then was gone, while its statement succeeded, was granted between two looks. Where no
+    look saw the statement run without the lock, it was granted early: that is the first thing that statements do.
     """
     succeeded = asking is not None and asking.code is None and asking.error is None
     high = hold.held_ns if hold.held_ns is not None else hold.gone_ns if succeeded else None
@@ -207,7 +208,9 @@ def _granted(hold: Hold, asking: StatementRan | None) -> tuple[int | None, int]:
     high = high if asking is None else min(high, asking.ended_ns)
     if low is None:
         return high, 0
-    return (low + high) // 2, max(0, high - low)
+    width = max(0, high - low)
+    seen_without = asking is None or low != asking.at_ns
+    return low + (width // 2 if seen_without else min(width // 2, NS_PER_MS)), width
 
 
 def _released(hold: Hold, ending: StatementRan | None) -> tuple[int | None, int]:
