@@ -83,7 +83,7 @@ def test_a_schema_file_that_does_not_load_names_its_line(tmp_path: Path) -> None
 
 def test_a_profile_that_names_a_missing_table_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "schema.sql").write_text("create table orders (id int primary key);", encoding="utf-8")
-    (tmp_path / "p.toml").write_text("[tables.ordres]\nrows = 10\n", encoding="utf-8")
+    (tmp_path / "p.toml").write_text('name = "p"\n[tables.ordres]\nrows = 10\n', encoding="utf-8")
     path = tmp_path / "a.toml"
     path.write_text(
         'name = "a"\n[data]\nprofile = "p.toml"\n[migration]\nschema = "schema.sql"\nforward = "select 1;"\n',
