@@ -109,8 +109,8 @@ class Measured:
     """One run, in ms: how far what was found lies outside what the truth can be; None: not found.
 
     The truth lies between the time from when the ALTER was done to when the COMMIT was sent, and the time from before
-    the ALTER to when the client was done: a millisecond or two apart, more where the machine is full. `beyond_ms` is how
-    much the hold is said to be longer than the shorter of the two.
+    the ALTER to when the client was done: a millisecond or two apart, more where the machine is full. By `beyond_ms`
+    the hold is said to be longer than the shorter of the two.
     """
 
     held_error_ms: float | None
