@@ -181,6 +181,7 @@ def not_measured(
     gaps = [
         *_gaps_of_checks(judged),
         *_gaps_of_phases(phases),
+        *_gaps_of_ways(recording, phases),
         *_gaps_of_data(integrity, rollback),
         *_gaps_of_run(recording),
     ]
@@ -213,10 +214,14 @@ def _gaps_of_phases(phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
                 f"{phase.name}: log volume of {_words.plural(unlogged, 'statement')}",
                 "the server's log position was not read",
             )
+
+
+def _gaps_of_ways(recording: Recording, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     names = {one.name for one in phases}
     for name in ("baseline", "forward", "back", "again"):
         if name not in names:
-            yield f"phase {name}", "it did not run"
+            no_way_back = recording.scenario.migration.back is False and name in ("back", "again")
+            yield f"phase {name}", "the scenario accepts that there is no way back" if no_way_back else "it did not run"
 
 
 def _gaps_of_data(integrity: Integrity, rollback: Rollback) -> Iterator[tuple[str, str]]:
