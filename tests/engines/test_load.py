@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from rehearse import datasets
+from rehearse.cli.data import command
 from rehearse.engines.postgres.database import PostgresDatabase
-from rehearse.errors import ServerFailed
+from rehearse.engines.postgres.load import load
+from rehearse.errors import NotDisposable, ServerFailed
 from rehearse.events import TableLoaded
 from rehearse.protocols import Role
 from rehearse.reading import profile as profiles
@@ -155,3 +160,40 @@ def test_rows_that_point_nowhere_are_found(database: PostgresDatabase) -> None:
     tables = {"p": {"rows": 10}, "c": {"rows": 10, "columns": columns}}
     with pytest.raises(ServerFailed, match=r"c: p_id = \d+ is not in p \(c_p_id_fkey\)"):
         fill(database, schema, {"name": "p", "tables": tables})
+
+
+def test_a_load_that_fails_leaves_empty_tables_and_whole_indexes(database: PostgresDatabase) -> None:
+    schema = "CREATE TABLE t (id int PRIMARY KEY, n text); CREATE UNIQUE INDEX lowered ON t (lower(n))"
+    columns = {"n": {"kind": "choice", "of": ["a", "A"]}}
+    with pytest.raises(ServerFailed):
+        fill(database, schema, {"name": "p", "tables": {"t": {"rows": 10, "columns": columns}}})
+    assert one(database, "SELECT count(*) FROM t") == 0
+    assert one(database, "SELECT count(*) FROM pg_index WHERE NOT (indisready AND indisvalid)") == 0
+
+
+def test_an_owner_who_is_no_superuser_loads_under_the_constraints(database: PostgresDatabase) -> None:
+    class AsMigration:
+        def connect(self, **options: Any) -> Any:
+            return database.connect(Role.MIGRATION, **options)
+
+    with database.connect(Role.MIGRATION) as connection:
+        connection.execute(SHOP.read_text())
+    tables = datasets.open_tables(profiles.find("shop"), database.structure(), scale=0.0005)
+    load(AsMigration(), tables, KeepingJournal())
+    assert one(database, "SELECT count(*) FROM orders") == 2500
+
+
+def test_rows_go_from_the_command_line_into_empty_tables_only(database: PostgresDatabase) -> None:
+    with database.connect(Role.MIGRATION) as connection:
+        connection.execute(SHOP.read_text())
+    arguments = ["shop", "--scale", "0.0002", "--into", database.url(Role.MIGRATION), "--json"]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["tables"]["orders"]["rows"] == 1000
+    assert isinstance(CliRunner().invoke(command, arguments).exception, NotDisposable)
+
+
+def test_rows_go_into_parquet_files(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, ["shop", "--scale", "0.0002", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert pq.read_metadata(tmp_path / "orders.parquet").num_rows == 1000

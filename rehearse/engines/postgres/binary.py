@@ -87,7 +87,7 @@ def _parts(values: pa.Array, kind: Type) -> list[pa.Array]:
 
 
 def _payload(values: pa.Array, kind: Type) -> pa.Array:
-    if kind.kind == "array":
+    if kind.kind == "array" and can_send(kind):
         return _array(values, kind)
     if kind.kind == "inet":
         return _inet(values)

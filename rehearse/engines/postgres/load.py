@@ -8,9 +8,8 @@ that ALTER TABLE … VALIDATE CONSTRAINT runs. Elsewhere rows go in, parents fir
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg import sql
 
+from rehearse.engines.postgres.abreast import Abreast
 from rehearse.engines.postgres.binary import HEADER, TRAILER, Encoder, can_send
 from rehearse.engines.postgres.structure import Connects, structure
 from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "structure"]
 
-_STREAMS = max(1, min(8, os.cpu_count() or 1))
 T = TypeVar("T")
-R = TypeVar("R")
 
 # What a table consists of on disk: itself, or the partitions that hold its rows.
 _PARTS = """
@@ -98,20 +96,20 @@ class _Target:
 def load(database: Connects, tables: Iterable[TableData], journal: Journal) -> None:
     """Fill tables, parents first, in the fastest sound order; what stood in them before is replaced.
 
-    Writes a TableLoaded for each. What the server refuses is a ServerFailed that names the table.
+    Writes a TableLoaded for each. What the server refuses is a ServerFailed that names the table; the tables are then
+    left empty, with every index whole.
     """
-    with database.connect() as connection:
+    work = Abreast(database)
+    with work.connect() as connection:
         targets = _targets(connection, database, list(tables))
         bare = connection.info.parameter_status("is_superuser") == "on"
     if bare:
-        _fill_bare(database, targets)
+        _fill_bare(work, targets)
     else:
-        for target in targets:
-            with _connected(database) as connection, _refusals(target):
-                _fill(connection, target, freeze=False)
-    _each(lambda target: _settle(database, target), targets)
-    _refresh(database)
-    _each(lambda target: _report(database, target, journal), targets)
+        _fill_plainly(work, targets)
+    work.each(lambda target: _settle(work, target), targets)
+    _refresh(work)
+    work.each(lambda target: _report(work, target, journal), targets)
 
 
 def _targets(connection: Connection, database: Connects, tables: Sequence[TableData]) -> list[_Target]:
@@ -138,22 +136,56 @@ def _target(connection: Connection, rows: TableData, known: TableStructure) -> _
     )
 
 
-def _fill_bare(database: Connects, targets: Sequence[_Target]) -> None:
+def _fill_plainly(work: Abreast, targets: Sequence[_Target]) -> None:
+    with work.connect() as connection, connection.transaction():
+        for target in reversed(targets):
+            connection.execute(sql.SQL("DELETE FROM {}").format(target.name))
+        for target in targets:
+            with _refusals(target):
+                _fill(connection, target, freeze=False)
+
+
+def _fill_bare(work: Abreast, targets: Sequence[_Target]) -> None:
     largest_first = sorted(targets, key=lambda target: -target.rows.rows)
-    indexes = [name for names in _each(lambda target: _copy_bare(database, target), largest_first) for name in names]
-    _each(lambda name: _reindex(database, name), indexes)
-    with database.connect() as connection:
-        keys = connection.execute(_FOREIGN_KEYS, [[target.oid for target in targets]]).fetchall()
-    _each(lambda key: _prove(database, key), keys)
+    try:
+        found = work.each(lambda target: _copy_bare(work, target), largest_first)
+        work.each(lambda name: _reindex(work, name), [name for names in found for name in names])
+        with work.connect() as connection:
+            keys = connection.execute(_FOREIGN_KEYS, [[target.oid for target in targets]]).fetchall()
+        work.each(lambda key: _prove(work, key), keys)
+    except ServerFailed:
+        for target in targets:
+            _emptied(work, target)
+        raise
 
 
-def _copy_bare(database: Connects, target: _Target) -> list[str]:
+def _emptied(work: Abreast, target: _Target) -> None:
+    with work.connect() as connection:
+        with connection.transaction():
+            slept = _without_rows(connection, target)
+            if slept:
+                connection.execute(_WAKE_TRIGGERS, [target.oid])
+        connection.execute(sql.SQL("REINDEX TABLE {}").format(target.name))
+
+
+def _without_rows(connection: Connection, target: _Target) -> bool:
+    """Take all rows out, and say whether the table's triggers were put to sleep for it.
+
+    TRUNCATE, which makes FREEZE possible, refuses a table that foreign keys point at; it looks at `relhastriggers`.
+    """
+    if target.partitioned:
+        connection.execute(sql.SQL("DELETE FROM {}").format(target.name))
+        return False
+    slept = connection.execute(_SLEEP_TRIGGERS, [target.oid]).fetchone() is not None
+    connection.execute(sql.SQL("TRUNCATE {}").format(target.name))
+    return slept
+
+
+def _copy_bare(work: Abreast, target: _Target) -> list[str]:
     """Fill a table in one transaction, without its indexes and triggers; return the indexes to build."""
-    with _connected(database) as connection, _refusals(target), connection.transaction():
+    with work.connect() as connection, _refusals(target), connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
-        # TRUNCATE, which makes FREEZE possible, refuses a table that foreign keys point at; it looks at this flag.
-        slept = None if target.partitioned else connection.execute(_SLEEP_TRIGGERS, [target.oid]).fetchone()
-        connection.execute(sql.SQL("DELETE FROM {}" if target.partitioned else "TRUNCATE {}").format(target.name))
+        slept = _without_rows(connection, target)
         indexes = [name for (name,) in connection.execute(_UNREADY, [list(target.parts)])]
         _fill(connection, target, freeze=not target.partitioned)
         if slept:
@@ -206,15 +238,15 @@ def _unstage(connection: Connection, target: _Target, columns: dict[str, Column]
     connection.execute(sql.SQL(insert).format(target.name, names, values))
 
 
-def _reindex(database: Connects, name: str) -> None:
-    with _connected(database) as connection:
+def _reindex(work: Abreast, name: str) -> None:
+    with work.connect() as connection:
         try:
             connection.execute(sql.SQL("REINDEX INDEX {}").format(sql.SQL(name)))
         except psycopg.Error as error:
             raise ServerFailed(f"index {name} does not hold for the generated rows: {_words(error)}") from error
 
 
-def _prove(database: Connects, key: tuple[str, str, str, list[str], list[str]]) -> None:
+def _prove(work: Abreast, key: tuple[str, str, str, list[str], list[str]]) -> None:
     """Raise a ServerFailed where a row points at no parent."""
     constraint, child, parent, columns, theirs = key
     pairs = [
@@ -225,7 +257,7 @@ def _prove(database: Connects, key: tuple[str, str, str, list[str], list[str]]) 
     query = "SELECT {} FROM ONLY_CHILD c LEFT JOIN ONLY_PARENT p ON {} WHERE p.{} IS NULL AND {} LIMIT 1"
     query = query.replace("ONLY_CHILD", child).replace("ONLY_PARENT", parent)
     wanted = sql.SQL(", ").join(mine for mine, _ in pairs)
-    with _connected(database) as connection:
+    with work.connect() as connection:
         found = connection.execute(sql.SQL(query).format(wanted, equal, sql.Identifier(theirs[0]), given)).fetchone()
     if found:
         raise ServerFailed(
@@ -234,9 +266,9 @@ def _prove(database: Connects, key: tuple[str, str, str, list[str], list[str]]) 
         )
 
 
-def _settle(database: Connects, target: _Target) -> None:
+def _settle(work: Abreast, target: _Target) -> None:
     """Set the table's sequences past its greatest numbers, and leave statistics and visibility as after a vacuum."""
-    with _connected(database) as connection:
+    with work.connect() as connection:
         for sequence, column in connection.execute(_SEQUENCES, {"table": target.oid}).fetchall():
             greatest = sql.SQL("SELECT setval(%s, max({})) FROM {} HAVING max({}) > 0")
             name = sql.Identifier(column)
@@ -244,26 +276,20 @@ def _settle(database: Connects, target: _Target) -> None:
         connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(target.name))
 
 
-def _refresh(database: Connects) -> None:
-    with _connected(database) as connection:
+def _refresh(work: Abreast) -> None:
+    with work.connect() as connection:
         for (view,) in connection.execute(_VIEWS).fetchall():
             connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.SQL(view)))
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.SQL(view)))
 
 
-def _report(database: Connects, target: _Target, journal: Journal) -> None:
-    with database.connect() as connection:
+def _report(work: Abreast, target: _Target, journal: Journal) -> None:
+    with work.connect() as connection:
         found = connection.execute(_SIZE, {"table": target.oid}).fetchone()
     assert found is not None
     journal.write(
         TableLoaded(at_ns=time.monotonic_ns(), table=target.rows.table, rows=target.rows.rows, size_bytes=int(found[0]))
     )
-
-
-def _connected(database: Connects) -> Connection:
-    """Connect for bulk work: much memory for one sort or hash, no wait for the disk at commit."""
-    settings = ("maintenance_work_mem=256MB", "work_mem=128MB", "synchronous_commit=off", "search_path=public")
-    return database.connect(options=" ".join(f"-c {one}" for one in settings))
 
 
 class _refusals:  # noqa: N801 - reads as a statement
@@ -287,12 +313,6 @@ class _refusals:  # noqa: N801 - reads as a statement
 def _words(error: psycopg.Error) -> str:
     diag = error.diag
     return " — ".join(part for part in (diag.message_primary or str(error), diag.message_detail) if part)
-
-
-def _each(deed: Callable[[T], R], things: Iterable[T]) -> list[R]:
-    """Do a deed for each thing, some at once, begun in their order; the first error is raised when all have ended."""
-    with ThreadPoolExecutor(_STREAMS, thread_name_prefix="rehearse-load") as threads:
-        return list(threads.map(deed, things))
 
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:

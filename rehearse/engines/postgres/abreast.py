@@ -1,0 +1,68 @@
+"""Deeds on several connections at once, which end together: when one fails or we are interrupted, all are cancelled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+
+from rehearse.engines.postgres.structure import Connects
+
+if TYPE_CHECKING:
+    from rehearse.engines.postgres.roles import Connection
+
+_STREAMS = max(2, min(8, os.cpu_count() or 1))
+# Much memory for one sort or hash, no wait for the disk at commit.
+_SETTINGS = ("maintenance_work_mem=256MB", "work_mem=128MB", "synchronous_commit=off", "search_path=public")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Abreast:
+    """Connections for bulk work on one database."""
+
+    def __init__(self, database: Connects) -> None:
+        """Begin with no connection."""
+        self._database = database
+        self._open: set[Connection] = set()
+        self._lock = Lock()
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Connect, to be cancelled with all others."""
+        with self._database.connect(options=" ".join(f"-c {one}" for one in _SETTINGS)) as connection:
+            with self._lock:
+                self._open.add(connection)
+            try:
+                yield connection
+            finally:
+                with self._lock:
+                    self._open.discard(connection)
+
+    def each(self, deed: Callable[[T], R], things: Iterable[T]) -> list[R]:
+        """Do a deed for each thing, some at once, begun in their order; return what they gave in the same order."""
+        with ThreadPoolExecutor(_STREAMS, thread_name_prefix="rehearse-load") as threads:
+            coming = [threads.submit(deed, thing) for thing in things]
+            try:
+                done = wait(coming, return_when=FIRST_EXCEPTION).done
+                broken = next((error for one in done if (error := one.exception())), None)
+                if broken:
+                    raise broken
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                self._cancel()
+                raise
+            return [one.result() for one in coming]
+
+    def _cancel(self) -> None:
+        with self._lock:
+            for connection in self._open:
+                try:
+                    connection.cancel()
+                except psycopg.Error:
+                    continue  # it ended by itself
