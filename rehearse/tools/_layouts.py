@@ -211,7 +211,7 @@ def _migrations(path: Path) -> Iterator[Path]:
             yield one / "up.sql"
         elif one.suffix == ".sql" and one.is_file() and not one.name.endswith(".down.sql"):
             flyway = _FLYWAY.fullmatch(one.name)
-            if flyway is None or flyway[1] == "V":
+            if flyway[1] == "V" if flyway else not one.name.startswith("R__"):  # R__: Flyway runs it again and again
                 yield one
 
 

@@ -261,6 +261,7 @@ def _limit(running: Runner, timeout_ns: int | None) -> Iterator[None]:
             running.connection.cancel_safe(timeout=5)
 
     timer = Timer(timeout_ns / 1e9, cancel)
+    timer.daemon = True
     timer.start()
     try:
         yield

@@ -80,13 +80,13 @@ def _slices(scan: _Scan) -> list[slice]:
     except ParseError:
         return scan.slices
     starts = [piece.start for piece in scan.slices]
-    return [_without_comments(piece, starts) for piece in found]
+    return [_without_comments(piece, scan.slices, starts) for piece in found]
 
 
-def _without_comments(piece: slice, starts: list[int]) -> slice:
-    number = bisect_left(starts, piece.start)
-    is_inside = number < len(starts) and starts[number] < piece.stop
-    return slice(starts[number], piece.stop) if is_inside else piece
+def _without_comments(piece: slice, inner: list[slice], starts: list[int]) -> slice:
+    """Return a slice from its first token to its last one."""
+    first, after = bisect_left(starts, piece.start), bisect_left(starts, piece.stop)
+    return slice(starts[first], min(piece.stop, inner[after - 1].stop)) if first < after else piece
 
 
 def _rows(scan: _Scan, after: int, before: int) -> str | None:
