@@ -82,7 +82,8 @@ def test_values_that_change_places_are_found(database: PostgresDatabase, key: st
 def test_columns_that_change_places_are_found(database: PostgresDatabase) -> None:
     old, new = states(
         database,
-        "create table t (id int primary key, a int, b int); insert into t select g, g, 2 * g from generate_series(1, 9) g",
+        "create table t (id int primary key, a int, b int); "
+        "insert into t select g, g, 2 * g from generate_series(1, 9) g",
         "update t set a = b, b = a",
     )
     assert old.checksum != new.checksum
@@ -92,7 +93,8 @@ def test_columns_that_change_places_are_found(database: PostgresDatabase) -> Non
 def test_the_same_rows_in_another_order_and_another_order_of_columns_are_the_same(database: PostgresDatabase) -> None:
     old, new = states(
         database,
-        "create table t (id int primary key, a text, b numeric); insert into t select g, g, g from generate_series(1, 99) g",
+        "create table t (id int primary key, a text, b numeric); "
+        "insert into t select g, g, g from generate_series(1, 99) g",
         "create table u (b numeric, id int primary key, a text); insert into u select b, id, a from t order by id desc;"
         "drop table t; alter table u rename to t",
     )
@@ -116,7 +118,8 @@ def test_odd_tables_are_summed(database: PostgresDatabase) -> None:
     run(
         database,
         'create schema "Other"; create table "Other"."My Table" ("Key Column" text primary key, "v%s" int);'
-        'insert into "Other"."My Table" values (\'a\', 1); create table bare (); create table none_yet (id int primary key)',
+        'insert into "Other"."My Table" values (\'a\', 1); create table bare ();'
+        "create table none_yet (id int primary key)",
     )
     found = take(database, "start").tables
     assert found["Other.My Table"].rows == 1

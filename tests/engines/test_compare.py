@@ -9,7 +9,10 @@ from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.model import TableComparison
 from tests.engines.comparing import compared, table, wrote
 
-T = "create table t (id int primary key, v int, w text); insert into t select g, g, 'w' || g from generate_series(1, 1000) g;"
+T = (
+    "create table t (id int primary key, v int, w text); "
+    "insert into t select g, g, 'w' || g from generate_series(1, 1000) g;"
+)
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +48,8 @@ def test_values_rows_and_losses_are_counted_by_column(database: PostgresDatabase
         "alter table t alter w type char(30)",
         "alter table t add x int default 5",
         "alter table t drop w; alter table t add z text",
-        "alter table t rename to o; create table t (w text, v int, id int primary key); insert into t select w, v, id from o",
+        "alter table t rename to o; create table t (w text, v int, id int primary key); "
+        "insert into t select w, v, id from o",
         "alter table t drop constraint t_pkey",
         "vacuum full t",
     ],
@@ -78,7 +82,10 @@ def test_rows_are_paired_by_any_type_of_key(database: PostgresDatabase, key: str
 
 
 def test_rows_are_paired_by_several_columns(database: PostgresDatabase) -> None:
-    before = "create table t (a int, b text, v int, primary key (a, b)); insert into t select g % 7, g, g from generate_series(1, 500) g"
+    before = (
+        "create table t (a int, b text, v int, primary key (a, b)); "
+        "insert into t select g % 7, g, g from generate_series(1, 500) g"
+    )
     found = table(
         compared(
             database,

@@ -138,23 +138,29 @@ FAITHFUL = {
     "an index with a number": "create index on orders (status); drop index orders_status_idx",
     "a foreign key with a number": "alter table orders add foreign key (customer_id) references customers;"
     "alter table orders drop constraint orders_customer_id_fkey",
-    "not null off and on": "alter table orders alter status drop not null; alter table orders alter status set not null",
+    "not null off and on": "alter table orders alter status drop not null; "
+    "alter table orders alter status set not null",
     "a not null with a name": "alter table orders alter status drop not null;"
     "alter table orders add constraint kept not null status",
-    "a default made anew": "alter table orders alter status drop default; alter table orders alter status set default 'new'",
+    "a default made anew": "alter table orders alter status drop default; "
+    "alter table orders alter status set default 'new'",
     "a renamed column and back": "alter table orders rename note to n; alter table orders rename n to note",
     "a renamed table and back": "alter table orders rename to o; alter table o rename to orders",
     "sequences moved on": "select nextval('invoices'); insert into customers (email) values ('x')",
     "privileges granted anew": "revoke select on orders from shop_auditor; grant select on orders to shop_auditor",
     "the owner's own rights": "grant all on orders to current_user",
     "a column added and dropped": "alter table orders add extra int; alter table orders drop extra",
-    "a view made anew": "drop view open_orders; create view open_orders as select id, total from orders where status = 'new'",
-    "a function made anew": "create or replace function twice(n int) returns int language sql immutable as 'select 2 * n'",
-    "a check made anew": "alter table orders drop constraint orders_total_check; alter table orders add check (total >= 0)",
+    "a view made anew": "drop view open_orders; "
+    "create view open_orders as select id, total from orders where status = 'new'",
+    "a function made anew": "create or replace function twice(n int) return"
+    "s int language sql immutable as 'select 2 * n'",
+    "a check made anew": "alter table orders drop constraint orders_total_check; "
+    "alter table orders add check (total >= 0)",
     "a type changed and back": "drop view open_orders; alter table orders alter total type numeric(12, 4);"
     "alter table orders alter total type numeric(10, 2);"
     "create view open_orders as select id, total from orders where status = 'new'",
-    "a primary key made anew": "alter table orders drop constraint orders_pkey; alter table orders add primary key (id)",
+    "a primary key made anew": "alter table orders drop constraint orders_pkey; "
+    "alter table orders add primary key (id)",
     "an own sequence made anew": "alter table customers alter id drop default; drop sequence customers_id_seq;"
     "create sequence customers_id_seq1 as int owned by customers.id; select setval('customers_id_seq1', 5);"
     "alter table customers alter id set default nextval('customers_id_seq1')",
@@ -258,4 +264,4 @@ def test_names_that_the_server_makes_up_are_known() -> None:
 
 def test_a_long_made_up_name_is_cut_as_the_server_cuts_it() -> None:
     name = made_up("a" * 50, ["b" * 30], "fkey")
-    assert name == "a" * 28 + "_" + "b" * 29 + "_fkey"
+    assert name == "a" * 29 + "_" + "b" * 28 + "_fkey"

@@ -35,7 +35,7 @@ def compare(
     """Return what differs between `older` (in state `before`) and `newer` (in state `after`).
 
     Reads only, in one REPEATABLE READ transaction a side; holds about 60 bytes a row of the largest table, in slices of
-    4 million rows. At most `limit` examples a column and a table.
+    2 million rows. At most `limit` examples a column and a table.
     """
     began = time.monotonic_ns()
     with older.connect(Role.OWNER) as old, newer.connect(Role.OWNER) as new:

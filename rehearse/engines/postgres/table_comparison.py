@@ -20,7 +20,7 @@ from rehearse.model import ColumnDifference, Example, TableComparison, TableStat
 if TYPE_CHECKING:
     import pandas
 
-_SLICE = 4_000_000  # rows in memory at a time: larger tables are streamed in several passes, by number modulo
+_SLICE = 2_000_000  # rows in memory at a time: larger tables are streamed in several passes, by number modulo
 _BATCH = 200_000  # rows whose columns are compared at a time
 _KEYS = 5_000  # written rows that are fetched at a time
 _NOTHING: streams.Numbers = np.empty(0, dtype=np.int64)
