@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -45,8 +46,6 @@ def test_every_shipped_scenario_reads_and_says_why() -> None:
 def test_every_top_level_entry_is_one_that_the_project_has() -> None:
     ours = {"pyproject.toml", "README.md", "rehearse", "scenarios", "data_profiles", "tests", "reports", "conftest.py"}
     habits = {"Makefile", "CHANGELOG.md", "LICENSE", ".github", ".ci", ".gitignore"}
-    import subprocess
-
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     top = {line.partition("/")[0] for line in listed.splitlines()}
     assert top <= ours | habits

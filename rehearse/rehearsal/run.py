@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+import pandas
+
 from rehearse import registry
-from rehearse.events import RowWritten, TableLoaded
+from rehearse.events import CallEnded, History, RowWritten, TableLoaded
 from rehearse.model import Comparison, Recording, Scenario, Snapshot
 from rehearse.protocols import Comparable, Database, Forkable, Migration, NoWayBack, Role, Server
 from rehearse.recording.environment import environment
@@ -114,10 +116,16 @@ class _Rehearsal:
         copy = self.copies.get(before)
         if copy is None or not isinstance(database, Comparable):
             return
-        writes = self.journal.close().frame(RowWritten)
+        writes = _named(self.journal.close())
         with staged(f"compare {before} and {after}", self.journal, self.progress):
             since = writes[writes["at_ns"] > older.at_ns]
             self.comparisons.append(database.compare(copy, older, newer, since))
+
+
+def _named(facts: History) -> pandas.DataFrame:
+    """Return the rows written with the name of the call that wrote each, for the words of a finding."""
+    calls = facts.frame(CallEnded)[["number", "call"]]
+    return facts.frame(RowWritten).merge(calls, on="number", how="left")
 
 
 def _now() -> int:

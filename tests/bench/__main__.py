@@ -1,0 +1,21 @@
+"""`make bench`: what watching costs, what the driver can, and a whole rehearsal on five million rows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PARTS = ("tests.bench.observers", "tests.bench.driver", "tests.bench.loading", "tests.bench.large")
+
+
+def main() -> int:
+    """Run each part in a process of its own and return 1 if one is beyond its limit."""
+    codes = []
+    for part in PARTS:
+        print(f"\n== python -m {part}", flush=True)
+        codes.append(subprocess.run([sys.executable, "-m", part], check=False).returncode)
+    return int(any(codes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
