@@ -1,7 +1,8 @@
 """Runs in the project's own Python, as a process of its own: needs nothing but Alembic.
 
 Called with the ini file, its section, the way ("prepare", "forward", "back"), and the revisions from and to ("" for the
-default). The database's URL is in REHEARSE_SQLALCHEMY_URL. Exit code 3: the downgrade is not implemented.
+default). The database's URL is in REHEARSE_SQLALCHEMY_URL. The last line of an error is its own, without traceback.
+Exit code 3: the downgrade is not implemented.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ def main(ini: str, section: str, way: str, start: str, end: str) -> int:
 
     config = Config(ini, ini_section=section)
     config.set_main_option("sqlalchemy.url", os.environ["REHEARSE_SQLALCHEMY_URL"].replace("%", "%%"))
-    first, last = _revisions(config, start, end)
     try:
+        first, last = _revisions(config, start, end)
         if way == "prepare":
             for revision in first:
                 command.upgrade(config, revision)
@@ -32,6 +33,10 @@ def main(ini: str, section: str, way: str, start: str, end: str) -> int:
     except NotImplementedError:
         traceback.print_exc()
         return 3
+    except Exception as error:
+        traceback.print_exc()
+        sys.stderr.write(f"{type(error).__name__}: {(str(error).strip() or repr(error)).splitlines()[0]}\n")
+        return 1
     return 0
 
 

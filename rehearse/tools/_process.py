@@ -20,7 +20,8 @@ from rehearse.protocols import MigrationFailed
 from rehearse.units import human_duration
 
 _KEPT_BYTES = 64 << 10  # of each output, from its end
-_TAIL_LINES = 15
+_TAIL_LINES = 15  # of an error
+_SAID_LINES = 60  # of a remark
 _GRACE_S = 2.0  # between SIGTERM and SIGKILL
 
 
@@ -100,7 +101,7 @@ def masked(text: str, url: str) -> str:
 
 def remark(journal: Journal, ended: Ended) -> None:
     """Write down the last lines that the tool said."""
-    lines = ended.said.splitlines()[-_TAIL_LINES:]
+    lines = ended.said.splitlines()[-_SAID_LINES:]
     if lines:
         journal.write(Remarked(at_ns=time.monotonic_ns(), source="tool", says="\n".join(lines)))
 
