@@ -35,9 +35,10 @@ def _estimated_bytes(scenario: Scenario) -> int:
         profile = profiles.find(scenario.data.profile, scenario.folder)
         size: int = datasets.estimated_bytes(profile, scenario.data.scale, rows=scenario.data.tables)
         return size
-    files = [*(scenario.data.load or ()), *([scenario.data.dump] if scenario.data.dump else [])]
+    files: list[str] = [*(scenario.data.load or ()), *([scenario.data.dump] if scenario.data.dump else [])]
     sizes = [path.stat().st_size for path in (scenario.folder / name for name in files) if path.is_file()]
-    return _UNPACKED * sum(sizes)
+    packed: int = sum(sizes)
+    return _UNPACKED * packed
 
 
 def prepare(scenario: Scenario, database: Database, migration: Migration, journal: Journal, progress: Progress) -> None:
