@@ -1,7 +1,7 @@
 """Runs in the project's own Python, as a process of its own: needs nothing but Alembic.
 
 Called with the ini file, its section, the way ("prepare", "forward", "back"), and the revisions from and to ("" for the
-default). The database's URL is in REHEARSE_SQLALCHEMY_URL. The last line of an error is its own, without traceback.
+default). The database's URL is in REHEARSE_SQLALCHEMY_URL. The last line of an error is the error's first.
 Exit code 3: the downgrade is not implemented.
 """
 
@@ -30,14 +30,19 @@ def main(ini: str, section: str, way: str, start: str, end: str) -> int:
             command.upgrade(config, last)
         else:
             command.downgrade(config, first[0] if first else "base")
-    except NotImplementedError:
-        traceback.print_exc()
-        return 3
     except Exception as error:
-        traceback.print_exc()
-        sys.stderr.write(f"{type(error).__name__}: {(str(error).strip() or repr(error)).splitlines()[0]}\n")
-        return 1
+        _tell(error)
+        return 3 if isinstance(error, NotImplementedError) else 1
     return 0
+
+
+def _tell(error: Exception) -> None:
+    """Print the project's own part of the traceback, then the error's further lines, then its first."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [one for one in frames if "site-packages" not in one.filename and one.filename != "<string>"]
+    first, *further = (str(error).strip() or repr(error)).splitlines()
+    sys.stderr.writelines(traceback.format_list(own))
+    sys.stderr.write("\n".join((*further, f"{type(error).__name__}: {first}")) + "\n")
 
 
 def _revisions(config: Any, start: str, end: str) -> tuple[list[str], str]:

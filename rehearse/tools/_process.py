@@ -21,7 +21,7 @@ from rehearse.units import human_duration
 
 _KEPT_BYTES = 64 << 10  # of each output, from its end
 _TAIL_LINES = 15  # of an error
-_SAID_LINES = 60  # of a remark
+_SAID_LINES = 40  # of a remark
 _GRACE_S = 2.0  # between SIGTERM and SIGKILL
 
 
