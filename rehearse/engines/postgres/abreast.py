@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psycopg
 
 from rehearse.engines.postgres.structure import Connects
+from rehearse.errors import ServerFailed
 
 if TYPE_CHECKING:
     from rehearse.engines.postgres.roles import Connection
@@ -31,6 +32,7 @@ class Abreast:
         self._database = database
         self._open: set[Connection] = set()
         self._lock = Lock()
+        self._stopped = False
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -44,8 +46,16 @@ class Abreast:
                 with self._lock:
                     self._open.discard(connection)
 
+    def unless_stopped(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items until another deed fails: a COPY that the server has cancelled would send on to its end."""
+        for item in items:
+            if self._stopped:
+                raise ServerFailed("stopped, since another table could not be loaded")
+            yield item
+
     def each(self, deed: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Do a deed for each thing, some at once, begun in their order; return what they gave in the same order."""
+        self._stopped = False  # the threads of an earlier round have ended
         with ThreadPoolExecutor(_STREAMS, thread_name_prefix="rehearse-load") as threads:
             coming = [threads.submit(deed, thing) for thing in things]
             try:
@@ -53,7 +63,7 @@ class Abreast:
                 broken = next((error for one in done if (error := one.exception())), None)
                 if broken:
                     raise broken
-            except BaseException:
+            except BaseException:  # Ctrl-C too
                 threads.shutdown(wait=False, cancel_futures=True)
                 self._cancel()
                 raise
@@ -61,6 +71,7 @@ class Abreast:
 
     def _cancel(self) -> None:
         with self._lock:
+            self._stopped = True
             for connection in self._open:
                 try:
                     connection.cancel()

@@ -142,7 +142,7 @@ def _fill_plainly(work: Abreast, targets: Sequence[_Target]) -> None:
             connection.execute(sql.SQL("DELETE FROM {}").format(target.name))
         for target in targets:
             with _refusals(target):
-                _fill(connection, target, freeze=False)
+                _fill(work, connection, target, freeze=False)
 
 
 def _fill_bare(work: Abreast, targets: Sequence[_Target]) -> None:
@@ -187,13 +187,13 @@ def _copy_bare(work: Abreast, target: _Target) -> list[str]:
         connection.execute("SET LOCAL session_replication_role = replica")
         slept = _without_rows(connection, target)
         indexes = [name for (name,) in connection.execute(_UNREADY, [list(target.parts)])]
-        _fill(connection, target, freeze=not target.partitioned)
+        _fill(work, connection, target, freeze=not target.partitioned)
         if slept:
             connection.execute(_WAKE_TRIGGERS, [target.oid])
     return indexes
 
 
-def _fill(connection: Connection, target: _Target, *, freeze: bool) -> None:
+def _fill(work: Abreast, connection: Connection, target: _Target, *, freeze: bool) -> None:
     """Send a table's rows; columns whose type has no binary form here go through a staging table as text."""
     if not target.rows.rows:
         return
@@ -208,7 +208,7 @@ def _fill(connection: Connection, target: _Target, *, freeze: bool) -> None:
     statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(into, names, options)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(HEADER)
-        for content in _ahead(encoder.rows(chunk) for chunk in _chain(first, chunks)):
+        for content in work.unless_stopped(_ahead(encoder.rows(chunk) for chunk in _chain(first, chunks))):
             copy.write(content)
         copy.write(TRAILER)
     if cast:
