@@ -39,7 +39,7 @@ def main(ini: str, section: str, way: str, start: str, end: str) -> int:
 def _tell(error: Exception) -> None:
     """Print the project's own part of the traceback, then the error's further lines, then its first."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [one for one in frames if "site-packages" not in one.filename and one.filename != "<string>"]
+    own = [one for one in frames if "site-packages" not in one.filename and one.filename[0] != "<"]
     first, *further = (str(error).strip() or repr(error)).splitlines()
     sys.stderr.writelines(traceback.format_list(own))
     sys.stderr.write("\n".join((*further, f"{type(error).__name__}: {first}")) + "\n")

@@ -22,7 +22,7 @@ prepend_sys_path = .
 sqlalchemy.url = {url}
 
 [loggers]
-keys = root
+keys = root,alembic
 [handlers]
 keys = console
 [formatters]
@@ -30,6 +30,10 @@ keys = plain
 [logger_root]
 level = INFO
 handlers = console
+[logger_alembic]
+level = INFO
+handlers =
+qualname = alembic
 [handler_console]
 class = StreamHandler
 args = (sys.stderr,)
