@@ -70,15 +70,31 @@ class _Span:
 
 
 def _closing(recording: Recording, phase: PhaseRan) -> Mapping[tuple[str, str], list[_Span]]:
-    """Return the spans of {(table, kind)} in a phase."""
+    """Return the spans of {(table, kind)} in a phase.
+
+    A lock on an index or TOAST table that the same session holds beside one on the table itself adds only its doubt:
+    the table's is asked for first and both go at the transaction's end. So such a lock is left out.
+    """
     found: dict[tuple[str, str], list[_Span]] = defaultdict(list)
-    for lock in recording.history.of(LockTaken):
-        if not phase.at_ns <= lock.at_ns <= phase.ended_ns:
-            continue
-        until = _until(recording, phase, lock)
+    locks = [one for one in recording.history.of(LockTaken) if phase.at_ns <= one.at_ns <= phase.ended_ns]
+    whole = [(one, _span(recording, phase, one)) for one in locks if one.index is None]
+    parts = [(one, _span(recording, phase, one)) for one in locks if one.index is not None]
+    for lock, span in [*whole, *parts]:
         for kind in lock.stops:
-            found[lock.table, kind].append(_Span(lock.at_ns, max(lock.at_ns, until), lock.doubt_ns))
+            if lock.index is None or not any(_is_covered(lock, span, kind, other) for other in whole):
+                found[lock.table, kind].append(span)
     return found
+
+
+def _span(recording: Recording, phase: PhaseRan, lock: LockTaken) -> _Span:
+    return _Span(lock.at_ns, max(lock.at_ns, _until(recording, phase, lock)), lock.doubt_ns)
+
+
+def _is_covered(part: LockTaken, span: _Span, kind: str, other: tuple[LockTaken, _Span]) -> bool:
+    """Say whether another lock of the session closes the whole table to the kind meanwhile."""
+    lock, theirs = other
+    is_same = lock.session == part.session and lock.table == part.table and kind in lock.stops
+    return is_same and theirs.from_ns <= span.until_ns and span.from_ns <= theirs.until_ns
 
 
 def _until(recording: Recording, phase: PhaseRan, lock: LockTaken) -> int:

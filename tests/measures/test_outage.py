@@ -44,12 +44,25 @@ def test_a_weak_lock_closes_nothing() -> None:
 def test_locks_that_touch_make_one_window_and_others_make_two() -> None:
     closed = found(
         lock("orders", 11, 11, 12),
-        lock("orders", 11.5, 11.5, 12.5, index="orders_pkey"),
+        lock("orders", 11.5, 11.5, 12.5, mode="ExclusiveLock"),
         lock("orders", 14, 14, 14.2),
     )
 
     assert ms(closed["orders reads"]) == pytest.approx(1500)
     assert closed["orders reads"].total_ns == pytest.approx(1700 * NS_PER_MS)
+    assert len(closed["orders reads"].windows) == 2
+
+
+def test_a_part_of_a_closed_table_adds_no_doubt() -> None:
+    """A TOAST table's lock that only the look after the statement saw may be as old as the statement."""
+    closed = found(
+        lock("orders", 11, 11, 12, doubt_ms=20),
+        lock("orders", 11, 11, 12.04, doubt_ms=1000, index="pg_toast.pg_toast_1"),
+        lock("orders", 13, 13, 13.5, doubt_ms=3, index="orders_pkey"),
+    )
+
+    assert ms(closed["orders reads"]) == pytest.approx(1000)
+    assert closed["orders reads"].doubt_ns == 20 * NS_PER_MS
     assert len(closed["orders reads"].windows) == 2
 
 
