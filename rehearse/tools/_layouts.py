@@ -120,6 +120,23 @@ def over(migrations: Sequence[Path]) -> Ways:
     return chained([file(one) for one in migrations])
 
 
+def is_versioned(path: Path) -> bool:
+    """Say whether a file or its folder bears a version, as every tool's migrations do."""
+    return bool(_version(_label(path)))
+
+
+def made_by(path: Path) -> str:
+    """Return the tool whose layout a migration file has."""
+    mark = _SECTION.search(_text(path))
+    if mark:
+        return {"migrate:": "dbmate", "+goose": "goose", "+migrate": "sql-migrate"}[mark[1].strip().lower()]
+    if path.name == "up.sql":
+        return "diesel"
+    if _FLYWAY.fullmatch(path.name):
+        return "Flyway"
+    return "golang-migrate" if is_golang(path.name) else "SQL files"
+
+
 def is_golang(name: str) -> bool:
     """Say whether a file is golang-migrate's, by its name: `1_x.up.sql` or `1_x.down.sql`."""
     return _NUMBERED.fullmatch(name) is not None
