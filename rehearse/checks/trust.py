@@ -28,11 +28,16 @@ def on_time(recording: Recording, _rule: Rule) -> Iterator[Finding]:
     before = latencies(recording, "baseline")
     if before is None or not before.due:
         raise NotMeasured("there was no baseline traffic")
-    if before.on_time_share is not None and before.on_time_share < ON_TIME_SHARE:
+    if before.on_time_share is not None and before.on_time_share < _by_chance(before.due):
         raise NotMeasured(
             f"only {before.on_time_share:.1%} of the baseline's calls were sent within 5 ms of when they were due"
         )
     yield from ()
+
+
+def _by_chance(calls: int) -> float:
+    """Return the share below which so few calls are on time that chance does not explain it (two deviations)."""
+    return ON_TIME_SHARE - 2 * (ON_TIME_SHARE * (1 - ON_TIME_SHARE) / calls) ** 0.5
 
 
 @check(
