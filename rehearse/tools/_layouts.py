@@ -9,7 +9,7 @@
 | Flyway | `V1__x.sql`, `U1__x.sql` | `executeInTransaction=false`, and statements that cannot be in one |
 
 dbmate, golang-migrate and diesel send a file as one query. So where they open no transaction the server still runs
-several statements in one, and refuses CREATE INDEX CONCURRENTLY among them.
+several statements in one, and refuses CREATE INDEX CONCURRENTLY among them (dbmate #126, golang-migrate #284).
 """
 
 from __future__ import annotations

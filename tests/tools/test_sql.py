@@ -119,6 +119,23 @@ def test_what_only_the_server_knows_to_stand_alone_is_run_again_by_itself(url: s
     assert sqls(journal) == ["BEGIN", "ROLLBACK", "reindex table p"]
 
 
+@pytest.mark.parametrize(
+    ("name", "mark"), [("1_a.sql", "-- migrate:up transaction:false\n"), ("1_a.up.sql", ""), ("m/up.sql", "")]
+)
+def test_a_file_sent_as_one_query_may_hold_one_index_concurrently_and_nothing_else(
+    url: str, journal: KeepingJournal, tmp_path: Path, name: str, mark: str
+) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/metadata.toml").write_text("run_in_transaction = false")
+    opened(forward="create table t (a int);").forward(url, KeepingJournal())
+    scenario = Scenario(name="x", file=tmp_path / "x.toml", migration=MigrationChoice(forward=name))
+    (tmp_path / name).write_text(f"{mark}create index concurrently i on t (a);")
+    TOOL.open(scenario).forward(url, journal)
+    (tmp_path / name).write_text(f"{mark}create index concurrently j on t (a); select 1;")
+    with pytest.raises(MigrationFailed, match="cannot run inside a transaction block"):
+        TOOL.open(scenario).forward(url, journal)
+
+
 def test_begin_and_commit_in_the_file_are_obeyed(url: str, journal: KeepingJournal) -> None:
     text = "begin; create table t (a int); savepoint s; select 1; rollback to s; commit; create table u (a int);"
     migration = opened(forward=text, transaction="none")
