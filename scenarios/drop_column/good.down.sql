@@ -1,0 +1,1 @@
+ALTER TABLE orders RENAME COLUMN note_parked TO note;
