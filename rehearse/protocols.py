@@ -77,6 +77,10 @@ class Database(Protocol):
         """Give the roles their rights on all that is there, and the migration's role the ownership."""
         ...
 
+    def end_sessions(self, role: Role) -> None:
+        """End what a role still runs in this database."""
+        ...
+
     def drop(self) -> None:
         """Remove the database and end its sessions."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import sqrt
 
 from rehearse.checks._check import check, phase
 from rehearse.errors import NotMeasured
@@ -37,7 +38,7 @@ def on_time(recording: Recording, _rule: Rule) -> Iterator[Finding]:
 
 def _by_chance(calls: int) -> float:
     """Return the share below which so few calls are on time that chance does not explain it (two deviations)."""
-    return ON_TIME_SHARE - 2 * (ON_TIME_SHARE * (1 - ON_TIME_SHARE) / calls) ** 0.5
+    return ON_TIME_SHARE - 2 * sqrt(ON_TIME_SHARE * (1 - ON_TIME_SHARE) / calls)
 
 
 @check(

@@ -11,7 +11,7 @@ import pandas
 
 from rehearse.events import Event, Journal, PhaseRan, StageRan, StatementRan
 from rehearse.model import WorkloadChoice
-from rehearse.protocols import Database, Migration, MigrationFailed, NoWayBack, Watch, Watchable, Watched
+from rehearse.protocols import Database, Migration, MigrationFailed, NoWayBack, Role, Watch, Watchable, Watched
 from rehearse.rehearsal.progress import Progress
 from rehearse.rehearsal.watching import watching
 from rehearse.workload.driver import Driver
@@ -65,6 +65,8 @@ def perform(stage: Stage, name: str, act: Act) -> Stopped | None:
         _wait(stage.workload.lead)
         acted = time.monotonic_ns()
         stopped = _outcome(act, heard)
+        if stopped:
+            stage.database.end_sessions(Role.MIGRATION)
         finished = time.monotonic_ns()
         _wait(stage.workload.settle)
         ended = time.monotonic_ns()

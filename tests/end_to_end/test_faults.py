@@ -193,3 +193,19 @@ def test_two_rehearsals_at_once_do_not_meet(tmp_path: Path) -> None:
         assert process.returncode in (0, 3), said + complained  # 3: two at once may be too much to be on time
     for path in paths:
         assert [one["name"] for one in report(path)["phases"]] == ["baseline", "forward", "back", "again"]
+
+
+def test_a_tool_that_is_killed_leaves_no_statement_running(tmp_path: Path) -> None:
+    slow = "import psycopg, os; psycopg.connect(os.environ['DATABASE_URL'], autocommit=True).execute("
+    slow += "'lock table items; select pg_sleep(60)')"
+    base = small.scenario(tmp_path, "", None)
+    text = base.read_text(encoding="utf-8").replace(
+        'forward = "up.sql"', f'tool = "command"\nforward = """{sys.executable} -c \\"{slow}\\""""'
+    )
+    base.write_text(text.replace("[workload]", 'timeout = "1s"\nback = false\n[workload]'), encoding="utf-8")
+    done = small.run(base)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "D002" in codes(base)
+    forward = next(one for one in report(base)["phases"] if one["name"] == "forward")
+    longest = max(one["longest_ms"] for one in forward["outages"])
+    assert 200 < longest < 4000

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 _COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
 
+# Told apart by user, or by the name in our URLs where all roles are one user.
+_END = """
+    SELECT pg_terminate_backend(pid)
+    FROM pg_stat_activity
+    WHERE datname = %s AND usename = %s AND application_name = coalesce(%s, application_name)
+"""
+
 
 @dataclass(slots=True)
 class PostgresDatabase:
@@ -105,6 +112,14 @@ class PostgresDatabase:
         target = self.server.database(name)
         copies.copy(self.server, self.name, target.name)
         return target
+
+    def end_sessions(self, role: Role) -> None:
+        """End what a role still runs here; a tool that was killed leaves its statement running."""
+        self.refuse_unless_ours()
+        logins = self.server.logins
+        shared = sum(one.user == logins[role].user for one in logins.values()) > 1
+        with self.server.connect() as connection:
+            connection.execute(_END, (self.name, logins[role].user, f"rehearse-{role}" if shared else None))
 
     def drop(self) -> None:
         """Remove the database and end its sessions."""
