@@ -58,6 +58,7 @@ class _Rehearsal:
         with Driver(mix, database, workload, self.scenario.seed, self.journal) as driver:
             stage = Stage(database, self.migration, driver, workload, self.journal, self.progress)
             self._phases(stage)
+        self.progress.stage("stop the server")
         name, version = self.scenario.engine.name, self.server.version
         return Recording(
             scenario=self.scenario,
