@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from rehearse.engines.postgres.looks import Activity, Look
 from rehearse.events import StatementRan
 
+_CLOCK_NS = 1_000_000
+
 
 @dataclass(slots=True)
 class _Seen:
@@ -49,7 +51,7 @@ class SeenStatements:
 
     def _note(self, activity: Activity, look: Look) -> None:
         now = self._now.get(activity.session)
-        if now is not None and now.activity.query_ns != activity.query_ns:
+        if now is not None and not _is_same(now.activity, activity):
             self._over(activity.session, activity.query_ns or look.until_ns)
             now = None
         if now is None:
@@ -64,6 +66,13 @@ class SeenStatements:
         seen = self._now.pop(session)
         seen.until_ns = until_ns
         self._done.append(seen)
+
+
+def _is_same(one: Activity, other: Activity) -> bool:
+    """Say whether two sightings are of one statement; the same moment differs a little when the clock was read anew."""
+    if one.query_ns is None or other.query_ns is None:
+        return one.query_ns is other.query_ns
+    return one.query == other.query and abs(one.query_ns - other.query_ns) < _CLOCK_NS
 
 
 def _statement(n: int, seen: _Seen) -> StatementRan:
