@@ -115,9 +115,15 @@ def again_is_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
     if comparison is None:
         raise NotMeasured("the two ways forward were not compared")
     yield from _schema_findings(comparison.schema, rule, "again")
-    for table in comparison.tables:
+    for table in filter(lambda one: _was_there(recording, one.table), comparison.tables):
         for says in _losses(_kept_columns(recording, table)):
             yield Finding(code=rule.code, phase="again", where=table.table, says=says, remedy=rule.remedy)
+
+
+def _was_there(recording: Recording, table: str) -> bool:
+    """Say whether a table was there at the start; one that the way forward makes and fills holds what it finds then."""
+    start = recording.snapshots.get("start")
+    return start is None or table in start.tables
 
 
 def _kept_columns(recording: Recording, table: TableComparison) -> TableComparison:
