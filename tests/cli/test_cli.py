@@ -53,6 +53,7 @@ def test_a_mistake_is_words_and_exit_code_2(tmp_path: Path) -> None:
     assert done.stderr == "rehearse: a.toml: engine.via = 'dokcer'; did you mean 'docker'?\n"
 
 
+@pytest.mark.slow
 def test_explain_says_harm_and_remedy() -> None:
     done = rehearse("explain", "l001")
     assert done.returncode == 0
@@ -62,6 +63,7 @@ def test_explain_says_harm_and_remedy() -> None:
     assert "did you mean 'L001'?" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_a_recording_is_judged_again_without_a_server(tmp_path: Path) -> None:
     folder.save(examples.clean(), tmp_path)
     assert rehearse("judge", str(tmp_path)).returncode == 0
@@ -70,6 +72,7 @@ def test_a_recording_is_judged_again_without_a_server(tmp_path: Path) -> None:
     assert "L001" in strict.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["html", "md", "json", "junit", "sarif", "plan"])
 def test_a_recording_is_written_in_every_form(tmp_path: Path, form: str) -> None:
     folder.save(examples.harmful(), tmp_path)
@@ -79,6 +82,7 @@ def test_a_recording_is_written_in_every_form(tmp_path: Path, form: str) -> None
     assert out.stat().st_size > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["engines", "tools", "checks", "reports"])
 def test_lists_have_a_line_each(what: str) -> None:
     done = rehearse("list", what)

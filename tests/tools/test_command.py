@@ -74,6 +74,7 @@ def test_a_program_that_is_not_there_is_told(tmp_path: Path, journal: KeepingJou
         opened(tmp_path, forward="no-such-tool up").forward(URL, journal)
 
 
+@pytest.mark.slow
 def test_a_command_that_outlives_the_time_out_is_killed_with_its_children(
     tmp_path: Path, journal: KeepingJournal
 ) -> None:
