@@ -1,0 +1,1 @@
+DROP INDEX events_kind_path_idx;

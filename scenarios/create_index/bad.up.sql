@@ -1,0 +1,1 @@
+CREATE INDEX events_kind_path_idx ON events (kind, path);
