@@ -10,6 +10,7 @@ from typing import Any
 
 from rehearse.events import PhaseRan, Remarked, Sampled, StageRan, TableLoaded
 from rehearse.model import Budget, Recording, Scenario, Verdict
+from rehearse.recording.folder import without_password
 from rehearse.reports import _integrity, _phases, _verdict
 from rehearse.reports._shape import (
     Allowed,
@@ -58,6 +59,10 @@ def rerun(scenario: Scenario) -> str:
     words = ["rehearse", "run", path(scenario) or f"{scenario.name}.toml", "--seed", str(scenario.seed)]
     if scenario.data.profile:
         words += ["--scale", f"{scenario.data.scale:g}"]
+    if scenario.engine.version:
+        words += ["--engine", f"{scenario.engine.name}:{scenario.engine.version}"]
+    if scenario.engine.via != "embedded":
+        words += ["--via", without_password(scenario.engine.url or scenario.engine.via)]
     return shlex.join(words)
 
 
