@@ -240,6 +240,7 @@ class TableComparison:
     columns: tuple[ColumnDifference, ...] = ()
     columns_gone: tuple[str, ...] = ()
     columns_new: tuple[str, ...] = ()
+    columns_unmeasured: tuple[str, ...] = ()  # they differ, and it cannot be told by whose hands
     writes_checked: int = 0
     wrong_writes: tuple[WrongWrite, ...] = ()  # up to a limit
     lost_writes: int = 0  # all of them
@@ -310,11 +311,15 @@ class TableFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """Tables, references and views ({view: tables below it}) of a database, as the traffic must know them."""
+    """Tables, references and views ({view: tables below it}) of a database, as the traffic must know them.
+
+    `functions` are those of users that may write, with the tables: {function: tables}.
+    """
 
     tables: Mapping[str, TableFacts]
     references: tuple[ForeignKey, ...] = ()
     views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    functions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from rehearse.errors import NotMeasured
 from rehearse.events import PhaseRan
-from rehearse.model import Finding, Recording, Rule
+from rehearse.model import Finding, Recording, Rule, TableComparison
 
 Asks = Callable[[Recording], Iterable[Finding]]
 
@@ -67,3 +67,17 @@ def no_way_back(recording: Recording) -> str:
     if forward is not None and forward.error:
         return "the way forward failed (see D002), so the way back was not tried"
     return "no way back was rehearsed"
+
+
+def demand_compared(tables: Iterable[TableComparison], *, meant: Set[str] = frozenset()) -> None:
+    """Raise NotMeasured where rows or values of a table differ and it is not known by whose hands.
+
+    `meant` are tables, and columns as `table.column`, whose changes need no answer.
+    """
+    for table in tables:
+        if table.rows_before is None or table.rows_after is None:
+            continue
+        names = {f"{table.table}.{column}" for column in table.columns_unmeasured}
+        rows = table.rows_missing is None or table.rows_unexpected is None
+        if (rows and table.table not in meant) or names - meant:
+            raise NotMeasured(f"{table.table} could not be compared: {'; '.join(table.unmeasured)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from rehearse.checks._check import check, phase, went_back
+from rehearse.checks._check import check, demand_compared, phase, went_back
 from rehearse.errors import NotMeasured
 from rehearse.measures.fidelity import rollback
 from rehearse.model import Comparison, Finding, PropertyDifference, Recording, Rule, TableComparison
@@ -80,6 +80,7 @@ def data_restored(recording: Recording, rule: Rule) -> Iterator[Finding]:
         if f"table {table.table}" not in gone:
             for says in _losses(table):
                 yield Finding(code=rule.code, phase="back", where=table.table, says=says, remedy=rule.remedy)
+    demand_compared(comparison.tables)
 
 
 def _losses(table: TableComparison) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rehearse.checks._check import check, phase
+from rehearse.checks._check import check, demand_compared, phase
 from rehearse.errors import NotMeasured
 from rehearse.model import Comparison, Finding, Recording, Rule, TableComparison
 
@@ -106,6 +106,7 @@ def rows_changed(recording: Recording, rule: Rule) -> Iterator[Finding]:
             continue
         for says in _changes(table, declared):
             yield Finding(code=rule.code, phase="forward", where=table.table, says=says, remedy=rule.remedy)
+    demand_compared(forward.tables, meant=declared)
 
 
 def _gone(comparison: Comparison) -> set[str]:

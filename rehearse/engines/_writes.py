@@ -39,6 +39,11 @@ class Writes:
         return None if any(not part for part in parts) else frozenset().union(*parts)
 
     @property
+    def may_hide_rows_changed(self) -> bool:
+        """Say whether a write without a key may have changed rows, which without a key are gone and come."""
+        return any(one.kind == "update" and one.outcome in _DID for one in self.unkeyed)
+
+    @property
     def may_hide_rows_gone(self) -> bool:
         """Say whether a write without a key may have deleted rows (a cascade, a WHERE that names no key)."""
         return self.hidden_columns() is None or any(

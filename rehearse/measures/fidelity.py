@@ -155,7 +155,7 @@ def _table(table: TableComparison, before: Snapshot) -> float | None:
     if table.rows_before is None:
         return 1.0  # a table left over is the schema's difference; no value was lost
     lost, left = _rows_lost(table), _rows_left_over(table)
-    if lost is None or left is None:
+    if lost is None or left is None or (table.columns_unmeasured and not (lost or left or table.columns)):
         return None
     state = before.tables.get(table.table)
     width = max(len(state.columns) if state else 0, len(table.columns) + len(table.columns_gone), 1)

@@ -7,6 +7,7 @@ write with no key, and its table cannot be verified.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -46,11 +47,15 @@ class Ledger:
 
 
 def ledger(sql: str, survey: Survey, *, engine: str = "postgres") -> Ledger:
-    """Return what a statement with $1 … $n writes; one that cannot be parsed writes nothing that is known."""
+    """Return what a statement with $1 … $n writes.
+
+    Which rows functions write, or text that cannot be parsed, is not told.
+    """
+    called = tuple(_called(sql, survey))
     tree = parsed(sql, engine=engine)
     if tree is None:
-        return Ledger(sql=sql)
-    writes = [*_main(tree, survey), *_nested(tree, survey)]
+        return Ledger(sql=sql, writes=called or tuple(_mentioned(sql, survey)))
+    writes = [*_main(tree, survey), *_nested(tree, survey), *called]
     if not writes:
         return Ledger(sql=sql)
     asked = next((one.key_columns for one in writes if one.returned), ())
@@ -82,6 +87,21 @@ def _nested(tree: exp.Expr, survey: Survey) -> Iterator[Write]:
         table = target(node)
         if node is not tree and table is not None:
             yield from _untold(node, table, survey)
+
+
+def _called(sql: str, survey: Survey) -> Iterator[Write]:
+    """Yield the writes of the users' functions and procedures that a statement calls."""
+    names = {one.strip('"').lower() for one in re.findall(r'(\w+|"[^"]+")\s*\(', sql)}
+    tables = {table for name in names for table in survey.functions.get(name, ())}
+    yield from (Write(table=table, kind="update") for table in sorted(tables))
+
+
+def _mentioned(sql: str, survey: Survey) -> Iterator[Write]:
+    """Yield a write to each table that a text has as a word."""
+    words = set(re.findall(r"\w+", sql.lower()))
+    for table in sorted(survey.tables):
+        if survey.tables[table].name.lower() in words:
+            yield Write(table=table, kind="update")
 
 
 def _untold(node: exp.Expr, table: exp.Table, survey: Survey) -> Iterator[Write]:

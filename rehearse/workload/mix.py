@@ -129,7 +129,9 @@ def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str) -> Prepa
         ledgers=ledgers,
         draws=tuple(found),
         places=tuple(tuple(parameters.index(name) for name in one.parameters) for one in statements),
-        writes=touched is None or any("writes" in kinds for kinds in touched.values()),
+        writes=touched is None
+        or any("writes" in kinds for kinds in touched.values())
+        or any(one.writes for one in ledgers),
     )
 
 

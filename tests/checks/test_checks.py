@@ -261,3 +261,19 @@ def test_budgets_are_in_the_units_that_the_findings_say() -> None:
     (finding,) = answer(by_code("L002"), BAD["L002"]()).findings
     assert finding.allowed == 500
     assert Outcome.MISSED == "missed"
+
+
+@pytest.mark.parametrize("words", [{"rows_missing": None}, {"rows_unexpected": None}, {"columns_unmeasured": ("v",)}])
+def test_a_table_whose_differences_are_nobodys_for_sure_is_never_passed(words: dict[str, object]) -> None:
+    def unsure(table: TableComparison) -> TableComparison:
+        return replace(table, unmeasured=("who wrote it cannot be told",), **words)  # type: ignore[arg-type]
+
+    assert status("I003", compared(unsure)) == Status.UNKNOWN
+    assert status("F002", compared(unsure, after="back")) == Status.UNKNOWN
+
+
+def test_a_table_that_is_declared_need_not_be_compared() -> None:
+    clean = compared(lambda table: replace(table, rows_missing=None))
+    effects = [Effect(table=one.table) for one in clean.comparisons[0].tables]
+    migration = replace(clean.scenario.migration, effects=effects)
+    assert status("I003", replace(clean, scenario=replace(clean.scenario, migration=migration))) == Status.PASSED

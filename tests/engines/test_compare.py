@@ -251,19 +251,55 @@ def test_writes_that_told_no_row_hide_their_columns_and_rows_only(database: Post
     assert any("3 of v" in one or "values of v" in one for one in found.unmeasured)
 
 
-def test_what_a_trigger_may_have_written_for_a_call_is_not_measured(database: PostgresDatabase) -> None:
-    before = T + (
-        "create table log (id serial primary key, v int); create table other (id int primary key); "
-        "create function note() returns trigger language plpgsql as "
-        "$$ begin insert into log (v) values (new.v); return new; end $$; "
-        "create trigger noted after update on t for each row execute function note();"
-    )
-    change = "update t set v = 5 where id = 1; insert into other values (1)"
+AUDITED = T + (
+    "create table log (id serial primary key, v int); insert into log (v) select g from generate_series(1, 50) g; "
+    "create table other (id int primary key); "
+    "create function note() returns trigger language plpgsql as $$ begin {}; return new; end $$; "
+    "create trigger noted after update on t for each row execute function note();"
+)
+CHANGED = "update t set v = 5 where id = 1; "
+
+
+def test_rows_that_a_trigger_may_have_added_for_a_call_are_no_difference(database: PostgresDatabase) -> None:
+    before = AUDITED.format("insert into log (v) values (new.v)")
+    change = CHANGED + "insert into other values (1)"
     comparison = compared(database, before, change, [wrote("update", {"id": "1"}, {"v": "5"})])
-    assert table(comparison, "log").rows_unexpected is None
+    assert table(comparison, "log").rows_unexpected == 0
     assert "trigger noted of t" in table(comparison, "log").unmeasured[0]
     assert table(comparison, "other").rows_unexpected == 1
     assert silent(table(comparison))
+
+
+def test_rows_that_are_gone_are_told_where_triggers_only_add(database: PostgresDatabase) -> None:
+    before = AUDITED.format("insert into log (v) values (new.v)")
+    change = CHANGED + "delete from log where id <= 3; update log set v = null where id = 9"
+    found = table(compared(database, before, change, [wrote("update", {"id": "1"}, {"v": "5"})]), "log")
+    assert (found.rows_missing, [one.column for one in found.columns]) == (3, ["v"])
+
+
+def test_what_a_trigger_may_have_changed_for_a_call_is_not_measured(database: PostgresDatabase) -> None:
+    before = AUDITED.format("update log set v = v + 1 where id = 1")
+    found = table(compared(database, before, CHANGED, [wrote("update", {"id": "1"}, {"v": "5"})]), "log")
+    assert (found.rows_missing, found.rows_unexpected, found.columns_unmeasured) == (None, None, ("v",))
+    assert "trigger noted of t" in found.unmeasured[0]
+
+
+def test_a_trigger_on_the_row_itself_hides_no_other_row(database: PostgresDatabase) -> None:
+    before = T + (
+        "create function touch() returns trigger language plpgsql as $$ begin new.w = 'touched'; return new; end $$; "
+        "create trigger touched before update on t for each row execute function touch();"
+    )
+    change = CHANGED + "delete from t where id > 990; update t set v = 0 where id = 7"
+    found = table(compared(database, before, change, [wrote("update", {"id": "1"}, {"v": "5"}, unclear=("w",))]))
+    assert found.rows_missing == 10
+    assert {one.column: one.values_changed for one in found.columns} == {"v": 1, "w": 1}
+
+
+def test_rows_without_a_key_that_calls_changed_are_not_counted(database: PostgresDatabase) -> None:
+    before = "create table t (v int, w text); insert into t select g, 'w' from generate_series(1, 100) g;"
+    found = table(compared(database, before, "update t set w = 'x' where v < 9", [wrote("update", None, {"w": "x"})]))
+    assert (found.rows_missing, found.rows_unexpected, found.lost_writes) == (None, None, 0)
+    assert "8 rows are gone and 8 came" in found.unmeasured[-1]
 
 
 def test_a_row_that_is_there_twice_after_a_lost_key_is_unexpected(database: PostgresDatabase) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rehearse.model import Survey
@@ -164,3 +166,16 @@ def test_what_writes_no_rows_has_an_empty_ledger(sql: str, shop: Survey) -> None
 )
 def test_a_call_touches_what_it_names_and_what_references_lead_to(sql: str, kinds: object, shop: Survey) -> None:
     assert touches([sql], shop) == kinds
+
+
+@pytest.mark.parametrize("sql", ["select place($1)", "call app.Place($1, null)", 'select * from "place"($1) as t (id)'])
+def test_what_a_function_writes_is_known_and_its_rows_are_not(sql: str, shop: Survey) -> None:
+    known = replace(shop, functions={"place": ("orders", "log")})
+    found = [(one.table, one.kind, one.key) for one in ledger(sql, known).writes]
+    assert found == [("log", "update", ()), ("orders", "update", ())]
+    assert ledger(sql, shop).writes == ()
+
+
+def test_what_cannot_be_parsed_may_write_each_table_that_it_names(shop: Survey) -> None:
+    writes = ledger("copy orders from stdin", shop).writes
+    assert [(one.table, one.kind) for one in writes] == [("orders", "update")]

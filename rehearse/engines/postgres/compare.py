@@ -74,7 +74,7 @@ def _tables(
             before=before.tables[name],
             after=after.tables[name],
             limit=limit,
-            others=others.get(name, ()),
+            others=others.get(name, hidden.Others()),
         ).compare(written.get(name))
         if name in olds and name in news
         else table_comparison.alone(name, before.tables.get(name), after.tables.get(name), written.get(name))

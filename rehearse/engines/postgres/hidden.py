@@ -1,4 +1,7 @@
-"""Who else writes when a call does: triggers change the row itself, or other tables that their functions name."""
+"""Who else writes when a call does: triggers whose functions write other rows than the one that fired them.
+
+What a BEFORE trigger makes of that row itself is not asked for here: it can only change a row that the call names.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from rehearse.engines.postgres.catalog.words import USERS, name
 
 # Foreign keys are enforced by internal triggers, which are not asked for here.
 _TRIGGERS = f"""
-select {name("c.relname")}, t.tgname, t.tgtype & 2 <> 0, p.prosrc
+select {name("c.relname")}, t.tgname, p.prosrc
 from pg_trigger t
 join pg_class c on c.oid = t.tgrelid
 join pg_namespace n on n.oid = c.relnamespace
@@ -21,6 +24,8 @@ join pg_proc p on p.oid = t.tgfoid
 where not t.tgisinternal and t.tgenabled <> 'D' and {USERS}
 order by 1, 2
 """
+# A text with these may write what its words do not show.
+_DARK = re.compile(r"\bexecute\b|\bperform\b|\bcall\b|\bdo\s+update\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,29 @@ class Trigger:
 
     table: str
     name: str
-    is_before: bool
     source: str
 
     def mentions(self, table: str) -> bool:
         """Say whether the function's text has the table's own name as a word."""
-        return re.search(rf"\b{re.escape(table.rsplit('.', 1)[-1])}\b", self.source, re.IGNORECASE) is not None
+        return bool(self._mentions(table))
+
+    def only_adds(self, table: str) -> bool:
+        """Say whether all that the text does to the table is INSERT."""
+        return not _DARK.search(self.source) and all(self._mentions(table))
+
+    def _mentions(self, table: str) -> list[str | None]:
+        """Return, for each mention of the table, the INSERT INTO before it, or None."""
+        own = re.escape(table.rsplit(".", 1)[-1])
+        found = re.finditer(rf"(\binsert\s+into\s+(?:[\w\"]+\.)?\"?)?\b{own}\b", self.source, re.IGNORECASE)
+        return [one[1] for one in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Triggers in words that may have written a table on behalf of calls; `only_add`: none of its rows as they were."""
+
+    triggers: tuple[str, ...] = ()
+    only_add: bool = False
 
 
 def triggers(*connections: Connection[Any]) -> tuple[Trigger, ...]:
@@ -43,21 +65,26 @@ def triggers(*connections: Connection[Any]) -> tuple[Trigger, ...]:
     return tuple(sorted(found, key=lambda one: (one.table, one.name)))
 
 
-def reached(tables: Iterable[str], written: Iterable[str], known: Iterable[Trigger]) -> Mapping[str, tuple[str, ...]]:
-    """Return, by table, the triggers in words that may have written it on behalf of calls to the `written` tables.
+def reached(tables: Iterable[str], written: Iterable[str], known: Iterable[Trigger]) -> Mapping[str, Others]:
+    """Return, by table, the triggers that may have written other rows of it on behalf of calls to `written` tables.
 
     What a trigger writes may fire others; a dynamic statement whose text does not name its table is not seen.
     """
     known, tables, fired = tuple(known), tuple(tables), set(written)
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, dict[Trigger, None]] = {}
     is_growing = True
     while is_growing:
         before = len(fired)
         for one in known:
             if one.table in fired:
                 for table in tables:
-                    if (one.is_before and table == one.table) or one.mentions(table):
-                        found.setdefault(table, {})[f"trigger {one.name} of {one.table}"] = None
+                    if one.mentions(table):
+                        found.setdefault(table, {})[one] = None
                         fired.add(table)
         is_growing = len(fired) > before
-    return {table: tuple(words) for table, words in found.items()}
+    return {table: _others(table, tuple(those)) for table, those in found.items()}
+
+
+def _others(table: str, those: tuple[Trigger, ...]) -> Others:
+    words = tuple(f"trigger {one.name} of {one.table}" for one in those)
+    return Others(words, only_add=all(one.only_adds(table) for one in those))

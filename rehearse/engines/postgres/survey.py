@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import pq, sql
 
+from rehearse.engines.postgres import functions
 from rehearse.model import ForeignKey, Survey, TableFacts
 
 # Catalogs only, milliseconds. A partition is seen through its parent.
@@ -111,10 +112,12 @@ def survey(url: str) -> Survey:
         ]
         references = connection.execute(_REFERENCES, [oids, oids]).fetchall()
         views = connection.execute(_VIEWS, [oids]).fetchall()
+        writing = functions.writing(connection, names.values())
     return Survey(
         tables={one.table: one for one in tables},
         references=tuple(ForeignKey(table=names[a], references=names[b], cascades=c) for a, b, c in references),
         views={_name(schema, name): tuple(sorted(names[oid] for oid in below)) for schema, name, below in views},
+        functions=writing,
     )
 
 

@@ -13,6 +13,7 @@ from psycopg import Connection, sql
 from rehearse.engines import _writes
 from rehearse.engines._expected import Judged, Write, Wrong, judge, texts
 from rehearse.engines.postgres import cells, streams
+from rehearse.engines.postgres.hidden import Others
 from rehearse.engines.postgres.pairing import Pairing
 from rehearse.events import Outcome
 from rehearse.model import ColumnDifference, Example, TableComparison, TableState, WrongWrite
@@ -68,7 +69,7 @@ class Work:
     before: TableState
     after: TableState
     limit: int
-    others: tuple[str, ...] = ()  # triggers that may have written here on behalf of calls
+    others: Others = field(default_factory=Others)  # triggers that may have written here on behalf of calls
 
     def compare(self, frame: pandas.DataFrame | None) -> TableComparison:
         """Return what differs, and which writes left another trace than they should."""
@@ -76,11 +77,14 @@ class Work:
         tally, reasons = Tally(), list(_unmeasured(self.pairing, writes))
         verified = self._verify(writes, tally)
         missing, unexpected, lost, phantoms = self._untouched(writes, verified, tally, reasons)
-        columns = tuple(self._columns(tally, writes, reasons))
-        if self.others and (missing or unexpected or columns):
-            by = ", ".join(self.others)
-            reasons.append(f"rows and values differ that {by} may have written for the calls, so they are not counted")
-            missing, unexpected, columns = None, None, ()
+        columns, unmeasured = tuple(self._columns(tally, writes, reasons)), self._hidden(tally, writes)
+        if self.others.only_add:
+            if unexpected:
+                reasons.append(f"{unexpected:,} rows came that {self._by} may have added for the calls")
+            unexpected = 0
+        elif self.others.triggers and (missing or unexpected or columns):
+            reasons.append(f"rows and values differ that {self._by} may have written for the calls: not counted")
+            missing, unexpected, columns, unmeasured = None, None, (), sorted(tally.changed)
         return TableComparison(
             table=self.before.table,
             rows_before=self.before.rows,
@@ -90,12 +94,17 @@ class Work:
             columns=columns,
             columns_gone=tuple(sorted(self.pairing.older.columns.keys() - self.pairing.newer.columns.keys())),
             columns_new=tuple(sorted(self.pairing.newer.columns.keys() - self.pairing.older.columns.keys())),
+            columns_unmeasured=tuple(unmeasured),
             writes_checked=sum(map(len, writes.keyed.values())) + len(writes.unkeyed_inserts(Outcome.OK)),
             wrong_writes=tuple(islice(_wrong_writes(self.before.table, verified), self.limit)),
             lost_writes=_distinct(verified, "lost") + lost,
             phantom_writes=_distinct(verified, "phantom") + phantoms,
             unmeasured=tuple(reasons),
         )
+
+    @property
+    def _by(self) -> str:
+        return ", ".join(self.others.triggers)
 
     # --- rows that calls wrote
 
@@ -257,6 +266,9 @@ class Work:
     ) -> tuple[int | None, int | None, int, int]:
         sure, open_ = (writes.unkeyed_inserts(outcome) for outcome in (Outcome.OK, Outcome.UNKNOWN))
         missing: int | None = gone + verified.missing
+        if not self.pairing.key and (gone or come) and writes.may_hide_rows_changed:
+            reasons.append(f"{gone:,} rows are gone and {come:,} came, and calls may have changed rows without a key")
+            return None, None, 0, 0
         if gone and writes.may_hide_rows_gone:
             missing = None
             reasons.append(f"{gone:,} rows are gone, and calls may have deleted rows without telling which")
@@ -278,11 +290,16 @@ class Work:
         rows = cells.by_number(self.new, self.pairing, self.pairing.newer, strangers, limit=_UNEXPECTED)
         return sum(_holds_any(row, refused, readings) and not _holds_any(row, did, readings) for row in rows.values())
 
+    def _hidden(self, tally: Tally, writes: _writes.Writes) -> list[str]:
+        """Return the columns that differ and that a write without a key may have changed."""
+        hidden = writes.hidden_columns()
+        return [name for name in sorted(tally.changed) if hidden is None or name in hidden]
+
     def _columns(self, tally: Tally, writes: _writes.Writes, reasons: list[str]) -> Iterator[ColumnDifference]:
         """Yield the columns that differ, but for those that a write without a key may have changed."""
-        hidden = writes.hidden_columns()
+        hidden = self._hidden(tally, writes)
         for name in sorted(tally.changed):
-            if hidden is None or name in hidden:
+            if name in hidden:
                 count = tally.changed[name]
                 reasons.append(f"{count:,} values of {name} differ, and calls wrote it without telling in which rows")
             else:
