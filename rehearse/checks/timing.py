@@ -10,6 +10,11 @@ from rehearse.events import PhaseRan
 from rehearse.model import Finding, Recording, Rule
 from rehearse.units import human_duration
 
+_INVALID = (
+    "CREATE INDEX CONCURRENTLY failed on the way, by duplicates, a deadlock or a time-out, and nobody looked: let the "
+    "migration fail with it, drop the index, mend the rows, and build it again. IF NOT EXISTS hides such a leftover."
+)
+
 
 @check(
     Rule(
@@ -55,6 +60,16 @@ def forward_runs(recording: Recording, rule: Rule) -> Iterator[Finding]:
     if forward is None:
         raise NotMeasured("the migration was not run")
     yield from _failed(forward, rule)
+    for name in sorted(_invalid(recording, "forward") - _invalid(recording, "start")):
+        says = f"{name} is left INVALID: it is not used by queries, checks nothing, and is kept up by every write"
+        yield Finding(code=rule.code, phase="forward", where=name, says=says, remedy=_INVALID)
+
+
+def _invalid(recording: Recording, state: str) -> set[str]:
+    """Return the indexes that the server calls invalid in a state."""
+    snapshot = recording.snapshots.get(state)
+    objects = snapshot.schema.items() if snapshot else ()
+    return {name for name, properties in objects if properties.get("valid") == "no"}
 
 
 @check(

@@ -16,6 +16,8 @@ from sqlglot import exp
 from rehearse.model import Survey, TableFacts
 from rehearse.workload.shapes import WRITES, below, cascades, named, parsed, target
 
+_MAY_WRITE = re.compile(r"\b(insert|update|delete|merge|truncate|copy|call|execute|do)\b", re.IGNORECASE)
+
 Source = tuple[str, int | str | None]  # ("param", index from 0) or ("text", a literal as text, None for NULL)
 
 
@@ -97,7 +99,9 @@ def _called(sql: str, survey: Survey) -> Iterator[Write]:
 
 
 def _mentioned(sql: str, survey: Survey) -> Iterator[Write]:
-    """Yield a write to each table that a text has as a word."""
+    """Yield a write to each table that a text has as a word, if it may write rows at all."""
+    if not _MAY_WRITE.search(sql):
+        return
     words = set(re.findall(r"\w+", sql.lower()))
     for table in sorted(survey.tables):
         if survey.tables[table].name.lower() in words:

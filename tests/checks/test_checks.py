@@ -277,3 +277,15 @@ def test_a_table_that_is_declared_need_not_be_compared() -> None:
     effects = [Effect(table=one.table) for one in clean.comparisons[0].tables]
     migration = replace(clean.scenario.migration, effects=effects)
     assert status("I003", replace(clean, scenario=replace(clean.scenario, migration=migration))) == Status.PASSED
+
+
+def test_an_index_that_the_way_forward_leaves_invalid_is_a_failure() -> None:
+    clean = examples.clean()
+    broken = {"table orders index by_status": {"definition": "USING btree (status)", "valid": "no"}}
+    after = replace(clean.snapshots["forward"], schema={**clean.snapshots["forward"].schema, **broken})
+    bad = replace(clean, snapshots={**clean.snapshots, "forward": after})
+    (finding,) = answer(by_code("D002"), bad).findings
+    assert finding.where == "table orders index by_status"
+    assert "INVALID" in finding.says
+    before = replace(clean.snapshots["start"], schema={**clean.snapshots["start"].schema, **broken})
+    assert status("D002", replace(bad, snapshots={**bad.snapshots, "start": before})) == Status.PASSED
