@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from rehearse.checks._check import check, phases
 from rehearse.errors import NotMeasured
-from rehearse.events import CallEnded, LockTaken, PhaseRan, Remarked, StatementRan
+from rehearse.events import CallEnded, LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
 from rehearse.measures.outage import Outage, outages
+from rehearse.measures.waits import waits
 from rehearse.model import Finding, Recording, Rule
 from rehearse.units import human_duration
 
@@ -157,4 +158,60 @@ def deadlocks(recording: Recording, rule: Rule) -> Iterator[Finding]:
             )
 
 
-CHECKS = (closed_to_reads, closed_to_writes, deadlocks)
+@check(
+    Rule(
+        code="L004",
+        name="rows held",
+        asks="Does a call wait for longer than budget.blocked for rows that the migration holds?",
+        harm="A row that was changed stays locked until the transaction ends: whoever writes it waits, and the pool "
+        "runs dry though no table is closed.",
+        remedy="Change few rows a transaction and commit between the batches; let nothing slow follow in the same "
+        "transaction; hold no advisory lock that the application takes.",
+    ),
+    asked=_has_budget,
+)
+def rows_held(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each phase in which calls waited too long for the migration, at a table that L001 and L002 do not name."""
+    allowed = recording.scenario.budget.blocked or 0
+    for phase in phases(recording):
+        closed = {one.table for one in outages(recording, phase.name) if one.longest_ns - one.doubt_ns > allowed}
+        long = [
+            one
+            for one in waits(recording, phase.name)
+            if one.role == "application"
+            and one.blocked_by_migration
+            and one.table not in closed
+            and one.ended_ns - one.at_ns - one.doubt_ns > allowed
+        ]
+        if long:
+            yield _held(recording, rule, phase.name, long)
+    _demand_locks(recording)
+
+
+def _held(recording: Recording, rule: Rule, phase: str, long: list[LockWaited]) -> Finding:
+    longest = max(one.ended_ns - one.at_ns for one in long)
+    allowed = recording.scenario.budget.blocked or 0
+    names = sorted({name for one in long for name in _waiting(recording, one)})
+    who = f" ({', '.join(names)})" if names else ""
+    return Finding(
+        code=rule.code,
+        phase=phase,
+        where=", ".join(names) or "application",
+        says=f"{len(long):,} calls{who} waited up to {human_duration(longest)} for rows or other locks that the "
+        f"migration held, the budget is {human_duration(allowed)}",
+        remedy=rule.remedy,
+        measured=longest / 1e6,
+        allowed=allowed / 1e6,
+    )
+
+
+def _waiting(recording: Recording, wait: LockWaited) -> list[str]:
+    """Return the name of the call that waited, where it is known."""
+    calls = recording.history.frame(CallEnded)
+    mine = calls[
+        (calls["session"] == wait.session) & (calls["sent_ns"] <= wait.at_ns) & (calls["done_ns"] > wait.at_ns)
+    ]
+    return [str(name) for name in mine["call"]]
+
+
+CHECKS = (closed_to_reads, closed_to_writes, deadlocks, rows_held)

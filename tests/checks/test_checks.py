@@ -51,6 +51,11 @@ def held(
     )
 
 
+def rows_held(seconds: float, *events: object) -> Recording:
+    update = hand.statement(1, "update orders set note = ''", 11, 12.9)
+    return forward(update, hand.waited(None, 11.1, 11.1 + seconds, mode="ShareLock"), *events)
+
+
 def traffic_with(**words: object) -> Recording:
     calm = hand.traffic(4, 9)
     return forward(frames=[calm, hand.traffic(10, 14, seed=2, first_number=2001, **words)])  # type: ignore[arg-type]
@@ -106,6 +111,7 @@ BAD: dict[str, Callable[[], Recording]] = {
     "L003": lambda: traffic_with(
         refusals=[hand.Refusal(begin=11, end=12, code="40P01", message="deadlock detected", most=1)]
     ),
+    "L004": lambda: rows_held(0.8),
     "D001": lambda: with_budget(examples.clean(), duration=1),
     "D002": lambda: with_error("forward"),
     "D003": lambda: with_error("back"),
@@ -149,7 +155,20 @@ def test_every_check_passes_a_clean_recording_and_not_a_bad_one(code: str) -> No
         assert found.reason
 
 
-@pytest.mark.parametrize("code", ["L001", "L002"])
+def test_a_wait_for_rows_within_the_budget_or_for_others_is_none_of_the_migration() -> None:
+    assert status("L004", rows_held(0.4)) == Status.PASSED
+    others = hand.waited(None, 11.1, 12.9, mode="ShareLock", blocked_by=(4711,))
+    assert status("L004", rows_held(0.4, others)) == Status.PASSED
+
+
+def test_a_wait_at_a_closed_table_is_told_once() -> None:
+    lock = hand.lock("orders", 11, 11.001, 12.9, stops=("reads", "writes"), mode="AccessExclusiveLock")
+    at_table = forward(hand.statement(1, "lock orders", 11, 12.9), lock, hand.waited("orders", 11.1, 12.9))
+    assert status("L001", at_table) == Status.FAILED
+    assert status("L004", at_table) == Status.PASSED
+
+
+@pytest.mark.parametrize("code", ["L001", "L002", "L004"])
 def test_locks_that_nobody_looked_for_are_unknown(code: str) -> None:
     assert status(code, forward()) == Status.UNKNOWN
     gap = Remarked(at_ns=hand.at(11), source="locks", says="a gap", weakens=True)
