@@ -242,6 +242,7 @@ class TableComparison:
     columns_new: tuple[str, ...] = ()
     columns_unmeasured: tuple[str, ...] = ()  # they differ, and it cannot be told by whose hands
     writes_checked: int = 0
+    writes_untold: int = 0  # acknowledged updates and the like whose rows nobody told, so that none was verified
     wrong_writes: tuple[WrongWrite, ...] = ()  # up to a limit
     lost_writes: int = 0  # all of them
     phantom_writes: int = 0

@@ -68,6 +68,15 @@ def _example(table: TableComparison, kind: str) -> str:
 def lost_writes(recording: Recording, rule: Rule) -> Iterator[Finding]:
     """Yield each table that lost acknowledged writes."""
     yield from _writes(recording, rule, "lost")
+    untold: dict[str, int] = {}
+    for table in (table for comparison in _comparisons(recording) for table in comparison.tables):
+        if table.writes_untold:
+            untold[table.table] = max(table.writes_untold, untold.get(table.table, 0))
+    if untold:
+        where = ", ".join(f"{count:,} to {table}" for table, count in sorted(untold.items()))
+        raise NotMeasured(
+            f"writes whose rows are not known could not be verified: {where}; let the call name the key or return it"
+        )
 
 
 @check(

@@ -28,6 +28,14 @@ class Writes:
         """Return how many there are."""
         return sum(map(len, self.keyed.values())) + len(self.unkeyed)
 
+    def untold(self) -> list[Write]:
+        """Return acknowledged writes that cannot be verified: neither a row nor, of a new one, the values are known.
+
+        A deletion is left out: a cascade tells none, and its rows are gone or are no difference.
+        """
+        found = (one for one in self.unkeyed if one.outcome == Outcome.OK)
+        return [one for one in found if one.kind == "update" or (one.kind == "insert" and not one.values)]
+
     def unkeyed_inserts(self, outcome: Outcome) -> list[Write]:
         """Return insertions of one row each whose key was never told."""
         return [one for one in self.unkeyed if one.outcome == outcome and one.kind == "insert" and one.values]

@@ -308,3 +308,9 @@ def test_an_index_that_the_way_forward_leaves_invalid_is_a_failure() -> None:
     assert "INVALID" in finding.says
     before = replace(clean.snapshots["start"], schema={**clean.snapshots["start"].schema, **broken})
     assert status("D002", replace(bad, snapshots={**bad.snapshots, "start": before})) == Status.PASSED
+
+
+def test_writes_that_nobody_could_verify_are_not_said_to_be_there() -> None:
+    untold = compared(lambda table: replace(table, writes_untold=3))
+    assert status("I001", untold) == Status.UNKNOWN
+    assert "3 to orders" in str(answer(by_code("I001"), untold).reason)

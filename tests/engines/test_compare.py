@@ -248,6 +248,7 @@ def test_writes_that_told_no_row_hide_their_columns_and_rows_only(database: Post
     found = table(compared(database, T, change, writes))
     assert [one.column for one in found.columns] == ["w"]
     assert found.rows_missing is None
+    assert found.writes_untold == 1
     assert any("3 of v" in one or "values of v" in one for one in found.unmeasured)
 
 

@@ -96,6 +96,7 @@ class Work:
             columns_new=tuple(sorted(self.pairing.newer.columns.keys() - self.pairing.older.columns.keys())),
             columns_unmeasured=tuple(unmeasured),
             writes_checked=sum(map(len, writes.keyed.values())) + len(writes.unkeyed_inserts(Outcome.OK)),
+            writes_untold=len(writes.untold()),
             wrong_writes=tuple(islice(_wrong_writes(self.before.table, verified), self.limit)),
             lost_writes=_distinct(verified, "lost") + lost,
             phantom_writes=_distinct(verified, "phantom") + phantoms,
