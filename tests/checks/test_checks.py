@@ -314,3 +314,10 @@ def test_writes_that_nobody_could_verify_are_not_said_to_be_there() -> None:
     untold = compared(lambda table: replace(table, writes_untold=3))
     assert status("I001", untold) == Status.UNKNOWN
     assert "3 to orders" in str(answer(by_code("I001"), untold).reason)
+
+
+def test_a_prepared_statement_that_no_longer_fits_has_a_remedy_of_its_own() -> None:
+    words = "cached plan must not change result type"
+    bad = traffic_with(refusals=[hand.Refusal(begin=11, end=12, code="0A000", message=words, most=8)])
+    (finding,) = answer(by_code("T002"), bad).findings
+    assert "name the columns" in finding.remedy

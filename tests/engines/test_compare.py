@@ -271,6 +271,17 @@ def test_rows_that_a_trigger_may_have_added_for_a_call_are_no_difference(databas
     assert silent(table(comparison))
 
 
+def test_rows_that_a_rule_adds_for_a_call_are_no_difference(database: PostgresDatabase) -> None:
+    before = T + (
+        "create table log (id serial primary key, v int); "
+        "create rule noted as on update to t do also insert into log (v) values (old.v);"
+    )
+    comparison = compared(database, before, CHANGED, [wrote("update", {"id": "1"}, {"v": "5"})])
+    assert table(comparison, "log").rows_unexpected == 0
+    assert "rule noted of t" in table(comparison, "log").unmeasured[0]
+    assert silent(table(comparison))
+
+
 def test_rows_that_are_gone_are_told_where_triggers_only_add(database: PostgresDatabase) -> None:
     before = AUDITED.format("insert into log (v) values (new.v)")
     change = CHANGED + "delete from log where id <= 3; update log set v = null where id = 9"

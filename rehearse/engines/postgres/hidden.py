@@ -1,4 +1,4 @@
-"""Who else writes when a call does: triggers whose functions write other rows than the one that fired them.
+"""Who else writes when a call does: rules, and triggers whose functions write other rows than the one that fired them.
 
 What a BEFORE trigger makes of that row itself is not asked for here: it can only change a row that the call names.
 """
@@ -16,12 +16,18 @@ from rehearse.engines.postgres.catalog.words import USERS, name
 
 # Foreign keys are enforced by internal triggers, which are not asked for here.
 _TRIGGERS = f"""
-select {name("c.relname")}, t.tgname, p.prosrc
+select {name("c.relname")}, 'trigger ' || t.tgname, p.prosrc
 from pg_trigger t
 join pg_class c on c.oid = t.tgrelid
 join pg_namespace n on n.oid = c.relnamespace
 join pg_proc p on p.oid = t.tgfoid
 where not t.tgisinternal and t.tgenabled <> 'D' and {USERS}
+union all
+select {name("c.relname")}, 'rule ' || r.rulename, regexp_replace(pg_get_ruledef(r.oid), '^.*?\\sDO\\s', '')
+from pg_rewrite r
+join pg_class c on c.oid = r.ev_class
+join pg_namespace n on n.oid = c.relnamespace
+where r.ev_type <> '1' and r.ev_enabled <> 'D' and {USERS}
 order by 1, 2
 """
 # A text with these may write what its words do not show.
@@ -30,7 +36,7 @@ _DARK = re.compile(r"\bexecute\b|\bperform\b|\bcall\b|\bdo\s+update\b", re.IGNOR
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger of a table; `source` is its function's text."""
+    """A trigger or rule of a table, its kind in its name; `source` is its function's text, or its action's."""
 
     table: str
     name: str
@@ -60,7 +66,7 @@ class Others:
 
 
 def triggers(*connections: Connection[Any]) -> tuple[Trigger, ...]:
-    """Return the user's enabled triggers of any of these databases."""
+    """Return the user's enabled triggers and rules of any of these databases."""
     found = {Trigger(*row) for one in connections for row in one.execute(_TRIGGERS)}
     return tuple(sorted(found, key=lambda one: (one.table, one.name)))
 
@@ -86,5 +92,5 @@ def reached(tables: Iterable[str], written: Iterable[str], known: Iterable[Trigg
 
 
 def _others(table: str, those: tuple[Trigger, ...]) -> Others:
-    words = tuple(f"trigger {one.name} of {one.table}" for one in those)
+    words = tuple(f"{one.name} of {one.table}" for one in those)
     return Others(words, only_add=all(one.only_adds(table) for one in those))
