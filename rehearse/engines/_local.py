@@ -290,11 +290,15 @@ class Watchdog:
         """Have a function called."""
         self._tell({"module": module, "function": function, "arguments": dict(arguments), "path": sys.path})
 
-    def close(self) -> None:
-        """Say that all duties are done, and wait for its end."""
+    def forget(self) -> None:
+        """Say that all duties are done."""
         with suppress(BrokenPipeError):
             self._tell({"forget": "all"})
-            assert self._process.stdin
+
+    def close(self) -> None:
+        """Wait until it has done what is left to do."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait()
 
@@ -306,9 +310,14 @@ class Watchdog:
 
 @contextmanager
 def watchdog() -> Iterator[Watchdog]:
-    """Keep a watchdog while the block runs; the block itself removes what it made."""
+    """Keep a watchdog while the block runs, which itself removes what it made.
+
+    Where an exception leaves the block, that may have been interrupted too (a second Ctrl-C), so the duties are done
+    once more: they find nothing, or what is left.
+    """
     dog = Watchdog()
     try:
         yield dog
+        dog.forget()
     finally:
         dog.close()

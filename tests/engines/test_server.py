@@ -79,6 +79,26 @@ def test_a_parent_that_dies_leaves_nothing(start, how: signal.Signals) -> None:
     assert eventually(lambda: not any(_watchdog._runs(one) for one in family))
 
 
+def test_impatient_interrupts_leave_nothing(start) -> None:
+    parent, where = start({}, "wait", stderr=subprocess.DEVNULL)
+    while parent.poll() is None:
+        parent.send_signal(signal.SIGINT)
+    assert eventually(lambda: is_gone(where))
+
+
+def test_a_second_interrupt_while_all_is_taken_down_leaves_nothing(monkeypatch) -> None:
+    def interrupted(*_args: object, **_words: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_watchdog, "take_down", interrupted)
+    monkeypatch.setattr(cluster, "_end", interrupted)
+    with pytest.raises(KeyboardInterrupt), cluster.running(binaries.embedded(None), {}) as running:
+        where = {"pid": running.process.pid, "folder": str(running.folder)}
+        raise KeyboardInterrupt
+    running.process.wait(timeout=10)
+    assert eventually(lambda: is_gone(where))
+
+
 def test_a_stopped_backend_does_not_keep_a_dead_parents_server(start) -> None:
     parent, where = start({}, "wait")
     psutil.Process(where["pid"]).children()[0].suspend()

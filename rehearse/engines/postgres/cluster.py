@@ -19,6 +19,7 @@ from rehearse.model import Setting
 
 OWNER = "rehearse"
 _START_S = 60.0
+_LAST_WORDS_S = 2.0
 _TRIES = 5  # a port that was free may be taken before the server binds it
 _LARGEST_FILE = 2 << 30  # of any file of the server; data files end at 1 GB, so this stops a log that runs wild
 _ROOM_BYTES = 300 << 20  # an empty cluster and its first WAL files
@@ -72,6 +73,16 @@ def last_words(folder: Path) -> str:
     said.append(folder / "data" / "log" / f"{configuration.LOG}.json")
     lines = [line for path in said if path.exists() for line in path.read_text(errors="replace").splitlines()]
     return "\n".join(lines[-12:])
+
+
+def _reason_to_end(folder: Path) -> str:
+    """Return the last words of a server that did not start; its log's writer ends a little later than itself."""
+    deadline = time.monotonic() + _LAST_WORDS_S
+    while True:
+        words = last_words(folder)
+        if "FATAL" in words or "PANIC" in words or time.monotonic() > deadline:
+            return words
+        time.sleep(0.01)
 
 
 def _new_folder(dog: _local.Watchdog, traces: ExitStack, user: _local.User | None, *, root: Path | None = None) -> Path:
@@ -163,7 +174,7 @@ def _started(
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
         if _is_ready(process, folder):
             return Cluster(folder, sockets, port, process)
-        words = last_words(folder)
+        words = _reason_to_end(folder)
         if not left or "could not bind" not in words:
             raise _failure(installation, words)
     raise AssertionError("the last try returns or raises")
