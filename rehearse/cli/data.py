@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write Parquet files here.")
 @click.option("--schema", type=click.Path(path_type=Path, exists=True), help="The tables' SQL, for --out.")
 @click.option("--tables", metavar="T=ROWS,…", default="", help="Rows of single tables: orders=5M,events=0.")
+@click.option(
+    "--yes-this-is-disposable", "disposable", is_flag=True, help="Fill empty tables though others of --into hold rows."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def command(  # noqa: PLR0917
     profile: str,
@@ -38,7 +42,9 @@ def command(  # noqa: PLR0917
     out: Path | None,
     schema: Path | None,
     tables: str,
-    as_json: bool,  # noqa: FBT001 - click's flag
+    *,
+    disposable: bool,
+    as_json: bool,
 ) -> None:
     """Make a dataset from a profile: a name in data_profiles/, or a path."""
     from rehearse import datasets  # noqa: PLC0415
@@ -46,14 +52,16 @@ def command(  # noqa: PLR0917
 
     if (into is None) == (out is None):
         raise click.UsageError("name one of --into URL and --out DIR")
-    if scale < 0:
+    if not 0 <= scale < math.inf:
         raise click.UsageError(f"--scale {scale}: write a share of the profile's rows, for example 0.05")
+    if into and not disposable:
+        _Given(into).refuse_rows()
     described = profiles.find(profile)
-    structure = _live(into).structure() if into else _made(described, schema)
+    structure = _Given(into).structure() if into else _made(described, schema)
     opened = datasets.open_tables(described, structure, scale=scale, seed=seed, rows=_rows(tables))
     started = time.monotonic()
     with _counted(opened, quiet=as_json) as counted:
-        sizes = _live(into).load(counted) if into else _write(counted, out)
+        sizes = _Given(into).load(counted) if into else _write(counted, out)
     _tell(opened, sizes, time.monotonic() - started, as_json=as_json)
 
 
@@ -77,14 +85,9 @@ class _Given:
     url: str
 
     def connect(self, **options: Any) -> Any:
-        import psycopg  # noqa: PLC0415
+        from rehearse.engines.postgres import given  # noqa: PLC0415
 
-        from rehearse.errors import Missing  # noqa: PLC0415
-
-        try:
-            return psycopg.connect(self.url, autocommit=True, **options)
-        except psycopg.OperationalError as error:
-            raise Missing(f"--into: no connection to that database: {error}") from None
+        return given.connect(self.url, "--into", **options)
 
     def structure(self) -> Structure:
         from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
@@ -94,28 +97,31 @@ class _Given:
     def load(self, tables: Sequence[TableData]) -> dict[str, int]:
         from rehearse.engines.postgres.load import load  # noqa: PLC0415
 
-        self._refuse_rows(tables)
+        self._refuse_full(tables)
         sizes = _Sizes()
         load(self, tables, sizes)
         return sizes.found
 
-    def _refuse_rows(self, tables: Sequence[TableData]) -> None:
-        from psycopg import sql  # noqa: PLC0415
+    def refuse_rows(self) -> None:
+        """Refuse a database that somebody uses."""
+        from rehearse.engines.postgres import given  # noqa: PLC0415
 
+        way_out = "name an empty one, or say --yes-this-is-disposable if nobody will miss it"
+        with self.connect() as connection:
+            given.refuse_rows(connection, "--into", way_out)
+
+    def _refuse_full(self, tables: Sequence[TableData]) -> None:
+        from rehearse.engines.postgres import given  # noqa: PLC0415
         from rehearse.errors import NotDisposable  # noqa: PLC0415
 
         with self.connect() as connection:
             for table in tables:
-                name = sql.Identifier(*(table.table.split(".") if "." in table.table else ("public", table.table)))
-                if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(name)).fetchone() is not None:
+                schema, _, name = table.table.rpartition(".")
+                if given.has_rows(connection, schema or "public", name):
                     raise NotDisposable(
                         f"--into: table {table.table} holds rows, and only empty tables are filled; "
                         "name another database, or empty the table yourself"
                     )
-
-
-def _live(url: str) -> _Given:
-    return _Given(url)
 
 
 class _Sizes:

@@ -138,11 +138,13 @@ def _tables(url: str) -> list[tuple[str, int]]:
     """Return the largest tables and their estimated rows; the transaction is read-only and ends within 10 s."""
     import psycopg  # noqa: PLC0415
 
+    from rehearse.engines.postgres import given  # noqa: PLC0415
     from rehearse.errors import Mistake  # noqa: PLC0415
 
     options = "-c default_transaction_read_only=on -c statement_timeout=10s -c lock_timeout=1s"
+    ours = {"options": options, "application_name": "rehearse init"}
     try:
-        with psycopg.connect(url, connect_timeout=10, options=options, application_name="rehearse init") as connection:
+        with given.connect(url, "URL", autocommit=False, **ours) as connection:
             rows: list[Any] = connection.execute(_TABLES).fetchall()
     except psycopg.Error as error:
         raise Mistake(f"the tables of the database could not be read: {str(error).strip().splitlines()[0]}") from None

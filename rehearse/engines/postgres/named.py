@@ -7,13 +7,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
 
 import psycopg
-from psycopg import conninfo, sql
+from psycopg import sql
 
 from rehearse.engines import _local
-from rehearse.engines.postgres import roles
+from rehearse.engines.postgres import given, roles
 from rehearse.engines.postgres.binaries import OLDEST
 from rehearse.engines.postgres.server import Address, PostgresServer, mark_of
 from rehearse.errors import Missing, ScenarioMistake, ServerFailed
@@ -61,14 +60,12 @@ def sweep(url: str, token: str) -> None:
 
 
 def _opened(url: str, version: str | None, journal: Journal) -> PostgresServer:
+    words = given.words(url, "engine.url")
     try:
-        words: dict[str, Any] = conninfo.conninfo_to_dict(url)
         with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             found = connection.execute(_ABILITIES).fetchone()
             host, port = connection.info.host, connection.info.port
             owner = roles.Login(connection.info.user, connection.info.password or None)
-    except psycopg.ProgrammingError as error:
-        raise ScenarioMistake(f"engine.url cannot be read: {error}") from error
     except psycopg.OperationalError as error:
         raise ServerFailed(f"engine.url: no connection: {str(error).strip()}") from error
     assert found

@@ -1,0 +1,53 @@
+"""A database that the user names by a URL: opened, with errors that hold no password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import conninfo, sql
+
+from rehearse.engines.postgres.roles import Connection
+from rehearse.errors import Missing, NotDisposable, ScenarioMistake
+
+# Tables that may hold rows, the parents of parts left out: they have none of their own. Any version; milliseconds.
+_TABLES = """
+    SELECT n.nspname, c.relname
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    ORDER BY 1, 2
+"""
+
+
+def words(url: str, where: str) -> dict[str, Any]:
+    """Return the parts of a URL (or of libpq's `key=value`); `where` says for an error which one it is."""
+    try:
+        return dict(conninfo.conninfo_to_dict(url))
+    except (psycopg.ProgrammingError, UnicodeError):  # their texts quote the URL, and so the password
+        raise ScenarioMistake(
+            f"{where} cannot be read; write postgresql://user@host:5432/database, with % and @ in a password as "
+            "%25 and %40"
+        ) from None
+
+
+def connect(url: str, where: str, **options: Any) -> Connection:
+    """Connect to a user's database, in autocommit unless the options say otherwise."""
+    words(url, where)
+    try:
+        return psycopg.connect(url, **{"autocommit": True, "connect_timeout": 10} | options)
+    except psycopg.OperationalError as error:
+        raise Missing(f"{where}: no connection: {str(error).strip()}") from None
+
+
+def refuse_rows(connection: Connection, where: str, way_out: str) -> None:
+    """Raise NotDisposable where any table of the database holds a row; reads one row a table at the most."""
+    for schema, table in connection.execute(_TABLES).fetchall():
+        if has_rows(connection, schema, table):
+            raise NotDisposable(f"{where}: table {schema}.{table} of that database holds rows; {way_out}")
+
+
+def has_rows(connection: Connection, schema: str, table: str) -> bool:
+    """Say whether a table, or any part of it, holds a row."""
+    query = sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(schema, table))
+    return connection.execute(query).fetchone() is not None
