@@ -9,6 +9,7 @@ A folder written by an older rehearse is read as long as its format's number is 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,7 @@ from rehearse.recording.journal import Facts, columns
 
 FORMAT = 1
 NAME = "recording.json"
+_PASSWORD_WORD = re.compile(r"\b(ssl)?password\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|\S)*)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def load(folder: Path) -> Recording:
             raise Mistake(f"{path}: written in another format than {FORMAT}; judge it with the rehearse that wrote it")
         nouns = _adapter(_Nouns).validate_python(content, strict=False)
         facts = _load_facts(folder / "events")
-    except FileNotFoundError as missing:
+    except (FileNotFoundError, NotADirectoryError) as missing:
         raise Mistake(
             f"{folder} holds no recording ({missing.filename} is not there); name a report's folder"
         ) from None
@@ -94,9 +96,11 @@ def scenario_from_json(values: dict[str, Any]) -> Scenario:
 
 def without_password(url: str) -> str:
     """Return the URL with its password, also one given as a parameter, taken out."""
+    if "://" not in url:  # libpq's other way to write it: "host=db user=me password=secret"
+        return _PASSWORD_WORD.sub("", url).strip()
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    query = [(key, value) for key, value in parse_qsl(parts.query) if key.lower() != "password"]
+    query = [(key, value) for key, value in parse_qsl(parts.query) if key.lower() not in ("password", "sslpassword")]
     return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + host, query=urlencode(query)))
 
 

@@ -59,6 +59,9 @@ def test_a_damaged_recording_is_a_mistake(tmp_path: Path) -> None:
         ("postgresql://me:secret@h:5/d?sslmode=require", "postgresql://me@h:5/d?sslmode=require"),
         ("postgresql://h/d?user=me&password=secret", "postgresql://h/d?user=me"),
         ("postgresql://h/d", "postgresql://h/d"),
+        ("postgresql://h/d?sslpassword=secret", "postgresql://h/d"),
+        ("host=h password=secret user=me", "host=h user=me"),
+        (r"user=me password = 'my \'secret' host=h", "user=me host=h"),
     ],
 )
 def test_a_password_is_not_written_down(url: str, shown: str) -> None:
