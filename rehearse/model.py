@@ -37,7 +37,7 @@ class Data:
     """Where the rows come from: one of `profile`, `load`, `dump`, or none of them for an empty database."""
 
     profile: str | None = None
-    scale: Annotated[float, Field(gt=0)] = 1.0
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     load: list[str] | None = None
     dump: str | None = None
     tables: dict[str, Setting] = field(default_factory=dict)  # rows of single tables: { orders = "5M" }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -84,18 +86,30 @@ def _guarded(call: Callable[[], Any]) -> int:
         return _code(call())
     except click.exceptions.Exit as left:
         return left.exit_code
-    except click.ClickException as mistake:
-        mistake.show()
-        return 2
-    except RehearseError as error:
-        for line in str(error).splitlines():
-            click.echo(f"rehearse: {line}", err=True)
-        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("rehearse: interrupted; nothing was left behind", err=True)
         return 130
     except BrokenPipeError:
         return 0
+    except Exception as error:
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong and return the exit code for it."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return 2
+    if isinstance(error, RehearseError):
+        for line in str(error).splitlines():
+            click.echo(f"rehearse: {line}", err=True)
+        return error.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        click.echo(f"rehearse: {error.filename}: {error.strerror}", err=True)
+        return 4 if error.errno == errno.ENOSPC else 2
+    traceback.print_exception(error)
+    click.echo("rehearse: this is a fault of rehearse, not of what was rehearsed; please report it", err=True)
+    return 3  # not Python's own 1, which would say that a migration failed
 
 
 def _code(result: Any) -> int:

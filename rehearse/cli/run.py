@@ -21,7 +21,7 @@ EXIT = {Status.PASSED: 0, Status.FAILED: 1, Status.UNKNOWN: 3}
 @click.option("--seed", type=int, help="Seed of the data and of the traffic.")
 @click.option("--engine", metavar="NAME[:VERSION]", help="Another engine or version than the scenario's.")
 @click.option(
-    "--via", metavar="embedded|binary|docker|URL", help="How the server is had; a URL names one as disposable."
+    "--via", metavar="embedded|binary|docker|URL", help="Where the server comes from; a URL names one as disposable."
 )
 @click.option("--budget", "budgets", multiple=True, metavar="KEY=VALUE", help="Another budget, e.g. blocked=250ms.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the reports; default reports/SCENARIO/WHEN.")
@@ -66,13 +66,13 @@ def _one(scenario: Scenario, out: Path | None, *, loudness: int, as_json: bool) 
     from rehearse.cli.live import live  # noqa: PLC0415
     from rehearse.judging import judge  # noqa: PLC0415
     from rehearse.rehearsal import run  # noqa: PLC0415
-    from rehearse.reports.folder import default_folder, write  # noqa: PLC0415
+    from rehearse.reports.folder import opened, write  # noqa: PLC0415
 
-    with live(scenario, loudness) as progress:
-        recording = run(scenario, progress=progress)
-    verdict = judge(recording)
-    folder = out or default_folder(scenario)
-    write(recording, verdict, folder)
+    with opened(scenario, out) as folder:
+        with live(scenario, loudness) as progress:
+            recording = run(scenario, progress=progress)
+        verdict = judge(recording)
+        write(recording, verdict, folder)
     show(recording, verdict, as_json=as_json, brief=loudness == 0)
     if not as_json:
         click.echo(str(folder / "report.html"))

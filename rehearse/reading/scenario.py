@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -24,6 +25,8 @@ def read(path: Path) -> Scenario:
         raise ScenarioMistake(f"{path}: there is no such file; `rehearse init` writes a first one") from None
     except IsADirectoryError:
         raise ScenarioMistake(f"{path} is a folder; name the scenario's .toml in it") from None
+    except OSError as error:
+        raise ScenarioMistake(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioMistake(f"{path}: not valid TOML: {error}") from None
     return parse(values, where=str(path), file=path.resolve())
@@ -56,6 +59,8 @@ def with_options(
 ) -> Scenario:
     """Return the scenario with the command line's words in the place of its own."""
     if scale is not None:
+        if not 0 < scale < math.inf:
+            raise ScenarioMistake(f"--scale {scale}: write a share of the profile's rows, for example 0.05")
         scenario = replace(scenario, data=replace(scenario.data, scale=scale))
     if seed is not None:
         scenario = replace(scenario, seed=seed)
@@ -94,7 +99,7 @@ def _via(text: str) -> dict[str, Any]:
         return {"via": "url", "url": text}
     known = ("embedded", "binary", "docker")
     if text not in known:
-        raise ScenarioMistake(f"--via {text}: write embedded, binary, docker or a URL{near_miss(text, known)}")
+        raise ScenarioMistake(f"--via {text}: write embedded, binary, docker or a URL")
     return {"via": text}
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from rehearse.errors import Mistake
 from rehearse.model import Recording, Scenario, Verdict
@@ -20,6 +23,24 @@ def default_folder(scenario: Scenario, root: Path = Path("reports")) -> Path:
     parent = root / scenario.name
     names = (when if number == 1 else f"{when}-{number}" for number in range(1, 1000))
     return next(parent / name for name in names if _claim(parent / name))
+
+
+@contextmanager
+def opened(scenario: Scenario, out: Path | None) -> Iterator[Path]:
+    """Make the folder of a run before it begins, so that no result is lost to a folder that cannot be written.
+
+    A folder that we made and that is still empty is gone where the block raises.
+    """
+    is_new = out is not None and not out.exists()
+    folder = _writable(out) if out else default_folder(scenario)
+    made = [folder, folder.parent] if out is None else [folder] if is_new else []
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # not empty, so something of the run is in it
+            for empty in made:
+                empty.rmdir()
+        raise
 
 
 def write(recording: Recording, verdict: Verdict, folder: Path) -> None:
@@ -43,6 +64,15 @@ def _claim(folder: Path) -> bool:
     except OSError as error:
         raise Mistake(f"{folder} cannot be made: {error.strerror}; name another folder with --out") from error
     return True
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise Mistake(f"--out {folder}: no report can be written there: {error.strerror}") from None
 
 
 def _point(link: Path, target: str) -> None:

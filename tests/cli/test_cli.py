@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from rehearse import cli
 from rehearse.cli import COMMANDS
+from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.protocols import Role
 from rehearse.recording import folder
 from rehearse.testing import examples
 
+SHOP = Path(__file__).parents[2] / "scenarios" / "shop" / "schema.sql"
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -88,3 +92,64 @@ def test_lists_have_a_line_each(what: str) -> None:
     done = rehearse("list", what)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) >= 1
+
+
+def test_a_fault_of_our_own_is_no_failed_migration(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> int:
+        raise ZeroDivisionError
+
+    assert cli._guarded(broken) == 3
+    assert "a fault of rehearse" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", ["nan", "inf", "0", "-1"])
+def test_a_scale_that_is_no_share_is_a_mistake(tmp_path: Path, scale: str) -> None:
+    (tmp_path / "a.toml").write_text('name = "a"\n', encoding="utf-8")
+    done = rehearse("run", "a.toml", f"--scale={scale}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_file_for_a_folder_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text('name = "a"\n[migration]\nforward = "select 1"\n', encoding="utf-8")
+    asked = (
+        ("judge", str(file)),
+        ("report", str(file)),
+        ("run", str(file), "--out", str(file)),
+        ("data", "shop", "--scale=0.0001", "--out", f"{file}/there"),
+    )
+    for args in asked:
+        done = rehearse(*args, cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("rehearse: ")) == (2, 1), done.stderr
+        assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.slow
+def test_an_error_about_a_url_does_not_tell_its_password(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('name = "a"\n[migration]\nforward = "select 1"\n', encoding="utf-8")
+    for url in ("mysql://me:hidden@db/x", "postgresql://me:hid%den@db/x", "postgresql://me:hidden@127.0.0.1:1/x"):
+        for args in (("init", url), ("data", "shop", "--into", url), ("run", "a.toml", "--via", url)):
+            done = rehearse(*args, cwd=tmp_path)
+            assert done.returncode in (2, 3), done.stderr
+            assert "Traceback" not in done.stderr
+            assert "hid" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_data_is_made_in_no_database_that_somebody_uses(database: PostgresDatabase) -> None:
+    with database.connect() as connection:
+        connection.execute("CREATE TABLE theirs (n int)")
+        connection.execute("INSERT INTO theirs VALUES (1)")
+        connection.execute(SHOP.read_text(encoding="utf-8"))
+    ask = ("data", "shop", "--scale=0.00001", "--into", database.url(Role.OWNER))
+    refused = rehearse(*ask)
+    assert refused.returncode == 2
+    assert "public.theirs of that database holds rows" in refused.stderr
+    assert rehearse(*ask, "--yes-this-is-disposable").returncode == 0
+    again = rehearse(*ask, "--yes-this-is-disposable")
+    assert again.returncode == 2
+    assert "only empty tables are filled" in again.stderr
