@@ -123,6 +123,23 @@ class Server(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What outlives a rehearsal: databases, by URLs without a password, until the process `process` is ended."""
+
+    urls: tuple[str, ...]
+    process: int
+
+
+@runtime_checkable
+class Keepable(Protocol):
+    """A server that can outlive us."""
+
+    def keep(self) -> Kept:
+        """Leave all databases as they are when the server's block is left."""
+        ...
+
+
 class Engine(Protocol):
     """A kind of database; stateless."""
 
@@ -178,12 +195,14 @@ class Comparable(Protocol):
         after: Snapshot,
         writes: pandas.DataFrame,
         *,
+        origin: Snapshot | None = None,
         limit: int = 20,
     ) -> Comparison:
         """Return what differs between `older` (in state `before`) and this one (in state `after`).
 
         `writes` are the `RowWritten` facts between the two, whole; differences that acknowledged writes explain are
-        taken out, and every write is verified. At most `limit` examples a table.
+        taken out, and every write is verified. At most `limit` examples a table. `origin` is the state that both
+        grew from each by its own way forward: columns that it lacks tell no rows apart.
         """
         ...
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from rehearse.events import Event, LockTaken, Remarked, StatementRan
 from rehearse.model import Scenario
+from rehearse.protocols import Kept
 from rehearse.rehearsal.progress import Counts, Progress, Silent
 from rehearse.units import human_duration
 
@@ -24,10 +25,10 @@ PHASES = ("baseline", "forward", "back", "again")
 @contextmanager
 def live(scenario: Scenario, loudness: int) -> Iterator[Progress]:
     """Show progress on standard error: nothing (0), stages and traffic (1), each statement and lock too (2)."""
-    if loudness == 0:
-        yield Silent()
-        return
     console = Console(stderr=True, highlight=False)
+    if loudness == 0:
+        yield _Quiet(console)
+        return
     console.print(f"[bold]{scenario.name}[/bold]  {_first_line(scenario.why)}", overflow="ellipsis", no_wrap=True)
     view = _View(console, verbose=loudness > 1)
     if not sys.stderr.isatty():
@@ -39,11 +40,24 @@ def live(scenario: Scenario, loudness: int) -> Iterator[Progress]:
         view.done()
 
 
-class _View:
+class _Quiet(Silent):
+    """Says only what must be known afterwards."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def kept(self, kept: Kept) -> None:
+        """Print where the databases are and how to remove them."""
+        for url in kept.urls:
+            self._console.print(f"  kept  '{url}'", markup=False, soft_wrap=True)
+        self._console.print(f"  to remove all of it: kill {kept.process}", markup=False)
+
+
+class _View(_Quiet):
     """What is shown: the stage under way and, while traffic runs, its counts."""
 
     def __init__(self, console: Console, *, verbose: bool) -> None:
-        self._console = console
+        super().__init__(console)
         self._verbose = verbose
         self._stage: str | None = None
         self._since = time.monotonic_ns()
@@ -77,6 +91,11 @@ class _View:
         elif self._verbose and isinstance(event, LockTaken) and event.stops:
             held = human_duration((event.released_ns or event.at_ns) - event.at_ns)
             self._console.print(f"        {event.mode} on {event.table}: {held}", markup=False)
+
+    def kept(self, kept: Kept) -> None:
+        """Print the line of the stage that is over, then what is kept."""
+        self.done()
+        super().kept(kept)
 
     def __rich__(self) -> RenderableType:
         """Return the stage under way with its clock, and the traffic's counts."""

@@ -25,6 +25,7 @@ EXIT = {Status.PASSED: 0, Status.FAILED: 1, Status.UNKNOWN: 3}
 )
 @click.option("--budget", "budgets", multiple=True, metavar="KEY=VALUE", help="Another budget, e.g. blocked=250ms.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the reports; default reports/SCENARIO/WHEN.")
+@click.option("--keep", is_flag=True, help="Leave the server and its databases for a look; says how to remove them.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json on standard output, nothing else.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict and the report's path only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print each statement and lock as it is seen.")
@@ -39,6 +40,7 @@ def command(  # noqa: PLR0917
     budgets: tuple[str, ...],
     out: Path | None,
     *,
+    keep: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -58,11 +60,11 @@ def command(  # noqa: PLR0917
         with_options(read(path), scale=scale, seed=seed, engine=engine, via=via, budget=budgets) for path in scenarios
     ]
     loudness = 0 if quiet or as_json else 2 if verbose else 1
-    statuses = [_one(scenario, out, loudness=loudness, as_json=as_json) for scenario in read_all]
+    statuses = [_one(scenario, out, loudness=loudness, as_json=as_json, keep=keep) for scenario in read_all]
     ctx.exit(EXIT[max(statuses, key=lambda status: status.rank)])
 
 
-def _one(scenario: Scenario, out: Path | None, *, loudness: int, as_json: bool) -> Status:
+def _one(scenario: Scenario, out: Path | None, *, loudness: int, as_json: bool, keep: bool) -> Status:
     from rehearse.cli.live import live  # noqa: PLC0415
     from rehearse.judging import judge  # noqa: PLC0415
     from rehearse.rehearsal import run  # noqa: PLC0415
@@ -70,7 +72,7 @@ def _one(scenario: Scenario, out: Path | None, *, loudness: int, as_json: bool) 
 
     with opened(scenario, out) as folder:
         with live(scenario, loudness) as progress:
-            recording = run(scenario, progress=progress)
+            recording = run(scenario, progress=progress, keep=keep)
         verdict = judge(recording)
         write(recording, verdict, folder)
     show(recording, verdict, as_json=as_json, brief=loudness == 0)

@@ -31,7 +31,6 @@ from rehearse.units import human_size
 
 _CANDIDATES = ("postgres", "mysql", "nobody")
 _PREFIX = "rehearse-"
-_ALIVE = ".alive"
 _SETTLED_S = 60  # a younger folder may not be locked yet
 _SOCKET_FOLDER_LIMIT = 80  # the kernel takes 107 characters (103 on macOS), the socket's own name included
 
@@ -174,7 +173,7 @@ def new_folder(user: User | None, *, root: Path | None = None) -> Path:
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Say by a lock that a folder's maker lives; the kernel drops it with us."""
-    with (folder / _ALIVE).open("w") as file:
+    with (folder / _watchdog.ALIVE).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -185,7 +184,7 @@ def abandoned(root: Path) -> Iterator[Path]:
         with suppress(OSError):  # someone else's, or it is just being removed
             if time.time() - folder.stat().st_mtime < _SETTLED_S:
                 continue
-            with (folder / _ALIVE).open("r+") as file:
+            with (folder / _watchdog.ALIVE).open("r+") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield folder
 
@@ -273,6 +272,7 @@ class Watchdog:
     """A process of its own that does our duties when we die, even by SIGKILL."""
 
     def __init__(self) -> None:
+        self.keeps = False
         self._process = subprocess.Popen(
             [sys.executable, "-P", _watchdog.__file__],
             stdin=subprocess.PIPE,
@@ -290,17 +290,24 @@ class Watchdog:
         """Have a function called."""
         self._tell({"module": module, "function": function, "arguments": dict(arguments), "path": sys.path})
 
+    def keep(self) -> int:
+        """Have what we made outlive us; the duties are done when the process ends whose number is returned."""
+        self._tell({"keep": "all"})
+        self.keeps = True
+        return self._process.pid
+
     def forget(self) -> None:
         """Say that all duties are done."""
         with suppress(BrokenPipeError):
             self._tell({"forget": "all"})
 
     def close(self) -> None:
-        """Wait until it has done what is left to do."""
+        """Wait until it has done what is left to do; where it keeps that, it is left alone."""
         assert self._process.stdin
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        self._process.wait()
+        if not self.keeps:
+            self._process.wait()
 
     def _tell(self, duty: Mapping[str, Any]) -> None:
         assert self._process.stdin
@@ -318,6 +325,7 @@ def watchdog() -> Iterator[Watchdog]:
     dog = Watchdog()
     try:
         yield dog
-        dog.forget()
+        if not dog.keeps:
+            dog.forget()
     finally:
         dog.close()

@@ -2,7 +2,8 @@
 
 It reads duties from a pipe, one JSON object a line. When the pipe ends or the parent is gone without a word, it does
 them, the newest first: {"folder": …, "pidfile": …} ends the server in a folder and then removes the folder;
-{"module": …, "function": …, "arguments": {…}} calls a function. {"forget": "all"} means that the parent did it itself.
+{"module": …, "function": …, "arguments": {…}} calls a function. {"forget": "all"} means that the parent did it itself,
+{"keep": "all"} that they wait until somebody ends this process.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+ALIVE = ".alive"  # a file in each folder, locked by whoever answers for it
 _POLL_S = 0.5  # a forked child of the parent may hold the pipe open, so the parent is looked at as well
 
 
@@ -25,8 +27,25 @@ def main() -> None:
     """Wait for the parent's end, then do the duties that it left."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    for duty in reversed(_left_duties(os.getppid())):
+    duties = _left_duties(os.getppid())
+    if {"keep": "all"} in duties:
+        duties.remove({"keep": "all"})
+        _await_signal([Path(duty["folder"]) for duty in duties if "folder" in duty])
+    for duty in reversed(duties):
         _do(duty)
+
+
+def _await_signal(folders: list[Path]) -> None:
+    """Hold the folders in the parent's stead until SIGTERM or SIGINT."""
+    import fcntl  # noqa: PLC0415
+
+    asked = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, asked)
+    for number in asked:
+        signal.signal(number, signal.SIG_DFL)
+    for folder in folders:
+        fcntl.flock(os.open(folder / ALIVE, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
+    signal.sigwait(asked)
 
 
 def _left_duties(parent: int) -> list[dict[str, Any]]:

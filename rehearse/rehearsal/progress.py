@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rehearse.events import Event
+from rehearse.protocols import Kept
 from rehearse.workload.driver import Counts as Count
 
 Counts = Callable[[], Count]
@@ -26,6 +27,10 @@ class Progress(Protocol):
         """Hear of a rare fact that was written down."""
         ...
 
+    def kept(self, kept: Kept) -> None:
+        """Hear what outlives the rehearsal."""
+        ...
+
 
 class Silent:
     """Says nothing."""
@@ -37,4 +42,7 @@ class Silent:
         """Say nothing."""
 
     def event(self, event: Event, /) -> None:
+        """Say nothing."""
+
+    def kept(self, kept: Kept) -> None:
         """Say nothing."""

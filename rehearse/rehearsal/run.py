@@ -10,7 +10,7 @@ import pandas
 from rehearse import registry
 from rehearse.events import CallEnded, History, RowWritten, TableLoaded
 from rehearse.model import Comparison, Recording, Scenario, Snapshot
-from rehearse.protocols import Comparable, Database, Forkable, Migration, NoWayBack, Role, Server
+from rehearse.protocols import Comparable, Database, Forkable, Keepable, Migration, NoWayBack, Role, Server
 from rehearse.recording.environment import environment
 from rehearse.recording.journal import ListingJournal
 from rehearse.rehearsal.phase import Stage, baseline, perform, staged
@@ -20,11 +20,12 @@ from rehearse.workload import mix as mixes
 from rehearse.workload.driver import Driver
 
 
-def run(scenario: Scenario, *, progress: Progress | None = None) -> Recording:
+def run(scenario: Scenario, *, progress: Progress | None = None, keep: bool = False) -> Recording:
     """Rehearse a scenario on a disposable database and return all that judging needs.
 
     What the migration does wrong is in the recording; a Mistake, Missing, TooBig or ServerFailed is raised. However it
-    ends, no server, folder or connection is left behind.
+    ends, no server, folder or connection is left behind, unless it came to its end and `keep` leaves the server and its
+    databases for a look; `progress` is told where they are and how to remove them.
     """
     progress = progress or Silent()
     journal = ListingJournal(progress.event)
@@ -34,7 +35,12 @@ def run(scenario: Scenario, *, progress: Progress | None = None) -> Recording:
     check_room(scenario, engine)
     progress.stage("start the server")
     with engine.start(scenario.engine, journal, sessions=scenario.workload.sessions) as server:
-        return _Rehearsal(scenario, server, migration, journal, progress).recording()
+        recording = _Rehearsal(scenario, server, migration, journal, progress).recording()
+        if keep and isinstance(server, Keepable):
+            progress.kept(server.keep())
+        else:
+            progress.stage("stop the server")
+        return recording
 
 
 @dataclass(slots=True)
@@ -58,7 +64,6 @@ class _Rehearsal:
         with Driver(mix, database, workload, self.scenario.seed, self.journal) as driver:
             stage = Stage(database, self.migration, driver, workload, self.journal, self.progress)
             self._phases(stage)
-        self.progress.stage("stop the server")
         name, version = self.scenario.engine.name, self.server.version
         return Recording(
             scenario=self.scenario,
@@ -120,7 +125,8 @@ class _Rehearsal:
         writes = _named(self.journal.close())
         with staged(f"compare {before} and {after}", self.journal, self.progress):
             since = writes[writes["at_ns"] > older.at_ns]
-            self.comparisons.append(database.compare(copy, older, newer, since))
+            origin = self.snapshots["start"]
+            self.comparisons.append(database.compare(copy, older, newer, since, origin=origin))
 
 
 def _named(facts: History) -> pandas.DataFrame:

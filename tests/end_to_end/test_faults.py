@@ -209,3 +209,18 @@ def test_a_tool_that_is_killed_leaves_no_statement_running(tmp_path: Path) -> No
     forward = next(one for one in report(base)["phases"] if one["name"] == "forward")
     longest = max(one["longest_ms"] for one in forward["outages"])
     assert 200 < longest < 4000
+
+
+def test_what_is_kept_can_be_looked_at_until_its_process_is_ended(tmp_path: Path, room: Path) -> None:
+    path = small.scenario(tmp_path, "alter table items add a int;", "alter table items drop a;")
+    command = [sys.executable, "-m", "rehearse", "run", str(path), "--keep", "-q", "--out", str(tmp_path / "out")]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    urls = re.findall(r"kept  '(\S+)'", said.stderr)
+    assert [urlsplit(url).path for url in urls] == ["/rehearsal", "/start", "/forward"], said.stderr
+    for url, columns in zip(urls, (2, 1, 2), strict=True):
+        with psycopg.connect(url) as connection:
+            made = connection.execute("select * from items limit 0").description or ()
+        assert len(made) - columns == len(made) - len(set(made)) or "a" in {one.name for one in made} or columns == 1
+    os.kill(int(re.findall(r"kill (\d+)", said.stderr)[0]), signal.SIGTERM)
+    assert gone(room), traces(room)
+    room.rmdir()

@@ -48,9 +48,19 @@ wrote.clock = 1000  # type: ignore[attr-defined]
 
 
 def compared(
-    database: PostgresDatabase, before: str, change: str, writes: Iterable[dict[str, Any]] = (), *, limit: int = 20
+    database: PostgresDatabase,
+    before: str,
+    change: str,
+    writes: Iterable[dict[str, Any]] = (),
+    *,
+    first: str | None = None,
+    limit: int = 20,
 ) -> Comparison:
-    """Return what differs after `change` ran on a database that `before` made."""
+    """Return what differs after `change` ran on a database that `before` made; what `first` makes is the origin."""
+    origin = None
+    if first is not None:
+        run(database, first)
+        origin = take(database, "start")
     run(database, before)
     start = take(database, "start")
     copy = database.fork(f"{database.name}_copy")
@@ -58,7 +68,7 @@ def compared(
         run(database, change)
         after = take(database, "back")
         frame = pandas.DataFrame(list(writes), columns=COLUMNS)
-        return compare(database, copy, start, after, frame, limit=limit)
+        return compare(database, copy, start, after, frame, origin=origin, limit=limit)
     finally:
         copy.drop()
 

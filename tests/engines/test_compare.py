@@ -7,7 +7,7 @@ import pytest
 from rehearse.engines.postgres import table_comparison
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.model import TableComparison
-from tests.engines.comparing import compared, table, wrote
+from tests.engines.comparing import compared, named, table, wrote
 
 T = (
     "create table t (id int primary key, v int, w text); "
@@ -328,3 +328,39 @@ def test_every_value_lost_is_counted_in_many_batches(
     assert [(one.column, one.values_changed, one.values_lost, len(one.examples)) for one in found.columns] == [
         ("v", 667, 0, 5), ("w", 667, 667, 5)
     ]  # fmt: skip
+
+
+def test_fresh_values_of_a_key_that_the_way_forward_adds_tell_no_rows_apart(database: PostgresDatabase) -> None:
+    forward = (
+        "alter table t add u uuid not null default gen_random_uuid(); "
+        "alter table t drop constraint t_pkey; alter table t add primary key (u), add constraint old_key unique (id);"
+    )
+    back = "alter table t drop u, drop constraint old_key, add primary key (id);"
+    again = f"{back} {forward} update t set v = 0 where id = 7;"
+    found = table(compared(database, forward, again, first=T))
+    assert (found.rows_missing, found.rows_unexpected) == (0, 0)
+    assert [(one.column, one.values_changed) for one in found.columns if one.column != "u"] == [("v", 1)]
+
+
+SERIAL = "create table t (id serial primary key, v int); insert into t (v) select g from generate_series(1, 10) g;"
+LAG = ("table t column id sequence", "behind")
+
+
+@pytest.mark.parametrize(
+    "change, writes, is_told",
+    [
+        ("insert into t values (50, 1)", [wrote("insert", {"id": "50"}, {"id": "50", "v": "1"})], False),
+        ("insert into t values (50, 1)", [wrote("insert", {"id": "50"}, {"v": "1"})], True),
+        ("insert into t values (50, 1)", [wrote("insert", {"id": "49"}, {"id": "49", "v": "1"})], True),
+        ("insert into t values (50, 1)", [], True),
+    ],
+)
+def test_a_sequence_lags_by_the_migration_unless_a_call_chose_the_outermost_key(
+    database: PostgresDatabase, change: str, writes: list[dict[str, str]], is_told: bool
+) -> None:
+    assert (LAG in named(compared(database, SERIAL, change, writes).schema)) is is_told
+
+
+def test_a_sequence_that_lagged_before_is_no_difference(database: PostgresDatabase) -> None:
+    before = SERIAL + "insert into t values (11, 0), (12, 0);"
+    assert named(compared(database, before, "select nextval('t_id_seq')").schema) == set()

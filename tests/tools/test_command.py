@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -133,9 +135,8 @@ def test_schema_prepare_forward_and_back_reach_the_database(
 ) -> None:
     database.grant()
     (tmp_path / "schema.sql").write_text("create table t (a int);")
-    python = (
-        "python -c \"import os, psycopg; psycopg.connect(os.environ['DATABASE_URL'], autocommit=True).execute('{}')\""
-    )
+    code = "import os, psycopg; psycopg.connect(os.environ['DATABASE_URL'], autocommit=True).execute('{}')"
+    python = f'{shlex.quote(sys.executable)} -c "{code}"'
     migration = opened(
         tmp_path,
         schema="schema.sql",

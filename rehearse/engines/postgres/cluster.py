@@ -33,6 +33,7 @@ class Cluster:
     sockets: Path
     port: int
     process: subprocess.Popen[bytes]
+    dog: _local.Watchdog
 
     @property
     def data(self) -> Path:
@@ -62,9 +63,11 @@ def running(installation: Installation, settings: Mapping[str, Setting]) -> Iter
         _local.check_space(folder, _ROOM_BYTES)
         sockets = folder if _local.fits_sockets(folder) else _new_folder(dog, traces, user, root=Path("/tmp"))  # noqa: S108
         _fill(folder / "data", installation, user)
-        cluster = _started(folder, sockets, installation, user, settings)
+        cluster = _started(folder, sockets, installation, user, settings, dog=dog)
         traces.callback(_end, cluster)
         yield cluster
+        if dog.keeps:
+            traces.pop_all()
 
 
 def last_words(folder: Path) -> str:
@@ -162,6 +165,8 @@ def _started(
     installation: Installation,
     user: _local.User | None,
     settings: Mapping[str, Setting],
+    *,
+    dog: _local.Watchdog,
 ) -> Cluster:
     for left in reversed(range(_TRIES)):
         port = _local.free_port()
@@ -173,7 +178,7 @@ def _started(
         with suppress(AttributeError, OSError):  # macOS has no prlimit
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
         if _is_ready(process, folder):
-            return Cluster(folder, sockets, port, process)
+            return Cluster(folder, sockets, port, process, dog)
         words = _reason_to_end(folder)
         if not left or "could not bind" not in words:
             raise _failure(installation, words)

@@ -7,13 +7,14 @@ numpy; then the columns of the rows that differ, and the texts of a few. Rows th
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
 from rehearse.engines import _differences
 from rehearse.engines._writes import by_table
-from rehearse.engines.postgres import hidden, images, table_comparison
+from rehearse.engines.postgres import hidden, images, lagging, table_comparison
 from rehearse.engines.postgres.pairing import pair
 from rehearse.engines.postgres.schema import Connects, begin
 from rehearse.model import Comparison, Snapshot, TableComparison
@@ -30,9 +31,12 @@ def compare(
     after: Snapshot,
     writes: pandas.DataFrame,
     *,
+    origin: Snapshot | None = None,
     limit: int = 20,
 ) -> Comparison:
     """Return what differs between `older` (in state `before`) and `newer` (in state `after`).
+
+    `origin` is the state that both grew from on ways of their own; columns that it lacks tell no rows apart.
 
     Reads only, in one REPEATABLE READ transaction a side; holds about 60 bytes a row of the largest table, in slices of
     2 million rows. At most `limit` examples a column and a table.
@@ -41,14 +45,14 @@ def compare(
     with older.connect(Role.OWNER) as old, newer.connect(Role.OWNER) as new:
         begin(old)
         begin(new)
-        tables = tuple(_tables(old, new, before, after, writes, limit=limit))
+        tables = tuple(_tables(old, new, before, after, writes, origin=origin, limit=limit))
         old.execute("rollback")
         new.execute("rollback")
     return Comparison(
         before=before.name,
         after=after.name,
         took_ns=time.monotonic_ns() - began,
-        schema=_differences.schema(before, after),
+        schema=tuple(one for one in _differences.schema(before, after) if not lagging.is_by_traffic(one, writes)),
         physical=_differences.physical(before, after),
         tables=tables,
     )
@@ -61,6 +65,7 @@ def _tables(
     after: Snapshot,
     writes: pandas.DataFrame,
     *,
+    origin: Snapshot | None,
     limit: int,
 ) -> list[TableComparison]:
     olds, news, written = images.read(old), images.read(new), by_table(writes)
@@ -70,7 +75,7 @@ def _tables(
         table_comparison.Work(
             old=old,
             new=new,
-            pairing=pair(olds[name], news[name]),
+            pairing=pair(olds[name], news[name], _known(origin, name)),
             before=before.tables[name],
             after=after.tables[name],
             limit=limit,
@@ -80,3 +85,9 @@ def _tables(
         else table_comparison.alone(name, before.tables.get(name), after.tables.get(name), written.get(name))
         for name in names
     ]
+
+
+def _known(origin: Snapshot | None, table: str) -> Container[str] | None:
+    """Return the columns that a table had in the beginning; None: all that it has now."""
+    first = origin.tables.get(table) if origin else None
+    return first.columns if first else None

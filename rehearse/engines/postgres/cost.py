@@ -21,13 +21,14 @@ _FREE = 0.15  # with so much of the machine idle, looking takes nothing from any
 def allowed(*, connected: bool, idle: float | None, server: float | None) -> float:
     """Return the share of one core that looking may take.
 
-    5 % on a machine that is not full; on a full one 2.3 % of what the server itself takes (`server`, in cores), so
-    that watching costs less than 3 % where it could be felt, but never so little that looks are of no use. A little
-    more where the migration is connected, for then there is something to see. None is not known.
+    5 % on a machine that is not full. On a full one 0.8 % of what the server itself takes (`server`, in cores): with
+    what looking costs the others, who wait for the same latches and caches, watching then stays below 3 %. Never so
+    little that looks are of no use, and a little more where the migration is connected, for then there is something to
+    see. None is not known.
     """
     if idle is not None and idle >= _FREE:
         return 0.07 if connected else 0.05
-    return max(0.023 * (server or 0.0), 0.04 if connected else 0.015)
+    return max(0.008 * (server or 0.0), 0.025 if connected else 0.01)
 
 
 class Cost:

@@ -38,6 +38,7 @@ def server(
             data=started.data,
             installation=installation,
             log_path=started.log_path if installation.major >= 15 else None,
+            dog=started.dog,
         )
         _make_roles(running)
         _remark(running, installation, settings)

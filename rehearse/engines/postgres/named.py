@@ -45,9 +45,10 @@ def server(choice: EngineChoice, journal: Journal) -> Iterator[PostgresServer]:
                 bare.remark(
                     "engine.settings are not obeyed: the server of engine.url is not ours to configure", weakens=True
                 )
-            yield replace(bare, logins={**bare.logins, **_logins(bare)})
+            yield replace(bare, logins={**bare.logins, **_logins(bare)}, dog=dog)
         finally:
-            sweep(**arguments)
+            if not dog.keeps:
+                sweep(**arguments)
 
 
 def sweep(url: str, token: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -78,9 +79,15 @@ def _is_equal(name: str, before: TableState, after: TableState) -> bool:
     return before.columns.get(name) is not None and before.columns.get(name) == after.columns.get(name)
 
 
-def pair(older: images.Table, newer: images.Table) -> Pairing:
-    """Return what two states of a table share; the key is the older one's as long as the newer has its columns."""
+def pair(older: images.Table, newer: images.Table, known: Container[str] | None = None) -> Pairing:
+    """Return what two states of a table share; the key is the older one's as long as the newer has its columns.
+
+    `known` are the columns whose values must not differ (None: all). Another one identifies no row, since the way
+    forward may give it other values each time (a fresh uuid), and rows that only content identifies are told by these.
+    """
     shared = tuple(name for name in older.columns if name in newer.columns)
-    usable = [key for key in older.keys if set(key) <= set(shared)]
+    sure = shared if known is None else tuple(name for name in shared if name in known)
+    usable = [key for key in older.keys if set(key) <= set(sure)]
     both = [key for key in usable if {frozenset(key)} & {frozenset(other) for other in newer.keys}]
-    return Pairing(older=older, newer=newer, key=next(iter(both or usable), ()), columns=shared)
+    key = next(iter(both or usable), ())
+    return Pairing(older=older, newer=newer, key=key, columns=shared if key else sure)

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,7 +19,7 @@ from rehearse.engines.postgres import roles
 from rehearse.engines.postgres.binaries import Installation
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.events import Journal, Remarked
-from rehearse.protocols import Role
+from rehearse.protocols import Kept, Role
 
 # Safe only while what is loaded can be loaded again.
 _FAST: Mapping[str, str] = {
@@ -39,6 +39,12 @@ _SETTINGS = """
       AND source NOT IN ('default', 'override', 'client', 'session')
       AND name !~ '^(port|unix_socket_directories|listen_addresses|cluster_name|log_(filename|directory|rotation_.*))$'
     ORDER BY name
+"""
+_DATABASES = """
+    SELECT datname FROM pg_database
+    WHERE NOT datistemplate AND datname <> 'postgres' AND %(mark)s::text IS NULL
+       OR shobj_description(oid, 'pg_database') = %(mark)s
+    ORDER BY oid
 """
 _APPLY_S = 10.0
 
@@ -70,6 +76,7 @@ class PostgresServer:
     data: Path | None = None
     installation: Installation | None = None
     log_path: Path | None = None
+    dog: _local.Watchdog | None = None
     usual: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # before they were changed for a load
 
     @property
@@ -168,6 +175,29 @@ class PostgresServer:
             _local.sync_tree(self.data)
         if left:
             self.remark(f"settings that speed up the load could not be switched back: {', '.join(left)}", weakens=True)
+
+    def keep(self) -> Kept:
+        """Have the databases outlive us; the URLs are the owner's, and our own server's password is in a file."""
+        assert self.dog
+        with self.connect() as connection:
+            names = [name for (name,) in connection.execute(_DATABASES, {"mark": self.comment}).fetchall()]
+        owner = self.logins[Role.OWNER]
+        words = {**self.address.parameters, **self._passfile(owner)}
+        shown = replace(
+            self,
+            address=replace(self.address, parameters=words),
+            logins=dict.fromkeys(Role, replace(owner, password=None)),
+        )
+        return Kept(urls=tuple(shown.url(Role.OWNER, name) for name in names), process=self.dog.keep())
+
+    def _passfile(self, login: roles.Login) -> dict[str, str]:
+        """Write a password file that only we can read, where the folder is ours; it goes with the server."""
+        if self.data is None:
+            return {}
+        path = self.data.parent / "pgpass"
+        path.touch(mode=0o600)
+        path.write_text(f"*:*:*:{login.user}:{login.password}\n")
+        return {"passfile": str(path)}
 
     def remark(self, says: str, *, weakens: bool = False) -> None:
         """Write into the journal what a reader of the report must know."""
