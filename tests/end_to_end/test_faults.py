@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
+import psycopg
 import pytest
 
 from tests.end_to_end import small
@@ -217,10 +220,10 @@ def test_what_is_kept_can_be_looked_at_until_its_process_is_ended(tmp_path: Path
     said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     urls = re.findall(r"kept  '(\S+)'", said.stderr)
     assert [urlsplit(url).path for url in urls] == ["/rehearsal", "/start", "/forward"], said.stderr
-    for url, columns in zip(urls, (2, 1, 2), strict=True):
+    for url, is_changed in zip(urls, (True, False, True), strict=True):
         with psycopg.connect(url) as connection:
-            made = connection.execute("select * from items limit 0").description or ()
-        assert len(made) - columns == len(made) - len(set(made)) or "a" in {one.name for one in made} or columns == 1
+            columns = connection.execute("select * from items limit 0").description or ()
+        assert ("a" in {one.name for one in columns}) is is_changed
     os.kill(int(re.findall(r"kill (\d+)", said.stderr)[0]), signal.SIGTERM)
     assert gone(room), traces(room)
     room.rmdir()
