@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,11 @@ from rehearse.events import Event
 from rehearse.model import EngineChoice
 
 _numbers = itertools.count(1)
+
+
+# A shell that runs us in the background has SIGINT ignored, which our children would inherit; some tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class KeepingJournal:

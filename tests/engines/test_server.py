@@ -81,7 +81,8 @@ def test_a_parent_that_dies_leaves_nothing(start, how: signal.Signals) -> None:
 
 def test_impatient_interrupts_leave_nothing(start) -> None:
     parent, where = start({}, "wait", stderr=subprocess.DEVNULL)
-    while parent.poll() is None:
+    deadline = time.monotonic() + 30
+    while parent.poll() is None and time.monotonic() < deadline:
         parent.send_signal(signal.SIGINT)
     assert eventually(lambda: is_gone(where))
 
