@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from rehearse import units
-from rehearse.profiles.shapes import Moment, Shape, Share
+from rehearse.profiles.shapes import Correlation, Moment, Shape, Share
 
 Rows = Annotated[
     int,
@@ -33,14 +33,29 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Joint:
+    """How the columns of one row go together: correlations of their normal scores (a Gaussian copula).
+
+    `correlations` has a row for each of `columns`, up to and with itself; the column "#" is the row's own place.
+    """
+
+    columns: list[str]
+    correlations: list[list[Correlation]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table: its rows at scale 1 and the shapes of its columns; a column that is not named is filled by its type.
 
-    `fixed` tables (countries, plans) keep their rows at every scale.
+    `fixed` tables (countries, plans) keep their rows at every scale. `dead` is the share of dead rows beside the live
+    ones, and `visible` the share of pages that a vacuum has marked all-visible.
     """
 
     rows: Rows
     fixed: bool = False
+    dead: Annotated[float, Field(ge=0, le=10)] = 0.0
+    visible: Share = 1.0
+    joint: Joint | None = None
     access: Access = field(default_factory=Access)
     columns: Mapping[str, Shape] = field(default_factory=dict)
 

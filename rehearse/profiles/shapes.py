@@ -21,6 +21,8 @@ Seconds = Annotated[
     WithJsonSchema({"type": "string", "description": "a duration such as '30s', '3h' or '45d'"}),
 ]
 Moment = datetime | date
+Correlation = Annotated[float, Field(ge=-1, le=1)]
+Lengths = list[Annotated[int, Field(ge=0, le=1_000_000)]]
 Weights = dict[str, Annotated[float, Field(ge=0)]]
 Word = Literal[
     "city",
@@ -45,11 +47,12 @@ Word = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serial:
-    """1, 2, 3 … in the order of the rows."""
+    """1, 2, 3 … in the order of the rows, or each once in no order."""
 
     kind: Literal["serial"] = "serial"
     start: int = 1
     step: int = 1
+    order: Literal["rows", "random"] = "rows"
     null: Share | None = None
 
 
@@ -62,6 +65,9 @@ class Parent:
     "sorted" keeps the children of a parent together, as lines of an order are, with `spread` as the variation of their
     number around its mean (0: all alike, 1: from none to twice as many). `to` ("customers.id") names the parent where
     the schema has no foreign key.
+
+    `groups` takes their place where the fan-out was counted: pairs of (children a parent, parents with so many), which
+    are met exactly, with the parents spread at random; `correlation` is that of the parent's place with the row's.
     """
 
     kind: Literal["parent"] = "parent"
@@ -70,6 +76,8 @@ class Parent:
     without: Share = 0.0
     order: Literal["random", "history", "sorted"] = "random"
     spread: Share = 0.75
+    groups: list[tuple[Annotated[float, Field(ge=0)], Annotated[int, Field(ge=0)]]] = field(default_factory=list)
+    correlation: Correlation = 0.0
     null: Share | None = None
 
 
@@ -84,12 +92,16 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One of few values, by weight. The last `recent_rows` of the table are drawn by the weights in `recent`."""
+    """One of few values, by weight. The last `recent_rows` of the table are drawn by the weights in `recent`.
+
+    `correlation` is that of the value's place in `of` with the row's place in the table.
+    """
 
     of: Weights | list[str | int | float | bool]
     kind: Literal["choice"] = "choice"
     recent: Weights | None = None
     recent_rows: Share = 0.02
+    correlation: Correlation = 0.0
     null: Share | None = None
 
 
@@ -108,11 +120,20 @@ class Number:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """Numbers or moments from buckets of equal weight between `bounds`; `common` values come first, by their shares."""
+    """Numbers or moments: the values in `common`, each with its share of the rows, and between `bounds` all others.
+
+    `at` are the cumulative shares of those others at each bound (0 … 1); without it the buckets are of equal weight.
+    There are about `distinct` others at scale 1, and more with more rows if it `grows`. `correlation` is that of the
+    value with the row's place in the table, both as normal scores (a Gaussian copula).
+    """
 
     bounds: Annotated[list[float] | list[Moment], Field(min_length=2)]
     kind: Literal["histogram"] = "histogram"
+    at: list[Share] | None = None
     common: dict[str, Share] = field(default_factory=dict)
+    distinct: Annotated[int, Field(ge=1)] | None = None
+    grows: bool = True
+    correlation: Correlation = 0.0
     null: Share | None = None
 
 
@@ -161,21 +182,38 @@ class Copy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Words of one vocabulary; `unique` puts a number of its own into each."""
+    """Words of one vocabulary; `unique` puts a number of its own into each.
+
+    `lengths` are quantiles of the length in characters, from the shortest to the longest at equal steps. There are
+    about `distinct` different texts at scale 1 (more with more rows if it `grows`); `shares` are those of the most
+    frequent ones, whatever they say.
+    """
 
     of: Word = "word"
     kind: Literal["text"] = "text"
     unique: bool = False
+    lengths: Lengths = field(default_factory=list)
+    distinct: Annotated[int, Field(ge=1)] | None = None
+    grows: bool = True
+    shares: list[Share] = field(default_factory=list)
     null: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """A text in which # stands for a digit and ? for a capital letter; `unique` counts through all that there are."""
+    """A text in which # stands for a digit, ? for a capital letter and * for a small one.
+
+    `unique` counts through all that there are; in `order` "rows" they grow with the row's place. `distinct`, `grows`
+    and `shares` as for a text.
+    """
 
     pattern: Annotated[str, Field(min_length=1)]
     kind: Literal["pattern"] = "pattern"
     unique: bool = False
+    order: Literal["rows", "random"] = "random"
+    distinct: Annotated[int, Field(ge=1)] | None = None
+    grows: bool = True
+    shares: list[Share] = field(default_factory=list)
     null: Share | None = None
 
 
@@ -199,22 +237,26 @@ class Json:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Items:
-    """An array of `least` to `most` values of one shape."""
+    """An array of `least` to `most` values of one shape; `sizes` are quantiles of their number instead."""
 
     of: Shape
     kind: Literal["items"] = "items"
     least: Annotated[int, Field(ge=0)] = 0
     most: Annotated[int, Field(ge=0, le=1000)] = 3
+    sizes: list[Annotated[int, Field(ge=0, le=1000)]] = field(default_factory=list)
     null: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Random:
-    """Random bits, for uuid, bytea (of `least` to `most` bytes) and inet."""
+    """Random bits, for uuid, bytea (of `least` to `most` bytes) and inet; `distinct` and the rest as for a text."""
 
     kind: Literal["random"] = "random"
     least: Annotated[int, Field(ge=0)] = 8
     most: Annotated[int, Field(ge=0, le=100_000)] = 64
+    distinct: Annotated[int, Field(ge=1)] | None = None
+    grows: bool = True
+    shares: list[Share] = field(default_factory=list)
     null: Share | None = None
 
 
@@ -224,6 +266,27 @@ class Value:
 
     value: Any
     kind: Literal["value"] = "value"
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """A range that starts at a value of the shape `low` and is about `length` long (days and seconds for moments)."""
+
+    low: Shape
+    kind: Literal["range"] = "range"
+    length: Annotated[float, Field(gt=0)] = 10.0
+    null: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The shape that `cases` has for the value of another column of the row, or `otherwise`."""
+
+    of: str
+    cases: Mapping[str, Shape]
+    otherwise: Shape
+    kind: Literal["given"] = "given"
     null: Share | None = None
 
 
@@ -252,6 +315,8 @@ Shape = Annotated[
     | Items
     | Random
     | Value
+    | Range
+    | Given
     | Default,
     Field(discriminator="kind"),
 ]
@@ -273,5 +338,7 @@ SHAPES: Mapping[str, type] = {
     "items": Items,
     "random": Random,
     "value": Value,
+    "range": Range,
+    "given": Given,
     "default": Default,
 }
