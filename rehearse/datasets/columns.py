@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rehearse.datasets import arrow, keys, randomness, vocabulary
+from rehearse.datasets import arrow, corpus, keys, quantiles, randomness, vocabulary
+from rehearse.datasets.fanout import Fanout
 from rehearse.datasets.plan import Plan, Reference, TablePlan
+from rehearse.datasets.quantiles import micros
 from rehearse.datasets.randomness import Bools, Floats, Ints
 from rehearse.profiles import Type
 from rehearse.profiles import shapes as sh
 
 _MICROSECONDS = 1_000_000
 _LN_2 = math.log(2)
-_DIGITS, _LETTERS = pa.array(list("0123456789")), pa.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+_SIGNS = {"#": pa.array(list("0123456789")), "?": pa.array(list(ascii_uppercase)), "*": pa.array(list(ascii_lowercase))}
 _TEXT = Type(kind="text", declared="text")
 
 
@@ -34,6 +37,7 @@ class Frame:
     rows: Ints
     made: dict[str, pa.Array] = field(default_factory=dict)
     pointed: dict[tuple[str, ...], tuple[Ints, Bools]] = field(default_factory=dict)
+    scores: dict[str, Floats] = field(default_factory=dict)
 
     def column(self, name: str) -> pa.Array:
         """Return a column's values for these rows."""
@@ -64,6 +68,8 @@ class Frame:
         """Return 0, 1, 2 … among the children of one parent."""
         reference = self.table.references[column]
         count = self.plan.tables[reference.parent].rows
+        if reference.counted:
+            return self._fanout(reference, count).places(self.rows)[1]
         return keys.positions(self._reference_stream(reference), reference.shape, self.rows, self.table.rows, count)
 
     def _column(self, name: str) -> pa.Array:
@@ -84,6 +90,9 @@ class Frame:
         missing = randomness.uniform(randomness.key(stream, "null"), self.rows) < reference.null
         if not count:
             return np.zeros_like(self.rows), np.ones(len(self.rows), np.bool_)
+        if reference.counted:
+            places, _, missing = self._fanout(reference, count).places(self.rows)
+            return (np.minimum(places, self.rows - 1).clip(0), missing | (self.rows == 0)) if own else (places, missing)
         if reference.ranked:
             group = self.parents(self.table.references[reference.ranked])[0]
             return keys.ranked(stream, group, self.positions(reference.ranked), count), missing
@@ -91,6 +100,42 @@ class Frame:
         nullable = all(self.table.columns[column].nullable for column in reference.columns)
         places, missing = np.maximum(places, 0), missing | ((places < 0) & nullable)
         return places, missing
+
+    def _fanout(self, reference: Reference, count: int) -> Fanout:
+        return Fanout(
+            stream=self._reference_stream(reference),
+            groups=tuple(reference.shape.groups),
+            children=self.table.rows,
+            parents=count,
+            orphans=reference.null,
+            correlation=1.0 if reference.parent == self.table.name else reference.shape.correlation,
+        )
+
+    def uniform(self, stream: int, correlation: float = 0.0) -> Floats:
+        """Return a number in [0, 1) for each row, that goes with the row's place or its other columns as told."""
+        joint = self._joint(stream)
+        if joint is not None:
+            return randomness.shares(joint)
+        if not correlation:
+            return randomness.uniform(stream, self.rows)
+        own = math.sqrt(1.0 - correlation**2)
+        return randomness.shares(correlation * self._place_scores() + own * randomness.normal(stream, self.rows))
+
+    def _joint(self, stream: int) -> Floats | None:
+        """Return the normal scores of the column with this stream, if it goes with others."""
+        names, factors = self.table.joint
+        at = next((at for at, name in enumerate(names) if self.stream(name) == stream), None)
+        return None if at is None else sum(factors[at, one] * self._own_scores(names[one]) for one in range(at + 1))
+
+    def _own_scores(self, name: str) -> Floats:
+        """Return normal scores that are a joint column's alone; those of "#" are the row's place."""
+        if name not in self.scores:
+            key = randomness.key(self.stream(name), "joint")
+            self.scores[name] = self._place_scores() if name == "#" else randomness.normal(key, self.rows)
+        return self.scores[name]
+
+    def _place_scores(self) -> Floats:
+        return randomness.scores((self.rows + 0.5) / max(1, self.table.rows))
 
     def _reference_stream(self, reference: Reference) -> int:
         return self.stream("parents", *reference.columns)
@@ -101,8 +146,9 @@ def draw(shape: sh.Shape, kind: Type, frame: Frame, stream: int) -> pa.Array:
     return _DRAWERS[type(shape)](shape, kind, frame, stream)
 
 
-def _serial(shape: sh.Serial, kind: Type, frame: Frame, _stream: int) -> pa.Array:
-    return arrow.from_integers(shape.start + frame.rows * shape.step, kind)
+def _serial(shape: sh.Serial, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    places = frame.rows if shape.order == "rows" else randomness.permuted(stream, frame.rows, frame.table.rows)
+    return arrow.from_integers(shape.start + places * shape.step, kind)
 
 
 def _position(shape: sh.Position, kind: Type, frame: Frame, _stream: int) -> pa.Array:
@@ -111,7 +157,7 @@ def _position(shape: sh.Position, kind: Type, frame: Frame, _stream: int) -> pa.
 
 def _choice(shape: sh.Choice, kind: Type, frame: Frame, stream: int) -> pa.Array:
     weights = shape.of if isinstance(shape.of, Mapping) else dict.fromkeys(map(_word, shape.of), 1.0)
-    values, drawn = _pool(weights, kind), randomness.uniform(stream, frame.rows)
+    values, drawn = _pool(weights, kind), frame.uniform(stream, shape.correlation)
     picked = values.take(pa.array(_by_weight(weights, drawn)))
     if shape.recent is None:
         return picked
@@ -151,30 +197,40 @@ def _whole(kind: Type) -> int:
 
 
 def _histogram(shape: sh.Histogram, kind: Type, frame: Frame, stream: int) -> pa.Array:
-    bounds = shape.bounds
-    moments = isinstance(bounds[0], date)
-    edges = np.array([_micros(one) if isinstance(one, date) else one for one in bounds], np.float64)
-    place = randomness.uniform(stream, frame.rows) * (len(edges) - 1)
-    drawn = np.interp(place, np.arange(len(edges)), edges)
-    values = arrow.from_micros(drawn.astype(np.int64), kind) if moments else arrow.from_floats(drawn, kind)
-    if not shape.common:
-        return values
-    known = sum(shape.common.values())
-    drawn = randomness.uniform(randomness.key(stream, "common"), frame.rows)
-    usual = _pool(shape.common, kind).take(pa.array(_by_weight(shape.common, drawn / max(known, 1e-12))))
-    return pc.if_else(pa.array(drawn < known), usual, values)
+    curve, drawn = quantiles.curve(shape), frame.uniform(stream, shape.correlation)
+    kinds = None if shape.distinct is None else _kinds(shape.distinct, frame, grows=shape.grows)
+    values = curve.spread(drawn, kinds)
+    moments = isinstance(shape.bounds[0], date)
+    return arrow.from_micros(values.astype(np.int64), kind) if moments else arrow.from_floats(values, kind)
 
 
-def _micros(moment: sh.Moment) -> int:
-    whole = moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
-    aware = whole if whole.tzinfo else whole.replace(tzinfo=UTC)
-    return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+def _kinds(distinct: int, frame: Frame, *, grows: bool) -> int | None:
+    """Return from how many values to draw so that about `distinct` of them occur; None: each row has its own."""
+    wanted = max(1, round(distinct * frame.table.growth)) if grows else distinct
+    return quantiles.pool_size(wanted, frame.table.rows)
+
+
+def _numbered(shape: sh.Text | sh.Pattern | sh.Random, frame: Frame, stream: int) -> Frame | None:
+    """Return a frame whose rows are the numbers of the values that these rows have; None: each row has its own."""
+    if shape.distinct is None or getattr(shape, "unique", False):
+        return None
+    count = _kinds(shape.distinct, frame, grows=shape.grows) or frame.table.rows
+    drawn = randomness.uniform(randomness.key(stream, "value"), frame.rows)
+    limits = np.cumsum(shape.shares)
+    frequent = len(limits)
+    numbers = np.searchsorted(limits, drawn, side="right")
+    rest = numbers >= frequent
+    known = float(limits[-1]) if frequent else 0.0
+    more = max(1, count - frequent)
+    numbers[rest] = frequent + ((drawn[rest] - known) / max(1e-12, 1.0 - known) * more).astype(np.int64)
+    table = replace(frame.table, rows=frequent + more)
+    return Frame(frame.plan, table, numbers.astype(np.int64))
 
 
 def _time(shape: sh.Time, kind: Type, frame: Frame, stream: int) -> pa.Array:
-    until = _micros(shape.until or frame.plan.profile.now)
+    until = micros(shape.until or frame.plan.profile.now)
     history = round(frame.plan.profile.years * 365.25 * 86_400 * _MICROSECONDS)
-    since = _micros(shape.since) if shape.since else until - history
+    since = micros(shape.since) if shape.since else until - history
     if shape.order == "random":
         place = randomness.uniform(stream, frame.rows)
     else:
@@ -197,7 +253,7 @@ def _after(shape: sh.After, kind: Type, frame: Frame, stream: int) -> pa.Array:
         delay[randomness.uniform(randomness.key(stream, "same"), frame.rows) < shape.same] = 0.0
     moments = base + (delay * _MICROSECONDS).astype(np.int64)
     if not shape.open:
-        moments = np.minimum(moments, np.maximum(base, _micros(frame.plan.profile.now)))
+        moments = np.minimum(moments, np.maximum(base, micros(frame.plan.profile.now)))
     values = arrow.from_micros(moments, kind)
     return pc.if_else(start.is_null(), pa.scalar(None, values.type), values) if start.null_count else values
 
@@ -212,8 +268,14 @@ def _source(of: str, frame: Frame) -> pa.Array:
 
 
 def _text(shape: sh.Text, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    numbered = _numbered(shape, frame, stream)
+    frame, unique = (numbered, True) if numbered else (frame, shape.unique)
+    if shape.lengths:
+        numbers = randomness.permuted(stream, frame.rows, frame.table.rows) if unique else None
+        made = corpus.texts(shape.of, shape.lengths, stream, frame.rows, numbers=numbers, count=frame.table.rows)
+        return arrow.cast(made, kind)
     number = None
-    if shape.unique:
+    if unique:
         number = pc.cast(pa.array(randomness.permuted(stream, frame.rows, frame.table.rows) + 1), pa.string())
     text = vocabulary.draw(shape.of, stream, frame.rows, number=number)
     if kind.length is None or (number is None and kind.kind != "text"):
@@ -235,16 +297,17 @@ def _cut(text: pa.Array, number: pa.Array | None, length: int) -> pa.Array:
 
 
 def _pattern(shape: sh.Pattern, kind: Type, frame: Frame, stream: int) -> pa.Array:
-    sizes = [{"#": 10, "?": 26}.get(sign, 1) for sign in shape.pattern]
-    total = math.prod(sizes)
+    numbered = _numbered(shape, frame, stream)
+    if numbered:
+        frame, shape = numbered, replace(shape, unique=True, distinct=None)
+    total = math.prod(len(_SIGNS.get(sign, ".")) for sign in shape.pattern)
     if shape.unique and total < frame.table.rows:  # more rows than the pattern has texts: more digits at the end
-        longer = sh.Pattern(pattern=shape.pattern + "#" * len(str(frame.table.rows // total)), unique=True)
-        return _pattern(longer, kind, frame, stream)
-    left = _codes(stream, frame.rows, min(total, 1 << 62), unique=shape.unique)
+        digits = "#" * len(str(frame.table.rows // total))
+        return _pattern(replace(shape, pattern=shape.pattern + digits), kind, frame, stream)
+    left = _codes(shape, frame, stream, min(total, 1 << 62))
     parts: list[Any] = []
     for sign in reversed(shape.pattern):
-        if sign in "#?":
-            letters = _DIGITS if sign == "#" else _LETTERS
+        if letters := _SIGNS.get(sign):
             left, digit = np.divmod(left, len(letters))
             parts.append(letters.take(pa.array(digit)))
         else:
@@ -256,10 +319,12 @@ def _filled(text: Any, count: int) -> pa.Array:
     return pa.array([text.as_py()] * count) if isinstance(text, pa.Scalar) else text
 
 
-def _codes(stream: int, rows: Ints, total: int, *, unique: bool) -> Ints:
-    if unique:
-        return randomness.permuted(stream, rows, total)
-    return (randomness.words(stream, rows) % np.uint64(total)).astype(np.int64)
+def _codes(shape: sh.Pattern, frame: Frame, stream: int, total: int) -> Ints:
+    if shape.order == "rows":
+        return (frame.rows * max(1, total // max(1, frame.table.rows))).astype(np.int64)
+    if shape.unique:
+        return randomness.permuted(stream, frame.rows, total)
+    return (randomness.words(stream, frame.rows) % np.uint64(total)).astype(np.int64)
 
 
 def _bool(shape: sh.Bool, kind: Type, frame: Frame, stream: int) -> pa.Array:
@@ -308,15 +373,19 @@ def _quoted_items(lists: pa.Array) -> pa.Array:
 def _items(shape: sh.Items, kind: Type, frame: Frame, stream: int) -> pa.Array:
     if kind.element is None:
         raise pa.ArrowInvalid("the column is no array")
-    sizes = shape.least + randomness.below(stream, frame.rows, shape.most - shape.least + 1)
+    if shape.sizes:
+        sizes = quantiles.lengths(shape.sizes, randomness.uniform(stream, frame.rows))
+    else:
+        sizes = shape.least + randomness.below(stream, frame.rows, shape.most - shape.least + 1)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
-    inner = Frame(frame.plan, frame.table, np.repeat(frame.rows, sizes) * (shape.most + 1) + place)
+    inner = Frame(frame.plan, frame.table, np.repeat(frame.rows, sizes) * (max([shape.most, *shape.sizes]) + 1) + place)
     values = draw(shape.of, kind.element, inner, randomness.key(stream, "items"))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
 
 
 def _random(shape: sh.Random, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    frame = _numbered(shape, frame, stream) or frame
     first = randomness.words(stream, frame.rows)
     if kind.kind == "inet":
         return arrow.inet(first)
@@ -350,6 +419,51 @@ def _value(shape: sh.Value, kind: Type, frame: Frame, _stream: int) -> pa.Array:
     return one.take(pa.array(np.zeros(len(frame.rows), np.int64)))
 
 
+def _range(shape: sh.Range, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    """Return ranges as the server reads them, `[low,high)`; those of whole numbers and days are never empty."""
+    drawn = -np.log1p(-randomness.uniform(randomness.key(stream, "length"), frame.rows)) * shape.length
+    bound = _BOUNDS.get(kind.declared, _BOUNDS["tsrange"])
+    low = draw(shape.low, bound, frame, stream)
+    if bound.kind == "timestamp" or bound.kind == "date":
+        unit = 86_400 if bound.kind == "date" else 1
+        later = arrow.to_micros(low).to_numpy() + ((drawn + 1.0) * unit * _MICROSECONDS).astype(np.int64)
+        high = arrow.from_micros(later, bound)
+    else:
+        high = pc.add(low, arrow.from_floats(np.floor(drawn) + 1.0, bound))
+    return vocabulary.join("[", pc.cast(low, pa.string()), ",", pc.cast(high, pa.string()), ")")
+
+
+def _given(shape: sh.Given, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    """Return for each row what the case of its other column gives; every case draws its rows alone."""
+    words = frame.column(shape.of)
+    words = pc.fill_null(words if words.type == pa.string() else pc.cast(words, pa.string()), "null")
+    numbers = pc.fill_null(pc.index_in(words, pa.array(list(shape.cases), pa.string())), -1).to_numpy()
+    parts, order = [], []
+    for number, case in enumerate([*shape.cases.values(), shape.otherwise]):
+        at = np.flatnonzero(numbers == (number if number < len(shape.cases) else -1))
+        if at.size:
+            parts.append(_case(case, kind, frame, randomness.key(stream, "case"), at))
+            order.append(at)
+    if not parts:
+        return pa.nulls(0, arrow.arrow_type(kind))
+    return pa.concat_arrays(parts).take(pa.array(np.argsort(np.concatenate(order), kind="stable")))
+
+
+def _case(shape: sh.Shape, kind: Type, frame: Frame, stream: int, at: Ints) -> pa.Array:
+    picked = pa.array(at)
+    made = {name: values.take(picked) for name, values in frame.made.items()}
+    part = Frame(frame.plan, frame.table, frame.rows[at], made)
+    values = draw(shape, kind, part, stream)
+    if not shape.null:
+        return values
+    missing = randomness.uniform(randomness.key(stream, "null"), part.rows) < shape.null
+    return pc.if_else(pa.array(missing), pa.scalar(None, values.type), values)
+
+
+_WHOLE, _DECIMAL = (
+    Type(kind="integer", declared="bigint"),
+    Type(kind="numeric", declared="numeric(14,2)", precision=14, scale=2),
+)
 _DRAWERS: Mapping[type, Callable[[Any, Type, Frame, int], pa.Array]] = {
     sh.Serial: _serial,
     sh.Position: _position,
@@ -366,4 +480,6 @@ _DRAWERS: Mapping[type, Callable[[Any, Type, Frame, int], pa.Array]] = {
     sh.Items: _items,
     sh.Random: _random,
     sh.Value: _value,
+    sh.Range: _range,
+    sh.Given: _given,
 }

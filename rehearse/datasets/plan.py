@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from rehearse import units
+from rehearse.datasets.randomness import Floats
 from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.profiles import Column, ForeignKey, Profile, Structure, TableStructure
+from rehearse.profiles import Column, ForeignKey, Joint, Profile, Structure, TableStructure
 from rehearse.profiles.defaults import default_shape
 from rehearse.profiles.shapes import (
     After,
@@ -42,10 +45,19 @@ class Reference:
     distinct: bool = False
     ranked: str | None = None
 
+    @property
+    def counted(self) -> bool:
+        """Say whether the parents' numbers of children are known one by one."""
+        return bool(self.shape.groups) and not self.distinct
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TablePlan:
-    """A table's rows and, for each column that takes a value, its shape and the share of rows without one."""
+    """A table's rows and, for each column that takes a value, its shape and the share of rows without one.
+
+    `growth` is the table's rows as a share of those that the profile describes. `joint` are columns that go together
+    and the factors (rows of a lower triangular matrix) that make their normal scores from independent ones.
+    """
 
     name: str
     rows: int
@@ -53,6 +65,8 @@ class TablePlan:
     shapes: Mapping[str, Shape]
     nulls: Mapping[str, float]
     references: Mapping[str, Reference]  # by each of their columns
+    growth: float = 1.0
+    joint: tuple[tuple[str, ...], Floats] = ((), np.zeros((0, 0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +177,23 @@ def _fitted(
         shapes=shapes,
         nulls=nulls,
         references=references,
+        growth=counts[table.name] / max(1, profile.tables[table.name].rows) if table.name in profile.tables else 1.0,
+        joint=_joint(profile.tables[table.name].joint if table.name in profile.tables else None),
     )
+
+
+def _joint(joint: Joint | None) -> tuple[tuple[str, ...], Floats]:
+    """Return the factors of a matrix of correlations, which rounding may have made impossible: then of the nearest."""
+    if joint is None:
+        return (), np.zeros((0, 0))
+    lower = np.zeros((len(joint.columns), len(joint.columns)))
+    for at, row in enumerate(joint.correlations):
+        lower[at, : len(row)] = row
+    whole = lower + np.tril(lower, -1).T
+    values, vectors = np.linalg.eigh(whole)
+    possible = (vectors * np.maximum(values, 1e-6)) @ vectors.T
+    scale = 1.0 / np.sqrt(np.diag(possible))
+    return tuple(joint.columns), np.linalg.cholesky(possible * np.outer(scale, scale))
 
 
 def _null(shape: Shape, column: Column, described: Mapping[str, Shape]) -> float:

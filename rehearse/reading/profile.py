@@ -13,10 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.profiles import Access, Profile, Table
+from rehearse.profiles import Access, Joint, Profile, Table
 from rehearse.profiles.shapes import SHAPES
 
 _SHIPPED = Path(__file__).parent.parent / "_shipped" / "data_profiles"
+_INNER = {"items": ("of",), "range": ("low",), "given": ("otherwise",)}  # keys that hold a shape
 _BESIDE_SOURCE = Path(__file__).parent.parent.parent / "data_profiles"
 
 
@@ -91,8 +92,9 @@ def _unknown_keys(values: Mapping[str, Any]) -> Iterator[str]:
     for name, table in _tables(values.get("tables")):
         here = f"tables.{name}."
         yield from _strangers(table, _names(Table), here)
-        if isinstance(table.get("access"), Mapping):
-            yield from _strangers(table["access"], _names(Access), f"{here}access.")
+        for key, kind in (("access", Access), ("joint", Joint)):
+            if isinstance(table.get(key), Mapping):
+                yield from _strangers(table[key], _names(kind), f"{here}{key}.")
         for column, shape in _tables(table.get("columns")):
             yield from _shape_keys(shape, f"{here}columns.{column}")
 
@@ -104,10 +106,12 @@ def _shape_keys(shape: Mapping[str, Any], here: str) -> Iterator[str]:
         yield f"{here}.kind = {kind!r}{words}" if kind is not None else f"{here}.kind: this key is needed{words}"
         return
     yield from _strangers(shape, _names(SHAPES[str(kind)]), f"{here}.")
-    if kind == "items" and isinstance(shape.get("of"), Mapping):
-        yield from _shape_keys(shape["of"], f"{here}.of")
-    for name, inner in _tables(shape.get("keys") if kind == "json" else None):
-        yield from _shape_keys(inner, f"{here}.keys.{name}")
+    for key in _INNER.get(str(kind), ()):
+        if isinstance(shape.get(key), Mapping):
+            yield from _shape_keys(shape[key], f"{here}.{key}")
+    key = {"json": "keys", "given": "cases"}.get(str(kind), "")
+    for name, inner in _tables(shape.get(key)):
+        yield from _shape_keys(inner, f"{here}.{key}.{name}")
 
 
 def _strangers(values: Mapping[str, Any], known: list[str], here: str) -> Iterator[str]:

@@ -1,0 +1,79 @@
+"""Texts of any length: windows of a long text in one vocabulary, cut by the thousand in numpy.
+
+A text of length n is n characters of the corpus from a place of its own; where it must differ from all others its
+number stands at the end in base 36. ASCII throughout, so that characters are bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from rehearse.datasets import quantiles, randomness, vocabulary
+from rehearse.datasets.randomness import Ints
+
+Letters = NDArray[np.uint8]
+
+_CORPUS_ROWS = 65_536
+_BASE = np.frombuffer(b"0123456789abcdefghijklmnopqrstuvwxyz", np.uint8)
+_JOINED_BY = {"paragraph": " ", "sentence": " ", "word": " ", "email": "", "user name": "", "phone": "", "url": ""}
+_DOMAIN_SHARE = 0.75  # no more of an email's length
+
+
+def texts(word: str, lengths: Sequence[int], stream: int, rows: Ints, numbers: Ints | None, count: int) -> pa.Array:
+    """Return a text for each row, of a length drawn from the quantiles; `numbers` of [0, count) make each unique.
+
+    A unique text is at least as long as its number.
+    """
+    wanted = quantiles.lengths(lengths, randomness.uniform(randomness.key(stream, "length"), rows))
+    tail = None
+    if word == "email" and min(lengths) > 4:
+        tail = vocabulary.pool("domain").draw(randomness.key(stream, "domain"), rows)
+        wanted = np.maximum(1, wanted - 1 - pc.binary_length(tail).to_numpy())
+    digits = 0 if numbers is None else max(1, math.ceil(math.log(max(2, count), 36) - 1e-9))
+    wanted = np.maximum(wanted, digits)
+    source = _corpus(word)
+    starts = (randomness.words(randomness.key(stream, "place"), rows) % np.uint64(len(source))).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(wanted)])
+    content = source[(np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], wanted)) % len(source)]
+    if numbers is not None:
+        _number(content, offsets, numbers, digits)
+    _trim(content, offsets)
+    cut = pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(content))
+    return cut if tail is None else vocabulary.join(cut, "@", tail)
+
+
+def _number(content: Letters, offsets: Ints, numbers: Ints, digits: int) -> None:
+    left = numbers
+    for place in range(1, digits + 1):
+        left, digit = np.divmod(left, 36)
+        content[offsets[1:] - place] = _BASE[digit]
+
+
+def _trim(content: Letters, offsets: Ints) -> None:
+    """Put a letter where a text would begin or end with a blank, which some types forget."""
+    ends = offsets[1:][offsets[1:] > offsets[:-1]] - 1
+    starts = offsets[:-1][offsets[1:] > offsets[:-1]]
+    for places in (starts, ends):
+        blank = places[content[places] == ord(" ")]
+        content[blank] = ord("x")
+
+
+@cache
+def _corpus(word: str) -> Letters:
+    """Return about a megabyte of text in a vocabulary; made once a process, in milliseconds."""
+    rows = np.arange(_CORPUS_ROWS, dtype=np.int64)
+    source = "full name" if word == "email" else word
+    drawn = vocabulary.draw(source, randomness.key(0, "corpus", word), rows)
+    text = _JOINED_BY.get(word, " ").join(drawn.to_pylist())
+    if word in ("email", "user name"):
+        text = "".join(sign for sign in text.lower() if sign.isalpha() or sign == ".")
+    if word in ("phone", "postcode"):
+        text = "".join(sign for sign in text if sign.isdigit())
+    return np.frombuffer(text.encode("ascii", "replace"), np.uint8)

@@ -1,0 +1,95 @@
+"""Distributions that were measured: values from shares by an inverse distribution function, and how many differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+
+from rehearse.datasets.randomness import Floats, Ints
+from rehearse.profiles.shapes import Histogram, Moment
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """An inverse distribution function with steps: `common` values are the steps, `rest` says what lies between.
+
+    `shares` are cumulative over all values, `values` and `rest` (cumulative over those that are not common) at them.
+    """
+
+    shares: Floats
+    values: Floats
+    rest: Floats
+
+    def values_at(self, drawn: Floats) -> Floats:
+        """Return the value at each share."""
+        return np.interp(drawn, self.shares, self.values)
+
+    def spread(self, drawn: Floats, kinds: int | None) -> Floats:
+        """Return the value at each share; those that are not common are `kinds` different ones (None: any)."""
+        if kinds is None:
+            return self.values_at(drawn)
+        place = np.searchsorted(self.shares, drawn, side="right").clip(1, len(self.shares) - 1)
+        is_rest = self.rest[place] > self.rest[place - 1]
+        rest = np.interp(drawn, self.shares, self.rest)
+        stepped = (np.floor(rest * kinds) + 0.5) / kinds
+        return np.where(is_rest, np.interp(stepped, self.rest, self.values), np.interp(drawn, self.shares, self.values))
+
+
+def curve(shape: Histogram) -> Curve:
+    """Return the inverse distribution function of a histogram, its common values merged in at their places."""
+    bounds = np.array([number(one) for one in shape.bounds], np.float64)
+    at = np.linspace(0.0, 1.0, len(bounds)) if shape.at is None else np.array(shape.at, np.float64)
+    common = sorted((_parsed(value, shape), share) for value, share in shape.common.items())
+    values = np.array([value for value, _ in common], np.float64)
+    steps = np.array([share for _, share in common], np.float64)
+    rest_share, before = 1.0 - steps.sum(), np.concatenate([[0.0], np.cumsum(steps)])
+    places = np.interp(values, bounds, at)  # of the common values, among the rest
+    rest = np.concatenate([at, places, places])
+    jumps = np.concatenate([before[np.searchsorted(values, bounds)], before[:-1], before[1:]])
+    shares = rest * rest_share + jumps
+    order = np.lexsort((jumps, shares))
+    return Curve(shares[order], np.concatenate([bounds, values, values])[order], rest[order])
+
+
+def number(value: float | Moment) -> float:
+    """Return a bound as a number; a moment as µs since 1970 in UTC."""
+    return float(micros(value)) if isinstance(value, date) else float(value)
+
+
+def micros(moment: Moment) -> int:
+    """Return a moment as µs since 1970; one without a zone is in UTC."""
+    whole = moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    aware = whole if whole.tzinfo else whole.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
+
+
+def _parsed(value: str, shape: Histogram) -> float:
+    if isinstance(shape.bounds[0], date):
+        return float(micros(datetime.fromisoformat(value)))
+    return float(value)
+
+
+def pool_size(distinct: int, rows: int) -> int | None:
+    """Return from how many values `rows` must be drawn evenly so that about `distinct` of them occur.
+
+    Solves distinct = d · (1 - exp(-rows / d)) for d. None: more than there are rows, so each row has its own.
+    """
+    if distinct >= 0.995 * rows:
+        return None
+    low, high = float(distinct), 200.0 * rows
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if middle * -math.expm1(-rows / middle) < distinct else (low, middle)
+    return max(1, round(low))
+
+
+def lengths(quantiles: Sequence[int], drawn: Floats) -> Ints:
+    """Return a whole number for each share, from quantiles at equal steps."""
+    edges = np.array([*quantiles, *quantiles[-1:]] if len(quantiles) == 1 else quantiles, np.float64)
+    return np.interp(drawn * (len(edges) - 1), np.arange(len(edges)), edges).round().astype(np.int64)
