@@ -1,0 +1,165 @@
+"""Words by which personal data is known; data only."""
+
+# ruff: noqa: SIM905 - lists of words read best as words
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rehearse.profiles.personal import Personal
+
+# The words of a column's name, the surest kind first: ip_address is an ip, email_address an email.
+WORDS: Mapping[Personal, frozenset[str]] = {
+    "secret": frozenset(
+        """password passwd passwort pwd passphrase token secret apikey jwt otp totp pin pincode cvv cvc cvv2 credential
+        session cookie salt hash digest signature fingerprint bearer nonce oauth motdepasse contrasena""".split()
+    ),
+    "email": frozenset("email mail emailaddress mailaddress courriel correo".split()),
+    "ip": frozenset("ip ipv4 ipv6 ipaddr ipaddress inet mac macaddr macaddress".split()),
+    "iban": frozenset("iban bban bic kontonummer".split()),
+    "card": frozenset("card pan cardno cardnumber cardnum creditcard ccnumber ccnum cc".split()),
+    "national id": frozenset(
+        """ssn nino nin nir insee dni nie nif cpf cnpj curp rfc pesel bsn tin itin ein vatno passport passportno
+        reisepass taxid personnummer aadhaar aadhar licence license plate driverlicense steuerid steuernummer
+        codicefiscale nationalid cedula imei""".split()
+    ),
+    "birth date": frozenset("dob birth birthday birthdate dateofbirth born geburtsdatum geburtstag naissance".split()),
+    "phone": frozenset(
+        "phone phoneno phonenumber tel telephone telefon telefono telefone mobile cell cellphone fax msisdn whatsapp "
+        "handy portable".split()
+    ),
+    "user name": frozenset("username login nickname nick handle alias twitter instagram skype telegram".split()),
+    "location": frozenset(
+        """lat latitude lng lon longitude geo geom geometry geog geography gps coordinate coord location latlng latlon
+        geohash geopoint""".split()
+    ),
+    "address": frozenset(
+        """address addr street road city town zip zipcode postcode postal postalcode house apartment suite adresse
+        strasse ort plz rue ville calle ciudad direccion indirizzo endereco""".split()
+    ),
+    "name": frozenset(
+        """name firstname lastname fname lname surname forename given family maiden fullname middlename initial nom
+        prenom nombre apellido vorname nachname cognome sobrenome author recipient sender beneficiary holder payee payer
+        cardholder signatory spouse employer""".split()
+    ),
+    "url": frozenset(
+        "url uri link href website homepage webpage avatar photo linkedin facebook referrer referer".split()
+    ),
+    "free text": frozenset(
+        """note comment description desc bio biography about message msg body content text subject summary feedback
+        review remark memo reason title answer question reply transcript diagnosis symptom complaint useragent
+        kommentar notiz bemerkung beschreibung""".split()
+    ),
+}
+# Two words side by side that say more than each.
+PAIRS: Mapping[tuple[str, str], Personal] = {
+    **{(word, "id"): "national id" for word in "national tax personal passport citizen fiscal vat government".split()},
+    **{("tax", word): "national id" for word in "no number num code".split()},
+    **{("vat", word): "national id" for word in "no number num".split()},
+    **{("social", word): "national id" for word in "security insurance".split()},
+    **{("account", word): "iban" for word in "no number num iban".split()},
+    **{("routing", word): "iban" for word in "no number".split()},
+    ("bank", "account"): "iban",
+    ("sort", "code"): "iban",
+    **{
+        (word, "key"): "secret" for word in "api private secret access auth encryption signing recovery license".split()
+    },
+    **{(word, "id"): "secret" for word in "session device cookie advertising".split()},
+    **{(word, "code"): "secret" for word in "verification reset recovery backup activation".split()},
+    ("security", "question"): "secret",
+    ("security", "answer"): "secret",
+    **{("user", word): "user name" for word in "name login handle".split()},
+    ("screen", "name"): "user name",
+    ("user", "agent"): "free text",
+    **{(word, "addr"): "ip" for word in "remote client ip host peer source".split()},
+    **{(word, "at"): "birth date" for word in "born birth".split()},
+    **{(word, "on"): "birth date" for word in "born birth".split()},
+    ("credit", "card"): "card",
+}
+# Endings that make a name speak of a personal value rather than hold one.
+NOT_ABOUT_IT = frozenset(
+    """id ids count cnt flag type types at verified kind status enabled disabled confirmed valid validated required
+    method format length len size brand total on allowed sent visible visibility public score rank version mode level
+    order position index idx pref preference preferences frequency hours provider category class limit quota attempts
+    expires expiry expiration changed updated created opened clicked bounced template amount price cost fee rate state
+    country currency locale language lang priority schema only opt optin optout""".split()
+)
+# Beginnings that make it a question or a count.
+QUESTIONS = frozenset(
+    "is has can should allow allows num count n total wants accepts require requires use uses".split()
+)
+# Beginnings and endings of words written together: customeremail, phonemobile.
+STEMS: tuple[tuple[str, Personal], ...] = (
+    ("password", "secret"),
+    ("email", "email"),
+    ("phone", "phone"),
+    ("passport", "national id"),
+    ("ipaddress", "ip"),
+    ("address", "address"),
+    ("username", "user name"),
+    ("birthday", "birth date"),
+    ("birthdate", "birth date"),
+    ("street", "address"),
+    ("name", "name"),
+    ("token", "secret"),
+    ("secret", "secret"),
+)
+# Faker's lists of names that are read.
+LOCALES = (
+    "en_US en_GB en_IN de_DE fr_FR es_ES es_MX it_IT nl_NL pt_BR pt_PT pl_PL cs_CZ hu_HU ro_RO sv_SE da_DK no_NO fi_FI "
+    "tr_TR el_GR ru_RU uk_UA ar_AA zh_CN ja_JP ko_KR"
+).split()
+HONORIFICS = frozenset("mr mrs ms miss dr prof sir herr frau mme mlle sr sra signor signora pani pan".split())
+PARTICLES = frozenset("de van von der den da di du la le el bin ben y e dos del ten ter zu".split())
+# Names that are ordinary words as well, where they stand alone; Faker's English words are further ones.
+ORDINARY = frozenset(
+    """may june april august march december sunday monday friday summer winter autumn spring day night red green black
+    white brown gray grey gold silver blue pink orange violet amber ruby pearl jade olive ivory coral rose crystal
+    diamond price case page young long short rich best low high king queen prince duke noble bishop pope cash card rush
+    grant mark bill will hope faith grace joy honor honour victor chance patience prudence iris daisy lily heather hazel
+    rusty dusty sunny sandy stormy star sky ocean river lake forest wood woods stone rock hill fields meadows banks
+    bridges church castle hall house park gates street lane knight hunter fisher baker cook miller mason carpenter
+    cooper porter potter taylor turner weaver smith butler parker walker rider sailor major minor general sergeant
+    marshall chief head foot hand back love strong wise good sharp swift bright sweet moody small little large big hardy
+    power bond marks waters wells mills fox wolf lamb bull crane drake finch swan martin robin jay raven hawks savage
+    german french english welsh holland china france india asia america israel europe lance spear archer angel christian
+    camel pilot paris may destiny genesis trinity harmony melody essence journey legend memory miracle justice liberty
+    independence sincere messiah royal regal true pace ball bell ray ring page reed rice root sales skinner snow spears
+    stark steel summers tanner vance ward ware web weeks west north south east winters work works wynn york new old
+    public private open closed free pro plus basic standard premium express economy daily weekly monthly yearly hourly
+    draft pending active paid do le so an la son sen max min an ba ha he ho ma me my no on or to us we in is it of at by
+    am be go if up as mobile lady sir man male female none other unknown base core main test beta alpha delta
+    gamma omega mercury venus mars jupiter saturn luna nova echo tango victoria sierra golden media""".split()
+)
+_STREETS = """
+    alley annex arcade av ave avenue bayou bluff bluffs blvd boulevard bridge brook brooks burg burgs bypass camp
+    canyon cape causeway centers cir circle circles cliff cliffs close corner corners court cove coves creek
+    crescent crest crossing ct curve dale dam dr drive estate estates expressway extension extensions fall falls
+    ferry field fields flat flats ford fords forest forge forges fork forks fort freeway garden gardens gateway
+    glen glens green greens grove groves harbor harbors haven height heights highway hill hills hollow hwy inlet
+    island islands isle junction junctions knoll knolls lake lakes landing lane ln lock locks lodge loop manor
+    manors meadow meadows mews mill mills mount mountain mountains neck orchard oval overpass park parks parkway
+    pass passage path pike pine pines pkwy pl place plain plains plaza port ports prairie radial ramp ranch rapid
+    rapids rd ridge river road route row shoal shoals shore shores spring springs spur spurs sq square st stravenue
+    stream street terr terrace throughway trafficway trail trl tunnel turnpike valley valleys via viaduct village
+    villages ville vista walk way well wells
+""".split()
+_BEFORE = (
+    "rue avenue boulevard chemin impasse allée quai place via viale piazza corso calle avenida plaza paseo rua".split()
+)
+_BEFORE += "travessa ulica ul al улица ул".split()
+_ROOMS = "apt apartment suite unit flat box".split()
+_ENDS = (
+    "straße strasse str gasse weg platz allee ring damm ufer straat laan plein gatan vägen vej gade gate veien katu tie"
+)
+STREET_ENDS = tuple(end + sign for end in _ENDS.split() for sign in ("", "."))
+STREET_WORDS = frozenset(word + sign for word in (*_STREETS, *_BEFORE, *_ROOMS) for sign in ("", ".", ":"))
+STREET = (
+    rf"\b\d{{1,6}}[a-z]?(?:[-/]\d+)?,?\s+(?:[^\W\d][\w.'’-]*\s+){{1,4}}(?:{'|'.join(_STREETS)})\b\.?"  # 12 Long Lane
+    rf"|\b[^\W\d][\w.'’-]*(?:{_ENDS.replace(' ', '|')})\.?\s+\d+"  # Lange Straße 12
+    rf"|\b(?:{'|'.join(_BEFORE)})\.?\s+[^\W\d][\w.'’ -]*,?\s*\d+"  # Via Lunga 12
+    rf"|\b\d+\w?,?\s+(?:bis\s+|ter\s+)?(?:{'|'.join(_BEFORE)})\.?\s+[^\W\d]"  # 12 bis rue Longue
+    r"|\b(?:apt|apartment|suite|unit|flat)\.?\s+#?\d+\w?\b|\bP\.?\s?O\.?\s?Box\s+\d+"
+)
