@@ -424,7 +424,7 @@ def _range(shape: sh.Range, kind: Type, frame: Frame, stream: int) -> pa.Array:
     drawn = -np.log1p(-randomness.uniform(randomness.key(stream, "length"), frame.rows)) * shape.length
     bound = _BOUNDS.get(kind.declared, _BOUNDS["tsrange"])
     low = draw(shape.low, bound, frame, stream)
-    if bound.kind == "timestamp" or bound.kind == "date":
+    if bound.kind in ("timestamp", "date"):
         unit = 86_400 if bound.kind == "date" else 1
         later = arrow.to_micros(low).to_numpy() + ((drawn + 1.0) * unit * _MICROSECONDS).astype(np.int64)
         high = arrow.from_micros(later, bound)
@@ -460,10 +460,14 @@ def _case(shape: sh.Shape, kind: Type, frame: Frame, stream: int, at: Ints) -> p
     return pc.if_else(pa.array(missing), pa.scalar(None, values.type), values)
 
 
-_WHOLE, _DECIMAL = (
-    Type(kind="integer", declared="bigint"),
-    Type(kind="numeric", declared="numeric(14,2)", precision=14, scale=2),
-)
+_BOUNDS = {  # of range types
+    "int4range": Type(kind="integer", declared="integer", bits=32),
+    "int8range": Type(kind="integer", declared="bigint"),
+    "numrange": Type(kind="numeric", declared="numeric(14,2)", precision=14, scale=2),
+    "daterange": Type(kind="date", declared="date"),
+    "tsrange": Type(kind="timestamp", declared="timestamp"),
+    "tstzrange": Type(kind="timestamp", declared="timestamptz", zoned=True),
+}
 _DRAWERS: Mapping[type, Callable[[Any, Type, Frame, int], pa.Array]] = {
     sh.Serial: _serial,
     sh.Position: _position,

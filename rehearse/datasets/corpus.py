@@ -26,7 +26,9 @@ _JOINED_BY = {"paragraph": " ", "sentence": " ", "word": " ", "email": "", "user
 _DOMAIN_SHARE = 0.75  # no more of an email's length
 
 
-def texts(word: str, lengths: Sequence[int], stream: int, rows: Ints, numbers: Ints | None, count: int) -> pa.Array:
+def texts(
+    word: str, lengths: Sequence[int], stream: int, rows: Ints, *, numbers: Ints | None = None, count: int = 0
+) -> pa.Array:
     """Return a text for each row, of a length drawn from the quantiles; `numbers` of [0, count) make each unique.
 
     A unique text is at least as long as its number.

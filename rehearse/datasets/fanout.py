@@ -65,7 +65,7 @@ class Fanout:
 
     def _rank(self, slots: Ints) -> Ints:
         at_slot, at_parent = self._curve()
-        ranks = np.interp(slots + 0.5, at_slot, at_parent).astype(np.int64)
+        ranks: Ints = np.interp(slots + 0.5, at_slot, at_parent).astype(np.int64)
         return np.minimum(ranks, self.parents - 1)
 
     def _first_slot(self, ranks: Ints) -> Ints:
