@@ -1,7 +1,18 @@
 """The statistical shape of a database, and of the tables that it describes; holds no rows."""
 
-from rehearse.profiles.profile import Access, Joint, Profile, Table
+from rehearse.profiles.profile import Access, Joint, Profile, QueryMix, Table
 from rehearse.profiles.structure import Column, ForeignKey, Structure, Type
 from rehearse.profiles.structure import Table as TableStructure
 
-__all__ = ["Access", "Column", "ForeignKey", "Joint", "Profile", "Structure", "Table", "TableStructure", "Type"]
+__all__ = [
+    "Access",
+    "Column",
+    "ForeignKey",
+    "Joint",
+    "Profile",
+    "QueryMix",
+    "Structure",
+    "Table",
+    "TableStructure",
+    "Type",
+]

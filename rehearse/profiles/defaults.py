@@ -13,6 +13,7 @@ from rehearse.profiles.shapes import (
     Number,
     Parent,
     Random,
+    Range,
     Serial,
     Shape,
     Text,
@@ -40,6 +41,11 @@ _VOCABULARIES: tuple[tuple[str, Word], ...] = (
     (r"body|description|content|text|comment|bio", "paragraph"),
     (r"title|subject|note|reason|message|summary", "sentence"),
 )
+_RANGES: dict[str, Shape] = {
+    **dict.fromkeys(("int4range", "int8range", "numrange"), Range(low=Number(low=1, high=10_000))),
+    **dict.fromkeys(("tsrange", "tstzrange"), Range(low=Time(), length=3600.0)),
+    "daterange": Range(low=Time(), length=10.0),
+}
 _ONE_OF = r"\(?\(?{column}\)?(?:::[\w ]+)?\s*(?:=\s*ANY\s*\(\(?ARRAY\[|IN\s*\()(?P<list>[^\])]*)"
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
 
@@ -50,9 +56,9 @@ def default_shape(table: Table, column: Column) -> Shape:
         return Parent(skew=0.6)
     if column.type.kind == "integer" and (column.numbered or _is_key(table, column)):
         return Serial()
-    listed = _listed(table, column)
-    if listed:
-        return Choice(of=listed)
+    allowed = listed(table, column)
+    if allowed:
+        return Choice(of=allowed)
     unique = (column.name,) in table.keys
     kept = column.type.kind in ("text", "json", "numeric", "integer", "float", "array", "enum", "other")
     if column.has_default and kept and not unique:
@@ -64,7 +70,7 @@ def _is_key(table: Table, column: Column) -> bool:
     return (column.name,) in table.keys or (table.primary_key is not None and column.name in table.primary_key)
 
 
-def _listed(table: Table, column: Column) -> list[str | int | float | bool]:
+def listed(table: Table, column: Column) -> list[str | int | float | bool]:
     """Return the values that a condition such as `segment IN ('retail', 'business')` allows."""
     pattern = re.compile(_ONE_OF.format(column=rf'"?{re.escape(column.name)}"?'), re.IGNORECASE)
     for check in table.checks:
@@ -82,8 +88,7 @@ def _by_type(kind: Type, name: str, *, unique: bool) -> Shape:  # noqa: PLR0911 
             digits = 9 if kind.precision is None else kind.precision - kind.scale
             return Number(low=1 if digits > 0 else 0, high=min(10_000.0, 10.0 ** max(digits, 0) - 1), median=None)
         case "text":
-            vocabulary: Word = next((word for pattern, word in _VOCABULARIES if re.search(pattern, name, re.I)), "word")
-            return Text(of=vocabulary, unique=unique)
+            return Text(of=vocabulary_of(name), unique=unique)
         case "bool":
             return Bool()
         case "date" | "timestamp" | "time":
@@ -100,4 +105,9 @@ def _by_type(kind: Type, name: str, *, unique: bool) -> Shape:  # noqa: PLR0911 
         case "interval":
             return Number(low=60, high=86_400)
         case "other":
-            return Value(value=None)
+            return _RANGES.get(kind.declared, Value(value=None))
+
+
+def vocabulary_of(name: str) -> Word:
+    """Return the vocabulary that a column's name asks for."""
+    return next((word for pattern, word in _VOCABULARIES if re.search(pattern, name, re.I)), "word")

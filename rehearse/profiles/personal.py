@@ -241,6 +241,8 @@ def _is_capitalised_name(words: list[str]) -> bool:
 
 
 def _is_surely_a_name(word: str) -> bool:
+    if len(word) == 2 and word.isupper():  # DE, US: a code of a country or a state
+        return False
     folded = _folded(word)
     first, last = names()
     return (folded in first or folded in last) and folded not in _ordinary()

@@ -61,6 +61,16 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryMix:
+    """A statement of the application without its constants, and how often it came."""
+
+    sql: str
+    per_s: Annotated[float, Field(ge=0)]
+    mean_ms: Annotated[float, Field(ge=0)] = 0.0
+    rows: Annotated[float, Field(ge=0)] = 0.0  # a call, on average
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """The statistical shape of a database. History ends at `now`, so that a seed gives the same bytes on any day.
 
@@ -73,6 +83,7 @@ class Profile:
     now: Moment = datetime(2026, 7, 1)  # in UTC
     years: Annotated[float, Field(gt=0)] = 3.0  # how much history there is, where a column does not say
     tables: Mapping[str, Table] = field(default_factory=dict)
+    queries: list[QueryMix] = field(default_factory=list)
     file: Path | None = None
 
     def rows(self, table: str, scale: float) -> int:

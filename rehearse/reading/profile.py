@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.profiles import Access, Joint, Profile, Table
+from rehearse.profiles import Access, Joint, Profile, QueryMix, Table
 from rehearse.profiles.shapes import SHAPES
 
 _SHIPPED = Path(__file__).parent.parent / "_shipped" / "data_profiles"
@@ -89,6 +89,9 @@ def schema() -> dict[str, Any]:
 
 def _unknown_keys(values: Mapping[str, Any]) -> Iterator[str]:
     yield from _strangers(values, [name for name in _names(Profile) if name != "file"] + ["$schema"], "")
+    for at, query in enumerate(values.get("queries") or ()):
+        if isinstance(query, Mapping):
+            yield from _strangers(query, _names(QueryMix), f"queries[{at}].")
     for name, table in _tables(values.get("tables")):
         here = f"tables.{name}."
         yield from _strangers(table, _names(Table), here)

@@ -1,0 +1,310 @@
+"""From what a server knows to a profile that may leave the house: each column's statistics become a shape.
+
+Literal values pass the gate or stay behind: what a column's values look like is told by lengths, patterns, quantiles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from rehearse.profiles import fanouts, figures, texts
+from rehearse.profiles.defaults import default_shape, listed, vocabulary_of
+from rehearse.profiles.personal import Personal
+from rehearse.profiles.privacy import Gate, moment, rounded, rounded_micros
+from rehearse.profiles.profile import Profile, Table
+from rehearse.profiles.shapes import (
+    Bool,
+    Choice,
+    Default,
+    Histogram,
+    Items,
+    Json,
+    Parent,
+    Pattern,
+    Random,
+    Serial,
+    Shape,
+    Text,
+    Word,
+)
+from rehearse.profiles.statistics import ColumnStatistics, Statistics, TableStatistics
+from rehearse.profiles.structure import Column, ForeignKey, Structure
+from rehearse.profiles.structure import Table as TableStructure
+
+_MOST_COMMON = 30
+_LEAST_SHARE = 0.002  # of a number that is worth its own mention beside a histogram
+_REFERENCE = re.compile(r"(?:^|_)(?:id|uid|no|nr|number|key|code)$", re.IGNORECASE)
+_MOST_SHARES = 20
+_LOOKUP_ROWS = 1000  # a table that others point at and that is as small is a list, and does not grow
+_STALE = 0.1  # of the rows written since they were last looked at
+_WORDS: Mapping[Personal, Word] = {
+    "email": "email",
+    "phone": "phone",
+    "name": "full name",
+    "address": "street",
+    "user name": "user name",
+    "url": "url",
+    "free text": "paragraph",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that a reader of the profile should know of a table, or of its column."""
+
+    where: str
+    says: str
+    kind: str = "note"  # "look": a reviewer should; "unseen": what the server did not show
+
+
+@dataclass(slots=True)
+class _Describing:
+    """The tables of one database, on their way to a profile."""
+
+    structure: Structure
+    statistics: Statistics
+    gate: Gate
+    remarks: list[Remark] = field(default_factory=list)
+
+    def tables(self) -> dict[str, Table]:
+        return {name: self._table(self.structure.tables[name], seen) for name, seen in self._seen()}
+
+    def _seen(self) -> Iterator[tuple[str, TableStatistics]]:
+        for name in sorted(self.structure.tables):
+            if name in self.statistics.tables:
+                yield name, self.statistics.tables[name]
+
+    def _table(self, table: TableStructure, seen: TableStatistics) -> Table:
+        self._ages(table.name, seen)
+        rows = round(seen.rows)
+        columns = {name: shape for name in table.columns if (shape := self._column(table, name, seen)) is not None}
+        pages = max(1, seen.pages)
+        return Table(
+            rows=rows,
+            fixed=0 < rows <= _LOOKUP_ROWS and self._is_pointed_at(table.name),
+            dead=round((seen.dead or 0) / rows, 3) if rows else 0.0,
+            visible=round(min(1.0, seen.visible_pages / pages), 3) if seen.pages else 1.0,
+            columns=columns,
+        )
+
+    def _ages(self, name: str, seen: TableStatistics) -> None:
+        if seen.rows and seen.analyzed is None:
+            self._say(name, "was never analyzed: its columns are described by their types alone; run ANALYZE", "unseen")
+        elif seen.changed and seen.rows and seen.changed > _STALE * seen.rows:
+            share = seen.changed / seen.rows
+            self._say(
+                name, f"{share:.0%} of its rows were written since its statistics were taken; run ANALYZE", "unseen"
+            )
+        elif seen.rows and not seen.columns:
+            self._say(name, "the statistics of its columns are not shown to this role", "unseen")
+
+    def _is_pointed_at(self, name: str) -> bool:
+        return any(key.parent == name for table in self.structure.tables.values() for key in table.foreign_keys)
+
+    def _say(self, where: str, says: str, kind: str = "note") -> None:
+        self.remarks.append(Remark(where, says, kind))
+
+    def _column(self, table: TableStructure, name: str, seen: TableStatistics) -> Shape | None:
+        column, found = table.columns[name], seen.columns.get(name)
+        if column.computed:
+            return None
+        key = next((key for key in table.foreign_keys if name in key.columns), None)
+        if key is not None:
+            return self._parent(table, column, key, seen)
+        if found is None:
+            return None
+        shape = self._shape(table, column, found, seen.rows)
+        if shape is None or not column.nullable:
+            return shape
+        return replace(shape, null=figures.rounded_share(found.null))
+
+    def _parent(self, table: TableStructure, column: Column, key: ForeignKey, seen: TableStatistics) -> Shape | None:
+        found, parent = seen.columns.get(column.name), self.statistics.tables.get(key.parent)
+        counted = next(
+            (one for one in self.statistics.fanouts if one.table == table.name and one.columns == key.columns), None
+        )
+        if found is None or parent is None or not seen.rows:
+            return None
+        groups = counted.groups if counted else fanouts.estimated_groups(found, seen.rows, parent.rows)
+        null = figures.rounded_share(counted.null if counted else found.null)
+        return Parent(
+            groups=[*fanouts.binned(groups)],
+            correlation=figures.score(found),
+            null=null if column.nullable else None,
+        )
+
+    def _shape(  # noqa: PLR0911 - one answer a type
+        self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float
+    ) -> Shape | None:
+        unique = (column.name,) in table.keys
+        match column.type.kind:
+            case "integer" | "numeric" | "float" if unique or column.numbered:
+                return Serial(order="rows" if abs(found.correlation or 1.0) > 0.5 else "random")
+            case "integer" | "numeric" | "float":
+                return self._numbers(table, column, found, rows)
+            case "date" | "timestamp":
+                return self._moments(table, column, found, rows)
+            case "bool":
+                return Bool(true=figures.rounded_share(figures.part(found, "t")))
+            case "enum":
+                return self._labels(column, found, list(column.type.labels))
+            case "text":
+                return self._text(table, column, found, rows)
+            case "json":
+                return self._json(table, column, found, rows)
+            case "array":
+                return self._array(table, column, found, rows)
+            case "uuid" | "bytes" | "inet":
+                return self._bits(column, found, rows, unique=unique)
+            case _:
+                default = default_shape(table, column)
+                return None if isinstance(default, Default) else default
+
+    def _numbers(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
+        common = [(float(value), share) for value, share in found.common if figures.is_finite(value)]
+        bounds = [float(one) for one in found.bounds if figures.is_finite(one)]
+        if self._is_personal(table, column, [value for value, _ in found.common] + list(found.bounds)):
+            return figures.magnitude([*bounds, *(value for value, _ in common)])
+        return self._histogram(column, found, rows, common, bounds)
+
+    def _moments(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
+        common = [(moment, share) for value, share in found.common if (moment := figures.micros(value)) is not None]
+        bounds = [moment for one in found.bounds if (moment := figures.micros(one)) is not None]
+        if self._is_personal(table, column, []):
+            return figures.decades([*bounds, *(value for value, _ in common)])
+        return self._histogram(column, found, rows, common, bounds)
+
+    def _histogram(
+        self,
+        column: Column,
+        found: ColumnStatistics,
+        rows: float,
+        common: Sequence[tuple[float, float]],
+        bounds: Sequence[float],
+    ) -> Shape:
+        filled, moments = 1.0 - found.null, column.type.kind in ("date", "timestamp")
+        if not (bounds or common) or filled <= 0:
+            return figures.default_shape_of(column)
+        told = [] if _is_reference(column) else self.gate.numbers(common, rows, moments=moments)
+        least = max(_LEAST_SHARE, 2.0 / max(1.0, figures.value_count(found, rows)))
+        whole = not bounds
+        told = [one for one in told if whole or one[1] >= least][:_MOST_COMMON]
+        edges = list(bounds) or [min(value for value, _ in common), max(value for value, _ in common)]
+        others = rows * (filled - sum(share for _, share in told))
+        thin = self.gate.thinned(edges, max(1.0, others))
+        at, kept = figures.simplified(rounded_micros(thin) if moments else rounded(thin))
+        return Histogram(
+            bounds=[moment(one) for one in kept] if moments else [figures.number(one, column.type) for one in kept],
+            at=None if figures.is_even(at) else [round(one, 4) for one in at],
+            common={
+                figures.word(value, moments=moments): figures.rounded_share(share / filled) for value, share in told
+            },
+            correlation=figures.score(found),
+            **figures.kinds(found, rows, len(told)),
+        )
+
+    def _is_personal(self, table: TableStructure, column: Column, seen: Sequence[str]) -> Personal | None:
+        kind = self.gate.personal(table.name, column.name, seen)
+        if kind:
+            self._say(f"{table.name}.{column.name}", f"told by its shape alone: {kind}")
+        return kind
+
+    def _look(self, table: TableStructure, column: Column, literals: int) -> None:
+        if literals:
+            self._say(f"{table.name}.{column.name}", f"holds {literals} literal values", "look")
+
+    def _labels(self, column: Column, found: ColumnStatistics, labels: Sequence[str]) -> Shape:
+        shares = dict(found.common)
+        known = {label: shares[label] for label in labels if label in shares}
+        left = max(0.0, 1.0 - found.null - sum(known.values()))
+        others = [label for label in labels if label not in known]
+        if others and left > 1e-6:
+            known |= dict.fromkeys(others, left / len(others))
+        if not known:
+            return Choice(of=list(labels))
+        total = sum(known.values())
+        return Choice(
+            of={label: figures.rounded_share(share / total) for label, share in known.items()},
+            correlation=figures.score(found),
+        )
+
+    def _text(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
+        names = listed(table, column)
+        if names:
+            return self._labels(column, found, [str(name) for name in names])
+        seen, filled = figures.weighted(found), max(1e-9, 1.0 - found.null)
+        values = [value for value, _ in seen]
+        kinds = figures.value_count(found, rows)
+        unique = (column.name,) in table.keys or kinds >= 0.999 * rows * filled
+        personal = self._is_personal(table, column, values)
+        if (personal is None and not unique and not found.bounds) or self.gate.is_public(table.name, column.name):
+            codes = self.gate.codes(found.common, rows, kinds)
+            if codes:
+                self._look(table, column, len(codes))
+                return figures.codes_with_others(codes, found, filled, kinds)
+        if texts.are_uuids(values) and all(len(value) == 32 for value in values):
+            return Random(**figures.kinds(found, rows, 0))
+        pattern = None if personal else texts.pattern(values)
+        shares = [figures.rounded_share(share / filled) for _, share in found.common[:_MOST_SHARES]]
+        spread = {} if unique else {**figures.kinds(found, rows, 0), "shares": [share for share in shares if share > 0]}
+        if pattern:
+            grows = unique and abs(found.correlation or 0.0) > 0.9
+            return Pattern(pattern=pattern, unique=unique, order="rows" if grows else "random", **spread)
+        sizes = texts.lengths(seen, figures.characters(found, column.type))
+        word = _WORDS.get(personal, "word") if personal else vocabulary_of(column.name)
+        return Text(of=word, unique=(column.name,) in table.keys, lengths=sizes, **spread)
+
+    def _json(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
+        where = (table.name, column.name)
+        shape = texts.json_shape(figures.weighted(found), rows * (1.0 - found.null), self.gate, where)
+        if shape is None or not shape.keys:
+            wide = max(2, round(found.width_bytes) - 12)
+            return Json(keys={"text": Text(of="sentence", lengths=[wide // 2, wide, wide + wide // 2])})
+        self._look(table, column, texts.literals(shape))
+        return shape
+
+    def _array(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
+        inner = self._element(table, column, found, rows)
+        sizes = texts.quantiles([float(one) for one in found.sizes], [1.0] * len(found.sizes)) if found.sizes else []
+        return Items(of=inner, sizes=sizes) if sizes else Items(of=inner)
+
+    def _element(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
+        assert column.type.element is not None
+        kind, values = column.type.element, [value for value, _ in found.items]
+        if kind.kind == "enum":
+            return Choice(of={value: figures.rounded_share(share) for value, share in found.items} or list(kind.labels))
+        personal = self._is_personal(table, column, values)
+        if kind.kind in ("text", "integer") and not personal and found.items:
+            codes = self.gate.codes(found.items, rows, len(found.items))
+            if codes:
+                self._look(table, column, len(codes))
+                return Choice(of={value: figures.rounded_share(share) for value, share in codes})
+        return figures.default_shape_of(replace(column, type=kind, has_default=False))
+
+    def _bits(self, column: Column, found: ColumnStatistics, rows: float, *, unique: bool) -> Shape:
+        spread = {} if unique else figures.kinds(found, rows, 0)
+        if column.type.kind != "bytes":
+            return Random(**spread)
+        sizes = [(len(value) - 2) // 2 for value, _ in figures.weighted(found)]
+        width = max(1, round(found.width_bytes - 1))
+        around = (min(sizes), max(sizes)) if sizes else (max(1, width // 2), width + width // 2)
+        return Random(least=around[0], most=min(100_000, around[1]), **spread)
+
+
+def _is_reference(column: Column) -> bool:
+    """Say whether numbers are somebody's, as those of a key elsewhere are, rather than amounts."""
+    return bool(_REFERENCE.search(column.name))
+
+
+def describe(
+    structure: Structure, statistics: Statistics, gate: Gate, *, name: str, schema: str | None = None
+) -> tuple[Profile, list[Remark]]:
+    """Return the profile of a database, and what a reader of it should know."""
+    work = _Describing(structure, statistics, gate)
+    tables = work.tables()
+    taken = statistics.taken_at.date()
+    about = f"taken from {statistics.server} on {taken}"
+    profile = Profile(name=name, about=about, schema=schema, now=taken, tables=tables)
+    return profile, [*(Remark("", one, "unseen") for one in statistics.unseen), *work.remarks]
