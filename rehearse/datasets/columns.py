@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rehearse.datasets import arrow, corpus, keys, quantiles, randomness, vocabulary
+from rehearse.datasets import arrow, corpus, keys, quantiles, randomness, repair, vocabulary
 from rehearse.datasets.fanout import Fanout
 from rehearse.datasets.plan import Plan, Reference, TablePlan
 from rehearse.datasets.quantiles import micros
@@ -30,7 +30,11 @@ _TEXT = Type(kind="text", declared="text")
 
 @dataclass(slots=True)
 class Frame:
-    """Some rows of one table, whose columns are made when asked for, and once."""
+    """Some rows of one table, whose columns are made when asked for, and once.
+
+    Those that a condition of the table binds are mended until it holds, unless the frame is `raw`; `again` says that it
+    draws them a further time for that.
+    """
 
     plan: Plan
     table: TablePlan
@@ -38,21 +42,29 @@ class Frame:
     made: dict[str, pa.Array] = field(default_factory=dict)
     pointed: dict[tuple[str, ...], tuple[Ints, Bools]] = field(default_factory=dict)
     scores: dict[str, Floats] = field(default_factory=dict)
+    raw: bool = False
+    again: repair.Again | None = None
 
     def column(self, name: str) -> pa.Array:
         """Return a column's values for these rows."""
         if name not in self.made:
-            self.made[name] = self._column(name)
+            tie = None if self.raw else self.table.ties.get(name)
+            if tie is None:
+                self.made[name] = self._column(name)
+            else:
+                self.made |= self._mended(tie)
         return self.made[name]
 
     def stream(self, *names: object) -> int:
         """Return the key of a stream of random numbers of this table."""
-        return randomness.key(self.plan.seed, self.table.name, *names)
+        again = () if self.again is None else ("again", self.again.attempt, self.again.condition)
+        return randomness.key(self.plan.seed, self.table.name, *names, *again)
 
     def parents(self, reference: Reference) -> tuple[Ints, Bools]:
         """Return the places of the rows' parents, and which rows have none."""
         if reference.columns not in self.pointed:
-            self.pointed[reference.columns] = self._parents(reference)
+            places, missing = self._parents(reference)
+            self.pointed[reference.columns] = places, self._missing(reference, missing)
         return self.pointed[reference.columns]
 
     def parent_column(self, reference: Reference, name: str) -> pa.Array:
@@ -72,13 +84,50 @@ class Frame:
             return self._fanout(reference, count).places(self.rows)[1]
         return keys.positions(self._reference_stream(reference), reference.shape, self.rows, self.table.rows, count)
 
+    def _mended(self, tie: repair.Tie) -> dict[str, pa.Array]:
+        """Return the columns that conditions tie together, so that the conditions hold."""
+        raw, columns = Frame(self.plan, self.table, self.rows, raw=True), self.table.columns
+        drawn = {name: raw.column(name) for name in tie.columns}
+        return repair.repaired(drawn, tie, columns, self._drawn_again, lambda: self._lent(tie))
+
+    def _drawn_again(
+        self, again: repair.Again, places: Ints, kept: Mapping[str, pa.Array], targets: frozenset[str]
+    ) -> dict[str, pa.Array]:
+        made = {name: values for name, values in kept.items() if name not in targets}
+        frame = Frame(self.plan, self.table, self.rows[places], made, raw=True, again=again)
+        return {name: frame.column(name) for name in targets}
+
+    def _lent(self, tie: repair.Tie) -> dict[str, pa.Array]:
+        """Return columns of a few rows from all over the table that hold, the same for every chunk."""
+        rows = np.unique(np.linspace(0, max(0, self.table.rows - 1), repair.LENT_ROWS).astype(np.int64))
+        raw = Frame(self.plan, self.table, rows, raw=True)
+        some = Frame(self.plan, self.table, rows)
+        return repair.good({name: raw.column(name) for name in tie.columns}, tie, self.table.columns, some._drawn_again)
+
+    def _missing(self, reference: Reference, drawn: Bools) -> Bools:
+        """Return which rows have no parent, where a condition may have taken it away."""
+        name = reference.columns[0]
+        if name not in self.table.ties or len(reference.columns) > 1:
+            return drawn
+        if not self.raw or name in self.made:
+            return np.asarray(self.column(name).is_null())
+        if self.again is None:
+            return drawn
+        share = 0.5 if self._leaves_out(name) else reference.null
+        return randomness.uniform(self.stream(name, "null"), self.rows) < share
+
+    def _leaves_out(self, name: str) -> bool:
+        asked = self.again is not None and self.again.leaves_out
+        return asked and self.table.columns[name].nullable and self.table.shapes[name].null is None
+
     def _column(self, name: str) -> pa.Array:
         reference, kind = self.table.references.get(name), self.table.columns[name].type
         if reference is not None and isinstance(self.table.shapes[name], sh.Parent):
             key = reference.parent_columns[reference.columns.index(name)]
             return arrow.cast(self.parent_column(reference, key), kind)
-        values = draw(self.table.shapes[name], kind, self, self.stream(name))
-        share = self.table.nulls[name]
+        shape = self.table.shapes[name] if self.again is None else self.again.loosened(self.table.shapes[name])
+        values = draw(shape, kind, self, self.stream(name))
+        share = 0.5 if self._leaves_out(name) else self.table.nulls[name]
         if not share:
             return values
         missing = randomness.uniform(self.stream(name, "null"), self.rows) < share
@@ -138,7 +187,7 @@ class Frame:
         return randomness.scores((self.rows + 0.5) / max(1, self.table.rows))
 
     def _reference_stream(self, reference: Reference) -> int:
-        return self.stream("parents", *reference.columns)
+        return randomness.key(self.plan.seed, self.table.name, "parents", *reference.columns)
 
 
 def draw(shape: sh.Shape, kind: Type, frame: Frame, stream: int) -> pa.Array:
@@ -452,7 +501,7 @@ def _given(shape: sh.Given, kind: Type, frame: Frame, stream: int) -> pa.Array:
 def _case(shape: sh.Shape, kind: Type, frame: Frame, stream: int, at: Ints) -> pa.Array:
     picked = pa.array(at)
     made = {name: values.take(picked) for name, values in frame.made.items()}
-    part = Frame(frame.plan, frame.table, frame.rows[at], made)
+    part = Frame(frame.plan, frame.table, frame.rows[at], made, raw=frame.raw, again=frame.again)
     values = draw(shape, kind, part, stream)
     if not shape.null:
         return values

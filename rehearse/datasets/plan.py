@@ -6,11 +6,13 @@ Whatever the profile says about tables and columns that are not there is told be
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rehearse import units
+from rehearse.datasets import repair
+from rehearse.datasets.narrowing import narrowed, shortened
 from rehearse.datasets.randomness import Floats
 from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.profiles import Column, ForeignKey, Joint, Profile, Structure, TableStructure
@@ -56,7 +58,8 @@ class TablePlan:
     """A table's rows and, for each column that takes a value, its shape and the share of rows without one.
 
     `growth` is the table's rows as a share of those that the profile describes. `joint` are columns that go together
-    and the factors (rows of a lower triangular matrix) that make their normal scores from independent ones.
+    and the factors (rows of a lower triangular matrix) that make their normal scores from independent ones. `ties` says
+    for a column that conditions bind which columns are made together with it.
     """
 
     name: str
@@ -67,6 +70,7 @@ class TablePlan:
     references: Mapping[str, Reference]  # by each of their columns
     growth: float = 1.0
     joint: tuple[tuple[str, ...], Floats] = ((), np.zeros((0, 0)))
+    ties: Mapping[str, repair.Tie] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,27 +163,49 @@ def _fitted(
     profile: Profile, structure: Structure, table: TableStructure, counts: Mapping[str, int], where: str
 ) -> TablePlan:
     described = profile.tables[table.name].columns if table.name in profile.tables else {}
+    table = shortened(table)
     shapes = {
         name: described.get(name) or default_shape(table, column)
         for name, column in table.columns.items()
         if not column.computed
     }
     shapes = _unique(table, shapes)
+    if counts[table.name]:
+        try:
+            shapes = narrowed(shapes, table, described=described, now=profile.now, years=profile.years)
+        except ScenarioMistake as mistake:
+            raise ScenarioMistake(f"{where}: {mistake}") from None
     references = _references(table, shapes, counts, f"{where}: tables.{table.name}")
     references = _distinct(table, shapes, references)
     _enough(table, references, counts, f"{where}: tables.{table.name}")
     shapes = {name: shape for name, shape in shapes.items() if not isinstance(shape, Default)}
     nulls = {name: _null(shape, table.columns[name], described) for name, shape in shapes.items()}
+    columns = {name: table.columns[name] for name in shapes}
     return TablePlan(
         name=table.name,
         rows=counts[table.name],
-        columns={name: table.columns[name] for name in shapes},
+        columns=columns,
         shapes=shapes,
         nulls=nulls,
         references=references,
         growth=counts[table.name] / max(1, profile.tables[table.name].rows) if table.name in profile.tables else 1.0,
         joint=_joint(profile.tables[table.name].joint if table.name in profile.tables else None),
+        ties=_ties(table, columns, shapes, references) if counts[table.name] else {},
     )
+
+
+def _ties(
+    table: TableStructure,
+    columns: Mapping[str, Column],
+    shapes: Mapping[str, Shape],
+    references: Mapping[str, Reference],
+) -> dict[str, repair.Tie]:
+    """Return what conditions tie together; keys stay as they are, and a reference can only be left out."""
+    keyed = {name for key in table.keys for name in key}
+    kept = {name for name, one in references.items() if len(one.columns) > 1 or not columns[name].nullable}
+    kept |= {name for name, shape in shapes.items() if isinstance(shape, Serial | Position)}
+    origins = {name: repair.sources(shape) & columns.keys() for name, shape in shapes.items()}
+    return repair.ties(table.name, table.checks, columns, frozenset(columns) - keyed - kept, origins)
 
 
 def _joint(joint: Joint | None) -> tuple[tuple[str, ...], Floats]:
