@@ -65,6 +65,22 @@ class TableLoaded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataCompared(Event):
+    """How near the loaded rows come to what their profile states, 0 to 1; `overall` is the mean of what was measured.
+
+    `tables` has each table's mean; `worst` ("table.column") comes least near, with `worst_score`. None: not measured.
+    """
+
+    profile: str
+    overall: float | None
+    worst: str | None
+    worst_score: float | None
+    measured: int  # columns of which the profile states something that can be measured
+    unmeasured: int
+    tables: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatementRan(Event):
     """A statement of the migration; `n` counts from 1 in a phase. BEGIN and COMMIT are statements too.
 
@@ -181,6 +197,7 @@ KINDS: tuple[type[Event], ...] = (
     PhaseRan,
     StageRan,
     TableLoaded,
+    DataCompared,
     StatementRan,
     LockTaken,
     LockWaited,

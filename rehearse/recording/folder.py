@@ -21,11 +21,12 @@ import pandas
 from pydantic import TypeAdapter, ValidationError
 
 from rehearse.errors import Mistake
-from rehearse.events import KINDS, Event
+from rehearse.events import KINDS, DataCompared, Event
 from rehearse.model import CallShape, Comparison, Environment, Recording, Scenario, Snapshot
 from rehearse.recording.journal import Facts, columns
 
 FORMAT = 1
+_YOUNGER: frozenset[type[Event]] = frozenset({DataCompared})  # kinds that a folder of this format may lack
 NAME = "recording.json"
 _PASSWORD_WORD = re.compile(r"\b(ssl)?password\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|\S)*)\s*", re.IGNORECASE)
 
@@ -123,7 +124,10 @@ def _load_facts(folder: Path) -> Facts:
 
 
 def _load_lines(kind: type[Event], folder: Path) -> Sequence[Event]:
-    text = (folder / f"{kind.__name__}.jsonl").read_text(encoding="utf-8")
+    path = folder / f"{kind.__name__}.jsonl"
+    if kind in _YOUNGER and not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
     adapter = _adapter(kind)
     return [adapter.validate_json(line) for line in text.splitlines()]
 

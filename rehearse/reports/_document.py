@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rehearse.events import PhaseRan, Remarked, Sampled, StageRan, TableLoaded
+from rehearse.events import DataCompared, PhaseRan, Remarked, StageRan, TableLoaded
 from rehearse.model import Budget, Recording, Scenario, Verdict
 from rehearse.recording.folder import without_password
 from rehearse.reports import _integrity, _phases, _verdict
@@ -125,13 +125,15 @@ def _machine(recording: Recording) -> Machine:
 def _data(recording: Recording) -> Loaded:
     history = recording.history
     stages = history.of(StageRan)
-    samples = history.frame(Sampled)
-    similarity = samples.loc[samples["name"] == "similarity", "value"]
+    compared = history.of(DataCompared)
+    last = compared[-1] if compared else None
     return Loaded(
         tables={one.table: LoadedTable(rows=one.rows, bytes=one.size_bytes) for one in history.of(TableLoaded)},
         generate_s=_stage_s(stages, "generate"),
         load_s=_stage_s(stages, "load"),
-        similarity=float(similarity.iloc[-1]) if len(similarity) else None,
+        similarity=last.overall if last else None,
+        least_similar=last.worst if last else None,
+        least_similarity=last.worst_score if last else None,
     )
 
 

@@ -85,6 +85,8 @@ class Loaded:
     generate_s: Annotated[float | None, told("time to make the rows")]
     load_s: Annotated[float | None, told("time to load them")]
     similarity: Annotated[float | None, told("how near the rows come to their profile, 0 to 1")]
+    least_similar: Annotated[str | None, told("the table.column that comes least near")]
+    least_similarity: Annotated[float | None, told("how near that one comes, 0 to 1")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

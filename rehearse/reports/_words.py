@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rehearse.reports._shape import Phase, Report
+from rehearse.reports._escape import line
+from rehearse.reports._shape import Loaded, Phase, Report
 from rehearse.units import NS_PER_MS, NS_PER_S, human_count, human_duration, human_size
 
 NOT_MEASURED = "not measured"
@@ -124,6 +125,13 @@ def slow(phase: Phase) -> str:
 def headline(report: Report) -> str:
     """Return the verdict's word and its sentence."""
     return f"{TITLES[report.verdict.status]}: {report.verdict.says}"
+
+
+def likeness(data: Loaded) -> str:
+    """Return "99.3 %, least orders.status with 91.0 %"."""
+    if data.least_similar is None or data.similarity is None:
+        return share(data.similarity)
+    return f"{share(data.similarity)}, least {line(data.least_similar)} with {share(data.least_similarity)}"
 
 
 def answers(report: Report) -> str:

@@ -115,7 +115,10 @@ def _gaps(gaps: Sequence[NotMeasuredSeen]) -> Iterator[RenderableType]:
 
 
 def _foot(report: Report) -> RenderableType:
-    return Text(f"\n{_words.answers(report)}", style="dim")
+    told = f"\n{_words.answers(report)}"
+    if report.data.similarity is not None:
+        told += f"\ndata like its profile: {_words.likeness(report.data)}"
+    return Text(told, style="dim")
 
 
 RENDERER = TerminalRenderer()

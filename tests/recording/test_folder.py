@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 from rehearse.errors import Mistake
-from rehearse.events import KINDS
+from rehearse.events import KINDS, DataCompared, TableLoaded
 from rehearse.model import Recording
 from rehearse.recording import folder
 from rehearse.testing import examples
@@ -31,6 +31,14 @@ def test_a_recording_comes_back_whole(tmp_path: Path, make: object) -> None:
             pandas.testing.assert_frame_equal(ours, theirs, check_dtype=False)
         else:
             assert list(loaded.history.of(kind)) == list(recording.history.of(kind))
+
+
+def test_a_folder_from_before_data_was_compared_is_read(tmp_path: Path) -> None:
+    folder.save(examples.clean(), tmp_path)
+    (tmp_path / "events" / "DataCompared.jsonl").unlink()
+    loaded = folder.load(tmp_path)
+    assert list(loaded.history.of(DataCompared)) == []
+    assert len(loaded.history.of(TableLoaded)) == len(examples.TABLES)
 
 
 def test_a_folder_without_a_recording_is_a_mistake(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas
 
     from rehearse.engines.postgres.server import PostgresServer
-    from rehearse.profiles import Structure
+    from rehearse.profiles import ForeignKey, Structure
+    from rehearse.profiles.contents import Contents, Part
 
 _COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
 
@@ -78,6 +79,18 @@ class PostgresDatabase:
         from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
 
         return structure(self)
+
+    def contents(
+        self,
+        *,
+        rows: int,
+        parts: Mapping[str, Mapping[str, Collection[Part]]] | None = None,
+        keys: Mapping[str, Sequence[ForeignKey]] | None = None,
+    ) -> Contents:
+        """Return the tables' rows, sampled where they are more than `rows`, and the fan-outs of their foreign keys."""
+        from rehearse.engines.postgres.alike import contents  # noqa: PLC0415
+
+        return contents(self, rows=rows, parts=parts, keys=keys)
 
     def snapshot(self, name: str) -> Snapshot:
         """Return schema, rows and checksums as they are in quiet; reads every row."""
