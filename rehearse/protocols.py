@@ -56,6 +56,15 @@ class TableData(Protocol):
         ...
 
 
+@runtime_checkable
+class Sampled(Protocol):
+    """Rows of a table of which a few can be had, from all over it, without making the others."""
+
+    def sample(self, rows: int) -> pyarrow.RecordBatch:
+        """Return about so many rows."""
+        ...
+
+
 class Database(Protocol):
     """One database in a server."""
 

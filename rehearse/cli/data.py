@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow
     from rich.progress import Progress, TaskID
 
+    from rehearse.datasets import GeneratedTable
     from rehearse.events import Event
     from rehearse.profiles import Profile, Structure
     from rehearse.protocols import TableData
@@ -183,7 +184,7 @@ def _write(tables: Sequence[TableData], folder: Path | None) -> dict[str, int]:
 class _Counted:
     """A table whose chunks move a progress bar."""
 
-    inner: TableData
+    inner: GeneratedTable
     progress: Progress
     task: TaskID
 
@@ -200,9 +201,12 @@ class _Counted:
             yield chunk
             self.progress.advance(self.task, len(chunk))
 
+    def sample(self, rows: int) -> pyarrow.RecordBatch:
+        return self.inner.sample(rows)
+
 
 @contextmanager
-def _counted(tables: Sequence[TableData], *, quiet: bool) -> Iterator[Sequence[TableData]]:
+def _counted(tables: Sequence[GeneratedTable], *, quiet: bool) -> Iterator[Sequence[TableData]]:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 

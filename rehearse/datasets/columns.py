@@ -86,7 +86,8 @@ class Frame:
 
     def _mended(self, tie: repair.Tie) -> dict[str, pa.Array]:
         """Return the columns that conditions tie together, so that the conditions hold."""
-        raw, columns = Frame(self.plan, self.table, self.rows, raw=True), self.table.columns
+        made = {name: self.made[name] for name in tie.columns if name in self.made}
+        raw, columns = Frame(self.plan, self.table, self.rows, made, raw=True), self.table.columns
         drawn = {name: raw.column(name) for name in tie.columns}
         return repair.repaired(drawn, tie, columns, self._drawn_again, lambda: self._lent(tie))
 
@@ -113,12 +114,13 @@ class Frame:
             return np.asarray(self.column(name).is_null())
         if self.again is None:
             return drawn
-        share = 0.5 if self._leaves_out(name) else reference.null
-        return randomness.uniform(self.stream(name, "null"), self.rows) < share
+        return randomness.uniform(self.stream(name, "null"), self.rows) < self._null_share(name, reference.null)
 
-    def _leaves_out(self, name: str) -> bool:
-        asked = self.again is not None and self.again.leaves_out
-        return asked and self.table.columns[name].nullable and self.table.shapes[name].null is None
+    def _null_share(self, name: str, share: float) -> float:
+        """Return the share of rows without a value, where this further draw does not ask for another."""
+        asked = None if self.again is None else self.again.missing
+        free = self.table.columns[name].nullable and self.table.shapes[name].null is None
+        return share if asked is None or (asked and not free) else asked
 
     def _column(self, name: str) -> pa.Array:
         reference, kind = self.table.references.get(name), self.table.columns[name].type
@@ -127,7 +129,7 @@ class Frame:
             return arrow.cast(self.parent_column(reference, key), kind)
         shape = self.table.shapes[name] if self.again is None else self.again.loosened(self.table.shapes[name])
         values = draw(shape, kind, self, self.stream(name))
-        share = 0.5 if self._leaves_out(name) else self.table.nulls[name]
+        share = self._null_share(name, self.table.nulls[name])
         if not share:
             return values
         missing = randomness.uniform(self.stream(name, "null"), self.rows) < share

@@ -152,7 +152,7 @@ def wished(wish: Wish, columns: Mapping[str, pa.Array], kind: Type) -> pa.Array 
     except (pa.ArrowException, OverflowError, ValueError):
         return None
     count = len(columns[wish.column])
-    return pa.array([made.as_py()] * count, made.type) if isinstance(made, pa.Scalar) else made
+    return made if made is None or len(made) == count else made.take(pa.array(np.zeros(count, np.int64)))
 
 
 def _stored(value: Any, given: str, by: int, kind: Type) -> pa.Array | None:

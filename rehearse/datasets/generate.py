@@ -12,8 +12,10 @@ from multiprocessing import get_context
 import numpy as np
 import pyarrow as pa
 
+from rehearse.datasets.circles import circles
 from rehearse.datasets.columns import Frame
 from rehearse.datasets.plan import Plan, TablePlan, plan
+from rehearse.datasets.randomness import Ints
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles import Profile, Structure
 from rehearse.profiles import shapes as sh
@@ -42,18 +44,31 @@ class GeneratedTable:
 
     def chunk(self, number: int) -> pa.RecordBatch:
         """Return one chunk, which depends on no other."""
-        rows = np.arange(number * CHUNK_ROWS, min(self.rows, (number + 1) * CHUNK_ROWS), dtype=np.int64)
+        return self._made(np.arange(number * CHUNK_ROWS, min(self.rows, (number + 1) * CHUNK_ROWS), dtype=np.int64))
+
+    def sample(self, rows: int) -> pa.RecordBatch:
+        """Return so many of the rows, from all over the table."""
+        return self._made(_spread(self.rows, rows))
+
+    def _made(self, rows: Ints) -> pa.RecordBatch:
         frame = Frame(self.plan, self.plan.tables[self.table], rows)
         columns = {name: frame.column(name) for name in self.plan.tables[self.table].shapes}
         return pa.RecordBatch.from_pydict(columns)
 
 
+def _spread(rows: int, count: int) -> Ints:
+    """Return the numbers of a few rows from all over a table."""
+    return np.unique(np.linspace(0, max(0, rows - 1), min(rows, count)).astype(np.int64))
+
+
 def _misfits(made: Plan, table: TablePlan) -> Iterator[str]:
     """Try each column on a few rows; yield a complaint for each whose shape gives no values of its type."""
-    frame = Frame(made, table, np.arange(min(_TRIED_ROWS, table.rows), dtype=np.int64))
+    frame = Frame(made, table, _spread(table.rows, _TRIED_ROWS))
     for name, shape in table.shapes.items():
         try:
             frame.column(name)
+        except ScenarioMistake as mistake:
+            yield f"{made.profile.file or made.profile.name}: {mistake}"
         except (pa.ArrowException, ValueError, OverflowError) as error:
             where = f"{made.profile.file or made.profile.name}: tables.{table.name}.columns.{name}"
             declared = table.columns[name].type.declared
@@ -102,9 +117,11 @@ def open_tables(
     Raises a ScenarioMistake for what the profile says about tables and columns that are not in `structure`.
     """
     made = plan(profile, structure, scale=scale, seed=seed, rows=rows)
-    complaints = [one for table in made.tables.values() for one in _misfits(made, table)]
+    where = profile.file or profile.name
+    complaints = [f"{where}: {one}" for one in circles(made.tables)]
+    complaints = complaints or [one for table in made.tables.values() for one in _misfits(made, table)]
     if complaints:
-        raise ScenarioMistake("\n".join(complaints))
+        raise ScenarioMistake("\n".join(dict.fromkeys(complaints)))
     return tuple(GeneratedTable(made, name, workers) for name in made.tables)
 
 

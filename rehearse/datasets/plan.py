@@ -29,6 +29,7 @@ from rehearse.profiles.shapes import (
     Shape,
     Text,
     Time,
+    Value,
 )
 
 
@@ -171,6 +172,7 @@ def _fitted(
     }
     shapes = _unique(table, shapes)
     if counts[table.name]:
+        _filled(shapes, table, where)
         try:
             shapes = narrowed(shapes, table, described=described, now=profile.now, years=profile.years)
         except ScenarioMistake as mistake:
@@ -192,6 +194,18 @@ def _fitted(
         joint=_joint(profile.tables[table.name].joint if table.name in profile.tables else None),
         ties=_ties(table, columns, shapes, references) if counts[table.name] else {},
     )
+
+
+def _filled(shapes: Mapping[str, Shape], table: TableStructure, where: str) -> None:
+    """Raise a ScenarioMistake for a column that must have a value and whose shape gives none."""
+    for name, shape in shapes.items():
+        column = table.columns[name]
+        if isinstance(shape, Value) and shape.value is None and not column.nullable:
+            raise ScenarioMistake(
+                f"{where}: tables.{table.name}.columns.{name}: NOT NULL, and there is no shape for its type, "
+                f"{column.type.declared}; write some of its values as the server reads them: "
+                "{ kind = 'choice', of = ['…', '…'] }"
+            )
 
 
 def _ties(

@@ -20,8 +20,9 @@ from rehearse.profiles import Column
 from rehearse.profiles.shapes import After, Copy, Given, Items, Range, Shape, Time
 
 ATTEMPTS = 20
-_WISHES_FIRST, _WISHES_LAST = 1, 14  # equations are settled at once, bounds only where drawing again does not help
-_NULLS_FROM = 4  # from this attempt on every other one leaves values out where the profile does not say how many
+_BOUNDS_FROM = 8  # equations and orders are settled at once, bounds only where drawing again does not help
+_NULLS_FROM = 2  # from this attempt on every other one leaves values out where the profile does not say how many
+_NULLS_ALLOWED = 17  # … and this is where a condition that does not ask for nulls may be met by one all the same
 LENT_ROWS = 256  # rows of the table from which what cannot be drawn is taken
 _LENDERS = 8
 
@@ -50,11 +51,11 @@ class Tie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
-    """A further draw of some columns. `leaves_out`: half of the values that may be missing are."""
+    """A further draw of some columns. `missing` is the share of rows without a value; None: as the shape says."""
 
     attempt: int
     condition: int
-    leaves_out: bool
+    missing: float | None
 
     def loosened(self, shape: Shape) -> Shape:
         """Return a shape that gives other values this time: moments that grow with the rows lie some days off."""
@@ -141,9 +142,8 @@ class _Broken:
         for place, condition in enumerate(self.conditions):
             if self.held[place].all():
                 continue
-            if number in (_WISHES_FIRST, _WISHES_LAST):
-                for wish in condition.wishes:
-                    self._settle(place, wish, late=number == _WISHES_LAST)
+            for wish in condition.wishes:
+                self._settle(place, wish, late=number >= _BOUNDS_FROM)
             if not self.held[place].all():
                 self._redraw(place, number)
 
@@ -163,10 +163,14 @@ class _Broken:
         rows = np.flatnonzero(~self.held[place])
         if not targets or not rows.size:
             return
-        leaves_out = self.conditions[place].minds_nulls and number >= _NULLS_FROM and number % 2 == 0
-        again = Again(attempt=number, condition=place, leaves_out=leaves_out)
+        again = Again(attempt=number, condition=place, missing=self._missing(place, number))
         drawn = self.draw_again(again, self.places[rows], _taken(self.values, rows), targets)
         self.take(place, {name: _put(self.values[name], rows, array) for name, array in drawn.items()}, strictly=False)
+
+    def _missing(self, place: int, number: int) -> float | None:
+        if self.conditions[place].minds_nulls:
+            return 0.5 if number >= _NULLS_FROM and number % 2 == 0 else None
+        return 0.0 if number < _NULLS_ALLOWED else None  # nulls always hold: drawn as often they would soon be all
 
     def take(self, place: int, new: Arrays, *, strictly: bool) -> None:
         """Give new values to the rows that break a condition, where they are none the worse (or better) for it."""
@@ -197,9 +201,10 @@ def _swapped(values: Arrays, wish: Wish) -> Arrays:
 def _borrow(work: _Broken, found: Arrays) -> None:
     """Take what could not be drawn from rows that hold; raises a ScenarioMistake where there are none that fit."""
     count = len(next(iter(found.values())))
-    for turn in range(_LENDERS if count else 0):
+    for turn in range(2 * _LENDERS if count else 0):
         for place in np.flatnonzero(~work.held.all(axis=1)).tolist():
-            targets = _with_followers(work.tie, work.conditions[place].columns & work.tie.free)
+            some = _with_followers(work.tie, work.conditions[place].columns & work.tie.free)
+            targets = some if turn < _LENDERS else work.tie.free  # what suffices, then all that goes together
             lender = randomness.below(randomness.key(0, work.tie.table, "lend", turn), work.places, count)
             work.take(place, {name: found[name].take(pa.array(lender)) for name in targets}, strictly=False)
     if not work.held.all():
@@ -229,10 +234,13 @@ def ties(
     free: frozenset[str],
     sources: Mapping[str, frozenset[str]],
 ) -> dict[str, Tie]:
-    """Return, for each column that a condition binds, what it is tied to.
+    """Return what the columns are tied to that conditions bind and that are `free` to be drawn again.
 
+    Where none of them is, each is there, so that what does not hold is found.
     `sources` names for a column that is drawn from others of its row (After, Copy, Given) those others.
     """
+    drawn_from = [_origins(name, sources) for name in columns if name not in free]
+    free = free.difference(*drawn_from)
     groups = _groups({check: found.columns for check in checks if (found := compiled(check, columns))}, sources)
     made: dict[str, Tie] = {}
     for names, texts in groups:
@@ -243,7 +251,7 @@ def ties(
             free=free & names,
             followers={name: frozenset(_followers(name, names, sources)) for name in names},
         )
-        made |= dict.fromkeys(names, tie)
+        made |= dict.fromkeys(names & free or names, tie)
     return made
 
 

@@ -11,19 +11,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import psycopg
 from psycopg import sql
 
+from rehearse.engines.postgres import trial
 from rehearse.engines.postgres.abreast import Abreast
 from rehearse.engines.postgres.binary import HEADER, TRAILER, Encoder, can_send
+from rehearse.engines.postgres.csv_rows import as_csv
 from rehearse.engines.postgres.structure import Connects, structure
-from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
+from rehearse.errors import RehearseError, ScenarioMistake, ServerFailed, near_miss
 from rehearse.events import Journal, TableLoaded
 from rehearse.profiles import Column, TableStructure
-from rehearse.protocols import TableData
+from rehearse.protocols import Sampled, TableData
 
 if TYPE_CHECKING:
     from rehearse.engines.postgres.roles import Connection
@@ -55,6 +58,14 @@ _FOREIGN_KEYS = """
                  JOIN pg_attribute ON attrelid = confrelid AND attnum = number ORDER BY place)
     FROM pg_constraint
     WHERE contype = 'f' AND convalidated AND conparentid = 0 AND conrelid = ANY(%s)
+"""
+_CHECKED_AT_ONCE = """
+    SELECT conrelid, confrelid, ARRAY(
+        SELECT attname::text FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY(conkey) ORDER BY attnum
+    )
+    FROM pg_constraint
+    WHERE contype = 'f' AND NOT condeferrable AND conparentid = 0 AND conrelid = ANY(%(tables)s)
+      AND confrelid = ANY(%(tables)s)
 """
 # Sequences that a table's columns own or draw their defaults from.
 _SEQUENCES = """
@@ -93,16 +104,30 @@ class _Target:
     partitioned: bool
 
 
-def load(database: Connects, tables: Iterable[TableData], journal: Journal) -> None:
+class AsText(Protocol):
+    """A TableData whose columns are all texts, as the server writes and reads them; it may turn out to hold no row."""
+
+    @property
+    def is_text(self) -> Literal[True]:
+        """Says so."""
+        ...
+
+
+def load(database: Connects, tables: Iterable[TableData], journal: Journal, *, streams: int | None = None) -> None:
     """Fill tables, parents first, in the fastest sound order; what stood in them before is replaced.
 
     Writes a TableLoaded for each. What the server refuses is a ServerFailed that names the table; the tables are then
-    left empty, with every index whole.
+    left empty, with every index whole. Conditions that sample rows break, and circles of foreign keys that cannot be
+    filled, are a ScenarioMistake before anything is written.
     """
     work = Abreast(database)
     with work.connect() as connection:
         targets = _targets(connection, database, list(tables))
         bare = connection.info.parameter_status("is_superuser") == "on"
+        complaints = list(_refused_samples(work, connection, targets, bare=bare))
+        complaints += [] if bare else _circles(connection, targets)
+    if complaints:
+        raise ScenarioMistake("\n".join(complaints))
     if bare:
         _fill_bare(work, targets)
     else:
@@ -136,8 +161,35 @@ def _target(connection: Connection, rows: TableData, known: TableStructure) -> _
     )
 
 
+def _refused_samples(work: Abreast, connection: Connection, targets: Sequence[_Target], *, bare: bool) -> Iterator[str]:
+    """Yield what the server does not take of a few rows of each table."""
+    for target in targets:
+        rows = target.rows
+        if not isinstance(rows, Sampled) or not rows.rows or (not bare and trial.changes_rows(connection, target.oid)):
+            continue
+        batch = rows.sample(trial.ROWS)
+        tried = replace(target, rows=trial.SampleRows(rows.table, batch), name=trial.TABLE)
+        fill = partial(_fill, work, connection, tried, freeze=False)
+        told = trial.complaint(connection, target.known, target.oid, target.name, fill)
+        if told:
+            yield told
+
+
+def _circles(connection: Connection, targets: Sequence[_Target]) -> list[str]:
+    """Return a complaint for each foreign key whose parents come after their children, where it is checked at once."""
+    order = {target.oid: (place, target.rows) for place, target in enumerate(targets)}
+    found = connection.execute(_CHECKED_AT_ONCE, {"tables": list(order)}).fetchall()
+    return [
+        f"tables.{order[child][1].table}.columns.{' and '.join(columns)}: points at {order[parent][1].table}, which "
+        "points back, so neither can be filled first; make the foreign key DEFERRABLE, or load as a superuser"
+        for child, parent, columns in found
+        if order[parent][0] > order[child][0] and order[parent][1].rows and order[child][1].rows
+    ]
+
+
 def _fill_plainly(work: Abreast, targets: Sequence[_Target]) -> None:
     with work.connect() as connection, connection.transaction():
+        connection.execute("SET CONSTRAINTS ALL DEFERRED")  # those that may be: tables that point at each other
         for target in reversed(targets):
             connection.execute(sql.SQL("DELETE FROM {}").format(target.name))
         for target in targets:
@@ -153,7 +205,7 @@ def _fill_bare(work: Abreast, targets: Sequence[_Target]) -> None:
         with work.connect() as connection:
             keys = connection.execute(_FOREIGN_KEYS, [[target.oid for target in targets]]).fetchall()
         work.each(lambda key: _prove(work, key), keys)
-    except ServerFailed:
+    except RehearseError:  # the server's, or a later row for which there are no values
         for target in targets:
             _emptied(work, target)
         raise
@@ -195,6 +247,9 @@ def _copy_bare(work: Abreast, target: _Target) -> list[str]:
 
 def _fill(work: Abreast, connection: Connection, target: _Target, *, freeze: bool) -> None:
     """Send a table's rows; columns whose type has no binary form here go through a staging table as text."""
+    if getattr(target.rows, "is_text", False):
+        _fill_from_text(work, connection, target, freeze=freeze)
+        return
     if not target.rows.rows:
         return
     chunks = iter(target.rows.chunks())
@@ -213,6 +268,19 @@ def _fill(work: Abreast, connection: Connection, target: _Target, *, freeze: boo
         copy.write(TRAILER)
     if cast:
         _unstage(connection, target, columns)
+
+
+def _fill_from_text(work: Abreast, connection: Connection, target: _Target, *, freeze: bool) -> None:
+    chunks = iter(target.rows.chunks())
+    first = next(chunks, None)
+    if first is None:
+        return
+    names = sql.SQL(", ").join(map(sql.Identifier, first.schema.names))
+    options = sql.SQL("FORMAT csv, FREEZE" if freeze else "FORMAT csv")
+    statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(target.name, names, options)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for content in work.unless_stopped(_ahead(as_csv(chunk) for chunk in _ahead(_chain(first, chunks)))):
+            copy.write(content)
 
 
 def _staging(connection: Connection, columns: dict[str, Column]) -> sql.Identifier:

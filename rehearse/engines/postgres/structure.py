@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rehearse.profiles import Column, ForeignKey, Structure, TableStructure, Type
@@ -27,10 +28,10 @@ OURS = """
         WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'
     )
 """
-_NAME = "CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END"
+NAME = "CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END"
 # Partitions are filled through the table that they are part of.
 _TABLES = f"""
-    SELECT c.oid, {_NAME} AS name
+    SELECT c.oid, {NAME} AS name
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND {OURS}
@@ -64,6 +65,24 @@ _CONSTRAINTS = """
     WHERE conrelid = ANY(%(tables)s) AND contype IN ('f', 'c') AND conparentid = 0
     ORDER BY conrelid, conname
 """
+# A domain's conditions, and those of the domains it is made of, for each column that has it.
+_DOMAINS = """
+    WITH RECURSIVE based AS (
+        SELECT a.attrelid, a.attname, a.atttypid AS type
+        FROM pg_attribute a
+        WHERE a.attrelid = ANY(%(tables)s) AND a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT b.attrelid, b.attname, t.typbasetype
+        FROM based b
+        JOIN pg_type t ON t.oid = b.type
+        WHERE t.typtype = 'd'
+    )
+    SELECT b.attrelid, b.attname, pg_get_constraintdef(c.oid)
+    FROM based b
+    JOIN pg_constraint c ON c.contypid = b.type AND c.contype = 'c'
+    ORDER BY b.attrelid, b.attname, c.conname
+"""
+_VALUE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\bVALUE\b""")
 # Whole, plain unique indexes: those of constraints are among them; the primary key comes first.
 _KEYS = """
     SELECT indrelid, indisprimary, (indkey::int2[])[0:indnkeyatts - 1]
@@ -106,6 +125,7 @@ def structure(database: Connects) -> Structure:
         labels = dict(connection.execute(_LABELS).fetchall())
         columns = _by_table(connection.execute(_COLUMNS, wanted))
         constraints = _by_table(connection.execute(_CONSTRAINTS, wanted))
+        domains = _by_table(connection.execute(_DOMAINS, wanted))
         keys = _by_table(connection.execute(_KEYS, wanted))
     numbered = {oid: {number: name for number, name, *_ in rows} for oid, rows in columns.items()}
     return Structure(
@@ -116,7 +136,7 @@ def structure(database: Connects) -> Structure:
                 primary_key=next((_named(key, numbered[oid]) for first, key in keys[oid] if first), None),
                 keys=tuple(_named(key, numbered[oid]) for _, key in keys[oid]),
                 foreign_keys=tuple(_foreign_keys(constraints[oid], names, numbered, numbered[oid])),
-                checks=tuple(text for kind, _, _, _, text in constraints[oid] if kind == "c"),
+                checks=tuple(_checks(constraints[oid], domains[oid])),
             )
             for oid, name in names.items()
         }
@@ -142,6 +162,16 @@ def _foreign_keys(
         for kind, columns, parent, theirs, _ in rows
         if kind == "f" and parent in names
     ]
+
+
+def _checks(constraints: list[Any], domains: list[Any]) -> Iterator[str]:
+    """Yield what rows must hold; in a domain's conditions the column's name takes the place of VALUE."""
+    for kind, _, _, _, text in constraints:
+        if kind == "c" and not text.endswith(" NOT ENFORCED"):
+            yield text
+    for column, text in domains:
+        name = '"' + column.replace('"', '""') + '"'
+        yield _VALUE.sub(lambda found, name=name: name if found[0] == "VALUE" else found[0], text)  # type: ignore[misc]
 
 
 def _column(row: Any, labels: Mapping[int, list[str]]) -> Column:
