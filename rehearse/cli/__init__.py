@@ -23,7 +23,9 @@ COMMANDS = {
     "init": ("init", "Write a first scenario for the project in this folder."),
     "list": ("list_", "List engines, tools, checks or reports."),
     "doctor": ("doctor", "Say what can be rehearsed on this machine, what is missing, how to get it."),
+    "profile": ("profile", "Describe a database in statistics; by default no row is read."),
     "data": ("data", "Make a dataset from a profile, into a database or files."),
+    "similarity": ("similarity", "Say how near a copy of a database is to its source."),
     "schema": ("schema", "Print the JSON Schema of a scenario, a profile or a report."),
     "completion": ("completion", "Print the shell completion for bash, zsh or fish."),
 }

@@ -19,7 +19,7 @@ from rehearse.datasets.fanout import Fanout
 from rehearse.datasets.plan import Plan, Reference, TablePlan
 from rehearse.datasets.quantiles import micros
 from rehearse.datasets.randomness import Bools, Floats, Ints
-from rehearse.profiles import Type
+from rehearse.profiles import NullBy, Type, normal
 from rehearse.profiles import shapes as sh
 
 _MICROSECONDS = 1_000_000
@@ -73,6 +73,9 @@ class Frame:
         parent = self.plan.tables.get(reference.parent)
         if parent is None or not parent.rows:
             return pa.nulls(len(self.rows), arrow.arrow_type(self.table.columns[reference.columns[0]].type))
+        if reference.shape.orphans:
+            lost = randomness.uniform(self.stream("orphans", *reference.columns), self.rows) < reference.shape.orphans
+            places = np.where(lost, places + parent.rows, places)
         values = Frame(self.plan, parent, places).column(name)
         return pc.if_else(pa.array(missing), pa.scalar(None, values.type), values) if missing.any() else values
 
@@ -135,6 +138,10 @@ class Frame:
         missing = randomness.uniform(self.stream(name, "null"), self.rows) < share
         return pc.if_else(pa.array(missing), pa.scalar(None, values.type), values)
 
+    def _null_shares(self, nulls: NullBy) -> Floats:
+        numbers = _case_numbers(self, nulls.of, list(nulls.shares))
+        return np.array([*nulls.shares.values(), nulls.otherwise])[numbers]
+
     def _parents(self, reference: Reference) -> tuple[Ints, Bools]:
         stream, parent = self._reference_stream(reference), self.plan.tables.get(reference.parent)
         count, own = (parent.rows if parent else 0), reference.parent == self.table.name
@@ -166,11 +173,11 @@ class Frame:
         """Return a number in [0, 1) for each row, that goes with the row's place or its other columns as told."""
         joint = self._joint(stream)
         if joint is not None:
-            return randomness.shares(joint)
+            return normal.shares(joint)
         if not correlation:
             return randomness.uniform(stream, self.rows)
         own = math.sqrt(1.0 - correlation**2)
-        return randomness.shares(correlation * self._place_scores() + own * randomness.normal(stream, self.rows))
+        return normal.shares(correlation * self._place_scores() + own * randomness.normal(stream, self.rows))
 
     def _joint(self, stream: int) -> Floats | None:
         """Return the normal scores of the column with this stream, if it goes with others."""
@@ -186,7 +193,7 @@ class Frame:
         return self.scores[name]
 
     def _place_scores(self) -> Floats:
-        return randomness.scores((self.rows + 0.5) / max(1, self.table.rows))
+        return normal.scores((self.rows + 0.5) / max(1, self.table.rows))
 
     def _reference_stream(self, reference: Reference) -> int:
         return randomness.key(self.plan.seed, self.table.name, "parents", *reference.columns)
@@ -299,7 +306,11 @@ def _time(shape: sh.Time, kind: Type, frame: Frame, stream: int) -> pa.Array:
 def _after(shape: sh.After, kind: Type, frame: Frame, stream: int) -> pa.Array:
     start = _source(shape.of, frame)
     base = pc.fill_null(arrow.to_micros(start), 0).to_numpy(zero_copy_only=False)
-    delay = -np.log1p(-randomness.uniform(stream, frame.rows)) * (shape.typical / _LN_2) + shape.at_least
+    drawn = frame.uniform(stream)
+    if shape.delays:
+        delay = np.interp(drawn * (len(shape.delays) - 1), np.arange(len(shape.delays)), shape.delays)
+    else:
+        delay = -np.log1p(-drawn) * (shape.typical / _LN_2) + shape.at_least
     if shape.same:
         delay[randomness.uniform(randomness.key(stream, "same"), frame.rows) < shape.same] = 0.0
     moments = base + (delay * _MICROSECONDS).astype(np.int64)
@@ -379,7 +390,7 @@ def _codes(shape: sh.Pattern, frame: Frame, stream: int, total: int) -> Ints:
 
 
 def _bool(shape: sh.Bool, kind: Type, frame: Frame, stream: int) -> pa.Array:
-    return arrow.cast(pa.array(randomness.uniform(stream, frame.rows) < shape.true), kind)
+    return arrow.cast(pa.array(frame.uniform(stream) >= 1.0 - shape.true), kind)
 
 
 def _json(shape: sh.Json, kind: Type, frame: Frame, stream: int) -> pa.Array:
@@ -408,8 +419,10 @@ def _json_value(shape: sh.Shape, frame: Frame, stream: int) -> pa.Array:
     if isinstance(shape, sh.Choice) and not isinstance(shape.of, Mapping):
         literals = {json.dumps(one, ensure_ascii=False): 1.0 for one in shape.of}
         return draw(sh.Choice(of=literals), _TEXT, frame, stream)
+    if isinstance(shape, sh.Histogram) and not all(float(quantiles.number(one)).is_integer() for one in shape.bounds):
+        return pc.cast(draw(shape, _BOUNDS["numrange"], frame, stream), pa.string())
     drawn = draw(shape, Type(kind="json", declared="jsonb"), frame, stream)
-    return drawn if isinstance(shape, sh.Number | sh.Bool | sh.Serial) else _quoted(drawn)
+    return drawn if isinstance(shape, sh.Number | sh.Bool | sh.Serial | sh.Histogram) else _quoted(drawn)
 
 
 def _quoted(text: pa.Array) -> pa.Array:
@@ -486,18 +499,26 @@ def _range(shape: sh.Range, kind: Type, frame: Frame, stream: int) -> pa.Array:
 
 def _given(shape: sh.Given, kind: Type, frame: Frame, stream: int) -> pa.Array:
     """Return for each row what the case of its other column gives; every case draws its rows alone."""
-    words = frame.column(shape.of)
-    words = pc.fill_null(words if words.type == pa.string() else pc.cast(words, pa.string()), "null")
-    numbers = pc.fill_null(pc.index_in(words, pa.array(list(shape.cases), pa.string())), -1).to_numpy()
+    numbers = _case_numbers(frame, shape.of, list(shape.cases))
     parts, order = [], []
     for number, case in enumerate([*shape.cases.values(), shape.otherwise]):
-        at = np.flatnonzero(numbers == (number if number < len(shape.cases) else -1))
+        at = np.flatnonzero(numbers == number)
         if at.size:
             parts.append(_case(case, kind, frame, randomness.key(stream, "case"), at))
             order.append(at)
     if not parts:
         return pa.nulls(0, arrow.arrow_type(kind))
     return pa.concat_arrays(parts).take(pa.array(np.argsort(np.concatenate(order), kind="stable")))
+
+
+def _case_numbers(frame: Frame, of: str, cases: list[str]) -> Ints:
+    """Return which case each row's value of a column is; their number where it is none of them."""
+    values = frame.column(of)
+    words = pc.fill_null(values if values.type == pa.string() else pc.cast(values, pa.string()), "null")
+    found: Ints = pc.fill_null(pc.index_in(words, pa.array(cases, pa.string())), len(cases)).to_numpy().astype(np.int64)
+    if "*" in cases and "null" in cases:  # all that the case says is whether there is a value
+        found[found == len(cases)] = cases.index("*")
+    return found
 
 
 def _case(shape: sh.Shape, kind: Type, frame: Frame, stream: int, at: Ints) -> pa.Array:

@@ -15,7 +15,7 @@ from rehearse.datasets import repair
 from rehearse.datasets.narrowing import narrowed, shortened
 from rehearse.datasets.randomness import Floats
 from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.profiles import Column, ForeignKey, Joint, Profile, Structure, TableStructure
+from rehearse.profiles import Column, ForeignKey, Joint, NullBy, Profile, Structure, TableStructure
 from rehearse.profiles.defaults import default_shape
 from rehearse.profiles.shapes import (
     After,
@@ -71,6 +71,7 @@ class TablePlan:
     references: Mapping[str, Reference]  # by each of their columns
     growth: float = 1.0
     joint: tuple[tuple[str, ...], Floats] = ((), np.zeros((0, 0)))
+    nulls_by: Mapping[str, NullBy] = field(default_factory=dict)
     ties: Mapping[str, repair.Tie] = field(default_factory=dict)
 
 
@@ -135,6 +136,8 @@ def _misfit(shape: Shape, column: str, table: TableStructure, structure: Structu
 
 
 def _no_parent(shape: Parent, column: str, table: TableStructure, structure: Structure) -> Iterator[str]:
+    if shape.orphans and shape.to is None:
+        yield f"orphans = {shape.orphans}: the foreign key allows none; leave orphans out"
     if shape.to is None:
         if not any(column in key.columns for key in table.foreign_keys):
             yield "kind = 'parent': the schema has no foreign key here; name the parent: to = \"table.column\""
@@ -191,6 +194,7 @@ def _fitted(
         nulls=nulls,
         references=references,
         growth=counts[table.name] / max(1, profile.tables[table.name].rows) if table.name in profile.tables else 1.0,
+        nulls_by=profile.tables[table.name].nulls if table.name in profile.tables else {},
         joint=_joint(profile.tables[table.name].joint if table.name in profile.tables else None),
         ties=_ties(table, columns, shapes, references) if counts[table.name] else {},
     )

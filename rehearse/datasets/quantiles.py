@@ -48,13 +48,16 @@ def curve(shape: Histogram) -> Curve:
     common = sorted((_parsed(value, shape), share) for value, share in shape.common.items())
     values = np.array([value for value, _ in common], np.float64)
     steps = np.array([share for _, share in common], np.float64)
-    rest_share, before = 1.0 - steps.sum(), np.concatenate([[0.0], np.cumsum(steps)])
+    if steps.sum() > 1.0:  # rounded shares may be a little more than there is
+        steps /= steps.sum()
+    rest_share, before = max(0.0, 1.0 - steps.sum()), np.concatenate([[0.0], np.cumsum(steps)])
     places = np.interp(values, bounds, at)  # of the common values, among the rest
     rest = np.concatenate([at, places, places])
     jumps = np.concatenate([before[np.searchsorted(values, bounds)], before[:-1], before[1:]])
     shares = rest * rest_share + jumps
-    order = np.lexsort((jumps, shares))
-    return Curve(shares[order], np.concatenate([bounds, values, values])[order], rest[order])
+    every = np.concatenate([bounds, values, values])
+    order = np.lexsort((every, jumps, shares))  # where nothing lies between two steps, the lower one comes first
+    return Curve(shares[order], every[order], rest[order])
 
 
 def number(value: float | Moment) -> float:

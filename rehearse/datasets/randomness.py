@@ -7,7 +7,6 @@ by odd numbers and xor-shifts, which are bijections on k bits, and walk until th
 from __future__ import annotations
 
 import math
-from functools import cache
 from hashlib import blake2b
 
 import numpy as np
@@ -93,24 +92,6 @@ def unpermuted(stream: int, numbers: Ints, count: int) -> Ints:
     while (outside := np.flatnonzero(moved >= np.uint64(count))).size:
         moved[outside] = _unstirred(stream, moved[outside], bits)
     return moved.astype(np.int64)
-
-
-def scores(shares: Floats) -> Floats:
-    """Return the standard normal number below which each share of a normal population lies."""
-    return np.interp(shares, _normal_shares(), _NORMAL_GRID)
-
-
-def shares(scores: Floats) -> Floats:
-    """Return the share of a normal population below each number; wrong by 3e-8 at the most."""
-    return np.interp(scores, _NORMAL_GRID, _normal_shares())
-
-
-_NORMAL_GRID = np.linspace(-8.0, 8.0, 16_385)
-
-
-@cache
-def _normal_shares() -> Floats:
-    return np.array([0.5 * math.erfc(-score / math.sqrt(2.0)) for score in _NORMAL_GRID])
 
 
 def _unstirred(stream: int, numbers: Words, bits: int) -> Words:

@@ -1,6 +1,6 @@
 """The statistical shape of a database, and of the tables that it describes; holds no rows."""
 
-from rehearse.profiles.profile import Access, Joint, Profile, QueryMix, Table
+from rehearse.profiles.profile import Access, Joint, NullBy, Profile, QueryMix, Source, Table
 from rehearse.profiles.structure import Column, ForeignKey, Structure, Type
 from rehearse.profiles.structure import Table as TableStructure
 
@@ -9,8 +9,10 @@ __all__ = [
     "Column",
     "ForeignKey",
     "Joint",
+    "NullBy",
     "Profile",
     "QueryMix",
+    "Source",
     "Structure",
     "Table",
     "TableStructure",

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from rehearse.profiles import fanouts, figures, texts
 from rehearse.profiles.defaults import default_shape, listed, vocabulary_of
+from rehearse.profiles.joining import joined
+from rehearse.profiles.learning import Joined
 from rehearse.profiles.personal import Personal
 from rehearse.profiles.privacy import Gate, moment, rounded, rounded_micros
-from rehearse.profiles.profile import Profile, Table
+from rehearse.profiles.profile import Profile, QueryMix, Source, Table
 from rehearse.profiles.shapes import (
     Bool,
     Choice,
@@ -35,6 +38,7 @@ from rehearse.profiles.structure import Table as TableStructure
 
 _MOST_COMMON = 30
 _LEAST_SHARE = 0.002  # of a number that is worth its own mention beside a histogram
+Tier = Literal["catalogs", "aggregates", "sample"]
 _REFERENCE = re.compile(r"(?:^|_)(?:id|uid|no|nr|number|key|code)$", re.IGNORECASE)
 _MOST_SHARES = 20
 _LOOKUP_ROWS = 1000  # a table that others point at and that is as small is a list, and does not grow
@@ -66,6 +70,7 @@ class _Describing:
     structure: Structure
     statistics: Statistics
     gate: Gate
+    learned: Mapping[str, Joined] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
 
     def tables(self) -> dict[str, Table]:
@@ -81,13 +86,14 @@ class _Describing:
         rows = round(seen.rows)
         columns = {name: shape for name in table.columns if (shape := self._column(table, name, seen)) is not None}
         pages = max(1, seen.pages)
-        return Table(
+        made = Table(
             rows=rows,
             fixed=0 < rows <= _LOOKUP_ROWS and self._is_pointed_at(table.name),
             dead=round((seen.dead or 0) / rows, 3) if rows else 0.0,
             visible=round(min(1.0, seen.visible_pages / pages), 3) if seen.pages else 1.0,
             columns=columns,
         )
+        return joined(made, self.learned[table.name]) if table.name in self.learned else made
 
     def _ages(self, name: str, seen: TableStatistics) -> None:
         if seen.rows and seen.analyzed is None:
@@ -110,7 +116,7 @@ class _Describing:
         column, found = table.columns[name], seen.columns.get(name)
         if column.computed:
             return None
-        key = next((key for key in table.foreign_keys if name in key.columns), None)
+        key = next((key for key in self._references(table) if name in key.columns), None)
         if key is not None:
             return self._parent(table, column, key, seen)
         if found is None:
@@ -119,6 +125,10 @@ class _Describing:
         if shape is None or not column.nullable:
             return shape
         return replace(shape, null=figures.rounded_share(found.null))
+
+    def _references(self, table: TableStructure) -> Iterator[ForeignKey]:
+        yield from table.foreign_keys
+        yield from self.structure.undeclared(table)
 
     def _parent(self, table: TableStructure, column: Column, key: ForeignKey, seen: TableStatistics) -> Shape | None:
         found, parent = seen.columns.get(column.name), self.statistics.tables.get(key.parent)
@@ -129,9 +139,16 @@ class _Describing:
             return None
         groups = counted.groups if counted else fanouts.estimated_groups(found, seen.rows, parent.rows)
         null = figures.rounded_share(counted.null if counted else found.null)
+        is_declared = key in table.foreign_keys
+        orphans = counted.orphans if counted else 0
+        if orphans:
+            where = f"{table.name}.{column.name}"
+            self._say(where, f"{orphans} rows point at no row of {key.parent}: a foreign key would fail")
         return Parent(
+            to=None if is_declared else f"{key.parent}.{key.parent_columns[0]}",
             groups=[*fanouts.binned(groups)],
             correlation=figures.score(found),
+            orphans=figures.rounded_share(orphans / seen.rows),
             null=null if column.nullable else None,
         )
 
@@ -299,12 +316,48 @@ def _is_reference(column: Column) -> bool:
 
 
 def describe(
-    structure: Structure, statistics: Statistics, gate: Gate, *, name: str, schema: str | None = None
+    structure: Structure,
+    statistics: Statistics,
+    gate: Gate,
+    *,
+    name: str,
+    schema: str | None = None,
+    tier: Tier = "catalogs",
+    learned: Mapping[str, Joined] | None = None,
 ) -> tuple[Profile, list[Remark]]:
     """Return the profile of a database, and what a reader of it should know."""
-    work = _Describing(structure, statistics, gate)
+    work = _Describing(structure, statistics, gate, learned or {})
     tables = work.tables()
-    taken = statistics.taken_at.date()
-    about = f"taken from {statistics.server} on {taken}"
-    profile = Profile(name=name, about=about, schema=schema, now=taken, tables=tables)
+    source = Source(
+        server=statistics.server,
+        taken=statistics.taken_at.replace(tzinfo=None, microsecond=0),
+        tier=tier,
+        statements=len(statistics.asked),
+        seconds=round(sum(one.took_s for one in statistics.asked), 3),
+        rows_read=sum(one.rows_read for one in statistics.asked),
+        floor=gate.floor,
+        public=list(gate.public),
+    )
+    profile = Profile(
+        name=name,
+        schema=schema,
+        now=statistics.taken_at.date(),
+        tables=tables,
+        source=source,
+        queries=_mix(statistics),
+    )
     return profile, [*(Remark("", one, "unseen") for one in statistics.unseen), *work.remarks]
+
+
+def _mix(statistics: Statistics) -> list[QueryMix]:
+    since = statistics.counted_since
+    seconds = (statistics.taken_at - since).total_seconds() if since else 0.0
+    return [
+        QueryMix(
+            sql=one.text,
+            per_s=round(one.calls / seconds, 6) if seconds else 0.0,
+            mean_ms=round(one.mean_ms, 3),
+            rows=round(one.rows / max(1, one.calls), 3),
+        )
+        for one in statistics.queries
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -44,6 +44,15 @@ class Joint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NullBy:
+    """The share of rows without a value, by what another column of the row says ("null" where that has none)."""
+
+    of: str
+    shares: Mapping[str, Share]
+    otherwise: Share = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table: its rows at scale 1 and the shapes of its columns; a column that is not named is filled by its type.
 
@@ -56,6 +65,7 @@ class Table:
     dead: Annotated[float, Field(ge=0, le=10)] = 0.0
     visible: Share = 1.0
     joint: Joint | None = None
+    nulls: Mapping[str, NullBy] = field(default_factory=dict)  # by column, in place of its shape's `null`
     access: Access = field(default_factory=Access)
     columns: Mapping[str, Shape] = field(default_factory=dict)
 
@@ -71,6 +81,20 @@ class QueryMix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a profile was taken from and by which means: `tier` is "catalogs", "aggregates" or "sample"."""
+
+    server: str
+    taken: Moment
+    tier: Literal["catalogs", "aggregates", "sample"]
+    statements: int  # how many were asked
+    seconds: float  # that they took
+    rows_read: int  # of tables, by all of them
+    floor: int  # rows that must share a value for it to be told
+    public: list[str] = field(default_factory=list)  # columns that the user has vouched for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """The statistical shape of a database. History ends at `now`, so that a seed gives the same bytes on any day.
 
@@ -83,6 +107,7 @@ class Profile:
     now: Moment = datetime(2026, 7, 1)  # in UTC
     years: Annotated[float, Field(gt=0)] = 3.0  # how much history there is, where a column does not say
     tables: Mapping[str, Table] = field(default_factory=dict)
+    source: Source | None = None
     queries: list[QueryMix] = field(default_factory=list)
     file: Path | None = None
 

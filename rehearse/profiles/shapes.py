@@ -68,6 +68,7 @@ class Parent:
 
     `groups` takes their place where the fan-out was counted: pairs of (children a parent, parents with so many), which
     are met exactly, with the parents spread at random; `correlation` is that of the parent's place with the row's.
+    Where there is no foreign key a share of `orphans` may point at rows that are not there.
     """
 
     kind: Literal["parent"] = "parent"
@@ -78,6 +79,7 @@ class Parent:
     spread: Share = 0.75
     groups: list[tuple[Annotated[float, Field(ge=0)], Annotated[int, Field(ge=0)]]] = field(default_factory=list)
     correlation: Correlation = 0.0
+    orphans: Share = 0.0
     null: Share | None = None
 
 
@@ -159,6 +161,7 @@ class After:
     """A moment after another: of this row ("created_at") or of its parent ("order_id.created_at").
 
     The delay is `at_least` and an exponential around `typical` (its median) more; a `same` share has none at all.
+    `delays` takes their place where it was measured: quantiles in seconds, the shortest first, at equal steps.
     No moment is later than the profile's `now`, unless `open` is true.
     """
 
@@ -167,6 +170,7 @@ class After:
     typical: Seconds = 3600.0
     at_least: Seconds = 0.0
     same: Share = 0.0
+    delays: list[Annotated[float, Field(ge=0)]] = field(default_factory=list)
     open: bool = False
     null: Share | None = None
 

@@ -64,6 +64,8 @@ class FanoutCount:
 
     table: str
     columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
     groups: Groups
     null: float  # share of the rows that point nowhere
     orphans: int = 0  # rows that point at a parent that is not there

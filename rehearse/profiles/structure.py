@@ -83,6 +83,22 @@ class Structure:
 
     tables: Mapping[str, Table]
 
+    def undeclared(self, table: Table) -> Iterator[ForeignKey]:
+        """Yield a table's references without a foreign key: `customer_id`, where there is a table customers.
+
+        The other table must have one column of the same type as its key.
+        """
+        known = {column for key in table.foreign_keys for column in key.columns}
+        for name, column in table.columns.items():
+            stem = name.removesuffix("_id")
+            if name in known or stem == name or column.type.kind not in ("integer", "uuid"):
+                continue
+            forms = (stem, f"{stem}s", f"{stem}es", f"{stem.removesuffix('y')}ies")
+            parent = next((self.tables[form] for form in forms if form in self.tables), None)
+            key = parent.primary_key if parent else None
+            if parent and key and len(key) == 1 and parent.columns[key[0]].type == column.type:
+                yield ForeignKey(columns=(name,), parent=parent.name, parent_columns=key)
+
     def parents_first(self) -> Iterator[Table]:
         """Yield the tables so that each comes after those it points at; a cycle is cut where it is met."""
         done: set[str] = set()

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.profiles import Access, Joint, Profile, QueryMix, Table
+from rehearse.profiles import Access, Joint, NullBy, Profile, QueryMix, Source, Table
 from rehearse.profiles.shapes import SHAPES
 
 _SHIPPED = Path(__file__).parent.parent / "_shipped" / "data_profiles"
@@ -89,6 +89,8 @@ def schema() -> dict[str, Any]:
 
 def _unknown_keys(values: Mapping[str, Any]) -> Iterator[str]:
     yield from _strangers(values, [name for name in _names(Profile) if name != "file"] + ["$schema"], "")
+    if isinstance(values.get("source"), Mapping):
+        yield from _strangers(values["source"], _names(Source), "source.")
     for at, query in enumerate(values.get("queries") or ()):
         if isinstance(query, Mapping):
             yield from _strangers(query, _names(QueryMix), f"queries[{at}].")
@@ -98,6 +100,8 @@ def _unknown_keys(values: Mapping[str, Any]) -> Iterator[str]:
         for key, kind in (("access", Access), ("joint", Joint)):
             if isinstance(table.get(key), Mapping):
                 yield from _strangers(table[key], _names(kind), f"{here}{key}.")
+        for column, nulls in _tables(table.get("nulls")):
+            yield from _strangers(nulls, _names(NullBy), f"{here}nulls.{column}.")
         for column, shape in _tables(table.get("columns")):
             yield from _shape_keys(shape, f"{here}columns.{column}")
 

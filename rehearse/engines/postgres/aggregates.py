@@ -1,0 +1,157 @@
+"""What counting tells and statistics only guess: children a parent, different values, nulls, orphans, duplicates.
+
+Each statement reads a whole table (or two) and returns counts, never a value. Those that take longer than the timeout
+are given up, and said to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from rehearse.engines.postgres.statistics import Asking
+from rehearse.profiles.statistics import ColumnStatistics, FanoutCount, Statistics, TableStatistics
+from rehearse.profiles.structure import ForeignKey, Structure, Table
+
+# Children a parent: how many parents have so many. One aggregate over the child's key.
+_GROUPS = """
+    SELECT children, count(*)
+    FROM (SELECT count(*) AS children FROM {child} WHERE {given} GROUP BY {columns}) counted
+    GROUP BY children
+"""
+_PARENTS = "SELECT count(*) FROM {parent}"
+_ORPHANS = """
+    SELECT count(*)
+    FROM {child} c
+    WHERE {given} AND NOT EXISTS (SELECT FROM {parent} p WHERE {equal})
+"""
+_NULLS = "SELECT count(*), {counts} FROM {table}"
+_DISTINCT = "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {column} IS NOT NULL GROUP BY {column}) kinds"
+_UNCOUNTED = ("json", "array", "bytes", "other")  # kinds that have no cheap equality, or none at all
+_FEW = 100  # so few values the server's own sample has surely seen
+
+
+def count(asking: Asking, structure: Structure, statistics: Statistics) -> Statistics:
+    """Return the statistics with what was counted in place of what was guessed."""
+    unseen: list[str] = []
+    tables = {
+        name: _counted(asking, structure.tables[name], found, unseen) if name in structure.tables else found
+        for name, found in statistics.tables.items()
+    }
+    fanouts = [
+        one
+        for table in structure.tables.values()
+        for key in [*table.foreign_keys, *structure.undeclared(table)]
+        if (one := _fanout(asking, table, key, tables, unseen)) is not None
+    ]
+    return replace(
+        statistics,
+        tables=tables,
+        fanouts=tuple(fanouts),
+        unseen=(*statistics.unseen, *unseen),
+        asked=tuple(asking.asked),
+    )
+
+
+def _counted(asking: Asking, table: Table, found: TableStatistics, unseen: list[str]) -> TableStatistics:
+    names = list(found.columns)
+    if not names:
+        return found
+    counts = sql.SQL(", ").join(sql.SQL("count({})").format(sql.Identifier(name)) for name in names)
+    query = sql.SQL(_NULLS).format(table=name_of(table.name), counts=counts)
+    row = _asked(asking, f"nulls of {table.name}", query, unseen, round(found.rows))
+    if row is None:
+        return found
+    rows, filled = float(row[0][0]), dict(zip(names, row[0][1:], strict=True))
+    columns = {
+        name: _distinct(asking, table, name, one, rows, filled[name], unseen) for name, one in found.columns.items()
+    }
+    return replace(found, rows=rows, columns=columns)
+
+
+def _distinct(  # noqa: PLR0917 - the parts of one count
+    asking: Asking, table: Table, name: str, one: ColumnStatistics, rows: float, filled: int, unseen: list[str]
+) -> ColumnStatistics:
+    one = _with_null(one, 1.0 - filled / rows if rows else 0.0)
+    column = table.columns.get(name)
+    is_known = (name,) in table.keys or 0 < one.distinct <= _FEW
+    if column is None or column.type.kind in _UNCOUNTED or is_known or not rows:
+        return one
+    query = sql.SQL(_DISTINCT).format(table=name_of(table.name), column=sql.Identifier(name))
+    found = _asked(asking, f"different values of {table.name}.{name}", query, unseen, round(rows))
+    if found is None:
+        return one
+    kinds = found[0][0]
+    grows = one.distinct < 0 or kinds > 0.05 * rows
+    return replace(one, distinct=-kinds / rows if grows else float(kinds))
+
+
+def _with_null(one: ColumnStatistics, null: float) -> ColumnStatistics:
+    """Return a column's statistics with its nulls counted; the shares of its values, among the others, stay."""
+    factor = (1.0 - null) / (1.0 - one.null) if one.null < 1.0 else 0.0
+    return replace(one, null=null, common=tuple((value, share * factor) for value, share in one.common))
+
+
+def _fanout(
+    asking: Asking, table: Table, key: ForeignKey, tables: dict[str, TableStatistics], unseen: list[str]
+) -> FanoutCount | None:
+    if table.name not in tables or key.parent not in tables:
+        return None
+    rows, what = tables[table.name].rows, f"{table.name}({', '.join(key.columns)})"
+    columns = [sql.Identifier(column) for column in key.columns]
+    given = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(column) for column in columns)
+    names = {"child": name_of(table.name), "parent": name_of(key.parent), "given": given}
+    counted = _asked(
+        asking,
+        f"children a parent of {what}",
+        sql.SQL(_GROUPS).format(columns=sql.SQL(", ").join(columns), **names),
+        unseen,
+        round(rows),
+    )
+    parents = _asked(asking, f"parents of {what}", sql.SQL(_PARENTS).format(**names), unseen, round(rows))
+    if counted is None or parents is None:
+        return None
+    orphans = 0 if key in table.foreign_keys else _orphans(asking, key, names, what, unseen, round(rows))
+    none = max(0, parents[0][0] - sum(with_children for _, with_children in counted))
+    pointing = sum(children * with_children for children, with_children in counted)
+    return FanoutCount(
+        table=table.name,
+        columns=key.columns,
+        parent=key.parent,
+        parent_columns=key.parent_columns,
+        groups=((0.0, none), *((float(children), with_children) for children, with_children in sorted(counted))),
+        null=max(0.0, 1.0 - pointing / rows) if rows else 0.0,
+        orphans=orphans,
+    )
+
+
+def _orphans(  # noqa: PLR0917 - the parts of one count
+    asking: Asking, key: ForeignKey, names: dict[str, Any], what: str, unseen: list[str], rows: int
+) -> int:
+    pairs = zip(key.columns, key.parent_columns, strict=True)
+    equal = sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier("p", theirs), sql.Identifier("c", mine)) for mine, theirs in pairs
+    )
+    found = _asked(asking, f"orphans of {what}", sql.SQL(_ORPHANS).format(equal=equal, **names), unseen, rows)
+    return found[0][0] if found else 0
+
+
+def _asked(
+    asking: Asking, what: str, query: sql.Composed, unseen: list[str], rows_read: int
+) -> list[tuple[Any, ...]] | None:
+    """Return a query's rows; None, and a word of why, where it took too long or may not be asked."""
+    try:
+        with asking.connection.transaction():
+            return asking.rows(what, query.as_string(asking.connection), rows_read=rows_read)
+    except psycopg.Error as error:
+        unseen.append(f"{what}: {str(error).splitlines()[0]}")
+        return None
+
+
+def name_of(table: str) -> sql.Identifier:
+    """Return a table's name, quoted and with its schema."""
+    schema, dot, name = table.partition(".")
+    return sql.Identifier(schema, name) if dot else sql.Identifier("public", table)

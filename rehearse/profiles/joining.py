@@ -1,0 +1,120 @@
+"""What was learned of how columns go together, put into a table's shapes: as far as its values may be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rehearse.profiles.learning import PLACE, Joined
+from rehearse.profiles.profile import Joint, NullBy, Table
+from rehearse.profiles.shapes import After, Bool, Choice, Copy, Given, Histogram, Shape
+
+
+def joined(table: Table, learned: Joined) -> Table:
+    """Return the table with the shapes of its columns made to go together; what a shape does not tell is left out."""
+    columns = {name: _ordered(shape, learned.orders.get(name)) for name, shape in table.columns.items()}
+    columns |= _copies(columns, learned)
+    columns |= _after(columns, learned)
+    columns |= _given(columns, learned)
+    return replace(table, columns=columns, joint=_joint(columns, learned), nulls=_nulls(columns, learned))
+
+
+def told(shape: Shape | None) -> set[str]:
+    """Return the values that a shape tells; those of another column may go by them."""
+    match shape:
+        case Choice():
+            return {str(value) for value in shape.of}
+        case Bool():
+            return {"false", "true"}
+        case Histogram():
+            return set(shape.common)
+        case Given():
+            return set().union(*(told(one) for one in (*shape.cases.values(), shape.otherwise)))
+        case _:
+            return set()
+
+
+def _ordered(shape: Shape, order: tuple[str, ...] | None) -> Shape:
+    """Return a choice whose values stand in the order of their scores; those that the sample lacks come last."""
+    if order is None or not isinstance(shape, Choice) or not isinstance(shape.of, dict):
+        return shape
+    places = {value: at for at, value in enumerate(order)}
+    values = sorted(shape.of, key=lambda value: places.get(value, len(places)))
+    return replace(shape, of={value: shape.of[value] for value in values})
+
+
+def _copies(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
+    return {
+        name: Copy(of=of, null=columns[name].null)
+        for name, of in learned.copies.items()
+        if isinstance(columns.get(name), Histogram) and isinstance(columns.get(of), Histogram)
+    }
+
+
+def _after(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
+    return {
+        name: After(of=of, delays=list(delays), open=True, null=columns[name].null)
+        for name, (of, delays) in learned.after.items()
+        if isinstance(columns.get(name), Histogram) and of in columns
+    }
+
+
+def _given(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
+    found: dict[str, Shape] = {}
+    for name, (of, shares) in learned.given.items():
+        shape, known = columns.get(name), told(columns.get(of))
+        cases = {
+            value: one for value, row in shares.items() if value in known and (one := _case(shape, row)) is not None
+        }
+        if shape is not None and cases:
+            found[name] = Given(of=of, cases=cases, otherwise=replace(shape, null=None), null=shape.null)
+    return found
+
+
+def _case(shape: Shape | None, shares: Mapping[str, float]) -> Shape | None:
+    if isinstance(shape, Bool):
+        return Bool(true=shares.get("true", 0.0))
+    kept = {value: share for value, share in shares.items() if value in told(shape)}
+    return Choice(of=kept) if kept and sum(kept.values()) > 0.9 else None
+
+
+def _joint(columns: Mapping[str, Shape], learned: Joined) -> Joint | None:
+    """Return the correlations of those columns that are still drawn by a share of their own.
+
+    With the row's place they are what the server says, which has looked at more rows; a column that goes with its place
+    alone needs no more than that.
+    """
+    names = [name for name in learned.columns if name == PLACE or _is_drawn(columns.get(name))]
+    whole = {(one, other): _correlation(learned, columns, one, other) for one in names for other in names}
+    kept = [one for one in names if any(whole[one, other] for other in names if other not in (one, PLACE))]
+    if not kept or kept == [PLACE]:
+        return None
+    kept = [PLACE, *(name for name in kept if name != PLACE)]
+    rows = [[whole[one, other] for other in kept[: at + 1]] for at, one in enumerate(kept)]
+    return Joint(columns=kept, correlations=rows)
+
+
+def _correlation(learned: Joined, columns: Mapping[str, Shape], one: str, other: str) -> float:
+    if one == other:
+        return 1.0
+    if PLACE in (one, other):
+        shape = columns[other if one == PLACE else one]
+        if isinstance(shape, Histogram):
+            return shape.correlation
+    low, high = sorted((learned.columns.index(one), learned.columns.index(other)))
+    return learned.correlations[high][low]
+
+
+def _is_drawn(shape: Shape | None) -> bool:
+    return isinstance(shape, Histogram | Choice | Bool)
+
+
+def _nulls(columns: Mapping[str, Shape], learned: Joined) -> dict[str, NullBy]:
+    found = {}
+    for name, (of, shares) in learned.nulls.items():
+        shape = columns.get(name)
+        known = told(columns.get(of)) | ({"null"} if "*" not in shares else {"null", "*"})
+        kept = {value: share for value, share in shares.items() if value in known}
+        if shape is not None and shape.null and of in columns and len(kept) > 1:
+            found[name] = NullBy(of=of, shares=kept, otherwise=shape.null)
+    return found
