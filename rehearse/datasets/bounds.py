@@ -10,11 +10,10 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from rehearse.datasets import quantities as qu
-from rehearse.datasets import regexes
 from rehearse.datasets.conditions import Condition, bare
-from rehearse.datasets.expressions import Outside, Rows, Tree, array_items, pattern_of, term
-from rehearse.datasets.quantities import Number, Span
+from rehearse.datasets.expressions import Outside, Rows, Tree, array_items, pattern_of, regexes, term
+from rehearse.datasets.expressions import quantities as qu
+from rehearse.datasets.expressions.quantities import Number, Span
 
 Constant = Decimal | str | bool  # moments are µs since 1970, spans seconds
 _COMPARED: Mapping[type, str] = {exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.EQ: "="}

@@ -15,9 +15,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from rehearse.datasets import arrow
-from rehearse.datasets import quantities as qu
 from rehearse.datasets.expressions import Outside, Rows, Term, Tree, term, truth
-from rehearse.datasets.quantities import Number, Span
+from rehearse.datasets.expressions import quantities as qu
+from rehearse.datasets.expressions.quantities import Number, Span
 from rehearse.datasets.randomness import Bools
 from rehearse.profiles import Column, Type
 

@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from rehearse.datasets import arrow, quantiles, regexes
+from rehearse.datasets import arrow, quantiles
 from rehearse.datasets.bounds import Bounds, bounds
 from rehearse.datasets.conditions import Condition, compiled
+from rehearse.datasets.expressions import regexes
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles import Column, TableStructure, Type
 from rehearse.profiles import shapes as sh
