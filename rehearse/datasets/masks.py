@@ -1,0 +1,164 @@
+"""Batches of rows through their columns' treatments, with a tally of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from functools import partial
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rehearse.datasets import documents
+from rehearse.datasets.masking import KEEP, Rule, Spot, Treatment, form_for
+from rehearse.datasets.permutation import derived
+from rehearse.datasets.pseudonyms import Form, Pseudonyms
+from rehearse.datasets.sightings import Sightings
+from rehearse.profiles import Column, Structure
+
+_BIJECTIVE: tuple[Form, ...] = (
+    "text",
+    "email",
+    "phone",
+    "card",
+    "iban",
+    "uuid",
+    "url",
+    "words",
+    "int16",
+    "int32",
+    "int64",
+)
+_FAR: tuple[Form, ...] = ("text", "email", "phone", "iban", "uuid", "url")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done to a column. `unmoved` are values that are what they were; `sightings` None where none are kept."""
+
+    treatment: Treatment
+    rows: int = 0
+    nulls: int = 0
+    unmoved: int = 0
+    sightings: Sightings | None = None
+
+    @property
+    def leaks(self) -> int:
+        """How many values of the source were found in the copy that a pseudonym should stand for."""
+        far = self.sightings.seen_again_far() if self.sightings and self.treatment.rule.form in _FAR else 0
+        return self.unmoved + far
+
+
+class Masks:
+    """What turns the rows of a source, all columns as text, into those of its copy."""
+
+    def __init__(
+        self, key: bytes, structure: Structure, treated: Mapping[Spot, Treatment], *, verify: bool = True
+    ) -> None:
+        """Begin with empty tallies; with `verify` every masked value is looked for in the copy."""
+        self._pseudonyms = Pseudonyms(key)
+        self._columns: Mapping[Spot, Column] = {
+            (table.name, name): column for table in structure.tables.values() for name, column in table.columns.items()
+        }
+        self._locks = {name: Lock() for name in structure.tables}
+        self.tallies: dict[Spot, Tally] = {}
+        for spot, treatment in treated.items():
+            masks = treatment.rule.word not in ("keep", "null")
+            self.tallies[spot] = Tally(treatment, sightings=Sightings() if verify and masks else None)
+
+    def batch(self, table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return a table's rows masked."""
+        columns = [self._column((table, name), rows.column(name)) for name in rows.schema.names]
+        return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
+
+    def _column(self, spot: Spot, values: pa.Array) -> pa.Array:
+        tally = self.tallies[spot]
+        done = self._treated(spot, tally.treatment, values)
+        with self._locks[spot[0]]:
+            tally.rows += len(values)
+            tally.nulls += done.null_count
+            if tally.sightings is not None:
+                self._look(tally, values, done)
+        return done
+
+    def _treated(self, spot: Spot, treatment: Treatment, values: pa.Array) -> pa.Array:
+        rule, column = treatment.rule, self._columns[spot]
+        if rule.keeps:
+            return values
+        if rule.word == "null":
+            return pa.nulls(len(values), pa.string())
+        if column.type.kind == "array":
+            return documents.masked_arrays(values, lambda _path, _number, part: self._by_rule(rule, part))
+        if column.type.kind == "json":
+            return documents.masked_documents(values, partial(self._place, treatment))
+        return self._by_rule(rule, values)
+
+    def _by_rule(self, rule: Rule, values: pa.Array) -> pa.Array:
+        if rule.form is not None:
+            return self._pseudonyms.of(rule.form, values)
+        if rule.word == "null":
+            return pa.nulls(len(values), pa.string())
+        if rule.days is not None:
+            return shifted(self._pseudonyms.key, rule.days, values)
+        return rounded(rule.digits or "", values) if rule.digits else values
+
+    def _place(self, treatment: Treatment, path: str, is_number: bool, values: pa.Array) -> pa.Array:  # noqa: FBT001
+        """Return what stands at one path of documents, masked: numbers only where a name or a rule says so."""
+        rule = treatment.paths.get(path)
+        named = documents.kind_of(path)
+        if rule is None:
+            rule = Rule(named, form=form_for(named)) if named else KEEP if is_number else Rule("text", form="text")
+        if is_number and rule.form is not None:
+            rule = Rule(rule.word, form="place" if rule.form == "place" else "number")
+        return self._by_rule(rule, values)
+
+    def _look(self, tally: Tally, before: pa.Array, after: pa.Array) -> None:
+        assert tally.sightings is not None
+        both = pc.and_(before.is_valid(), after.is_valid())
+        old, new = before.filter(both), after.filter(both)
+        tally.sightings.add(old, new)
+        if tally.treatment.rule.form in _BIJECTIVE:
+            same = old.filter(pc.equal(old, new))
+            if len(same):
+                tally.unmoved += pc.sum(pc.match_substring_regex(same, r"[0-9A-Za-z]")).as_py() or 0
+
+
+def shifted(key: bytes, days: int, values: pa.Array) -> pa.Array:
+    """Return dates, with or without a time, all moved by the same 1 to `days` days, forth or back as the key has it."""
+    drawn = int.from_bytes(derived(key, "shift", days, size=8), "big")
+    move = (1 + drawn % max(days, 1)) * (1 if drawn >> 62 & 1 else -1)
+    fit = pc.fill_null(pc.match_substring_regex(values, r"^\d{4}-\d\d-\d\d(?:[ T].*)?$"), False)  # noqa: FBT003
+    fit = pc.and_(fit, pc.invert(pc.fill_null(pc.match_substring(values, "BC"), False)))  # noqa: FBT003
+    chosen = values.filter(fit)
+    dates = pc.utf8_slice_codeunits(chosen, 0, 10).cast(pa.date32()).cast(pa.int32())
+    moved = pc.add(dates, pa.scalar(move, pa.int32())).cast(pa.date32()).cast(pa.string())
+    fresh = pc.binary_join_element_wise(moved, pc.utf8_slice_codeunits(chosen, 10), "")
+    return pc.replace_with_mask(values, fit, fresh)
+
+
+def rounded(digits: str, values: pa.Array) -> pa.Array:
+    """Return numbers with so many digits that count and noughts behind them, or moments cut to the month or year."""
+    deed = partial(_rounded, int(digits)) if digits.isdigit() else partial(_cut, digits)
+    coded = values.dictionary_encode()
+    fresh = pa.array([deed(one) for one in coded.dictionary.to_pylist()], pa.string())
+    return fresh.take(coded.indices)
+
+
+def _rounded(digits: int, text: str) -> str:
+    number = Decimal(text)
+    if not number.is_finite() or not number:
+        return text
+    with localcontext(prec=max(digits, 1)):
+        found: Any = +number
+    return f"{found:f}"
+
+
+def _cut(unit: str, text: str) -> str:
+    if not text[:4].isdigit():  # infinity
+        return text
+    date, blank, _ = text.partition(" ")
+    first = f"{date[:4]}-01-01" if unit == "year" else f"{date.rpartition('-')[0]}-01"
+    return f"{first}{' 00:00:00' if blank else ''}{'+00' if blank and text.endswith('+00') else ''}"

@@ -1,0 +1,81 @@
+"""What pseudonyms are drawn from: names by length, prose, and days of a year, each in an order that a key decides."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rehearse.datasets.permutation import derived
+from rehearse.profiles import personal
+
+# Mail of so many people that the domain says nothing of one; every other domain is replaced, up to its last label.
+PROVIDERS = pa.array(
+    """gmail.com googlemail.com yahoo.com yahoo.co.uk yahoo.fr yahoo.de ymail.com hotmail.com hotmail.co.uk hotmail.fr
+    outlook.com outlook.de live.com msn.com icloud.com me.com mac.com aol.com protonmail.com proton.me gmx.de gmx.net
+    gmx.at web.de t-online.de freenet.de orange.fr free.fr laposte.net wanadoo.fr libero.it mail.ru yandex.ru bk.ru
+    list.ru inbox.ru qq.com 163.com 126.com sina.com naver.com daum.net rediffmail.com comcast.net verizon.net att.net
+    sbcglobal.net bigpond.com uol.com.br bol.com.br terra.com.br ukr.net seznam.cz wp.pl o2.pl onet.pl interia.pl
+    """.split()  # noqa: SIM905
+)
+_FEWEST = 50  # known names of one length, for one to be hidden among them
+_PROSE_WORDS = 150_000
+
+
+@lru_cache(maxsize=4)
+def pool(key: bytes) -> tuple[pa.Array, pa.Array]:
+    """Return known names, and for each another of the same length; in one cycle a length, so none is its own."""
+    first, last = personal.names()
+    by_length: dict[int, list[str]] = {}
+    for name in sorted(first | last):
+        if name.isascii() and name.isalpha():
+            by_length.setdefault(len(name), []).append(name)
+    known: list[str] = []
+    renamed: list[str] = []
+    for names in by_length.values():
+        if len(names) >= _FEWEST:
+            cycle = _in_order(key, names)
+            known += cycle
+            renamed += [*cycle[1:], cycle[0]]
+    return pa.array(known), pa.array(renamed)
+
+
+@lru_cache(maxsize=4)
+def prose(key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return about a megabyte of prose, and where in it words begin."""
+    from faker.providers.lorem.en_US import Provider  # noqa: PLC0415
+
+    words = sorted(set(Provider.word_list))
+    seed = int.from_bytes(derived(key, "words"), "little")
+    drawn = np.random.default_rng(seed).integers(0, len(words), _PROSE_WORDS)
+    text = " ".join([words[one] for one in drawn]) + " "
+    points = np.frombuffer(text.encode(), np.uint8)
+    begins = np.concatenate([[0], np.flatnonzero(points == ord(" "))[:-1] + 1])
+    return points, begins
+
+
+def other_day(key: bytes, text: str) -> str:
+    """Return another day of the same year for a day, 2024-01-31; what is no day stays as it is."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return text
+    first = date(day.year, 1, 1)
+    return str(first + timedelta(days=_next_days(key, day.year)[(day - first).days]))
+
+
+@lru_cache(maxsize=512)
+def _next_days(key: bytes, year: int) -> list[int]:
+    count = (date(year, 12, 31) - date(year, 1, 1)).days + 1
+    cycle = _in_order(derived(key, "day", year), list(range(count)))
+    following = dict(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
+    return [following[day] for day in range(count)]
+
+
+def _in_order(key: bytes, things: list[Any]) -> list[Any]:
+    return sorted(things, key=lambda thing: blake2b(str(thing).encode(), key=key[:64], digest_size=16).digest())
