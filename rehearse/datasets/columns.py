@@ -119,11 +119,13 @@ class Frame:
             return drawn
         return randomness.uniform(self.stream(name, "null"), self.rows) < self._null_share(name, reference.null)
 
-    def _null_share(self, name: str, share: float) -> float:
+    def _null_share(self, name: str, share: float) -> float | Floats:
         """Return the share of rows without a value, where this further draw does not ask for another."""
-        asked = None if self.again is None else self.again.missing
-        free = self.table.columns[name].nullable and self.table.shapes[name].null is None
-        return share if asked is None or (asked and not free) else asked
+        asked, by = None if self.again is None else self.again.missing, self.table.nulls_by.get(name)
+        free = self.table.columns[name].nullable and self.table.shapes[name].null is None and by is None
+        if asked is None or (asked and not free):
+            return share if by is None else self._null_shares(by)
+        return asked
 
     def _column(self, name: str) -> pa.Array:
         reference, kind = self.table.references.get(name), self.table.columns[name].type
@@ -133,7 +135,7 @@ class Frame:
         shape = self.table.shapes[name] if self.again is None else self.again.loosened(self.table.shapes[name])
         values = draw(shape, kind, self, self.stream(name))
         share = self._null_share(name, self.table.nulls[name])
-        if not share:
+        if not np.any(share):
             return values
         missing = randomness.uniform(self.stream(name, "null"), self.rows) < share
         return pc.if_else(pa.array(missing), pa.scalar(None, values.type), values)

@@ -186,6 +186,7 @@ def _fitted(
     shapes = {name: shape for name, shape in shapes.items() if not isinstance(shape, Default)}
     nulls = {name: _null(shape, table.columns[name], described) for name, shape in shapes.items()}
     columns = {name: table.columns[name] for name in shapes}
+    nulls_by = profile.tables[table.name].nulls if table.name in profile.tables else {}
     return TablePlan(
         name=table.name,
         rows=counts[table.name],
@@ -194,9 +195,9 @@ def _fitted(
         nulls=nulls,
         references=references,
         growth=counts[table.name] / max(1, profile.tables[table.name].rows) if table.name in profile.tables else 1.0,
-        nulls_by=profile.tables[table.name].nulls if table.name in profile.tables else {},
+        nulls_by=nulls_by,
         joint=_joint(profile.tables[table.name].joint if table.name in profile.tables else None),
-        ties=_ties(table, columns, shapes, references) if counts[table.name] else {},
+        ties=_ties(table, columns, shapes, references, nulls_by) if counts[table.name] else {},
     )
 
 
@@ -217,12 +218,14 @@ def _ties(
     columns: Mapping[str, Column],
     shapes: Mapping[str, Shape],
     references: Mapping[str, Reference],
+    nulls_by: Mapping[str, NullBy],
 ) -> dict[str, repair.Tie]:
     """Return what conditions tie together; keys stay as they are, and a reference can only be left out."""
     keyed = {name for key in table.keys for name in key}
     kept = {name for name, one in references.items() if len(one.columns) > 1 or not columns[name].nullable}
     kept |= {name for name, shape in shapes.items() if isinstance(shape, Serial | Position)}
     origins = {name: repair.sources(shape) & columns.keys() for name, shape in shapes.items()}
+    origins |= {name: origins[name] | {by.of} for name, by in nulls_by.items() if {name, by.of} <= columns.keys()}
     return repair.ties(table.name, table.checks, columns, frozenset(columns) - keyed - kept, origins)
 
 
