@@ -73,22 +73,22 @@ def command(  # noqa: PLR0917
         timeout_ms = units.duration_ns(timeout) // 1_000_000
     except ValueError as error:
         raise click.UsageError(f"--timeout: {error}") from None
-    wish = _Wish(aggregates or sample is not None, sample, floor, public, timeout_ms)
-    name = out.stem if out else "profile"
-    profile, remarks, asked = _taken(source, wish, name, _relative(schema, out))
+    from rehearse.engines.postgres.profiling import profile as taken  # noqa: PLC0415
+    from rehearse.profiles.privacy import Gate  # noqa: PLC0415
+
+    profile, remarks, asked = taken(
+        _Given(source),
+        tier="sample" if sample else "aggregates" if aggregates else "catalogs",
+        rows=sample or 0,
+        gate=Gate(floor=floor, public=public),
+        name=out.stem if out else "profile",
+        schema=_relative(schema, out),
+        timeout_ms=timeout_ms,
+    )
     _write(profile, remarks, out, as_json=as_json)
     if show_sql:
         _show(asked)
     return 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    aggregates: bool
-    sample: int | None
-    floor: int
-    public: tuple[str, ...]
-    timeout_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +101,6 @@ class _Given:
         from rehearse.engines.postgres import given  # noqa: PLC0415
 
         return given.connect(self.url, "URL", **options)
-
-
-def _taken(url: str, wish: _Wish, name: str, schema: str | None) -> tuple[Profile, list[Remark], Sequence[Query]]:
-    from rehearse.engines.postgres import aggregates, sampling, statistics  # noqa: PLC0415
-    from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
-    from rehearse.profiles.describing import Tier, describe  # noqa: PLC0415
-    from rehearse.profiles.privacy import Gate  # noqa: PLC0415
-
-    database = _Given(url)
-    gate = Gate(floor=wish.floor, public=wish.public)
-    tables = structure(database)
-    with statistics.asking(database) as asking:
-        found = statistics.read(asking)
-    learned = None
-    if wish.aggregates:
-        with statistics.asking(database, statement_timeout_ms=wish.timeout_ms) as asking:
-            asking.asked.extend(found.asked)
-            found = aggregates.count(asking, tables, found)
-            if wish.sample:
-                found, learned = sampling.sample(asking, tables, found, wish.sample, floor=wish.floor)
-    tier: Tier = "sample" if wish.sample else "aggregates" if wish.aggregates else "catalogs"
-    profile, remarks = describe(tables, found, gate, name=name, schema=schema, tier=tier, learned=learned)
-    return profile, remarks, found.asked
 
 
 def _relative(schema: Path | None, out: Path | None) -> str | None:

@@ -1,0 +1,111 @@
+"""How near a generated database comes to its source: columns, pairs, fan-outs, plans and counts, at each tier.
+
+    python -m tests.bench.roundtrip [--json FILE]
+
+The sources are not of our design: django-oscar's webshop, filled with two million rows, and pgbench's own tables. Each
+is profiled, generated again at scale 1 into the same schema, analyzed, and held against the source; beside it stand a
+fork of the source (the control) and rows of which only the number is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from rehearse import datasets
+from rehearse.datasets import alike as likeness
+from rehearse.engines.postgres.alike import contents
+from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.profiling import profile
+from rehearse.profiles.describing import Tier
+from rehearse.profiles.writing import toml
+from rehearse.reading import profile as reading
+from rehearse.recording.journal import ListingJournal
+from tests.bench import queries, sources
+
+
+def generated(source: PostgresDatabase, tier: Tier, *, seed: int = 1) -> PostgresDatabase:
+    """Return a database with the source's schema, whose rows come from the source's profile as a file holds it."""
+    import tomllib  # noqa: PLC0415
+
+    taken, remarks, _ = profile(source, tier=tier)
+    read = reading.parse(tomllib.loads(toml(taken, remarks)))
+    database = sources.emptied(source, f"{source.name}_{tier}_{seed}")
+    database.load(datasets.open_tables(read, database.structure(), seed=seed), ListingJournal())
+    return database
+
+
+def figures(source: PostgresDatabase, copy: PostgresDatabase) -> dict[str, Any]:
+    """Return what the copy comes to against its source."""
+    found = likeness.compare(contents(source), contents(copy))
+    columns = [
+        (one.score, f"{table.table}.{one.column}", one)
+        for table in found.tables
+        for one in table.columns
+        if one.score is not None
+    ]
+    numeric = [one.score for table in found.tables for one in table.pairs if one.measure != "contingency"]
+    fans = [1.0 - one.score for one in found.fan_outs if one.score is not None]
+    return {
+        "columns": found.overall,
+        "shapes": found.shapes,
+        "pairs": found.pairs,
+        "correlations": statistics.mean(numeric) if numeric else None,
+        "fan_out": statistics.mean(fans) if fans else None,
+        "fan_out_worst": max(fans, default=None),
+        "worst": [
+            f"{name} {score:.2f} (shape {_short(one.shape)} nulls {_short(one.nulls)} distinct {_short(one.distinct)})"
+            for score, name, one in sorted(columns, key=lambda one: one[0])[:12]
+        ],
+        "gaps": found.gaps,
+    }
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def main() -> None:
+    """Build the sources, generate them again at each tier, and print what came out."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--json", type=Path)
+    asked.add_argument("--only", default="", help="sources whose name has this word")
+    given = asked.parse_args()
+    results: dict[str, dict[str, Any]] = {}
+    with sources.bench_server() as server:
+        for name, build in {"oscar": sources.oscar, "pgbench": sources.pgbench}.items():
+            if given.only in name:
+                results |= _measured(build(server))
+    print("\n".join(_told(results)))
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=2, default=str), encoding="utf-8")
+
+
+def _measured(source: PostgresDatabase) -> dict[str, dict[str, Any]]:
+    found = {f"{source.name}: {name}": figures(source, copy) for name, copy in sources.copies(source).items()}
+    for tier in get_args(Tier):
+        started = time.monotonic()
+        copy = generated(source, tier)
+        took = time.monotonic() - started
+        one = figures(source, copy) | {"seconds": took}
+        if source.name == "oscar":
+            told = queries.compare(source, copy)
+            one |= {"plans": told.same_plans, "told": list(queries.told(tier, told))}
+        found[f"{source.name}: {tier}"] = one
+    return found
+
+
+def _told(results: dict[str, dict[str, Any]]) -> Iterator[str]:
+    for name, one in results.items():
+        keys = ("columns", "shapes", "pairs", "correlations", "fan_out", "fan_out_worst", "seconds")
+        yield f"{name}: {', '.join(f'{key} {one[key]:.3f}' for key in keys if one.get(key) is not None)}"
+        yield from (f"    {line}" for line in (*one["worst"], *one.get("told", ())))
+
+
+if __name__ == "__main__":
+    main()
