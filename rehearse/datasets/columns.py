@@ -83,6 +83,8 @@ class Frame:
         """Return 0, 1, 2 … among the children of one parent."""
         reference = self.table.references[column]
         count = self.plan.tables[reference.parent].rows
+        if not count:
+            return np.zeros_like(self.rows)
         if reference.counted:
             return self._fanout(reference, count).places(self.rows)[1]
         return keys.positions(self._reference_stream(reference), reference.shape, self.rows, self.table.rows, count)
@@ -150,16 +152,23 @@ class Frame:
         missing = randomness.uniform(randomness.key(stream, "null"), self.rows) < reference.null
         if not count:
             return np.zeros_like(self.rows), np.ones(len(self.rows), np.bool_)
+        if reference.ranked:
+            return self._ranked(reference, self.table.references[reference.ranked], count), missing
         if reference.counted:
             places, _, missing = self._fanout(reference, count).places(self.rows)
             return (np.minimum(places, self.rows - 1).clip(0), missing | (self.rows == 0)) if own else (places, missing)
-        if reference.ranked:
-            group = self.parents(self.table.references[reference.ranked])[0]
-            return keys.ranked(stream, group, self.positions(reference.ranked), count), missing
         places = keys.parents(stream, reference, self.rows, self.table.rows, count, own=own)
         nullable = all(self.table.columns[column].nullable for column in reference.columns)
         places, missing = np.maximum(places, 0), missing | ((places < 0) & nullable)
         return places, missing
+
+    def _ranked(self, reference: Reference, beside: Reference, count: int) -> Ints:
+        """Return parents that differ among the rows with the same parent by another reference."""
+        group, positions = self.parents(beside)[0], self.positions(beside.columns[0])
+        if reference.counted and beside.counted:
+            other = self._fanout(beside, self.plan.tables[beside.parent].rows)
+            return self._fanout(reference, count).beside(other, group, positions)
+        return keys.ranked(self._reference_stream(reference), group, positions, count)
 
     def _fanout(self, reference: Reference, count: int) -> Fanout:
         return Fanout(

@@ -52,16 +52,39 @@ class Fanout:
     def _in_order(self, rows: Ints) -> tuple[Ints, Ints, Bools]:
         """Lay the slots out in the parents' own order, and shuffle them within windows as wide as the correlation asks.
 
-        Takes 8 bytes a parent.
+        Those without a parent lie at even steps between the slots. Takes 8 bytes a parent.
         """
-        missing = randomness.uniform(randomness.key(self.stream, "null"), rows) < self.orphans
-        slots = _windowed(randomness.key(self.stream, "slots"), rows, self.children, abs(self.correlation))
+        placed = _windowed(randomness.key(self.stream, "slots"), rows, self.children, abs(self.correlation))
         if self.correlation < 0:
-            slots = self.children - 1 - slots
-        slots = np.minimum((slots * (self._pointing / max(1, self.children))).astype(np.int64), self._pointing - 1)
+            placed = self.children - 1 - placed
+        lost = self.children - self._pointing
+        lost_before = placed * lost // max(1, self.children)
+        missing = (placed + 1) * lost // max(1, self.children) > lost_before
+        slots = np.minimum(placed - lost_before, max(0, self._pointing - 1))
         starts = _starts(self)
         parents = np.searchsorted(starts, slots, side="right") - 1
         return parents, slots - starts[parents], missing
+
+    def beside(self, group: Fanout, groups: Ints, places: Ints) -> Ints:
+        """Return parents that differ among the rows of one group, of which each takes its part of the children.
+
+        `groups` are the rows' parents by another fan-out, `places` those among that parent's children. A group of k
+        children samples the parents systematically: the j-th takes the one at (j + u) / k of all slots, u being the
+        group's own. Parents stand with the most children first, so that the ranks r(j) are convex in j and
+        max(r(j), r(0) + j) rises by at least one at each step.
+        """
+        ranks = randomness.unpermuted(group.stream, groups, group.parents)
+        sizes = np.maximum(1, group._first_slot(ranks + 1) - group._first_slot(ranks))
+        order = randomness.permuted(randomness.key(self.stream, "groups"), ranks, group.parents)
+        offsets = (order + 0.5) / max(1, group.parents)
+        drawn, first = (self._real_rank((at + offsets) / sizes) for at in (places, np.zeros_like(places)))
+        apart = np.maximum(drawn, first + places)
+        apart = np.minimum(apart, self.parents - sizes + places + 0.5).clip(0)
+        return randomness.permuted(self.stream, np.minimum(apart.astype(np.int64), self.parents - 1), self.parents)
+
+    def _real_rank(self, shares: Floats) -> Floats:
+        at_slot, at_parent = self._curve()
+        return np.interp(shares * self._pointing, at_slot, at_parent)
 
     def _rank(self, slots: Ints) -> Ints:
         at_slot, at_parent = self._curve()
