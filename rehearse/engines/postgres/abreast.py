@@ -27,9 +27,10 @@ R = TypeVar("R")
 class Abreast:
     """Connections for bulk work on one database."""
 
-    def __init__(self, database: Connects) -> None:
-        """Begin with no connection."""
+    def __init__(self, database: Connects, *, streams: int | None = None) -> None:
+        """Begin with no connection; so many deeds at once, or as many as suits the machine."""
         self._database = database
+        self._streams = streams or _STREAMS
         self._open: set[Connection] = set()
         self._lock = Lock()
         self._stopped = False
@@ -56,7 +57,7 @@ class Abreast:
     def each(self, deed: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Do a deed for each thing, some at once, begun in their order; return what they gave in the same order."""
         self._stopped = False  # the threads of an earlier round have ended
-        with ThreadPoolExecutor(_STREAMS, thread_name_prefix="rehearse-load") as threads:
+        with ThreadPoolExecutor(self._streams, thread_name_prefix="rehearse-load") as threads:
             coming = [threads.submit(deed, thing) for thing in things]
             try:
                 done = wait(coming, return_when=FIRST_EXCEPTION).done

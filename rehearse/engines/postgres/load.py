@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import psycopg
 from psycopg import sql
@@ -104,6 +104,7 @@ class _Target:
     partitioned: bool
 
 
+@runtime_checkable
 class AsText(Protocol):
     """A TableData whose columns are all texts, as the server writes and reads them; it may turn out to hold no row."""
 
@@ -247,7 +248,7 @@ def _copy_bare(work: Abreast, target: _Target) -> list[str]:
 
 def _fill(work: Abreast, connection: Connection, target: _Target, *, freeze: bool) -> None:
     """Send a table's rows; columns whose type has no binary form here go through a staging table as text."""
-    if getattr(target.rows, "is_text", False):
+    if isinstance(target.rows, AsText):
         _fill_from_text(work, connection, target, freeze=freeze)
         return
     if not target.rows.rows:

@@ -1,0 +1,295 @@
+"""A database's rows read in one snapshot, by several streams, to be written elsewhere; the source is only ever read.
+
+What reads is a REPEATABLE READ, READ ONLY transaction, whose snapshot is shared: all tables are of one moment, and no
+lock stronger than that of a SELECT is taken, nor waited for longer than `LOCK_TIMEOUT`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg
+import pyarrow as pa
+from psycopg import conninfo, sql
+
+from rehearse.engines import _local
+from rehearse.engines.postgres import binaries, given
+from rehearse.engines.postgres.copy_out import batches
+from rehearse.engines.postgres.structure import structure
+from rehearse.errors import Missing, NotDisposable, ScenarioMistake, ServerFailed, near_miss
+from rehearse.profiles import Structure, TableStructure
+
+if TYPE_CHECKING:
+    from rehearse.engines.postgres.roles import Connection
+
+LOCK_TIMEOUT = "2s"
+# A row that a policy hides would be missed without a word; text must be read alike on both sides.
+_SETTINGS = (
+    f"lock_timeout={LOCK_TIMEOUT}",
+    "row_security=off",
+    "statement_timeout=0",
+    "timezone=UTC",
+    "datestyle=ISO",
+    "intervalstyle=postgres",
+    "extra_float_digits=1",
+    "bytea_output=hex",
+    "xmloption=content",
+)
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Estimates only: a table that was never analysed says -1. Any version.
+_ROWS = """
+    SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END, c.relkind = 'p',
+           greatest(0, coalesce((SELECT sum(p.reltuples) FROM pg_partition_tree(c.oid) t
+                                 JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf), c.reltuples))::bigint
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+_PARTITIONED_BY = """
+    SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname
+    FROM pg_partitioned_table p
+    JOIN pg_class c ON c.oid = p.partrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(p.partattrs::int2[])
+"""
+# What a view holds that was made without its rows, in the order in which one may build on another.
+_EMPTY_VIEWS = (
+    "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY c.oid"
+)
+_FULL_VIEWS = """
+    SELECT n.nspname, c.relname
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'm' AND c.relispopulated
+"""
+_TABLES = f"SELECT EXISTS ({_ROWS})"
+_META = re.compile(r"^\\(?:un)?restrict .*$", re.MULTILINE)
+
+# Names of applications are shown to everybody who looks at the same server.
+_SAME = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s AND datname = current_database())"
+
+Mask = Callable[[str, pa.RecordBatch], pa.RecordBatch]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A database of the user's that is read and never written, in one snapshot."""
+
+    url: str = field(repr=False)  # it may hold a password
+    mark: str  # the application's name of the connection that holds the snapshot
+    snapshot: str
+    structure: Structure
+    rows: Mapping[str, int]  # as the statistics have it
+    partitioned: frozenset[str]
+    partitioned_by: frozenset[tuple[str, str]]
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Connect for reading in the snapshot."""
+        with _connected(self.url) as connection:
+            connection.execute(_BEGIN)
+            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self.snapshot)))
+            yield connection
+
+    def query(self, table: str, columns: Sequence[str], as_json: frozenset[str] = frozenset()) -> sql.Composed:
+        """Return the query that reads a table's rows: the one place for a condition on which of them.
+
+        Arrays in `as_json` come as JSON. A table that others inherit from gives its own rows only.
+        """
+        wanted = [
+            sql.SQL("array_to_json({0}) AS {0}" if name in as_json else "{0}").format(sql.Identifier(name))
+            for name in columns
+        ]
+        only = sql.SQL("" if table in self.partitioned else "ONLY ")
+        return sql.SQL("SELECT {} FROM {}{}").format(sql.SQL(", ").join(wanted), only, identifier(table))
+
+    def sample(self, table: str, columns: Sequence[str], as_json: frozenset[str], rows: int) -> pa.Table | None:
+        """Return some rows of a table as texts, None where there are none; reads a few times as many at the most."""
+        query = self.query(table, columns, as_json)
+        estimate = self.rows.get(table, 0)
+        if estimate > 10 * rows:
+            percent = min(100.0, 200.0 * rows / estimate)
+            query += sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE (1)").format(sql.Literal(percent))
+        query += sql.SQL(" LIMIT {}").format(sql.Literal(rows))
+        with self.connect() as connection:
+            found = list(batches(connection, query, {name: pa.string() for name in columns}))
+        return pa.Table.from_batches(found).combine_chunks() if found else None
+
+    def fewest_rows(self, table: str, column: str) -> tuple[int, list[str]]:
+        """Return how many rows the rarest value of a column has, and all its values; reads the whole table."""
+        query = sql.SQL("SELECT {0}::text, count(*) FROM {1} WHERE {0} IS NOT NULL GROUP BY 1 ORDER BY 2").format(
+            sql.Identifier(column), identifier(table)
+        )
+        with self.connect() as connection:
+            found = connection.execute(query).fetchall()
+        return (found[0][1] if found else 0), [value for value, _ in found]
+
+
+@contextmanager
+def opened(url: str, where: str) -> Iterator[Source]:
+    """Open a source: its snapshot is held until the block ends."""
+    with _connected(url, where) as connection:
+        mark = f"rehearse-{secrets.token_hex(12)}"
+        connection.execute("SELECT set_config('application_name', %s, false)", [mark])
+        connection.execute(_BEGIN)
+        found = connection.execute("SELECT pg_export_snapshot()").fetchone()
+        assert found is not None
+        sizes = connection.execute(_ROWS).fetchall()
+        yield Source(
+            url=url,
+            mark=mark,
+            snapshot=found[0],
+            structure=structure(_Reading(url, where)),
+            rows={name: rows for name, _, rows in sizes},
+            partitioned=frozenset(name for name, is_parent, _ in sizes if is_parent),
+            partitioned_by=frozenset(connection.execute(_PARTITIONED_BY).fetchall()),
+        )
+
+
+@dataclass(slots=True)
+class Copied:
+    """A table of the source on its way: a TableData of texts, whose `rows` are an estimate until they were read."""
+
+    source: Source
+    table: str
+    mask: Mask
+    as_json: frozenset[str] = frozenset()
+    read: int | None = None
+    is_text: Literal[True] = field(default=True, init=False)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are: as the statistics have it, or, once they were read, exactly."""
+        return self.source.rows.get(self.table, 0) if self.read is None else self.read
+
+    def chunks(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows, masked, from the source's snapshot; computed columns are left to the server."""
+        columns = columns_of(self.source.structure.tables[self.table])
+        query = self.source.query(self.table, columns, self.as_json)
+        read = 0
+        with self.source.connect() as connection, _refusals(self.table):
+            for batch in batches(connection, query, {name: pa.string() for name in columns}):
+                yield self.mask(self.table, batch)
+                read += len(batch)
+        self.read = read
+
+
+def columns_of(table: TableStructure) -> list[str]:
+    """Return the columns of which rows are made."""
+    return [column.name for column in table.columns.values() if not column.computed]
+
+
+def identifier(table: str) -> sql.Identifier:
+    """Return a table's name, quoted."""
+    schema, dot, name = table.partition(".")
+    return sql.Identifier(schema, name) if dot else sql.Identifier("public", table)
+
+
+def has_tables(url: str, where: str) -> bool:
+    """Say whether a database has any table."""
+    with given.connect(url, where) as connection:
+        found = connection.execute(_TABLES).fetchone()
+    return bool(found and found[0])
+
+
+def refuse_itself(source: Source, into: str, where: str) -> None:
+    """Raise NotDisposable where the target is the source."""
+    with given.connect(into, where) as connection:
+        found = connection.execute(_SAME, [source.mark]).fetchone()
+    if found and found[0]:
+        raise NotDisposable(f"{where}: that is the database to be copied; name another, empty one")
+
+
+def copy_schema(source: Source, into: str, where: str) -> None:
+    """Make the source's tables, and all else that its schema consists of, in an empty database."""
+    with given.connect(into, where) as connection:
+        text = _META.sub("", _schema(source))
+        try:
+            connection.execute(text.encode())
+        except psycopg.Error as error:
+            raise ServerFailed(
+                f"{where}: the source's schema cannot be made there: {str(error).strip()}; make the tables yourself, "
+                "empty, and what they need (extensions, roles), and run again"
+            ) from None
+
+
+def refill_views(source: Source, into: str, where: str) -> None:
+    """Fill the materialized views that hold rows at the source."""
+    with source.connect() as connection:
+        full = {f"{schema}.{name}" for schema, name in connection.execute(_FULL_VIEWS).fetchall()}
+    with given.connect(into, where) as connection:
+        for (view,) in connection.execute(_EMPTY_VIEWS).fetchall():
+            name = view if "." in view else f"public.{view}"
+            if name.replace('"', "") in full:
+                connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.SQL(view)))
+
+
+def refuse_other_tables(source: Source, target: Structure, where: str) -> None:
+    """Raise a ScenarioMistake where a table of the source has no place in the target."""
+    for table in source.structure.tables.values():
+        if table.name not in target.tables:
+            raise ScenarioMistake(
+                f"{where}: there is no table {table.name!r}{near_miss(table.name, target.tables)}; "
+                "name a database without tables, and the schema is copied too"
+            )
+        theirs = target.tables[table.name].columns
+        for name in columns_of(table):
+            if name not in theirs:
+                raise ScenarioMistake(f"{where}: table {table.name} has no column {name!r}{near_miss(name, theirs)}")
+
+
+def _schema(source: Source) -> str:
+    """Return the source's schema as SQL; the password goes by the environment, which other users cannot read."""
+    words = given.words(source.url, "URL")
+    password = words.pop("password", None)
+    with source.connect() as connection:
+        major = connection.info.server_version // 10_000
+    program = binaries.program("pg_dump", None, at_least=major)
+    command: list[Any] = [
+        program, "--schema-only", "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions",
+        "--no-tablespaces", f"--lock-wait-timeout={LOCK_TIMEOUT}", f"--snapshot={source.snapshot}",
+        f"--dbname={conninfo.make_conninfo(**words)}",
+    ]  # fmt: skip
+    environment = _local.environment() | ({"PGPASSWORD": str(password)} if password else {})
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Missing(f"URL: pg_dump cannot read the schema: {done.stderr.strip()}")
+    return done.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A database to look at the catalogs of."""
+
+    url: str = field(repr=False)
+    where: str
+
+    def connect(self, **options: Any) -> Connection:
+        return given.connect(self.url, self.where, **options)
+
+
+def _connected(url: str, where: str = "URL") -> Connection:
+    """Connect with the settings that reading needs, added to what the URL asks for."""
+    options = given.words(url, where).get("options", "")
+    return given.connect(url, where, options=" ".join([str(options), *(f"-c {one}" for one in _SETTINGS)]).strip())
+
+
+@contextmanager
+def _refusals(table: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable:
+        raise ServerFailed(
+            f"{table}: somebody holds a lock on it for more than {LOCK_TIMEOUT}, and nobody is kept waiting; run again"
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ScenarioMistake(f"{table}: it may not be read whole: {str(error).strip()}") from None
+    except psycopg.Error as error:
+        raise ServerFailed(f"{table}: the source stopped reading: {str(error).strip()}") from None
