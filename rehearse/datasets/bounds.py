@@ -14,9 +14,19 @@ from rehearse.datasets.conditions import Condition, bare
 from rehearse.datasets.expressions import Outside, Rows, Tree, array_items, pattern_of, regexes, term
 from rehearse.datasets.expressions import quantities as qu
 from rehearse.datasets.expressions.quantities import Number, Span
+from rehearse.profiles import Column
 
 Constant = Decimal | str | bool  # moments are µs since 1970, spans seconds
 _COMPARED: Mapping[type, str] = {exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.EQ: "="}
+# Casts that change no value, by the column's kind.
+_KEEPING: Mapping[str, tuple[str, ...]] = {
+    "integer": ("SMALLINT", "INT", "BIGINT", "DECIMAL", "DOUBLE"),
+    "numeric": ("DECIMAL", "DOUBLE"),
+    "float": ("DOUBLE",),
+    "text": ("TEXT", "VARCHAR", "BPCHAR"),
+    "enum": ("TEXT",),
+    "date": ("TIMESTAMP",),
+}
 _MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "=": "="}
 
 
@@ -106,16 +116,16 @@ def _highest(one: Bounds) -> tuple[Decimal, bool]:
     return one.high, not one.beyond_high
 
 
-def bounds(column: str, conditions: Iterable[Condition]) -> Bounds:
+def bounds(column: Column, conditions: Iterable[Condition]) -> Bounds:
     """Return what all of the conditions together leave of a column's values."""
     found = ANYTHING
     for one in conditions:
-        if column in one.columns:
+        if column.name in one.columns:
             found = found.both(_of(one.tree, column))
     return found
 
 
-def _of(tree: Tree, column: str) -> Bounds:  # noqa: PLR0911 - one answer a form
+def _of(tree: Tree, column: Column) -> Bounds:  # noqa: PLR0911 - one answer a form
     if tree.args.get("negate"):
         return ANYTHING
     match tree:
@@ -142,12 +152,17 @@ def _of(tree: Tree, column: str) -> Bounds:  # noqa: PLR0911 - one answer a form
             return _comparison(op, tree, column) if op else ANYTHING
 
 
-def _is(tree: Tree, column: str) -> bool:
-    found = bare(tree)
-    return isinstance(found, exp.Column) and found.name == column
+def _is(tree: Tree, column: Column) -> bool:
+    """Say whether a tree is the column, or a cast of it that keeps every value."""
+    if isinstance(tree, exp.Paren):
+        return _is(tree.this, column)
+    if isinstance(tree, exp.Cast):
+        keeps = tree.to.this.name in _KEEPING.get(column.type.kind, ()) and not tree.to.expressions
+        return keeps and _is(tree.this, column)
+    return isinstance(tree, exp.Column) and tree.name == column.name
 
 
-def _comparison(op: str, tree: Tree, column: str) -> Bounds:
+def _comparison(op: str, tree: Tree, column: Column) -> Bounds:
     left, right = tree.this, tree.expression
     if isinstance(right, exp.Any):
         if op != "=" or not _is(left, column):
@@ -166,7 +181,7 @@ def _listed(trees: Iterable[Tree]) -> Bounds:
     return Bounds(values=known) if len(known) == len(set(values)) and None not in values else ANYTHING
 
 
-def _compared(op: str, left: Tree, right: Tree, column: str) -> Bounds:
+def _compared(op: str, left: Tree, right: Tree, column: Column) -> Bounds:
     value = constant(right)
     if value is None:
         return ANYTHING
@@ -196,7 +211,7 @@ def _lengths(op: str, count: int) -> Bounds:
     return Bounds(least_length=count, most_length=count)
 
 
-def _pattern(tree: exp.RegexpLike | exp.Like, column: str) -> Bounds:
+def _pattern(tree: exp.RegexpLike | exp.Like, column: Column) -> Bounds:
     word = constant(tree.expression)
     if not (_is(tree.this, column) and isinstance(word, str)):
         return ANYTHING

@@ -77,21 +77,20 @@ def compiled(check: str, columns: Mapping[str, Column]) -> Condition | None:
     That is so for functions and types that are not known here, and for what a session decides: now(), time zones,
     the order of texts.
     """
-    named = tuple(columns.values())
-    return _compiled(check, named)
+    found = _parsed(check)
+    if found is None or not found[1] <= columns.keys():
+        return None
+    return _compiled(check, tuple(columns[name] for name in sorted(found[1])))
 
 
 @lru_cache(maxsize=4096)
 def _compiled(check: str, columns: tuple[Column, ...]) -> Condition | None:
+    found = _parsed(check)
+    assert found is not None
+    tree, names = found
     known = {one.name: one for one in columns}
-    tree = parsed(check)
-    if tree is None:
-        return None
     try:
         made = truth(term(tree, known))
-        names = frozenset(one.name for one in tree.find_all(exp.Column))
-        if not names:
-            return None
         condition = Condition(check, names, tree, _minds_nulls(tree), tuple(_wishes(tree, known)), made)
         condition.holds({name: _sample(known[name].type) for name in names})
     except (Outside, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError):
@@ -104,8 +103,9 @@ def _sample(kind: Type) -> pa.Array:
     return pa.nulls(1, arrow.arrow_type(kind))
 
 
-def parsed(check: str) -> Tree | None:
-    """Return the tree of a CHECK's text, or None where sqlglot cannot read it."""
+@lru_cache(maxsize=4096)
+def _parsed(check: str) -> tuple[Tree, frozenset[str]] | None:
+    """Return the tree of a CHECK's text and the columns in it, or None where sqlglot cannot read it."""
     text = check.strip()
     for words in _NOT_PART:
         text = text.removesuffix(words)
@@ -114,7 +114,8 @@ def parsed(check: str) -> Tree | None:
         tree = sqlglot.parse_one(f"SELECT {text}", read="postgres")
     except (SqlglotError, RecursionError):
         return None
-    return tree.expressions[0] if len(tree.expressions) == 1 else None
+    names = frozenset(one.name for one in tree.find_all(exp.Column))
+    return (tree.expressions[0], names) if names and len(tree.expressions) == 1 else None
 
 
 def bare(tree: Tree) -> Tree:

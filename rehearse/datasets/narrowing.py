@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from rehearse.datasets import arrow, quantiles
+from rehearse.datasets import arrow, quantiles, randomness
 from rehearse.datasets.bounds import Bounds, bounds
 from rehearse.datasets.conditions import Condition, compiled
 from rehearse.datasets.expressions import regexes
@@ -25,6 +25,8 @@ from rehearse.profiles import shapes as sh
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY_S = 86_400.0
+_OFTEN = 0.3  # the share of a vocabulary's texts that must hold, so that drawing again soon finds one
+_USUAL_LENGTH = 8
 S = TypeVar("S", bound=sh.Shape)
 
 
@@ -75,7 +77,7 @@ def shortened(table: TableStructure) -> TableStructure:
     conditions = [found for check in table.checks if (found := compiled(check, table.columns))]
     columns = dict(table.columns)
     for name, column in table.columns.items():
-        most = bounds(name, (one for one in conditions if one.columns == {name})).most_length
+        most = bounds(column, (one for one in conditions if one.columns == {name})).most_length
         if most is not None and column.type.kind == "text":
             length = max(0, min(most, column.type.length if column.type.length is not None else most))
             columns[name] = replace(column, type=replace(column.type, length=length))
@@ -83,7 +85,7 @@ def shortened(table: TableStructure) -> TableStructure:
 
 
 def _narrowed(shape: sh.Shape, place: _Place, now: sh.Moment, years: float) -> sh.Shape:  # noqa: PLR0911
-    limits = bounds(place.column.name, place.alone)
+    limits = bounds(place.column, place.alone)
     if limits.impossible:
         raise place.mistake("no value can hold")
     shape = _present(shape, place)
@@ -317,19 +319,21 @@ def _follows(shapes: Mapping[str, sh.Shape], name: str, other: str) -> bool:
 def _text(shape: sh.Text, place: _Place, limits: Bounds) -> sh.Shape:
     if limits.values is not None and not shape.unique:
         return sh.Choice(of=[_word(one) for one in limits.values], null=shape.null)
-    if _matches(shape, place):
-        return shape
-    made = regexes.sample(limits.pattern) if limits.pattern is not None else None
-    if made is None and limits.least_length:
-        made = "*" * limits.least_length
-    return shape if made is None else sh.Pattern(pattern=made, unique=shape.unique, null=shape.null)
-
-
-def _matches(shape: sh.Text, place: _Place) -> bool:
-    """Say whether a vocabulary's texts hold often enough to be drawn until they do."""
-    from rehearse.datasets import randomness, vocabulary  # noqa: PLC0415 - the vocabularies are read when asked for
+    from rehearse.datasets import vocabulary  # noqa: PLC0415 - the vocabularies are read when asked for
 
     rows = np.arange(256, dtype=np.int64)
-    drawn = vocabulary.draw(shape.of, randomness.key(0, "narrowing"), rows)
-    held = [one.holds({place.column.name: arrow.cast(drawn, place.kind)}) for one in place.alone]
-    return bool(np.logical_and.reduce(held).mean() > 0.3)
+    if _share_held(vocabulary.draw(shape.of, randomness.key(0, "narrowing"), rows), place) > _OFTEN:
+        return shape
+    sample = regexes.sample(limits.pattern) if limits.pattern is not None else None
+    length = max(limits.least_length, min(_USUAL_LENGTH, limits.most_length or _USUAL_LENGTH))
+    plain = [sign * length for sign in "*?#"]
+    begins = sample is not None and "^" in str(limits.pattern)[:6]  # else it says of a small part what it is
+    for pattern in filter(None, [sample, *plain] if begins else [*plain, sample]):
+        if _share_held(pa.array(regexes.readings(pattern)), place) == 1.0:
+            return sh.Pattern(pattern=pattern, unique=shape.unique, null=shape.null)
+    return shape
+
+
+def _share_held(texts: pa.Array, place: _Place) -> float:
+    held = [one.holds({place.column.name: arrow.cast(texts, place.kind)}) for one in place.alone]
+    return float(np.logical_and.reduce(held).mean())

@@ -264,6 +264,11 @@ def test_moments_stay_between_their_bounds() -> None:
     )
 
 
+def test_a_cast_that_rounds_binds_nothing() -> None:
+    shape = sh.Number(low=5.1, high=9)
+    assert shape_of(MONEY, shape, "CHECK (((c)::integer = 5))") == shape
+
+
 def test_a_value_must_be_there_where_a_condition_says_so() -> None:
     assert shape_of(INTEGER, sh.Number(), "CHECK ((c IS NOT NULL))").null == 0.0
 
@@ -280,6 +285,8 @@ def test_a_column_of_our_own_choice_moves_to_where_its_condition_wants_it() -> N
         ("CHECK ((c ~ '^\\d{3}\\.[a-f]+$'::text))", "###.a"),
         ("CHECK ((c ~~ 'SKU-%'::text))", "SKU-********"),
         ("CHECK ((length(c) = 12))", "************"),
+        ("CHECK ((upper(c) = c))", "????????"),
+        ("CHECK (((c ~ '[0-9]'::text) AND (length(c) < 5)))", "####"),
     ],
 )
 def test_a_text_of_our_own_choice_gets_the_pattern_of_its_condition(check: str, pattern: str) -> None:

@@ -89,5 +89,10 @@ def _matches(pattern: str, text: str) -> bool:
         whole = re.compile(pattern)
     except re.error:
         return False
-    readings = (dict(zip(_SIGNS, (letters[at] for letters in _SIGNS.values()), strict=True)) for at in (0, 5, -1))
-    return all(whole.search("".join(reading.get(sign, sign) for sign in text)) for reading in readings)
+    return all(map(whole.search, readings(text)))
+
+
+def readings(text: str) -> list[str]:
+    """Return some of the texts that a `Pattern` shape's text stands for."""
+    letters = [{sign: known[at] for sign, known in _SIGNS.items()} for at in (0, 5, -1)]
+    return ["".join(one.get(sign, sign) for sign in text) for one in letters]
