@@ -2,19 +2,20 @@
 
     python -m tests.bench.steps [--repeats 5] [--only WORD] [--json FILE]
 
-A figure is the CPU of the step's own backend, without parallel workers, caches warm; the median of the repeats, in
-which source and copies take turns. Each step is undone: by a rollback where that leaves no trace, else it is done in a
-fork that is thrown away. Deferred constraints are checked within the step. The fork of the source (A/A) is the control:
-what a perfect copy would score here.
+A figure is the CPU of the step's own backend, without parallel workers, caches warm. Source and copies take turns, and
+a ratio is the median of those within a turn, for a busy machine makes all of a turn dearer. Each step is undone: by a
+rollback where that leaves no trace, else it is done in a fork that is thrown away. Deferred constraints are checked
+within the step. The fork of the source (A/A) is the control: what a perfect copy would score here.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -199,6 +200,7 @@ STEPS = (
     ),
 )
 _ENTRIES = "SELECT coalesce(sum(reltuples), 0)::bigint FROM pg_class WHERE relname = 'made' AND relkind = 'i'"
+_TURN_S, _MOST = 0.2, 8  # a turn repeats a short step until it has taken so much CPU, at most so many times
 _ALONE = "SET max_parallel_workers_per_gather = 0; SET max_parallel_maintenance_workers = 0"
 
 
@@ -233,33 +235,47 @@ def undone(database: PostgresDatabase, step: Step) -> Iterator[Connection]:
 
 
 def measured(step: Step, databases: Mapping[str, PostgresDatabase], repeats: int) -> Line:
-    """Return a step's costs on each of the databases, the source being the first, in turns."""
-    costs: defaultdict[str, list[Cost]] = defaultdict(list)
-    failed: dict[str, str] = {}
+    """Return a step's costs on each of the databases, the source being the first, in turns; a first try warms up."""
     source = next(iter(databases))
-    for _ in range(repeats):
-        for name, database in databases.items():
-            if name in failed:
-                continue
-            try:
-                with undone(database, step) as connection:
-                    costs[name].append(measure(connection, step))
-            except psycopg.Error as error:
-                if name == source:
-                    raise
-                failed[name] = str(error).splitlines()[0]
-    cpu_s = {name: statistics.median(one.cpu_s for one in found) for name, found in costs.items()}
-    rows = {name: found[0].rows for name, found in costs.items()}
-    others = [name for name in databases if name not in (source, *failed)]
+    tried = {name: _tried(step, database) for name, database in databases.items()}
+    failed = {name: found for name, found in tried.items() if isinstance(found, str)}
+    first = {name: found for name, found in tried.items() if isinstance(found, Cost)}
+    if source in failed:
+        raise RuntimeError(f"{step.name}: {failed[source]}")
+    times = 1 if step.writes else min(_MOST, math.ceil(_TURN_S / first[source].cpu_s))
+    turns = [_turn(step, databases, first, times, backwards=turn % 2 == 1) for turn in range(repeats)]
+    rows = first[source].rows
+    others = [name for name in first if name != source]
     return Line(
         source=step.source,
         step=step.name,
-        cpu_s=cpu_s[source],
-        rows=rows[source],
-        cpu_ratio={name: cpu_s[name] / cpu_s[source] for name in others},
-        rows_ratio={name: rows[name] / rows[source] if rows[source] else None for name in others},
+        cpu_s=statistics.median(turn[source] for turn in turns),
+        rows=rows,
+        cpu_ratio={name: statistics.median(turn[name] / turn[source] for turn in turns) for name in others},
+        rows_ratio={name: first[name].rows / rows if rows else None for name in others},
         failed=failed,
     )
+
+
+def _tried(step: Step, database: PostgresDatabase) -> Cost | str:
+    """Return what a step came to, or the words with which the server refused it."""
+    try:
+        with undone(database, step) as connection:
+            return measure(connection, step)
+    except psycopg.Error as error:
+        return str(error).splitlines()[0]
+
+
+def _turn(
+    step: Step, databases: Mapping[str, PostgresDatabase], names: Iterable[str], times: int, *, backwards: bool
+) -> dict[str, float]:
+    """Return the mean CPU of so many runs of a step on each database, which take turns in who is first."""
+    spent: defaultdict[str, float] = defaultdict(float)
+    ordered = list(names)[:: -1 if backwards else 1]
+    for name in ordered * times:
+        with undone(databases[name], step) as connection:
+            spent[name] += measure(connection, step).cpu_s
+    return {name: total / times for name, total in spent.items()}
 
 
 def told(lines: list[Line], names: list[str]) -> Iterator[str]:
