@@ -68,7 +68,7 @@ class Pseudonyms:
             "card": self._cards,
             "iban": self._ibans,
             "ip": partial(_each, self._machine),
-            "uuid": partial(self._hexadecimal, upper=False),
+            "uuid": partial(self._nibbles, upper=False),
             "mac": partial(self._nibbles, upper=False),
             "bytes": partial(_each, self._bytes),
             "url": self._urls,
@@ -238,13 +238,13 @@ class Pseudonyms:
         exponents = found.last("e")
         fixed = found.behind(np.where(exponents < 0, found.ends, exponents))
         figures = (found.points >= 48) & (found.points <= 57)
-        leads = figures & ~np.concatenate([[False], figures[:-1]])
-        leads &= ~fixed & ~np.concatenate([[False], found.points[:-1] == ord(".")])
-        leads[1:] |= figures[1:] & found.begins[1:]
+        begins, inner = found.begins, np.concatenate([~found.begins[1:], [False]])  # of a text; not its last sign
+        behind = np.concatenate([[0], found.points[:-1]]) * ~begins  # the sign before, none at a text's beginning
+        follows = np.concatenate([figures[1:], [False]]) & inner
+        leads = figures & ~fixed & ~((behind >= 48) & (behind <= 57)) & (behind != ord("."))
+        lone = leads & ~follows & (behind != ord("-"))  # -5 must not become -0, which is 0
         points = found.points.copy()
-        signed = np.concatenate([[False], found.points[:-1] == ord("-")])  # -5 must not become -0, which is 0
-        lone = leads & ~signed & ~np.concatenate([figures[1:] & ~found.begins[1:], [False]]) & ~fixed
-        fixed = fixed | (leads & ~lone & (points == 48))
+        fixed = fixed | (leads & ~lone & (points == 48)) | ((points >= 65) & (points <= 73))  # Infinity's I
         first = leads & ~lone & ~fixed
         points[first] += 65 - 49
         alphabets = symbols.some(_DIGITS, _LEADS)

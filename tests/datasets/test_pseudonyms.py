@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import itertools
+import string
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rehearse.datasets.masking import Found, is_listed, parse, treatments
+from rehearse.datasets.masks import Masks, rounded, shifted
+from rehearse.datasets.pseudonyms import FORMS, Form, Pseudonyms
+from rehearse.datasets.sightings import Sightings
+from rehearse.errors import ScenarioMistake
+from rehearse.profiles import Column, ForeignKey, Structure, TableStructure, Type
+
+KEYED = Pseudonyms(b"0123456789abcdef")
+EXACT: tuple[Form, ...] = (
+    "text",
+    "email",
+    "words",
+    "phone",
+    "card",
+    "iban",
+    "uuid",
+    "url",
+    "mac",
+    "number",
+    "place",
+    "day",
+)
+WORDY: tuple[Form, ...] = ("text", "email", "words", "url")
+
+mixed = st.text(alphabet=st.sampled_from(string.ascii_letters + string.digits + " .@-+/:_äßŁя王"), max_size=40)
+anything = st.text(max_size=30)
+hexadecimal = st.text(alphabet="0123456789abcdef-", min_size=16, max_size=40)
+texts = st.lists(st.one_of(mixed, anything, hexadecimal), min_size=1, max_size=30, unique=True)
+
+
+def of(form: Form, *values: str | None, keyed: Pseudonyms = KEYED) -> list[str]:
+    found: list[str] = keyed.of(form, pa.array(values, pa.string())).to_pylist()
+    return found
+
+
+@pytest.mark.parametrize("form", EXACT)
+@given(values=texts)
+@settings(max_examples=25, deadline=None)
+def test_a_pseudonym_hangs_on_the_value_alone(form: Form, values: list[str]) -> None:
+    together = of(form, *values)
+    assert together == [of(form, one)[0] for one in values]
+    assert together == of(form, *values, keyed=Pseudonyms(b"0123456789abcdef"))
+
+
+@pytest.mark.parametrize("form", ["text", "email", "words", "phone", "card", "iban", "url", "number", "place"])
+@given(values=texts)
+@settings(max_examples=25, deadline=None)
+def test_different_values_stay_different_and_as_long(form: Form, values: list[str]) -> None:
+    found = of(form, *values)
+    assert len(set(found)) == len(values)
+    assert [len(one) for one in found] == [len(one) for one in values]
+
+
+@pytest.mark.parametrize("form", WORDY)
+@given(values=st.lists(st.text(alphabet=string.ascii_letters + string.digits + " .-", min_size=4), min_size=1))
+@settings(max_examples=25, deadline=None)
+def test_no_value_with_a_letter_or_digit_stays_as_it_is(form: Form, values: list[str]) -> None:
+    for before, after in zip(values, of(form, *values), strict=True):
+        assert before != after or not any(map(str.isalnum, before))
+
+
+@given(values=st.lists(mixed, min_size=1))
+@settings(max_examples=25, deadline=None)
+def test_capitals_digits_and_signs_stay_where_they_are(values: list[str]) -> None:
+    short = [one[:15] for one in values]  # longer ones may be hexadecimal throughout
+    for before, after in zip(short, of("text", *short), strict=True):
+        for old, new in zip(before, after, strict=True):
+            assert (old.isupper(), old.isdigit(), old.isalnum()) == (new.isupper(), new.isdigit(), new.isalnum())
+
+
+@pytest.mark.parametrize("form, values", [
+    ("text", ["".join(one) for one in itertools.product(string.ascii_lowercase, repeat=3)]),
+    ("phone", [f"+{one:04d}" for one in range(10_000)]),
+    ("int16", [str(one) for one in range(-32_767, 32_768)]),
+    ("number", [f"{one / 100:.2f}" for one in range(10_000)]),
+    ("day", [f"2024-{month:02d}-{day:02d}" for month in range(1, 13) for day in range(1, 29)]),
+    ("words", ["Anna", "John", "Mary", "Pete", "Qxzv", "Ruth"]),
+])  # fmt: skip
+def test_whole_domains_are_permuted(form: Form, values: list[str]) -> None:
+    found = of(form, *values)
+    assert len(set(found)) == len(values)
+    if form in ("text", "phone", "int16"):
+        assert set(found) == set(values)
+    assert not [one for one, other in zip(values, found, strict=True) if one == other]
+
+
+def test_symbols_are_spread_evenly_whatever_they_were() -> None:
+    found = of("phone", *[f"{one:06d}" for one in range(20_000)])
+    for place in range(6):
+        counts = [sum(one[place] == digit for one in found) for digit in string.digits]
+        assert max(counts) - min(counts) < 260, counts  # six standard deviations of 42
+
+
+def test_one_changed_sign_changes_all_of_the_others() -> None:
+    first, second = of("text", "abcdefghijklmnop", "abcdefghijklmnoq")
+    assert sum(one == other for one, other in zip(first, second, strict=True)) <= 4
+
+
+@given(digits=st.from_regex(r"[0-9]{12,18}", fullmatch=True))
+@settings(max_examples=100, deadline=None)
+def test_a_card_number_stays_valid_or_invalid(digits: str) -> None:
+    check = next(one for one in string.digits if _luhn(digits + one) == 0)
+    assert _luhn(of("card", digits + check)[0]) == 0
+    assert _luhn(of("card", digits + "0")[0]) == _luhn(digits + "0")
+
+
+def _luhn(text: str) -> int:
+    digits = [int(one) for one in text]
+    return (sum(digits[-1::-2]) + sum(2 * one - 9 * (one > 4) for one in digits[-2::-2])) % 10
+
+
+@pytest.mark.parametrize("iban", ["DE89370400440532013000", "GB29 NWBK 6016 1331 9268 19", "NO9386011117947",
+                                  "FR1420041010050500013M02606", "MT84MALT011000012345MTLCAST001S"])  # fmt: skip
+def test_an_iban_stays_valid_and_in_its_country(iban: str) -> None:
+    found = of("iban", iban)[0]
+    plain = found.replace(" ", "")
+    assert found != iban and found[:2] == iban[:2]
+    assert int("".join(str(int(one, 36)) for one in plain[4:] + plain[:4])) % 97 == 1
+
+
+def test_mail_keeps_its_company_apart_and_its_provider() -> None:
+    ann, bob, far, free = of("email", "ann@acme.de", "bob@acme.de", "ann@other.de", "ann@gmail.com")
+    assert ann.partition("@")[2] == bob.partition("@")[2] != far.partition("@")[2]
+    assert "acme" not in ann and ann.endswith(".de") and free.endswith("@gmail.com") and not free.startswith("ann")
+
+
+def test_a_uuid_stays_one_and_is_the_same_in_a_text() -> None:
+    uid = "3f2b8c1e-9d4a-4f6b-8a1c-2e5d7f9b0c3a"
+    assert of("uuid", uid) == of("text", uid) != [uid]
+    assert of("uuid", uid)[0][14] == "4" and of("uuid", uid)[0][19] == "8"
+
+
+def test_addresses_of_machines_become_private() -> None:
+    four, net, six = of("ip", "8.8.8.8", "8.8.0.0/16", "2001:db8::1")
+    assert four.startswith("10.") and net.startswith("10.") and net.endswith(".0.0/16") and six.startswith("fd")
+
+
+def test_prose_keeps_nothing_but_the_length() -> None:
+    texts = ["Please call Xaveria Quux at once", "Please call Xaveria Quux at home", "ünïcödé tëxt"]
+    found = of("free text", *texts)
+    assert [len(one) for one in found] == [len(one) for one in texts]
+    assert not any(word in one for one in found for word in ("Xaveria", "Quux", "ï")) and found[0] != found[1]
+
+
+def test_dates_stay_in_their_year_with_their_time() -> None:
+    day, moment, never = of("day", "1980-02-29", "1980-02-29 23:59:59+00", "infinity")
+    assert day.startswith("1980-") and moment == f"{day} 23:59:59+00" and never == "infinity"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nulls_empty_columns_and_slices_are_no_trouble(form: Form) -> None:
+    assert of(form, None, None) == [None, None]
+    assert of(form) == []
+    rows = pa.array(["12", "34", "56", None, "78"])
+    whole = KEYED.of(form, rows)
+    assert KEYED.of(form, rows.slice(1, 3)).to_pylist() == whole.slice(1, 3).to_pylist()
+    assert whole[3].as_py() is None
+
+
+def test_numbers_that_are_none_stay() -> None:
+    assert of("number", "NaN", "Infinity", "-Infinity") == ["NaN", "Infinity", "-Infinity"]
+
+
+def test_a_shift_keeps_order_and_distances() -> None:
+    days = pa.array(["2024-02-28", "2024-03-01", None, "infinity", "0044-03-15 BC", "2024-03-01 10:00:00+00"])
+    found = shifted(b"0123456789abcdef", 30, days).to_pylist()
+    assert found[2:5] == [None, "infinity", "0044-03-15 BC"] and found[0] < found[1] and found[0] != "2024-02-28"
+    assert found[5] == f"{found[1]} 10:00:00+00"
+
+
+@pytest.mark.parametrize(
+    "digits, before, after",
+    [("2", "12345", "12000"), ("1", "-0.0456", "-0.05"), ("3", "NaN", "NaN"), ("month", "2024-05-17", "2024-05-01"),
+     ("year", "2024-05-17 10:11:12+00", "2024-01-01 00:00:00+00")],
+)  # fmt: skip
+def test_values_are_rounded(digits: str, before: str, after: str) -> None:
+    assert rounded(digits, pa.array([before, None])).to_pylist() == [after, None]
+
+
+def column(name: str, kind: str = "text", declared: str = "text", *, nullable: bool = True) -> Column:
+    return Column(name=name, type=Type(kind=kind, declared=declared), nullable=nullable)  # type: ignore[arg-type]
+
+
+def table(
+    name: str, *columns: Column, refers: tuple[tuple[str, str, str], ...] = (), checks: tuple[str, ...] = ()
+) -> TableStructure:
+    keys = tuple(
+        ForeignKey(columns=(mine,), parent=parent, parent_columns=(theirs,)) for mine, parent, theirs in refers
+    )
+    return TableStructure(name=name, columns={one.name: one for one in columns}, foreign_keys=keys, checks=checks)
+
+
+def decided(*tables: TableStructure, rules: dict[str, str] | None = None, **found: Found) -> dict[str, tuple[str, str]]:
+    structure = Structure({one.name: one for one in tables})
+    seen = {(tables[0].name, name): one for name, one in found.items()}
+    return {".".join(spot): (one.rule.word, one.why) for spot, one in treatments(structure, seen, rules or {}).items()}
+
+
+def test_an_unknown_text_is_masked_and_codes_are_kept() -> None:
+    found = decided(
+        table("t", column("a"), column("b"), column("c")), b=Found(are_codes=True), c=Found(personal="email")
+    )
+    assert found == {"t.a": ("text", "default"), "t.b": ("keep", "codes"), "t.c": ("email", "content")}
+
+
+def test_columns_that_refer_to_each_other_agree_through_cycles() -> None:
+    parent = table("parent", column("code"), column("next"), refers=(("next", "parent", "code"),))
+    child = table("child", column("email"), refers=(("email", "parent", "code"),))
+    found = decided(parent, child, code=Found(are_codes=True), next=Found(are_codes=True))
+    assert found == {
+        "parent.code": ("email", "reference"),
+        "parent.next": ("email", "reference"),
+        "child.email": ("email", "name"),
+    }
+    kept = decided(parent, child, rules={"parent.code": "keep"})
+    assert {rule for rule, _ in kept.values()} == {"keep"}
+    with pytest.raises(ScenarioMistake, match="same rule"):
+        decided(parent, child, rules={"parent.code": "keep", "child.email": "text"})
+
+
+def test_a_type_of_which_nothing_is_known_is_emptied_or_told() -> None:
+    assert decided(table("t", column("a", "other", "hstore"))) == {"t.a": ("null", "default")}
+    with pytest.raises(ScenarioMistake, match=r"t\.a: nothing is known of type hstore"):
+        decided(table("t", column("a", "other", "hstore", nullable=False)))
+
+
+@pytest.mark.parametrize("check, listed", [
+    ("CHECK ((plan = ANY (ARRAY['a'::text, 'b'::text])))", True),
+    ("CHECK (((plan)::text = ANY ((ARRAY['a'::character varying])::text[])))", True),
+    ("CHECK ((plan <> ''::text))", False),
+    ("CHECK ((other = ANY (ARRAY['a'::text])))", False),
+])  # fmt: skip
+def test_a_check_that_lists_values_is_known(check: str, listed: bool) -> None:
+    assert is_listed(table("t", column("plan"), checks=(check,)), "plan") is listed
+
+
+@pytest.mark.parametrize("text", ["e-mail", "shift", "shift d", "round", "round week", ""])
+def test_a_rule_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(ScenarioMistake, match="no such rule"):
+        parse(text, "rules: columns.'a.b'")
+
+
+def test_documents_are_masked_by_path_and_numbers_kept_as_written() -> None:
+    structure = Structure({"t": table("t", column("d", "json", "jsonb"))})
+    treated = treatments(structure, {}, {"t.d.kept": "keep", "t.d.gone": "null"})
+    masks = Masks(b"0123456789abcdef", structure, treated)
+    document = '{"kept": "Ann", "gone": "Ann", "email": "ann@acme.de", "n": 1.50, "phone": 12345, '
+    document += '"Ann Lee": [true, null, "Ann"]}'
+    rows = pa.RecordBatch.from_arrays([pa.array([document, None])], names=["d"])
+    found = masks.batch("t", rows).column("d").to_pylist()
+    assert found[1] is None and found[0].count("Ann") == 1 and '"n": 1.50' in found[0] and '"gone": null' in found[0]
+    assert "acme" not in found[0] and "12345" not in found[0] and "[true, null, " in found[0]
+
+
+def test_a_value_that_stays_is_found() -> None:
+    seen = Sightings()
+    seen.add(
+        pa.array(["a long value, number one", "another long value here"]),
+        pa.array(["x" * 24, "a long value, number oneX"]),
+    )
+    seen.add(pa.array(["third"]), pa.array(["a long value, number one"]))
+    assert (seen.different(0), seen.different(1), seen.seen_again()) == (3, 3, 1)
+
+
+def test_many_values_are_counted_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearse.datasets.sightings._HELD", 1000)
+    seen = Sightings()
+    for start in range(0, 50_000, 5_000):
+        values = [f"value {one}" for one in range(start, start + 5_000)]
+        seen.add(pa.array(values), pa.array([one.upper() for one in values]))
+    assert seen.share < 0.05
+    assert abs(seen.different(0) - 50_000) < 10_000 and seen.seen_again() == 0
