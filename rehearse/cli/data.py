@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow
     from rich.progress import Progress, TaskID
 
+    from rehearse.cli.similarity import Likeness
     from rehearse.datasets import GeneratedTable
     from rehearse.events import Event
     from rehearse.profiles import Profile, Structure
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--yes-this-is-disposable", "disposable", is_flag=True, help="Fill empty tables though others of --into hold rows."
 )
+@click.option("--like", metavar="URL", help="Say how near what was loaded is to this database, which is only read.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def command(  # noqa: PLR0917
     profile: str,
@@ -45,6 +47,7 @@ def command(  # noqa: PLR0917
     tables: str,
     *,
     disposable: bool,
+    like: str | None,
     as_json: bool,
 ) -> None:
     """Make a dataset from a profile: a name in data_profiles/, or a path."""
@@ -53,6 +56,10 @@ def command(  # noqa: PLR0917
 
     if (into is None) == (out is None):
         raise click.UsageError("name one of --into URL and --out DIR")
+    if like and not into:
+        raise click.UsageError("--like compares what --into has loaded; name --into URL too")
+    if like:
+        _reachable(like)
     if not 0 <= scale < math.inf:
         raise click.UsageError(f"--scale {scale}: write a share of the profile's rows, for example 0.05")
     if into and not disposable:
@@ -63,7 +70,27 @@ def command(  # noqa: PLR0917
     started = time.monotonic()
     with _counted(opened, quiet=as_json) as counted:
         sizes = _Given(into).load(counted) if into else _write(counted, out)
-    _tell(opened, sizes, time.monotonic() - started, as_json=as_json)
+    took_s = time.monotonic() - started
+    likeness = _likeness(like, into, opened, scale) if like and into else None
+    _tell(opened, sizes, took_s, likeness, as_json=as_json)
+
+
+def _reachable(like: str) -> None:
+    """Raise what would be raised after the load, if the database cannot be reached."""
+    from rehearse.cli.similarity import Named  # noqa: PLC0415
+
+    Named(like, "--like").connect().close()
+
+
+def _likeness(like: str, into: str, tables: Sequence[GeneratedTable], scale: float) -> Likeness | None:
+    """Return how near what was loaded is to its source; None where nothing was to be loaded."""
+    from rehearse.cli.similarity import Named, compared  # noqa: PLC0415
+    from rehearse.datasets import to_profile  # noqa: PLC0415
+
+    if not scale or not tables:
+        return None
+    keys = to_profile.keys(tables[0].plan)
+    return compared(Named(like, "--like"), Named(into, "--into"), scale=scale, keys=keys)
 
 
 def _rows(text: str) -> dict[str, object]:
@@ -217,14 +244,20 @@ def _counted(tables: Sequence[GeneratedTable], *, quiet: bool) -> Iterator[Seque
         yield [_Counted(one, progress, task) for one, task in zip(tables, tasks, strict=True)]
 
 
-def _tell(tables: Sequence[TableData], sizes: dict[str, int], took_s: float, *, as_json: bool) -> None:
+def _tell(
+    tables: Sequence[TableData], sizes: dict[str, int], took_s: float, likeness: Likeness | None, *, as_json: bool
+) -> None:
+    from rehearse.cli import similarity  # noqa: PLC0415
     from rehearse.units import human_count, human_size  # noqa: PLC0415
 
     if as_json:
         made = {one.table: {"rows": one.rows, "bytes": sizes.get(one.table)} for one in tables}
-        click.echo(json.dumps({"tables": made, "took_s": round(took_s, 3)}, indent=2))
+        compared = {"similarity": similarity.as_plain(likeness)} if likeness else {}
+        click.echo(json.dumps({"tables": made, "took_s": round(took_s, 3), **compared}, indent=2))
         return
     width = max((len(one.table) for one in tables), default=0)
     for one in tables:
         click.echo(f"{one.table:<{width}}  {human_count(one.rows):>13} rows  {human_size(sizes.get(one.table)):>10}")
     click.echo(f"{human_count(sum(one.rows for one in tables))} rows in {took_s:.1f} s")
+    if likeness:
+        similarity.told(likeness)

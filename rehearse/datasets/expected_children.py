@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rehearse.datasets import randomness
 from rehearse.datasets.plan import Reference
 from rehearse.profiles import shapes as sh
 
@@ -82,4 +82,4 @@ def _poisson_below(most: int, rates: Floats) -> Floats:
             total += term
         return np.asarray(total, np.float64)
     place = 3.0 * np.sqrt(most + 1.0) * (1.0 - 1.0 / (9.0 * (most + 1.0)) - np.cbrt(rates / (most + 1.0)))
-    return randomness.shares(place)
+    return np.array([NormalDist().cdf(one) for one in place])

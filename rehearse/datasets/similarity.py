@@ -52,9 +52,15 @@ def correlation(first: Floats, second: Floats) -> float | None:
     both = np.isfinite(first) & np.isfinite(second)
     if both.sum() < 2:
         return None
-    one, other = first[both] - first[both].mean(), second[both] - second[both].mean()
+    one, other = _centred(first[both]), _centred(second[both])
     spread = float(np.sqrt((one @ one) * (other @ other)))
     return float(np.clip((one @ other) / spread, -1.0, 1.0)) if spread > 0 else None
+
+
+def _centred(values: Floats) -> Floats:
+    """Return the values around their mean, in a unit in which no square is too large for a float."""
+    scaled = values / max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
+    return np.asarray(scaled - scaled.mean(), np.float64)
 
 
 def ranks(values: Floats) -> Floats:

@@ -10,12 +10,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rehearse.datasets import arrow, quantiles, randomness, similarity
+from rehearse.datasets import arrow, quantiles, similarity
 from rehearse.datasets import expected_children as children_of
 from rehearse.datasets.alike import ColumnSimilarity, Similarity, TableSimilarity, least, mean, summary, without, worst
 from rehearse.datasets.plan import Plan, Reference, TablePlan
@@ -226,7 +228,7 @@ def _number(shape: sh.Number, expected: _Expected) -> Measured:
     if shape.median is None:
         drawn = shape.low + _shares() * (shape.high - shape.low + whole)
     else:
-        drawn = shape.median * np.exp(shape.sigma * randomness.scores(_shares()))
+        drawn = shape.median * np.exp(shape.sigma * _normal())
     if shape.step:
         drawn = np.round(drawn / shape.step) * shape.step
     drawn = np.clip(drawn, shape.low, shape.high)
@@ -335,6 +337,12 @@ _MEASURES: Mapping[type, Callable[[Any, _Expected], Measured]] = {
 
 def _shares() -> Floats:
     return (np.arange(_STEPS) + 0.5) / _STEPS
+
+
+@cache
+def _normal() -> Floats:
+    """Return the standard normal's quantiles at `_shares`."""
+    return np.array([NormalDist().inv_cdf(share) for share in _shares()])
 
 
 def _ks(wanted: Floats, expected: _Expected, weights: Floats | None = None) -> float | None:

@@ -102,10 +102,15 @@ def _generate(scenario: Scenario, database: Database, journal: Journal, progress
 
 
 def _compare(database: datasets.Readable, tables: Sequence[datasets.GeneratedTable], journal: Journal) -> None:
-    """Write down how near the loaded rows come to their profile."""
+    """Write down how near the loaded rows come to their profile; a fault of measuring is a remark, and no more."""
     plan = tables[0].plan
-    found = database.contents(rows=_COMPARED_ROWS, parts=to_profile.parts(plan), keys=to_profile.keys(plan))
-    seen = to_profile.to_profile(plan, found)
+    try:
+        found = database.contents(rows=_COMPARED_ROWS, parts=to_profile.parts(plan), keys=to_profile.keys(plan))
+        seen = to_profile.to_profile(plan, found)
+    except Exception as error:
+        says = f"how near the rows are to the profile was not measured: {type(error).__name__}: {error}"
+        journal.write(Remarked(at_ns=time.monotonic_ns(), source="data", says=says))
+        return
     scores = [column.score for table in seen.tables for column in table.columns]
     journal.write(
         DataCompared(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psycopg
@@ -20,6 +20,7 @@ from psycopg import sql
 
 from rehearse.engines.postgres.copy_out import batches
 from rehearse.engines.postgres.structure import Connects, structure
+from rehearse.errors import ServerFailed
 from rehearse.profiles import Column, ForeignKey, Structure, TableStructure
 from rehearse.profiles.contents import LETTERS, Contents, FanOut, Part, Rows, Values
 
@@ -41,11 +42,17 @@ _SETTINGS = {
     "row_security": "off",
     "extra_float_digits": "1",
 }
+_WAIT = "SET lock_timeout = '5s'"
 _SET = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS s (name, value)"
-_ESTIMATE = (
-    "SELECT greatest(0, sum(reltuples))::bigint FROM pg_partition_tree(%s::regclass) JOIN pg_class ON oid = relid"
-)
-_PLAIN_ESTIMATE = "SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid = %s::regclass"
+# A table and its parts, without a lock on them, for which pg_partition_tree() would wait.
+_ESTIMATE = """
+    WITH RECURSIVE parts AS (
+        SELECT %s::regclass::oid AS oid
+        UNION ALL
+        SELECT i.inhrelid FROM pg_inherits i JOIN parts p ON p.oid = i.inhparent
+    )
+    SELECT coalesce(sum(greatest(0, reltuples)), 0)::bigint FROM pg_class JOIN parts USING (oid) WHERE relkind = 'r'
+"""
 _SECONDS = "extract(epoch FROM {column})::float8"
 # least() and greatest() pass over nulls; a numeric may be greater than any float8.
 _NUMERIC = "CASE WHEN {column} IS NOT NULL THEN least(greatest({column}, -1e300), 1e300)::float8 END"
@@ -102,7 +109,7 @@ def contents(
     the texts themselves; `keys` are references that the schema does not declare. What cannot be read in time, or for
     want of a right, is a gap and no error.
     """
-    known = structure(database)
+    known = tables_of(database)
     wanted = [name for name in known.tables if parts is None or name in parts]
     found, gaps = {}, {}
     with database.connect() as connection:
@@ -121,6 +128,28 @@ def contents(
                 except psycopg.Error as error:
                     gaps[f"{one} ({', '.join(key.columns)})"] = _words(error)
     return Contents(tables=found, fan_outs=tuple(fan_outs), gaps=gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Impatient:
+    """A database whose sessions wait for no lock longer than a reader does."""
+
+    database: Connects
+
+    def connect(self, **options: Any) -> Connection:
+        connection = self.database.connect(**options)
+        connection.execute(_WAIT)
+        return connection
+
+
+def tables_of(database: Connects) -> Structure:
+    """Return the tables, or raise a ServerFailed where one of them is locked: its defaults cannot be read then."""
+    try:
+        return structure(_Impatient(database))
+    except psycopg.errors.LockNotAvailable as error:
+        raise ServerFailed(
+            f"the tables cannot be read, since one of them is locked ({_words(error)}); try again when nobody alters it"
+        ) from None
 
 
 @contextmanager
@@ -148,7 +177,8 @@ def _keys(
 
 
 def _words(error: psycopg.Error) -> str:
-    return error.diag.message_primary or str(error).strip() or type(error).__name__
+    said = error.diag.message_primary or str(error).strip() or type(error).__name__
+    return said.partition("\n")[0].removeprefix("ERROR:").strip()
 
 
 def _rows(
@@ -181,10 +211,8 @@ def _count(connection: Connection, table: str, timeout_ms: int) -> int:
         with reading(connection, timeout_ms, max_parallel_workers_per_gather="2"):
             found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
     except psycopg.errors.QueryCanceled:
-        text = name.as_string(connection)
-        found = connection.execute(_ESTIMATE, [text]).fetchone()
-        if not found or found[0] is None:
-            found = connection.execute(_PLAIN_ESTIMATE, [text]).fetchone()
+        with reading(connection, timeout_ms):
+            found = connection.execute(_ESTIMATE, [name.as_string(connection)]).fetchone()
     assert found is not None
     return int(found[0])
 

@@ -115,10 +115,12 @@ class _Stream(io.RawIOBase):
             server.consume_input()
 
     def _end(self, *, fail: bool) -> None:
+        """Take all results, so that the connection is free again, and raise the error among them."""
         self._ended = True
-        while (result := self._connection.pgconn.get_result()) is not None:
-            if fail and result.status == ExecStatus.FATAL_ERROR:
-                raise psycopg.errors.lookup(_code(result))(_message(result.error_message))
+        results = list(iter(self._connection.pgconn.get_result, None))
+        failed = next((one for one in results if one.status == ExecStatus.FATAL_ERROR), None)
+        if fail and failed is not None:
+            raise psycopg.errors.lookup(_code(failed))(_message(failed.error_message))
 
 
 def _code(result: PGresult) -> str:

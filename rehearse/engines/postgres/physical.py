@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg import sql
 
-from rehearse.engines.postgres.alike import identifier, reading
-from rehearse.engines.postgres.structure import Connects, structure
+from rehearse.engines.postgres.alike import identifier, reading, tables_of
+from rehearse.engines.postgres.structure import Connects
+
+if TYPE_CHECKING:
+    from rehearse.engines.postgres.roles import Connection
 
 # All parts of a partitioned table together. Counters of rows are nulls where nothing was counted since the last reset.
 _TABLE = """
@@ -67,21 +73,26 @@ class DiskSimilarity:
 
 
 def on_disk(database: Connects) -> dict[str, TableOnDisk]:
-    """Return each table as it lies on disk; reads the catalogs and the sizes of files only."""
-    known = structure(database)
-    with database.connect() as connection, reading(connection):
-        found = {}
+    """Return each table as it lies on disk, locked ones left out; reads catalogs and the sizes of files only."""
+    known = tables_of(database)
+    found = {}
+    with database.connect() as connection:
         for name in known.tables:
-            wanted = {"table": identifier(name).as_string(connection)}
-            size, pages, visible, live, dead = connection.execute(sql.SQL(_TABLE), wanted).fetchone() or (0,) * 5
-            found[name] = TableOnDisk(
-                table=name,
-                size_bytes=int(size or 0),
-                indexes=dict(connection.execute(sql.SQL(_INDEXES), wanted).fetchall()),
-                visible=visible / pages if pages else None,
-                dead=dead / (live + dead) if live or dead else None,
-            )
+            with suppress(psycopg.Error), reading(connection):
+                found[name] = _on_disk(connection, name)
     return found
+
+
+def _on_disk(connection: Connection, name: str) -> TableOnDisk:
+    wanted = {"table": identifier(name).as_string(connection)}
+    size, pages, visible, live, dead = connection.execute(sql.SQL(_TABLE), wanted).fetchone() or (0,) * 5
+    return TableOnDisk(
+        table=name,
+        size_bytes=int(size or 0),
+        indexes=dict(connection.execute(sql.SQL(_INDEXES), wanted).fetchall()),
+        visible=visible / pages if pages else None,
+        dead=dead / (live + dead) if live or dead else None,
+    )
 
 
 def compare(
