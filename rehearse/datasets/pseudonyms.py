@@ -223,7 +223,7 @@ class Pseudonyms:
         return symbols.texts(Codes(prose[inside % len(prose)], bounds))
 
     def _integers(self, bits: int, values: Texts) -> Texts:
-        """Return whole numbers of as many digits, within what so many bits hold."""
+        """Return whole numbers of as many digits within so many bits; a few of all may be walked to themselves."""
         most = str(2 ** (bits - 1) - 1)
 
         def outside(part: Texts) -> pa.Array:

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from rehearse.cli.anonymize import command
+from rehearse.engines import _local
+from rehearse.engines.postgres import binaries
+from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.server import PostgresServer
+from rehearse.errors import NotDisposable, ScenarioMistake
+from rehearse.protocols import Role
+
+pytestmark = pytest.mark.slow
+
+SCHEMA = """
+    CREATE EXTENSION IF NOT EXISTS citext;
+    CREATE TYPE mood AS ENUM ('sad', 'glad');
+    CREATE TABLE countries (code text PRIMARY KEY);
+    CREATE TABLE customers (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        uid uuid NOT NULL UNIQUE,
+        email citext NOT NULL UNIQUE CHECK (email ~ '@'),
+        full_name text NOT NULL,
+        phone varchar(20),
+        iban text, card_number text, ssn text UNIQUE, tax_no bigint,
+        birth_date date, last_ip inet, mood mood,
+        plan text CHECK (plan IN ('free', 'paid')),
+        channel text, balance numeric, lat double precision, avatar_url text, photo bytea,
+        profile jsonb, tags text[], notes text, country text REFERENCES countries,
+        manager bigint REFERENCES customers DEFERRABLE INITIALLY DEFERRED,
+        manager_email citext REFERENCES customers (email) DEFERRABLE INITIALLY DEFERRED,
+        search tsvector, lowered text GENERATED ALWAYS AS (lower(full_name)) STORED,
+        blank text, created_at timestamptz
+    );
+    CREATE TABLE orders (
+        id int PRIMARY KEY, customer_uid uuid NOT NULL REFERENCES customers (uid),
+        customer_email citext REFERENCES customers (email), placed_at timestamptz, gift_note text
+    );
+    CREATE TABLE "Odd Table" ("Full Name" text, "say ""hi"" twice" text);
+    CREATE SCHEMA audit;
+    CREATE TABLE audit.log (at date NOT NULL, actor_email text, entry json) PARTITION BY RANGE (at);
+    CREATE TABLE audit.log_old PARTITION OF audit.log FOR VALUES FROM (MINVALUE) TO ('2025-01-01');
+    CREATE TABLE audit.log_new PARTITION OF audit.log FOR VALUES FROM ('2025-01-01') TO (MAXVALUE);
+    CREATE TABLE nothing (id int PRIMARY KEY, secret text);
+    ALTER TABLE countries ADD COLUMN found_by bigint REFERENCES customers;
+    CREATE MATERIALIZED VIEW named AS SELECT full_name FROM customers;
+"""
+ROWS = """
+    INSERT INTO countries SELECT 'C' || n FROM generate_series(1, 5) n;
+    INSERT INTO customers (uid, email, full_name, phone, iban, card_number, ssn, tax_no, birth_date, last_ip, mood,
+        plan, channel, balance, lat, avatar_url, photo, profile, tags, notes, country, manager, manager_email,
+        search, blank, created_at)
+    SELECT md5(n::text)::uuid, 'planted.' || n || '@plantedcorp' || n % 7 || '.com',
+        (ARRAY['Quirinus', 'Zenobia', 'Anna', 'Łukasz'])[1 + n % 4] || ' Plantedsson' || chr(97 + n % 26),
+        '+49 30 ' || 5550000 + n, 'DE89370400440532013000', '4111 1111 1111 1111', '078-05-' || 1000 + n, 9000000 + n,
+        date '1950-01-01' + n * 13 % 18000, ('203.0.113.' || n % 250)::inet, 'glad', 'paid',
+        (ARRAY['web', 'shop'])[1 + n % 2], n / 3.0, 52.5 + n / 1e5, 'https://planted.example/u/' || n || '?k=planted',
+        convert_to('plantedphoto' || n, 'utf8'),
+        jsonb_build_object('contact', jsonb_build_object('email', 'inner' || n || '@plantedjson.org'),
+            'list', jsonb_build_array('plantedword' || n, 1.50, null, true), 'size', 12345678901234567890123.10),
+        ARRAY['plantedtag' || n, 'with "quotes" \\ and, planted'], 'Planted remark number ' || n
+            || E',\\nwith a "line"',
+        'C' || 1 + n % 5, 1 + n % 400, 'planted.' || 1 + n % 400 || '@plantedcorp' || (1 + n % 400) % 7 || '.com',
+        to_tsvector('planted lexeme' || n),
+        CASE n % 3 WHEN 0 THEN '' WHEN 1 THEN NULL ELSE 'plantedblank' END,
+        '2024-02-29 12:00:00.123456+00'
+    FROM generate_series(1, 400) n;
+    INSERT INTO orders SELECT n, md5((1 + n % 97)::text)::uuid,
+        'planted.' || 1 + n % 97 || '@plantedcorp' || (1 + n % 97) % 7 || '.com', now(), 'to planted ' || n
+    FROM generate_series(1, 1000) n;
+    INSERT INTO "Odd Table" VALUES ('Planted Person', 'plantedsaying'), (NULL, '');
+    INSERT INTO audit.log SELECT date '2024-12-01' + n, 'planted.' || n || '@plantedcorp' || n % 7 || '.com',
+        json_build_object('Planted Name ' || n, 1, 'phone', 493012345678)
+    FROM generate_series(1, 90) n;
+    UPDATE countries SET found_by = 7;
+    REFRESH MATERIALIZED VIEW named;
+    ANALYZE;
+"""
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def source(server: PostgresServer) -> Iterator[PostgresDatabase]:
+    made = server.create("anonymize_source")
+    with made.connect(Role.OWNER) as connection:
+        connection.execute(SCHEMA.encode())
+        connection.execute(ROWS.encode())
+    yield made
+    made.drop()
+
+
+@pytest.fixture(scope="module")
+def copied(server: PostgresServer, source: PostgresDatabase) -> Iterator[tuple[PostgresDatabase, Any]]:
+    made = server.create("anonymize_copy")
+    result = run(source, "--into", made.url(Role.OWNER), "--json")
+    yield made, json.loads(result.stdout)
+    made.drop()
+
+
+def run(source: PostgresDatabase, *arguments: str, key: str = KEY, code: int = 0) -> Result:
+    call = [source.url(Role.OWNER), *arguments]
+    result = CliRunner().invoke(command, call, env={"REHEARSE_KEY": key}, standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    assert (result.return_value or 0) == code, result.output
+    return result
+
+
+def ask(database: PostgresDatabase, query: str) -> list[Any]:
+    with database.connect(Role.OWNER) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def both(source: PostgresDatabase, copied: tuple[PostgresDatabase, Any], query: str) -> None:
+    assert ask(copied[0], query) == ask(source, query)
+
+
+def test_no_planted_word_is_in_a_dump_of_the_copy(copied: tuple[PostgresDatabase, Any]) -> None:
+    program = binaries.program("pg_dump", None, at_least=18)
+    dump = _local.run([program, "--dbname", copied[0].url(Role.OWNER)], None)
+    assert dump.returncode == 0, dump.stderr
+    assert "COPY public.customers" in dump.stdout
+    for word in ("planted", "Zenobia", "078-05-1", "4111 1111", "DE8937", "203.0.113.", "706c616e746564", "+49 30 555"):
+        assert word not in dump.stdout.lower() and word not in dump.stdout, word
+    assert not [stats for (stats,) in ask(copied[0], "SELECT s::text FROM pg_stats s") if "planted" in stats]
+
+
+def test_joins_keep_their_cardinalities(source: PostgresDatabase, copied: tuple[PostgresDatabase, Any]) -> None:
+    for query in (
+        "SELECT count(*) FROM orders o JOIN customers c ON c.uid = o.customer_uid AND c.email = o.customer_email",
+        "SELECT count(*) FROM customers c JOIN customers m ON m.email = c.manager_email AND m.id = c.manager",
+        "SELECT count(*) FROM customers c JOIN countries k ON k.code = c.country",
+        "SELECT count(*) FROM audit.log l JOIN customers c ON c.email = l.actor_email",
+        "SELECT array_agg(n ORDER BY n) FROM (SELECT count(*) n FROM orders GROUP BY customer_email) x",
+    ):
+        both(source, copied, query)
+
+
+@pytest.mark.parametrize("column", ["uid", "email", "full_name", "phone", "ssn", "tax_no", "notes", "photo", "country"])
+def test_different_values_stay_different(
+    source: PostgresDatabase, copied: tuple[PostgresDatabase, Any], column: str
+) -> None:
+    both(source, copied, f"SELECT count(DISTINCT {column}) FROM customers")
+
+
+def test_forms_nulls_and_empty_texts_survive(source: PostgresDatabase, copied: tuple[PostgresDatabase, Any]) -> None:
+    for query in (
+        "SELECT id, length(full_name), regexp_replace(phone, '[0-9]', '9', 'g'), length(notes) FROM customers "
+        "ORDER BY id",
+        "SELECT id, blank IS NULL, blank = '', photo IS NULL, mood, plan, channel, balance, created_at FROM customers "
+        "ORDER BY id",
+        "SELECT id, extract(year FROM birth_date), floor(lat), length(photo), cardinality(tags) FROM customers "
+        "ORDER BY id",
+        'SELECT count(*), count("Full Name"), count(*) FILTER (WHERE "say ""hi"" twice" = \'\') FROM "Odd Table"',
+        "SELECT tableoid::regclass::text, count(*) FROM audit.log GROUP BY 1 ORDER BY 1",
+        "SELECT profile->'list'->1, profile->'list'->2, profile->'list'->3, profile->'size' FROM customers ORDER BY id",
+    ):
+        both(source, copied, query)
+    assert ask(copied[0], "SELECT count(*) FROM customers WHERE NOT last_ip << '10.0.0.0/8'") == [(0,)]
+    assert ask(copied[0], "SELECT count(*) FROM customers WHERE lowered <> lower(full_name)") == [(0,)]
+
+
+def test_documents_are_masked_by_path_and_keep_their_keys(
+    source: PostgresDatabase, copied: tuple[PostgresDatabase, Any]
+) -> None:
+    emails = ask(copied[0], "SELECT profile->'contact'->>'email' FROM customers")
+    assert all(one.count("@") == 1 and one.endswith(".org") for (one,) in emails)
+    assert len(set(emails)) == 400
+    entries = ask(copied[0], "SELECT entry FROM audit.log")
+    assert all("phone" in entry and entry["phone"] != 493012345678 and len(entry) == 2 for (entry,) in entries)
+
+
+def test_sequences_views_and_constraints_are_there(copied: tuple[PostgresDatabase, Any]) -> None:
+    assert ask(copied[0], "SELECT nextval(pg_get_serial_sequence('customers', 'id'))") == [(401,)]
+    assert ask(copied[0], "SELECT count(*) FROM named") == [(400,)]
+    assert ask(copied[0], "SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == [(0,)]
+    assert ask(copied[0], "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
+
+
+def test_the_report_says_what_was_done_and_why(copied: tuple[PostgresDatabase, Any]) -> None:
+    told = {f"{one['table']}.{one['column']}": one for one in copied[1]["columns"]}
+    assert copied[1]["repeatable"] is True
+    reasons = {name: (one["rule"], one["why"]) for name, one in told.items()}
+    assert reasons["customers.email"] == ("email", "name")
+    assert reasons["customers.channel"] == ("keep", "codes")
+    assert reasons["customers.plan"] == ("keep", "check")
+    assert reasons["customers.mood"] == ("keep", "type")
+    assert reasons["customers.blank"] == ("text", "default")
+    assert reasons["customers.search"] == ("null", "default")
+    assert reasons["customers.lowered"] == ("keep", "computed")
+    assert reasons["audit.log.actor_email"] == ("email", "name")
+    assert (told["customers.email"]["different_before"], told["customers.email"]["different_after"]) == (400, 400)
+    assert told["customers.email"]["rows"] == 400
+    assert all(not one["leaks"] for one in told.values())
+
+
+def test_the_same_key_gives_the_same_copy_and_another_key_another(
+    source: PostgresDatabase, copied: tuple[PostgresDatabase, Any], server: PostgresServer
+) -> None:
+    query = "SELECT email, full_name, profile, photo FROM customers ORDER BY id"
+    for name, key, same in (("again", KEY, True), ("other", KEY[::-1], False)):
+        target = server.create(f"anonymize_{name}")
+        run(source, "--into", target.url(Role.OWNER), "--no-verify", key=key)
+        assert (ask(target, query) == ask(copied[0], query)) is same
+        target.drop()
+
+
+def test_rules_are_obeyed(source: PostgresDatabase, database: PostgresDatabase, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        '[columns]\n"customers.notes" = "null"\n"customers.channel" = "text"\ncustomers.balance = "round 1"\n'
+        '"orders.placed_at" = "shift 30d"\n"customers.profile.list" = "keep"\n"audit.log.entry.phone" = "keep"\n'
+    )
+    run(source, "--into", database.url(Role.OWNER), "--rules", str(rules), "--workers", "1")
+    assert ask(database, "SELECT count(*) FROM customers WHERE notes IS NOT NULL") == [(0,)]
+    assert ask(database, "SELECT count(*) FROM customers WHERE channel IN ('web', 'shop')") == [(0,)]
+    assert ask(database, "SELECT balance FROM customers WHERE id = 100") == [(30,)]
+    assert ask(database, "SELECT profile->'list'->>0 FROM customers WHERE id = 7") == [("plantedword7",)]
+    before, after = (
+        dict(ask(one, "SELECT id, extract(epoch FROM placed_at)::bigint FROM orders")) for one in (source, database)
+    )
+    moved = {after[one] - before[one] for one in before}
+    assert len(moved) == 1 and 86_400 <= abs(moved.pop()) <= 30 * 86_400
+
+
+@pytest.mark.parametrize(
+    "line, complaint",
+    [
+        ('"custommers.email" = "email"', "did you mean 'customers'"),
+        ('"customers.emial" = "email"', "did you mean 'email'"),
+        ('"customers.email" = "e-mail"', "did you mean 'email'"),
+        ('"customers.email" = "null"', "NOT NULL"),
+        ('"customers.notes" = "shift 3d"', "dates and timestamps"),
+        ('"customers.email" = "email"\n"orders.customer_email" = "keep"', "same rule"),
+        ('"customers.email" = 3', "is no rule"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_told(
+    source: PostgresDatabase, database: PostgresDatabase, tmp_path: Path, line: str, complaint: str
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(f"[columns]\n{line}\n")
+    with pytest.raises(ScenarioMistake, match=complaint):
+        run(source, "--into", database.url(Role.OWNER), "--rules", str(rules))
+    assert ask(database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+def test_a_database_that_somebody_uses_is_not_written_to(source: PostgresDatabase, database: PostgresDatabase) -> None:
+    with database.connect(Role.OWNER) as connection:
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS n")
+    with pytest.raises(NotDisposable, match=r"public\.mine"):
+        run(source, "--into", database.url(Role.OWNER))
+    with pytest.raises(NotDisposable, match="the database to be copied"):
+        run(source, "--into", source.url(Role.OWNER), "--yes-this-is-disposable")
+    assert ask(source, "SELECT count(*) FROM customers") == [(400,)]
+
+
+def test_a_table_that_the_target_lacks_is_told(source: PostgresDatabase, database: PostgresDatabase) -> None:
+    with database.connect(Role.OWNER) as connection:
+        connection.execute("CREATE TABLE order_ (id int)")
+    with pytest.raises(ScenarioMistake, match="there is no table"):
+        run(source, "--into", database.url(Role.OWNER))
+
+
+def test_files_hold_the_same_pseudonyms(
+    source: PostgresDatabase, copied: tuple[PostgresDatabase, Any], tmp_path: Path
+) -> None:
+    run(source, "--out", str(tmp_path))
+    table = pq.read_table(tmp_path / "customers.parquet")
+    assert table.num_rows == 400
+    emails = dict(zip(table["id"].to_pylist(), table["email"].to_pylist(), strict=True))
+    assert emails == dict(ask(copied[0], "SELECT id, email::text FROM customers"))
+    assert pq.read_table(tmp_path / "nothing.parquet").num_rows == 0
+    with pytest.raises(NotDisposable, match="is there already"):
+        run(source, "--out", str(tmp_path))
+
+
+def test_a_plan_writes_nothing(source: PostgresDatabase) -> None:
+    told = json.loads(run(source, "--plan", "--json").stdout)
+    assert {one["rule"] for one in told["columns"] if one["column"] == "email"} == {"email"}
+
+
+def test_a_key_that_can_be_guessed_is_refused(source: PostgresDatabase) -> None:
+    with pytest.raises(ScenarioMistake, match="can be guessed"):
+        run(source, "--plan", key="short")
+
+
+def test_a_password_is_in_no_message(source: PostgresDatabase) -> None:
+    url = "postgresql://nobody:hunter22@127.0.0.1:1/none"
+    result = CliRunner().invoke(command, [url, "--plan"], standalone_mode=False)
+    assert "no connection" in str(result.exception)
+    assert "hunter22" not in str(result.exception) + result.output
