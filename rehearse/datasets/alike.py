@@ -117,7 +117,9 @@ def as_json(found: Any) -> dict[str, Any]:
 class _Column:
     """A column of both sides. `is_key`: its values name rows and say nothing themselves.
 
-    `children` is the similarity of the fan-out, where the key is a foreign one.
+    `is_named_anew`: a category whose values are names alone, as keys are, or texts of which the sides have none in
+    common, as where they must not be told: then the most frequent of one side is held against the most frequent of the
+    other, and so on. `children` is the similarity of the fan-out, where the key is a foreign one.
     """
 
     name: str
@@ -126,6 +128,7 @@ class _Column:
     is_category: bool
     is_key: bool
     children: float | None
+    is_named_anew: bool = False
 
 
 def compare(source: Contents, copy: Contents, *, scale: float = 1.0) -> Similarity:
@@ -222,11 +225,13 @@ def _columns(
         if theirs is not None:
             few = is_category(mine) or is_category(theirs)
             key = name in children or name in surrogate
+            named_anew = few and (key or (mine.kind == "text" and _is_disjoint(mine, theirs)))
             yield _Column(
                 name=name,
-                source=mine,
-                copy=theirs,
+                source=_by_rank(mine) if named_anew else mine,
+                copy=_by_rank(theirs) if named_anew else theirs,
                 is_category=few,
+                is_named_anew=named_anew,
                 is_key=key and not few,
                 children=children.get(name),
             )
@@ -259,13 +264,27 @@ def _shape(both: _Column) -> tuple[str | None, float | None]:
     if not source.present.any() or not copy.present.any():
         return None, None
     if both.is_category:
-        return "TV", similarity.tv_complement_of(source.codes[source.present], copy.codes[copy.present])
+        measure = "TV by rank of frequency" if both.is_named_anew else "TV"
+        return measure, similarity.tv_complement_of(source.codes[source.present], copy.codes[copy.present])
     if source.numbers is not None and copy.numbers is not None:
         return "KS", similarity.ks_complement(source.numbers[source.present], copy.numbers[copy.present])
     if source.lengths is None or copy.lengths is None:
         return None, None
     lengths, letters = _lengths(source, copy), _letters(source, copy)
     return "KS of lengths" + (", TV of letters" if letters is not None else ""), least([lengths, letters])
+
+
+def _is_disjoint(source: Values, copy: Values) -> bool:
+    mine, theirs = source.codes[source.present], copy.codes[copy.present]
+    return bool(len(mine) and len(theirs)) and not np.isin(theirs, mine).any()
+
+
+def _by_rank(values: Values) -> Values:
+    """Return a column whose codes are 0, 1, 2 … from the most frequent value on."""
+    kinds, places, counts = np.unique(values.codes, return_inverse=True, return_counts=True)
+    ranks = np.empty(len(kinds), np.int64)
+    ranks[np.argsort(-counts, kind="stable")] = np.arange(len(kinds))
+    return replace(values, codes=ranks[places])
 
 
 def is_category(values: Values) -> bool:

@@ -268,8 +268,10 @@ def _whole(kind: Type) -> int:
 def _histogram(shape: sh.Histogram, kind: Type, frame: Frame, stream: int) -> pa.Array:
     curve, drawn = quantiles.curve(shape), frame.uniform(stream, shape.correlation)
     kinds = None if shape.distinct is None else _kinds(shape.distinct, frame, grows=shape.grows)
-    values = curve.spread(drawn, kinds)
     moments = isinstance(shape.bounds[0], date)
+    if kinds is not None and kind.kind in ("integer", "numeric"):
+        kinds = quantiles.apart(shape, kinds, 0 if kind.kind == "integer" else arrow.scale(kind))
+    values = curve.spread(drawn, kinds)
     return arrow.from_micros(values.astype(np.int64), kind) if moments else arrow.from_floats(values, kind)
 
 
@@ -341,12 +343,15 @@ def _source(of: str, frame: Frame) -> pa.Array:
 
 
 def _text(shape: sh.Text, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    if shape.empty:
+        full = _text(replace(shape, empty=0.0), kind, frame, stream)
+        empty = randomness.uniform(randomness.key(stream, "empty"), frame.rows) < shape.empty
+        return pc.if_else(pa.array(empty), pa.scalar("", full.type), full)
     numbered = _numbered(shape, frame, stream)
     frame, unique = (numbered, True) if numbered else (frame, shape.unique)
     if shape.lengths:
         numbers = randomness.permuted(stream, frame.rows, frame.table.rows) if unique else None
-        made = corpus.texts(shape.of, shape.lengths, stream, frame.rows, numbers=numbers, count=frame.table.rows)
-        return arrow.cast(made, kind)
+        return arrow.cast(corpus.texts(shape, stream, frame.rows, numbers=numbers, count=frame.table.rows), kind)
     number = None
     if unique:
         number = pc.cast(pa.array(randomness.permuted(stream, frame.rows, frame.table.rows) + 1), pa.string())
@@ -373,19 +378,32 @@ def _pattern(shape: sh.Pattern, kind: Type, frame: Frame, stream: int) -> pa.Arr
     numbered = _numbered(shape, frame, stream)
     if numbered:
         frame, shape = numbered, replace(shape, unique=True, distinct=None)
-    total = math.prod(len(_SIGNS.get(sign, ".")) for sign in shape.pattern)
-    if shape.unique and total < frame.table.rows:  # more rows than the pattern has texts: more digits at the end
-        digits = "#" * len(str(frame.table.rows // total))
-        return _pattern(replace(shape, pattern=shape.pattern + digits), kind, frame, stream)
+    if isinstance(shape.pattern, str):
+        return arrow.cast(_matching(shape.pattern, shape, frame, stream), kind)
+    drawn = _by_weight(shape.pattern, randomness.uniform(randomness.key(stream, "pattern"), frame.rows))
+    parts, order = [], []
+    for number, pattern in enumerate(shape.pattern):
+        at = np.flatnonzero(drawn == number)
+        parts.append(_matching(pattern, shape, Frame(frame.plan, frame.table, frame.rows[at]), stream))
+        order.append(at)
+    mixed = pa.concat_arrays(parts).take(pa.array(np.argsort(np.concatenate(order), kind="stable")))
+    return arrow.cast(mixed, kind)
+
+
+def _matching(pattern: str, shape: sh.Pattern, frame: Frame, stream: int) -> pa.Array:
+    """Return texts of one pattern; where they must differ and it has too few, they get more digits at the end."""
+    total = math.prod(len(_SIGNS.get(sign, ".")) for sign in pattern)
+    if shape.unique and total < frame.table.rows:
+        return _matching(pattern + "#" * len(str(frame.table.rows // total)), shape, frame, stream)
     left = _codes(shape, frame, stream, min(total, 1 << 62))
     parts: list[Any] = []
-    for sign in reversed(shape.pattern):
+    for sign in reversed(pattern):
         if letters := _SIGNS.get(sign):
             left, digit = np.divmod(left, len(letters))
             parts.append(letters.take(pa.array(digit)))
         else:
             parts.append(sign)
-    return arrow.cast(_filled(vocabulary.join(*reversed(parts)), len(frame.rows)), kind)
+    return _filled(vocabulary.join(*reversed(parts)) if parts else pa.scalar(""), len(frame.rows))
 
 
 def _filled(text: Any, count: int) -> pa.Array:

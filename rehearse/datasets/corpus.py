@@ -7,7 +7,6 @@ number stands at the end in base 36. ASCII throughout, so that characters are by
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -17,30 +16,35 @@ from numpy.typing import NDArray
 
 from rehearse.datasets import quantiles, randomness, vocabulary
 from rehearse.datasets.randomness import Ints
+from rehearse.profiles.shapes import Text
 
 Letters = NDArray[np.uint8]
 
 _CORPUS_ROWS = 65_536
 _BASE = np.frombuffer(b"0123456789abcdefghijklmnopqrstuvwxyz", np.uint8)
 _JOINED_BY = {"paragraph": " ", "sentence": " ", "word": " ", "email": "", "user name": "", "phone": "", "url": ""}
-_DOMAIN_SHARE = 0.75  # no more of an email's length
+_SHORTEST_EMAIL = 12  # below, what looks like an email's length has no room for a domain
+_MIXED_SIGNS = 1 << 20
+_CLASSES = (b"0123456789", b"abcdefghijklmnopqrstuvwxyz", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b" ", b"-_./:,")
 
 
-def texts(
-    word: str, lengths: Sequence[int], stream: int, rows: Ints, *, numbers: Ints | None = None, count: int = 0
-) -> pa.Array:
-    """Return a text for each row, of a length drawn from the quantiles; `numbers` of [0, count) make each unique.
+def texts(shape: Text, stream: int, rows: Ints, *, numbers: Ints | None = None, count: int = 0) -> pa.Array:
+    """Return a text for each row, of a length from the shape's quantiles; `numbers` of [0, count) make each unique.
 
-    A unique text is at least as long as its number.
+    The first rows are the most frequent texts, whose lengths the shape has. A unique text is at least as long as its
+    number.
     """
-    wanted = quantiles.lengths(lengths, randomness.uniform(randomness.key(stream, "length"), rows))
+    wanted = quantiles.lengths(shape.lengths, randomness.uniform(randomness.key(stream, "length"), rows))
+    if shape.widths:
+        frequent = rows < len(shape.widths)
+        wanted = np.where(frequent, np.array(shape.widths)[np.minimum(rows, len(shape.widths) - 1)], wanted)
     tail = None
-    if word == "email" and min(lengths) > 4:
+    if shape.of == "email" and min([*shape.lengths, *shape.widths]) > _SHORTEST_EMAIL:
         tail = vocabulary.pool("domain").draw(randomness.key(stream, "domain"), rows)
         wanted = np.maximum(1, wanted - 1 - pc.binary_length(tail).to_numpy())
     digits = 0 if numbers is None else max(1, math.ceil(math.log(max(2, count), 36) - 1e-9))
     wanted = np.maximum(wanted, digits)
-    source = _corpus(word)
+    source = _corpus(shape.of) if not shape.letters else _mixed(tuple(shape.letters))
     starts = (randomness.words(randomness.key(stream, "place"), rows) % np.uint64(len(source))).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(wanted)])
     content = source[(np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], wanted)) % len(source)]
@@ -79,3 +83,17 @@ def _corpus(word: str) -> Letters:
     if word in ("phone", "postcode"):
         text = "".join(sign for sign in text if sign.isdigit())
     return np.frombuffer(text.encode("ascii", "replace"), np.uint8)
+
+
+@cache
+def _mixed(letters: tuple[float, ...]) -> Letters:
+    """Return as much text of signs of five classes, drawn by their shares; made once a process."""
+    rows = np.arange(_MIXED_SIGNS, dtype=np.int64)
+    limits = np.cumsum(letters) / sum(letters)
+    drawn = randomness.uniform(randomness.key(0, "class"), rows)
+    kinds = np.minimum(np.searchsorted(limits, drawn, side="right"), len(letters) - 1)
+    content = np.zeros(_MIXED_SIGNS, np.uint8)
+    for number, signs in enumerate(_CLASSES[: len(letters)]):
+        at = np.flatnonzero(kinds == number)
+        content[at] = np.frombuffer(signs, np.uint8)[randomness.below(randomness.key(0, "sign"), at, len(signs))]
+    return content

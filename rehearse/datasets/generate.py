@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +13,7 @@ from rehearse.datasets.circles import circles
 from rehearse.datasets.columns import Frame
 from rehearse.datasets.plan import Plan, TablePlan, plan
 from rehearse.datasets.randomness import Ints
+from rehearse.datasets.workers import Making, Workers
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles import Profile, Structure
 from rehearse.profiles import shapes as sh
@@ -30,7 +28,7 @@ class GeneratedTable:
 
     plan: Plan
     table: str
-    workers: int = 0  # processes that make chunks; 0: the caller's thread does
+    making: Making | None = None  # the workers that make chunks; None: the caller's thread does
 
     @property
     def rows(self) -> int:
@@ -40,7 +38,9 @@ class GeneratedTable:
     def chunks(self) -> Iterable[pa.RecordBatch]:
         """Yield the rows in order; the same bytes at every call."""
         numbers = range(-(-self.rows // CHUNK_ROWS))
-        return _in_workers(self, numbers) if self.workers and len(numbers) > 1 else map(self.chunk, numbers)
+        if self.making is None or len(numbers) < 2:
+            return map(self.chunk, numbers)
+        return self.making.each(_chunk, ((self.table, number) for number in numbers))
 
     def chunk(self, number: int) -> pa.RecordBatch:
         """Return one chunk, which depends on no other."""
@@ -75,29 +75,23 @@ def _misfits(made: Plan, table: TablePlan) -> Iterator[str]:
             yield f"{where}: kind = {shape.kind!r} gives no values for a column of type {declared}: {error}"
 
 
-def _in_workers(table: GeneratedTable, numbers: Sequence[int]) -> Iterator[pa.RecordBatch]:
-    """Yield the chunks in order, made by processes that are never more than one chunk each ahead."""
-    spawned = get_context("spawn")
-    with ProcessPoolExecutor(table.workers, mp_context=spawned, initializer=_adopt, initargs=(table,)) as pool:
-        coming = deque(pool.submit(_chunk, number) for number in numbers[: table.workers + 1])
-        following = iter(numbers[table.workers + 1 :])
-        try:
-            while coming:
-                yield coming.popleft().result()
-                coming.extend(pool.submit(_chunk, number) for number in islice(following, 1))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+def _chunk(made: Plan, table: str, number: int) -> pa.RecordBatch:
+    return GeneratedTable(made, table).chunk(number)
 
 
-_adopted: list[GeneratedTable] = []  # in a worker: the table that it makes chunks of
+@contextmanager
+def made_by(workers: Workers | None, tables: Sequence[GeneratedTable]) -> Iterator[Sequence[GeneratedTable]]:
+    """Yield the same tables of one dataset, whose chunks these workers make until the block is left.
 
-
-def _adopt(table: GeneratedTable) -> None:
-    _adopted[:] = [table]
-
-
-def _chunk(number: int) -> pa.RecordBatch:
-    return _adopted[0].chunk(number)
+    The bytes do not depend on the workers. Making rows takes a quarter of the CPU of loading them, most of it outside
+    the interpreter's lock, so that a thread a stream (None) keeps up with one server: others pay where rows are wide,
+    or go to files.
+    """
+    if workers is None or not tables:
+        yield tables
+        return
+    with workers.open(tables[0].plan) as making:
+        yield [replace(table, making=making) for table in tables]
 
 
 def open_tables(
@@ -107,12 +101,8 @@ def open_tables(
     scale: float = 1.0,
     seed: int = 1,
     rows: Mapping[str, object] | None = None,
-    workers: int = 0,
 ) -> Sequence[GeneratedTable]:
     """Return the tables of a dataset, parents first; `rows` sets those of single tables ({"orders": "5M"}).
-
-    The bytes do not depend on `workers`. Making rows takes a quarter of the CPU of loading them, most of it outside
-    the interpreter's lock, so that a thread a stream keeps up with the server; processes pay on many cores only.
 
     Raises a ScenarioMistake for what the profile says about tables and columns that are not in `structure`.
     """
@@ -122,7 +112,7 @@ def open_tables(
     complaints = complaints or [one for table in made.tables.values() for one in _misfits(made, table)]
     if complaints:
         raise ScenarioMistake("\n".join(dict.fromkeys(complaints)))
-    return tuple(GeneratedTable(made, name, workers) for name in made.tables)
+    return tuple(GeneratedTable(made, name) for name in made.tables)
 
 
 _ROW_BYTES = 24 + 4 + 10  # a tuple's header, its line pointer, and one key in an index
@@ -157,6 +147,6 @@ def _width(shape: sh.Shape) -> int:  # noqa: PLR0911 - one answer a shape
         case sh.Random():
             return 16
         case sh.Pattern():
-            return len(shape.pattern) + 1
+            return max(map(len, [shape.pattern] if isinstance(shape.pattern, str) else shape.pattern)) + 1
         case _:
             return 8

@@ -12,6 +12,7 @@ from rehearse.datasets.randomness import Bools, Ints
 from rehearse.profiles.shapes import Parent
 
 _PERIOD = 1024  # the numbers of children repeat after so many parents
+_ORDERED = 0.5  # a correlation above which parents come in their own order
 _FIXED = 16  # binary places of a group's start
 _SKEWED_TRIES, _EVEN_TRIES = 6, 5
 
@@ -25,6 +26,8 @@ def parents(stream: int, reference: Reference, rows: Ints, count: int, parent_co
     shape = reference.shape
     if own:
         return _earlier(stream, rows)
+    if reference.distinct and abs(shape.correlation) > _ORDERED:
+        return rows * parent_count // max(1, count)
     if reference.distinct:
         return randomness.permuted(stream, rows, parent_count)
     if shape.order == "sorted":

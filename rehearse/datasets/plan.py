@@ -327,7 +327,9 @@ def _differs(shape: Shape | None, table: TableStructure, column: str) -> bool:
 def _ranked(
     table: TableStructure, key: tuple[str, ...], shapes: dict[str, Shape], references: dict[str, Reference]
 ) -> dict[str, Reference]:
-    group = next((column for column in key if column in references), None)
+    pointing = [column for column in key if column in references]
+    # The rows lie in the order of the reference that was seen to go with their places.
+    group = max(pointing, key=lambda column: abs(references[column].shape.correlation), default=None)
     rest = [column for column in key if group is None or column not in references[group].columns]
     if group is None:
         shapes[rest[0]] = _made_unique(shapes[rest[0]], table.columns[rest[0]])

@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 
 from rehearse.datasets.randomness import Floats, Ints
 from rehearse.profiles.shapes import Histogram, Moment
 
+_MOST_STEPS = 1 << 21
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -90,6 +92,29 @@ def pool_size(distinct: int, rows: int) -> int | None:
         middle = (low + high) / 2.0
         low, high = (middle, high) if middle * -math.expm1(-rows / middle) < distinct else (low, middle)
     return max(1, round(low))
+
+
+def apart(shape: Histogram, kinds: int, digits: int) -> int:
+    """Return into how many even steps to cut a histogram so that about `kinds` values remain after rounding.
+
+    Where it is dense many steps round to one value of so many `digits` after the point. Up to 64 times as many.
+    """
+    key = (tuple(map(number, shape.bounds)), tuple(shape.at or ()), kinds, digits)
+    return _apart(key)
+
+
+@lru_cache(maxsize=256)
+def _apart(key: tuple[tuple[float, ...], tuple[float, ...], int, int]) -> int:
+    bounds, at, kinds, digits = key
+    edges = np.array(bounds)
+    shares = np.array(at) if at else np.linspace(0.0, 1.0, len(edges))
+    steps = kinds
+    while steps < 64 * kinds and steps < _MOST_STEPS:
+        left = len(np.unique(np.round(np.interp((np.arange(steps) + 0.5) / steps, shares, edges), digits)))
+        if left >= 0.97 * kinds:
+            break
+        steps = round(steps * 1.4) + 1
+    return steps
 
 
 def lengths(quantiles: Sequence[int], drawn: Floats) -> Ints:

@@ -25,7 +25,6 @@ from rehearse.profiles.shapes import (
     Items,
     Json,
     Parent,
-    Pattern,
     Random,
     Serial,
     Shape,
@@ -37,12 +36,17 @@ from rehearse.profiles.structure import Column, ForeignKey, Structure
 from rehearse.profiles.structure import Table as TableStructure
 
 _MOST_COMMON = 30
+_FEW = 200  # so few different numbers are told one by one, as far as they may be
 _LEAST_SHARE = 0.002  # of a number that is worth its own mention beside a histogram
 Tier = Literal["catalogs", "aggregates", "sample"]
 _REFERENCE = re.compile(r"(?:^|_)(?:id|uid|no|nr|number|key|code)$", re.IGNORECASE)
 _MOST_SHARES = 20
 _LOOKUP_ROWS = 1000  # a table that others point at and that is as small is a list, and does not grow
 _STALE = 0.1  # of the rows written since they were last looked at
+_OF_TYPE: Mapping[str, tuple[Personal, ...]] = {
+    **dict.fromkeys(("date", "timestamp"), ("birth date",)),
+    **dict.fromkeys(("integer", "numeric", "float"), ("phone", "card", "national id", "location", "ip", "birth date")),
+}
 _WORDS: Mapping[Personal, Word] = {
     "email": "email",
     "phone": "phone",
@@ -206,8 +210,8 @@ class _Describing:
             return figures.default_shape_of(column)
         told = [] if _is_reference(column) else self.gate.numbers(common, rows, moments=moments)
         least = max(_LEAST_SHARE, 2.0 / max(1.0, figures.value_count(found, rows)))
-        whole = not bounds
-        told = [one for one in told if whole or one[1] >= least][:_MOST_COMMON]
+        few = not bounds or figures.value_count(found, rows) <= _FEW
+        told = told[:_FEW] if few else [one for one in told if one[1] >= least][:_MOST_COMMON]
         edges = list(bounds) or [min(value for value, _ in common), max(value for value, _ in common)]
         others = rows * (filled - sum(share for _, share in told))
         thin = self.gate.thinned(edges, max(1.0, others))
@@ -224,6 +228,8 @@ class _Describing:
 
     def _is_personal(self, table: TableStructure, column: Column, seen: Sequence[str]) -> Personal | None:
         kind = self.gate.personal(table.name, column.name, seen)
+        if kind not in _OF_TYPE.get(column.type.kind, (kind,)):  # `last_login` is a moment and no login
+            return None
         if kind:
             self._say(f"{table.name}.{column.name}", f"told by its shape alone: {kind}")
         return kind
@@ -261,17 +267,16 @@ class _Describing:
             if codes:
                 self._look(table, column, len(codes))
                 return figures.codes_with_others(codes, found, filled, kinds)
-        if texts.are_uuids(values) and all(len(value) == 32 for value in values):
-            return Random(**figures.kinds(found, rows, 0))
-        pattern = None if personal else texts.pattern(values)
-        shares = [figures.rounded_share(share / filled) for _, share in found.common[:_MOST_SHARES]]
-        spread = {} if unique else {**figures.kinds(found, rows, 0), "shares": [share for share in shares if share > 0]}
-        if pattern:
-            grows = unique and abs(found.correlation or 0.0) > 0.9
-            return Pattern(pattern=pattern, unique=unique, order="rows" if grows else "random", **spread)
-        sizes = texts.lengths(seen, figures.characters(found, column.type))
         word = _WORDS.get(personal, "word") if personal else vocabulary_of(column.name)
-        return Text(of=word, unique=(column.name,) in table.keys, lengths=sizes, **spread)
+        seen_texts = texts.Seen(
+            values=seen,
+            common=[(value, share / filled) for value, share in found.common],
+            spread={} if unique else figures.kinds(found, rows, 0),
+            mean=figures.characters(found, column.type),
+            is_unique=(column.name,) in table.keys,
+            is_rising=unique and abs(found.correlation or 0.0) > 0.9,
+        )
+        return texts.shape(seen_texts, word, is_personal=personal is not None)
 
     def _json(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
         where = (table.name, column.name)

@@ -230,7 +230,8 @@ def _information(table: Floats) -> float:
     expected = np.outer(rows, columns)
     known = both > 0
     bias = (np.count_nonzero(rows) - 1) * (np.count_nonzero(columns) - 1) / (2.0 * total)
-    return max(0.0, float(np.sum(both[known] * np.log(both[known] / expected[known]))) - bias)
+    found = float(np.sum(both[known] * np.log(both[known] / expected[known]))) - bias
+    return found if found > 0.0 else 0.0
 
 
 def _entropy(counts: Floats) -> float:

@@ -52,8 +52,8 @@ def _literals(shape: Shape) -> Iterator[str]:
         case Value() if shape.value is not None:
             yield str(shape.value)
         case Pattern():
-            literal = "".join(sign if sign not in "#?*" else " " for sign in shape.pattern)
-            yield from literal.split()
+            for pattern in [shape.pattern] if isinstance(shape.pattern, str) else shape.pattern:
+                yield from "".join(sign if sign.isalnum() else " " for sign in pattern).split()
         case Given():
             yield from shape.cases
 

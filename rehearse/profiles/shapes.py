@@ -188,30 +188,35 @@ class Copy:
 class Text:
     """Words of one vocabulary; `unique` puts a number of its own into each.
 
-    `lengths` are quantiles of the length in characters, from the shortest to the longest at equal steps. There are
-    about `distinct` different texts at scale 1 (more with more rows if it `grows`); `shares` are those of the most
-    frequent ones, whatever they say.
+    An `empty` share of the texts has no character; of the others `lengths` are quantiles of the length in characters,
+    from the shortest to the longest at equal steps. There are about `distinct` different texts at scale 1 (more with
+    more rows if it `grows`); `shares` are those of the most frequent ones, whatever they say, and `widths` their
+    lengths. `letters` are the shares of digits, small letters, capitals, spaces and other signs, where the vocabulary's
+    own would not do.
     """
 
     of: Word = "word"
     kind: Literal["text"] = "text"
     unique: bool = False
+    empty: Share = 0.0
     lengths: Lengths = field(default_factory=list)
+    letters: Annotated[list[Share], Field(max_length=5)] = field(default_factory=list)
     distinct: Annotated[int, Field(ge=1)] | None = None
     grows: bool = True
     shares: list[Share] = field(default_factory=list)
+    widths: Lengths = field(default_factory=list)
     null: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """A text in which # stands for a digit, ? for a capital letter and * for a small one.
+    """A text in which # stands for a digit, ? for a capital letter and * for a small one; or several, with weights.
 
     `unique` counts through all that there are; in `order` "rows" they grow with the row's place. `distinct`, `grows`
     and `shares` as for a text.
     """
 
-    pattern: Annotated[str, Field(min_length=1)]
+    pattern: Annotated[str, Field(min_length=1)] | Weights
     kind: Literal["pattern"] = "pattern"
     unique: bool = False
     order: Literal["rows", "random"] = "random"

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from rehearse.profiles.defaults import vocabulary_of
 from rehearse.profiles.privacy import Gate, rounded
-from rehearse.profiles.shapes import Bool, Choice, Histogram, Items, Json, Number, Shape, Text
+from rehearse.profiles.shapes import (
+    Bool,
+    Choice,
+    Histogram,
+    Items,
+    Json,
+    Number,
+    Pattern,
+    Random,
+    Shape,
+    Text,
+    Word,
+)
 
 Weighted = Sequence[tuple[str, float]]
 """Values with their weights."""
@@ -22,16 +35,83 @@ _QUANTILES = 12
 _FEWEST = 20  # values from which a pattern may be told
 _FEWEST_TIMES = 3  # that a key or a value was seen, before its share is believed
 _LONGEST_PATTERN = 40
+_MOST_PATTERNS = 12
+_COVERED = 0.97  # share of the texts that the patterns must be those of
+_MOST_MATCHED = 2000  # texts that are looked at for patterns and letters
+_MOST_SHARES = 20
+_LETTERED = 64  # signs of a text that are looked at for their class
+_SIGNS = str.maketrans(
+    dict.fromkeys(string.digits, "#")
+    | dict.fromkeys(string.ascii_uppercase, "?")
+    | dict.fromkeys(string.ascii_lowercase, "*")
+)
+# Shares of digits, small letters, capitals, spaces and other signs in our own vocabularies.
+_USUAL: dict[str, tuple[float, ...]] = {
+    "word": (0.0, 0.85, 0.0, 0.15, 0.0),
+    "sentence": (0.0, 0.82, 0.02, 0.14, 0.02),
+    "paragraph": (0.0, 0.82, 0.02, 0.14, 0.02),
+    "full name": (0.0, 0.77, 0.15, 0.08, 0.0),
+    "street": (0.2, 0.57, 0.1, 0.13, 0.0),
+    "email": (0.0, 0.92, 0.0, 0.0, 0.08),
+    "user name": (0.0, 0.93, 0.0, 0.0, 0.07),
+    "phone": (1.0, 0.0, 0.0, 0.0, 0.0),
+    "postcode": (1.0, 0.0, 0.0, 0.0, 0.0),
+    "url": (0.0, 0.84, 0.0, 0.0, 0.16),
+}
 _DEEPEST = 3
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The texts of one column that were seen, and what is known of all of them.
+
+    `spread` is how many there are ({"distinct": …, "grows": …}), nothing where every row has its own; `common` are the
+    most frequent ones with their shares of the rows that have a text; `rising` says that they grow with the rows.
+    """
+
+    values: Weighted
+    common: Weighted
+    spread: Mapping[str, Any]
+    mean: float | None
+    is_unique: bool = False
+    is_rising: bool = False
+
+
+def shape(seen: Seen, word: Word, *, is_personal: bool) -> Shape:
+    """Return the shape of texts of which no value is told: patterns where they have some, else lengths and letters."""
+    order: Literal["rows", "random"] = "rows" if seen.is_rising else "random"
+    if seen.values and all(_UUID.fullmatch(value) and len(value) == 32 for value, _ in seen.values):
+        return Random(**seen.spread)
+    told = [(value, share) for value, share in seen.common if value][:_MOST_SHARES]
+    found = patterns(seen.values, is_personal=is_personal)
+    if found:
+        frequent = [round(share, 5) for _, share in told] if len(found) == 1 else []
+        pattern = next(iter(found)) if len(found) == 1 else found
+        return Pattern(pattern=pattern, unique=seen.is_unique, order=order, shares=frequent, **seen.spread)
+    total = sum(weight for _, weight in seen.values) or 1.0
+    empty = sum(weight for value, weight in seen.values if not value) / total
+    known = {value for value, _ in told}
+    others = [(value, weight) for value, weight in seen.values if value and value not in known]
+    return Text(
+        of=word,
+        unique=seen.is_unique,
+        empty=round(empty, 4) if not seen.is_unique else 0.0,
+        lengths=lengths(others or [(value, share) for value, share in seen.values if value], seen.mean),
+        letters=_letters([one for one in seen.values if one[0]], word),
+        shares=[round(share / max(1e-9, 1.0 - empty), 5) for _, share in told] if seen.spread else [],
+        widths=[len(value) for value, _ in told] if seen.spread else [],
+        **seen.spread,
+    )
+
+
 def quantiles(lengths: Sequence[float], weights: Sequence[float], steps: int = _QUANTILES) -> list[int]:
-    """Return quantiles of lengths at equal steps; one number where all are alike."""
+    """Return quantiles of lengths at equal steps, each of them a length that was seen; one where all are alike."""
     values, shares = np.array(lengths, np.float64), np.array(weights, np.float64)
     order = np.argsort(values, kind="stable")
-    at = (np.cumsum(shares[order]) - shares[order] / 2.0) / shares.sum()
-    found: list[int] = np.interp(np.linspace(0.0, 1.0, steps + 1), at, values[order]).round().astype(int).tolist()
+    upto = np.cumsum(shares[order]) / shares.sum()
+    places = np.searchsorted(upto, np.linspace(0.0, 1.0, steps + 1) - 1e-9)
+    found: list[int] = values[order][np.minimum(places, len(values) - 1)].round().astype(int).tolist()
     return found[:1] if found[0] == found[-1] else found
 
 
@@ -39,38 +119,73 @@ def lengths(seen: Weighted, mean: float | None) -> list[int]:
     """Return quantiles of the lengths in characters; `mean` stretches them where long ones are hidden."""
     if not seen:
         around = mean if mean is not None else 10.0
-        return quantiles([max(0.0, around * share) for share in (0.4, 0.7, 1.0, 1.3, 1.6)], [1.0] * 5)
+        return quantiles([max(1.0, around * share) for share in (0.4, 0.7, 1.0, 1.3, 1.6)], [1.0] * 5)
     sizes, weights = [float(len(value)) for value, _ in seen], [weight for _, weight in seen]
     found = sum(size * weight for size, weight in zip(sizes, weights, strict=True)) / sum(weights)
     stretch = mean / found if mean is not None and found and mean > 1.5 * found else 1.0
     return quantiles([size * stretch for size in sizes], weights)
 
 
-def pattern(values: Sequence[str]) -> str | None:
-    """Return the pattern that all values have, as Pattern writes it; None where they differ or it would say nothing."""
-    if len(values) < _FEWEST or len({len(value) for value in values}) > 1 or not 1 < len(values[0]) <= _LONGEST_PATTERN:
-        return None
-    signs = [_sign({value[at] for value in values}) for at in range(len(values[0]))]
-    if any(sign is None for sign in signs) or not any(sign in "#?*" for sign in signs if sign):
-        return None
-    whole = "".join(sign or "" for sign in signs)
-    return None if whole.strip("*") == "" or whole.strip("?") == "" else whole
+def patterns(values: Weighted, *, is_personal: bool = False) -> dict[str, float]:
+    """Return the few patterns, with their shares, that nearly all of the texts have; none where they would say nothing.
+
+    A letter or digit that all texts of a pattern share at a place stands in it, but not where they are personal.
+    """
+    groups: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
+    for value, weight in values[:_MOST_MATCHED]:
+        groups[_template(value) if len(value) <= _LONGEST_PATTERN else ""].append((value, weight))
+    shares = {one: sum(weight for _, weight in group) for one, group in groups.items()}
+    total, kept = sum(shares.values()), sorted(shares, key=lambda one: -shares[one])[:_MOST_PATTERNS]
+    covered = sum(shares[one] for one in kept)
+    if len(values) < _FEWEST or covered < _COVERED * total or not any(_says_something(one) for one in kept):
+        return {}
+    if any(
+        len(value) > _LONGEST_PATTERN or (value and not value.isascii()) for one in kept for value, _ in groups[one]
+    ):
+        return {}
+    found: defaultdict[str, float] = defaultdict(float)
+    for one in kept:
+        told = one if is_personal else _with_constants(one, [value for value, _ in groups[one]])
+        found[told] += round(shares[one] / covered, 4)
+    return dict(found)
 
 
-def _sign(found: set[str]) -> str | None:
-    if all(one.isascii() and one.isdigit() for one in found):
-        return "#"
-    if len(found) == 1:
-        only = next(iter(found))
-        return None if only in "#?*" else only
-    if all(one.isascii() and one.isupper() for one in found):
-        return "?"
-    return "*" if all(one.isascii() and one.islower() for one in found) else None
+def _says_something(template: str) -> bool:
+    return "#" in template or (len(template) > 1 and set(template) == {"?"})
 
 
-def are_uuids(values: Sequence[str]) -> bool:
-    """Say whether the texts are UUIDs or 128 bits in hexadecimal."""
-    return bool(values) and all(_UUID.fullmatch(value) for value in values)
+def _template(value: str) -> str:
+    return value.translate(_SIGNS)
+
+
+def _with_constants(template: str, values: Sequence[str]) -> str:
+    """Return a pattern with the letters and digits that all of its texts share; a sign of its own cannot be one."""
+    if len(values) < _FEWEST:
+        return template
+    places = zip(template, zip(*values, strict=True), strict=True)
+    return "".join(column[0] if sign in "#?*" and len(set(column)) == 1 else sign for sign, column in places)
+
+
+def _letters(values: Weighted, word: Word) -> list[float]:
+    """Return the shares of the classes of signs; nothing where the vocabulary has about the same."""
+    counts, total = np.zeros(5), 0.0
+    for value, weight in values[:_MOST_MATCHED]:
+        for sign in value[:_LETTERED]:
+            counts[_class_of(sign)] += weight
+        total += weight * min(len(value), _LETTERED)
+    if not total:
+        return []
+    found = counts / total
+    usual = np.array(_USUAL.get(word, _USUAL["word"]))
+    return [] if 0.5 * np.abs(found - usual).sum() < 0.1 else [round(float(one), 3) for one in found]
+
+
+def _class_of(sign: str) -> int:
+    if sign.isdigit():
+        return 0
+    if sign.isalpha():
+        return 2 if sign.isupper() else 1
+    return 3 if sign == " " else 4
 
 
 def json_shape(seen: Weighted, rows: float, gate: Gate, where: tuple[str, str]) -> Json | None:
@@ -84,15 +199,15 @@ def json_shape(seen: Weighted, rows: float, gate: Gate, where: tuple[str, str]) 
     return _object(objects, rows, gate, where, depth=0)
 
 
-def literals(shape: Shape) -> int:
+def literals(of: Shape) -> int:
     """Return how many literal values the parts of a shape hold."""
-    match shape:
+    match of:
         case Choice():
-            return len(shape.of)
+            return len(of.of)
         case Json():
-            return sum(map(literals, shape.keys.values()))
+            return sum(map(literals, of.keys.values()))
         case Items():
-            return literals(shape.of)
+            return literals(of.of)
         case _:
             return 0
 
@@ -122,8 +237,8 @@ def _object(
     return Json(keys=shapes)
 
 
-def _with_null(shape: Shape, null: float) -> Shape:
-    return replace(shape, null=round(null, 4)) if null > 1e-4 else shape
+def _with_null(of: Shape, null: float) -> Shape:
+    return replace(of, null=round(null, 4)) if null > 1e-4 else of
 
 
 def _value(
@@ -165,4 +280,6 @@ def _texts(values: Weighted, rows: float, gate: Gate, where: tuple[str, str]) ->
         kept = gate.codes(shares, rows, len(counts))
         if kept and sum(share for _, share in kept) > 0.8:
             return Choice(of={value: round(share, 4) for value, share in kept})
-    return Text(of=vocabulary_of(where[1]), lengths=lengths(values, None))
+    total_weight = sum(weight for _, weight in values)
+    seen = Seen(values=[(value, weight / total_weight) for value, weight in values], common=(), spread={}, mean=None)
+    return shape(seen, vocabulary_of(where[1]), is_personal=True)
