@@ -42,12 +42,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     assert checksum(first) == checksum(second) != checksum(other)
 
 
-@pytest.mark.slow
-def test_the_bytes_do_not_depend_on_the_number_of_workers() -> None:
-    alone, one, two = (checksum(opened(workers=workers)["orders"]) for workers in (0, 1, 2))
-    assert alone == one == two
-
-
 def test_a_chunk_needs_no_other() -> None:
     table = opened()["orders"]
     assert table.chunk(2).equals(list(table.chunks())[2])
