@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rehearse.cli.similarity import Likeness
     from rehearse.datasets import GeneratedTable
+    from rehearse.datasets.workers import Workers
     from rehearse.events import Event
     from rehearse.profiles import Profile, Structure
     from rehearse.protocols import TableData
@@ -36,6 +37,15 @@ if TYPE_CHECKING:
     "--yes-this-is-disposable", "disposable", is_flag=True, help="Fill empty tables though others of --into hold rows."
 )
 @click.option("--like", metavar="URL", help="Say how near what was loaded is to this database, which is only read.")
+@click.option(
+    "--workers",
+    metavar="N|tcp://HOST:PORT",
+    default="0",
+    show_default=True,
+    callback=lambda _context, _option, text: _workers(text),
+    help="Who makes the rows, the same to the byte: 0 the loading threads, which keep up with one server; N processes, "
+    "for wide rows or --out; a Dask scheduler, for many machines (needs rehearse-migrations[cluster]).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def command(  # noqa: PLR0917
     profile: str,
@@ -48,6 +58,7 @@ def command(  # noqa: PLR0917
     *,
     disposable: bool,
     like: str | None,
+    workers: Workers | None,
     as_json: bool,
 ) -> None:
     """Make a dataset from a profile: a name in data_profiles/, or a path."""
@@ -68,11 +79,20 @@ def command(  # noqa: PLR0917
     structure = _Given(into).structure() if into else _made(described, schema)
     opened = datasets.open_tables(described, structure, scale=scale, seed=seed, rows=_rows(tables))
     started = time.monotonic()
-    with _counted(opened, quiet=as_json) as counted:
+    with datasets.made_by(workers, opened) as made, _counted(made, quiet=as_json) as counted:
         sizes = _Given(into).load(counted) if into else _write(counted, out)
     took_s = time.monotonic() - started
     likeness = _likeness(like, into, opened, scale) if like and into else None
     _tell(opened, sizes, took_s, likeness, as_json=as_json)
+
+
+def _workers(text: str) -> Workers | None:
+    from rehearse.datasets import workers  # noqa: PLC0415
+
+    try:
+        return workers.named(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _reachable(like: str) -> None:
@@ -209,7 +229,7 @@ def _write(tables: Sequence[TableData], folder: Path | None) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """A table whose chunks move a progress bar."""
+    """A table whose chunks move a progress bar, in rows and in bytes of Arrow."""
 
     inner: GeneratedTable
     progress: Progress
@@ -223,10 +243,22 @@ class _Counted:
     def rows(self) -> int:
         return self.inner.rows
 
+    @property
+    def dead(self) -> float:
+        return self.inner.dead
+
+    @property
+    def visible(self) -> float:
+        return self.inner.visible
+
     def chunks(self) -> Iterable[pyarrow.RecordBatch]:
+        from rehearse.units import human_size  # noqa: PLC0415
+
+        made_bytes = 0
         for chunk in self.inner.chunks():
             yield chunk
-            self.progress.advance(self.task, len(chunk))
+            made_bytes += chunk.nbytes
+            self.progress.update(self.task, advance=len(chunk), size=human_size(made_bytes))
 
     def sample(self, rows: int) -> pyarrow.RecordBatch:
         return self.inner.sample(rows)
@@ -235,12 +267,13 @@ class _Counted:
 @contextmanager
 def _counted(tables: Sequence[GeneratedTable], *, quiet: bool) -> Iterator[Sequence[TableData]]:
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    counts = "{task.completed:>13,.0f} of {task.total:,.0f} rows", "{task.fields[size]:>10}"
+    columns = TextColumn("{task.description}"), BarColumn(), *map(TextColumn, counts), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
         width = max((len(one.table) for one in tables), default=0)
-        tasks = [progress.add_task(one.table.ljust(width), total=one.rows) for one in tables]
+        tasks = [progress.add_task(one.table.ljust(width), total=one.rows, size="") for one in tables]
         yield [_Counted(one, progress, task) for one, task in zip(tables, tasks, strict=True)]
 
 
