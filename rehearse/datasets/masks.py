@@ -19,8 +19,8 @@ from rehearse.datasets.pseudonyms import Form, Pseudonyms
 from rehearse.datasets.sightings import Sightings
 from rehearse.profiles import Column, Structure
 
-# What never stays as it is. Of whole numbers that are walked back into their type's range, a few in all of them may.
-_MOVED: tuple[Form, ...] = ("text", "email", "phone", "card", "iban", "uuid", "url", "words")
+# What never stays as it is.
+_MOVED: tuple[Form, ...] = ("text", "email", "phone", "card", "iban", "uuid", "url", "words", "int16", "int32", "int64")
 _FAR: tuple[Form, ...] = ("text", "email", "phone", "iban", "uuid", "url")
 
 
@@ -108,7 +108,7 @@ class Masks:
         assert tally.sightings is not None
         both = pc.and_(before.is_valid(), after.is_valid())
         old, new = before.filter(both), after.filter(both)
-        tally.sightings.add(old, new)
+        tally.sightings.add(old, new, far=tally.treatment.rule.form in _FAR)
         if tally.treatment.rule.form in _MOVED:
             same = old.filter(pc.equal(old, new))
             if len(same):

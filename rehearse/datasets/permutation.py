@@ -2,12 +2,13 @@
 
 A Feistel network over the even and the odd places, as NIST's FF1 has it, adds to each symbol a pseudo-random number
 modulo the symbol's radix; what is added depends on the other half, so each round can be undone and the whole is a
-bijection, whatever the radices are. The random function is SipHash-2-4 (Aumasson, Bernstein 2012: a keyed function
+bijection, whatever the radices are. The random function is SipHash-1-3 (Aumasson, Bernstein 2012: a keyed function
 made for short inputs) since additions, rotations and xors run in numpy over thousands of rows at once, 15 times as fast
 as a call of HMAC or BLAKE2b a row and round; its keys are drawn from the user's by keyed BLAKE2b.
 
-Rounds are run, a constant that is zero nowhere is added, and the rounds are undone: a conjugate of a permutation
-without fixed points has none either. So no row is left as it was unless all its radices are 1.
+Rounds are run, the row is counted on by one as a number of its radices, and the rounds are undone: a conjugate of one
+cycle through all rows is one as well. So no row is left as it was unless all its radices are 1, nor is it where the
+permutation is walked until it is back in some part of the rows.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 Symbols = NDArray[Any]  # uint8 or uint16, one row a value
 Words = NDArray[np.uint64]
 WIDTH = 16  # columns come in multiples of it, so that half a row is whole 64-bit words
-_ROUNDS = 5  # and as many undone: ten in all, as in FF1
+_ROUNDS = 4  # and as many undone: eight in all, as in FF3-1
 _BLOCK = 4096  # rows at once: their state stays in the core's own cache
 _START = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
@@ -55,8 +56,7 @@ class Permutation:
         marks = [bound * bound.dtype.type(5) for bound in bounds]
         for turn in range(_ROUNDS):
             self._add(turn, halves, bounds, marks)
-        for side in (0, 1):
-            halves[side] = _sum(halves[side], self._constant(side, bounds[side]), bounds[side])
+        _add_one(halves, bounds)
         for turn in reversed(range(_ROUNDS)):
             self._add(turn, halves, bounds, marks, undo=True)
 
@@ -71,11 +71,17 @@ class Permutation:
             numbers = np.where(numbers == 0, numbers, bound - numbers)
         halves[side] = _sum(halves[side], numbers, bound)
 
-    def _constant(self, side: int, bound: Symbols) -> Symbols:
-        """Return for each place a number from 1 to below its radix; 0 where the radix is 1."""
-        drawn = np.frombuffer(derived(self.key, "constant", side), np.uint8).astype(bound.dtype)
-        numbers = np.resize(drawn, bound.shape[1])
-        return np.where(bound > 1, 1 + numbers % np.maximum(bound - 1, 1), 0).astype(bound.dtype)
+
+def _add_one(halves: list[Symbols], bounds: list[Symbols]) -> None:
+    """Count each row on by one, as an odometer of its radices does."""
+    carry = np.ones(len(halves[0]), halves[0].dtype)
+    for place in range(halves[0].shape[1]):
+        for half, bound in zip(halves, bounds, strict=True):
+            half[:, place] += carry
+            carry = (half[:, place] >= bound[:, place]).astype(half.dtype)
+            half[:, place] *= 1 - carry
+            if not carry.any():
+                return
 
 
 def _sum(first: Symbols, second: Symbols, bound: Symbols) -> Symbols:
@@ -107,11 +113,11 @@ def _hashes(state: tuple[int, int, int, int], words: Words) -> Words:
     for place in range(words.shape[1]):
         word = np.ascontiguousarray(words[:, place])
         vectors[3] ^= word
-        _stir(vectors, spare, 2)
+        _stir(vectors, spare, 1)
         vectors[0] ^= word
     for place in range(words.shape[1]):
         vectors[2] ^= np.uint64(0xEE + place)
-        _stir(vectors, spare, 4)
+        _stir(vectors, spare, 3)
         found[:, place] = vectors[0] ^ vectors[1] ^ vectors[2] ^ vectors[3]
     return found
 

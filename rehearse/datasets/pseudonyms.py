@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from rehearse.datasets import name_pools, symbols
 from rehearse.datasets.check_digits import luhn_sums, rests_97
+from rehearse.datasets.hashes import hashes
 from rehearse.datasets.permutation import derived
 from rehearse.datasets.symbols import Codes
 
@@ -63,7 +64,7 @@ class Pseudonyms:
         ways: dict[Form, Deed] = {
             "text": self._text,
             "email": self._emails,
-            "words": self._words,
+            "words": partial(_distinct, self._words),
             "phone": self._phones,
             "card": self._cards,
             "iban": self._ibans,
@@ -72,7 +73,7 @@ class Pseudonyms:
             "mac": partial(self._nibbles, upper=False),
             "bytes": partial(_each, self._bytes),
             "url": self._urls,
-            "free text": partial(_distinct, self._prose),
+            "free text": self._prose,
             "number": self._numbers,
             "place": self._places,
             "day": self._days,
@@ -214,16 +215,16 @@ class Pseudonyms:
     def _prose(self, values: Texts) -> Texts:
         """Return prose of the same length in characters, the same for equal texts, without a trace of theirs."""
         prose, begins = name_pools.prose(derived(self.key, "prose"))
-        keyed = blake2b(key=derived(self.key, "text"), digest_size=8)
-        drawn = [_digest(keyed.copy(), one) for one in values.to_pylist()]
-        starts = begins[np.frombuffer(b"".join(drawn), np.uint64) % np.uint64(len(begins))]
+        # Where it begins is drawn by a secret sum of the text's words, the prose itself is in a secret order.
+        drawn = hashes(values, int.from_bytes(derived(self.key, "text"), "big"))
+        starts = begins[(drawn % np.uint64(len(begins))).astype(np.int64)]
         lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False).astype(np.int64)
         bounds = np.concatenate([[0], np.cumsum(lengths)])
         inside = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
         return symbols.texts(Codes(prose[inside % len(prose)], bounds))
 
     def _integers(self, bits: int, values: Texts) -> Texts:
-        """Return whole numbers of as many digits within so many bits; a few of all may be walked to themselves."""
+        """Return whole numbers of as many digits within what so many bits hold."""
         most = str(2 ** (bits - 1) - 1)
 
         def outside(part: Texts) -> pa.Array:
@@ -302,11 +303,6 @@ def _distinct(deed: Deed, values: Texts) -> Texts:
 
 def _each(deed: Callable[[str], str], values: Texts) -> Texts:
     return _distinct(lambda part: pa.array([deed(one) for one in part.to_pylist()], pa.string()), values)
-
-
-def _digest(keyed: Any, text: str) -> bytes:
-    keyed.update(text.encode())
-    return bytes(keyed.digest())
 
 
 def _same(values: Texts) -> Texts:

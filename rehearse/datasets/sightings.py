@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from rehearse.datasets.symbols import Ints, codes
+from rehearse.datasets.hashes import Hashes, hashes
+from rehearse.datasets.symbols import codes
 
-Hashes = NDArray[np.uint64]
 _HELD = 1 << 20  # hashes of either side, so at most 16 MiB a column
-_LONGEST = 1 << 12  # characters that are looked at
-_WEIGHTS = np.random.default_rng(20_130_501).integers(1, 2**63, _LONGEST, dtype=np.uint64) | np.uint64(1)
-_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _MOVED = 16  # signs that must differ for a second sighting to be more than chance
 
 
@@ -32,17 +30,17 @@ class Sightings:
         self._held: list[list[Hashes]] = [[], [], []]  # the source's, the copy's, and those of it that moved far
         self._counts = [0, 0, 0]
 
-    def add(self, before: pa.Array, after: pa.Array) -> None:
-        """Take a chunk of both, row for row, without nulls."""
-        first, second = codes(before), codes(after)
+    def add(self, before: pa.Array, after: pa.Array, *, far: bool = True) -> None:
+        """Take a chunk of both, row for row, without nulls; `far`: values that moved far are looked at apart."""
         self.rows += len(before)
-        self._hold(0, _hashes(first.points, first.bounds))
-        fresh = _hashes(second.points, second.bounds)
+        self._hold(0, hashes(before))
+        fresh = hashes(after)
         self._hold(1, fresh)
-        if len(first.points) == len(second.points) and (first.bounds == second.bounds).all():
-            differ = np.concatenate([[0], np.cumsum(first.points != second.points)])
-            moved = differ[first.bounds[1:]] - differ[first.bounds[:-1]]
-            self._hold(2, fresh[moved >= _MOVED])
+        if far:
+            long = pc.greater_equal(pc.binary_length(after), _MOVED)
+            if pc.any(long).as_py():
+                kept = long.to_numpy(zero_copy_only=False)
+                self._hold(2, fresh[kept][_moved(before.filter(long), after.filter(long)) >= _MOVED])
 
     def different(self, side: int) -> int:
         """Return how many different values there are, estimated where not all are held (to about 0.2 %)."""
@@ -83,16 +81,11 @@ class Sightings:
         return np.unique(np.concatenate(held)) if held else np.zeros(0, np.uint64)
 
 
-def _hashes(points: NDArray[np.uint8] | NDArray[np.uint32], bounds: Ints) -> Hashes:
-    """Return a hash of each text: a sum of its signs, each times a random number of its place, stirred."""
-    lengths = np.diff(bounds)
-    inside = np.arange(len(points)) - np.repeat(bounds[:-1], lengths)
-    weights = _WEIGHTS[inside % _LONGEST] if len(points) and lengths.max() > _LONGEST else _WEIGHTS[inside]
-    steps = np.concatenate([np.zeros(1, np.uint64), np.cumsum((points.astype(np.uint64) + np.uint64(1)) * weights)])
-    mixed: Hashes = steps[bounds[1:]] - steps[bounds[:-1]] + lengths.astype(np.uint64)
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= _MIX_1
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= _MIX_2
-    mixed ^= mixed >> np.uint64(31)
-    return mixed
+def _moved(before: pa.Array, after: pa.Array) -> NDArray[np.int64]:
+    """Return how many signs of each value differ; none where the two are not of the same length."""
+    first, second = codes(before), codes(after)
+    if len(first.points) != len(second.points) or (first.bounds != second.bounds).any():
+        return np.zeros(len(before), np.int64)
+    differ = np.concatenate([[0], np.cumsum(first.points != second.points)])
+    found: NDArray[np.int64] = differ[first.bounds[1:]] - differ[first.bounds[:-1]]
+    return found
