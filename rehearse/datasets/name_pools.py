@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -59,22 +59,24 @@ def prose(key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return points, begins
 
 
-def other_day(key: bytes, text: str) -> str:
-    """Return another day of the same year for a day, 2024-01-31; what is no day stays as it is."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return text
-    first = date(day.year, 1, 1)
-    return str(first + timedelta(days=_next_days(key, day.year)[(day - first).days]))
+def other_days(key: bytes, days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return another day of the same year for each day; days are counted from 1970."""
+    first = days.astype("datetime64[D]").astype("datetime64[Y]")
+    began = first.astype("datetime64[D]").astype(np.int64)
+    years = first.astype(np.int64) + 1970
+    found = np.empty_like(days)
+    for year in np.unique(years).tolist():
+        ours = years == year
+        found[ours] = began[ours] + _next_days(key, year)[days[ours] - began[ours]]
+    return found
 
 
 @lru_cache(maxsize=512)
-def _next_days(key: bytes, year: int) -> list[int]:
+def _next_days(key: bytes, year: int) -> NDArray[np.int64]:
     count = (date(year, 12, 31) - date(year, 1, 1)).days + 1
     cycle = _in_order(derived(key, "day", year), list(range(count)))
     following = dict(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
-    return [following[day] for day in range(count)]
+    return np.array([following[day] for day in range(count)])
 
 
 def _in_order(key: bytes, things: list[Any]) -> list[Any]:

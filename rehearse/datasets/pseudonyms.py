@@ -37,6 +37,16 @@ FORMS: tuple[Form, ...] = get_args(Form)
 _DIGITS = range(48, 58)
 _LEADS = range(65, 74)  # A to I stand for first digits 1 to 9 while they are moved
 _HEXADECIMAL = "^(?:[0-9{}][-_:. ]?){{16,}}$"
+_YEAR = r"^(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])"
+_LEAP_DAY = r"^(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29"
+_DAY = "|".join(
+    [
+        _YEAR + r"-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])",
+        _YEAR + r"-(?:0[13-9]|1[0-2])-(?:29|30)",
+        _YEAR + r"-(?:0[13578]|1[02])-31",
+        _LEAP_DAY,
+    ]
+)
 _UUID_MARKS = (14, 19)  # where a UUID's version and variant stand
 _PRIVATE = 10 << 24  # 10.0.0.0/8
 _LOCAL = 0xFD << 120  # fd00::/8
@@ -268,12 +278,14 @@ class Pseudonyms:
 
     def _days(self, values: Texts) -> Texts:
         """Return dates, with or without a time, on another day of the same year; other texts as texts."""
-        words = partial(_classed, partial(_matches, r"^-?infinity$|^\d{5,}-"), _same, self._letters)
-        return _classed(partial(_matches, r"^\d{4}-[01]\d-[0-3]\d"), self._dates, words, values)
+        words = partial(_classed, partial(_matches, r"^-?infinity$|^\d{5,}-| BC$"), _same, self._letters)
+        ours = partial(_classed, partial(_matches, _DAY), self._dates, words)
+        return _classed(partial(_matches, r" BC$"), _same, ours, values)
 
     def _dates(self, values: Texts) -> Texts:
-        days = _distinct(partial(_each, partial(name_pools.other_day, self.key)), _cut(values, 0, 10))
-        return pc.binary_join_element_wise(days, _cut(values, 10, None), "")
+        days = _cut(values, 0, 10).cast(pa.date32()).cast(pa.int32()).to_numpy(zero_copy_only=False)
+        others = pa.array(name_pools.other_days(self.key, days.astype(np.int64)).astype(np.int32))
+        return pc.binary_join_element_wise(others.cast(pa.date32()).cast(pa.string()), _cut(values, 10, None), "")
 
 
 def _classed(which: Callable[[Texts], pa.Array], deed: Deed, other: Deed, values: Texts) -> Texts:

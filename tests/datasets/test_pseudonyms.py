@@ -180,6 +180,12 @@ def test_numbers_that_are_none_stay() -> None:
     assert of("number", "NaN", "Infinity", "-Infinity") == ["NaN", "Infinity", "-Infinity"]
 
 
+def test_what_no_calendar_has_is_permuted_as_text_and_what_nobody_was_born_on_stays() -> None:
+    none, zero, old, far = of("day", "2023-02-29", "0000-00-00", "0045-02-29 BC", "20240-01-01")
+    assert none != "2023-02-29" and zero != "0000-00-00" and (old, far) == ("0045-02-29 BC", "20240-01-01")
+    assert of("day", "2000-02-29")[0].startswith("2000-")
+
+
 def test_a_shift_keeps_order_and_distances() -> None:
     days = pa.array(["2024-02-28", "2024-03-01", None, "infinity", "0044-03-15 BC", "2024-03-01 10:00:00+00"])
     found = shifted(b"0123456789abcdef", 30, days).to_pylist()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
@@ -78,3 +78,13 @@ class Abreast:
                     connection.cancel()
                 except psycopg.Error:
                     continue  # it ended by itself
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield the items, the next one being made while the last is used."""
+    nothing: Any = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="rehearse-make") as thread:
+        coming = thread.submit(next, items, nothing)
+        while (item := coming.result()) is not nothing:
+            coming = thread.submit(next, items, nothing)
+            yield item

@@ -20,6 +20,7 @@ from psycopg import conninfo, sql
 
 from rehearse.engines import _local
 from rehearse.engines.postgres import binaries, given
+from rehearse.engines.postgres.abreast import ahead
 from rehearse.engines.postgres.copy_out import batches
 from rehearse.engines.postgres.structure import structure
 from rehearse.errors import Missing, NotDisposable, ScenarioMistake, ServerFailed, near_miss
@@ -175,7 +176,7 @@ class Copied:
         query = self.source.query(self.table, columns, self.as_json)
         read = 0
         with self.source.connect() as connection, _refusals(self.table):
-            for batch in batches(connection, query, {name: pa.string() for name in columns}):
+            for batch in ahead(batches(connection, query, {name: pa.string() for name in columns})):
                 yield self.mask(self.table, batch)
                 read += len(batch)
         self.read = read
