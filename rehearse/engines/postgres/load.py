@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
 import psycopg
 from psycopg import sql
 
 from rehearse.engines.postgres import trial
-from rehearse.engines.postgres.abreast import Abreast
+from rehearse.engines.postgres.abreast import Abreast, ahead
 from rehearse.engines.postgres.binary import HEADER, TRAILER, Encoder, can_send
 from rehearse.engines.postgres.csv_rows import as_csv
 from rehearse.engines.postgres.structure import Connects, structure
@@ -264,7 +263,7 @@ def _fill(work: Abreast, connection: Connection, target: _Target, *, freeze: boo
     statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(into, names, options)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(HEADER)
-        for content in work.unless_stopped(_ahead(encoder.rows(chunk) for chunk in _chain(first, chunks))):
+        for content in work.unless_stopped(ahead(encoder.rows(chunk) for chunk in _chain(first, chunks))):
             copy.write(content)
         copy.write(TRAILER)
     if cast:
@@ -280,7 +279,7 @@ def _fill_from_text(work: Abreast, connection: Connection, target: _Target, *, f
     options = sql.SQL("FORMAT csv, FREEZE" if freeze else "FORMAT csv")
     statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(target.name, names, options)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for content in work.unless_stopped(_ahead(as_csv(chunk) for chunk in _ahead(_chain(first, chunks)))):
+        for content in work.unless_stopped(ahead(as_csv(chunk) for chunk in ahead(_chain(first, chunks)))):
             copy.write(content)
 
 
@@ -382,16 +381,6 @@ class _refusals:  # noqa: N801 - reads as a statement
 def _words(error: psycopg.Error) -> str:
     diag = error.diag
     return " — ".join(part for part in (diag.message_primary or str(error), diag.message_detail) if part)
-
-
-def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield the items, the next one being made while the last is used."""
-    nothing: Any = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="rehearse-make") as thread:
-        coming = thread.submit(next, items, nothing)
-        while (item := coming.result()) is not nothing:
-            coming = thread.submit(next, items, nothing)
-            yield item
 
 
 def _chain(first: T, rest: Iterator[T]) -> Iterator[T]:
