@@ -65,6 +65,26 @@ class Sampled(Protocol):
         ...
 
 
+@runtime_checkable
+class Worn(Protocol):
+    """Rows of a table that has been written to since it was last vacuumed."""
+
+    @property
+    def rows(self) -> int:
+        """How many live rows there are."""
+        ...
+
+    @property
+    def dead(self) -> float:
+        """How many dead rows lie beside them, as a share of them."""
+        ...
+
+    @property
+    def visible(self) -> float:
+        """The share of its pages that are marked all-visible."""
+        ...
+
+
 class Database(Protocol):
     """One database in a server."""
 

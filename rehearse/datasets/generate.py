@@ -35,6 +35,18 @@ class GeneratedTable:
         """How many rows there are."""
         return self.plan.tables[self.table].rows
 
+    @property
+    def dead(self) -> float:
+        """How many dead rows lie beside them, as a share of them."""
+        described = self.plan.profile.tables.get(self.table)
+        return described.dead if described else 0.0
+
+    @property
+    def visible(self) -> float:
+        """The share of its pages that are marked all-visible."""
+        described = self.plan.profile.tables.get(self.table)
+        return described.visible if described else 1.0
+
     def chunks(self) -> Iterable[pa.RecordBatch]:
         """Yield the rows in order; the same bytes at every call."""
         numbers = range(-(-self.rows // CHUNK_ROWS))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 import psycopg
 from psycopg import sql
 
-from rehearse.engines.postgres import trial
+from rehearse.engines.postgres import trial, wear
 from rehearse.engines.postgres.abreast import Abreast, ahead
 from rehearse.engines.postgres.binary import HEADER, TRAILER, Encoder, can_send
 from rehearse.engines.postgres.csv_rows import as_csv
@@ -132,7 +132,7 @@ def load(database: Connects, tables: Iterable[TableData], journal: Journal, *, s
         _fill_bare(work, targets)
     else:
         _fill_plainly(work, targets)
-    work.each(lambda target: _settle(work, target), targets)
+    work.each(lambda target: _settle(work, target, journal), targets)
     _refresh(work)
     work.each(lambda target: _report(work, target, journal), targets)
 
@@ -334,18 +334,20 @@ def _prove(work: Abreast, key: tuple[str, str, str, list[str], list[str]]) -> No
         )
 
 
-def _settle(work: Abreast, target: _Target) -> None:
-    """Set the table's sequences past its greatest numbers, and leave statistics and visibility as after a vacuum."""
+def _settle(work: Abreast, target: _Target, journal: Journal) -> None:
+    """Set the table's sequences past its greatest numbers, and leave statistics and visibility as the rows tell."""
     with work.connect() as connection:
+        wear.flush(connection)
         for sequence, column in connection.execute(_SEQUENCES, {"table": target.oid}).fetchall():
             greatest = sql.SQL("SELECT setval(%s, max({})) FROM {} HAVING max({}) > 0")
             name = sql.Identifier(column)
             connection.execute(greatest.format(name, target.name, name), [sequence])
-        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(target.name))
+        wear.vacuum(connection, target.name, target.parts, target.rows, journal)
 
 
 def _refresh(work: Abreast) -> None:
     with work.connect() as connection:
+        wear.flush(connection)
         for (view,) in connection.execute(_VIEWS).fetchall():
             connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.SQL(view)))
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.SQL(view)))

@@ -1,0 +1,226 @@
+"""Leaves a loaded table as worn as its profile says: dead rows beside the live ones, pages that are not all-visible.
+
+Both come from deeds that are rolled back, under which no row moves or changes and nobody's trigger fires. A DELETE that
+is rolled back takes its page's mark away and leaves nothing else; the INSERT of the same row in that transaction leaves
+a dead row, with its index entries, that no reader prunes: it stays until a vacuum, whatever the fillfactor.
+
+What cannot be had together: dead rows fill pages of their own behind the live ones, and those are not all-visible, so
+`visible` is at most 1 / (1 + dead). Production gets past that where its dead rows were pruned to mere line pointers.
+A table's size is that of its live and dead rows: the free space of earlier wear is not reproduced. Where autovacuum is
+on, it cleans a table with more than its threshold (0.2 of the rows, by default), as it does in production.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from rehearse.events import Journal, Remarked
+from rehearse.protocols import TableData, Worn
+
+if TYPE_CHECKING:
+    from rehearse.engines.postgres.roles import Connection
+
+_BATCH_ROWS = 20_000  # of one transaction
+_ROUNDS = 8  # that the same rows may be copied, so that few pages lose their mark
+_GOLDEN = 0.6180339887  # multiples of it, less their whole parts, lie evenly however many there are
+_FORGETS = 150_000  # server_version_num from which counters can be brought up to date on demand
+_TRIES = 3  # at the share of visible pages: holes that dead rows fell into are on pages that nobody counted
+_LIVE_PARTS = """
+    SELECT c.oid, c.oid::regclass::text, pg_relation_size(c.oid) / current_setting('block_size')::int, c.reltuples,
+           c.relhastriggers, c.reloptions, pg_relation_size(c.oid, 'fsm') > 0
+    FROM pg_class c
+    WHERE c.oid = ANY(%s) AND c.relkind = 'r'
+"""
+_COLUMNS = """
+    SELECT attname::text
+    FROM pg_attribute
+    WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+    ORDER BY attnum
+"""
+_VISIBLE = "SELECT relpages, relallvisible FROM pg_class WHERE oid = %s"
+# Triggers that are ENABLE ALWAYS fire under every replication role.
+_SLEEP = "UPDATE pg_class SET relhastriggers = false, reloptions = %s WHERE oid = %s"
+_WAKE = "UPDATE pg_class SET relhastriggers = %s, reloptions = %s WHERE oid = %s"
+_UNMARK = "DELETE FROM ONLY {part} WHERE ctid = ANY(%s::tid[])"
+_COPY = """
+    WITH gone AS (DELETE FROM ONLY {part} WHERE ctid = ANY(%s::tid[]) RETURNING *)
+    INSERT INTO {part} ({columns}) OVERRIDING SYSTEM VALUE
+    SELECT {columns} FROM gone
+"""
+_LAST_ROW = "SELECT max(ctid)::text FROM ONLY {part} WHERE ctid >= %s::tid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A relation that holds rows, as the load left it: `a_page` rows on each of its pages, all of them visible."""
+
+    oid: int
+    name: sql.SQL
+    pages: int
+    rows: int
+    columns: sql.Composed
+    first: sql.Identifier
+    triggers: bool
+    options: list[str] | None
+    holes: bool  # whether the server knows of pages with room
+
+    @property
+    def a_page(self) -> float:
+        return self.rows / self.pages
+
+    @property
+    def beyond_holes(self) -> list[str] | None:
+        """Storage options under which dead rows go behind the live ones and not into what room their pages have."""
+        if not self.holes:
+            return self.options
+        others = [one for one in self.options or () if not one.startswith("fillfactor=")]
+        usual = next((int(one[len("fillfactor=") :]) for one in self.options or () if one not in others), 100)
+        room = max(10, math.ceil(200 / self.a_page))  # of two rows, in % of a page
+        return [*others, f"fillfactor={max(10, usual - room)}"]
+
+    def spread(self, start: int, count: int) -> list[int]:
+        """Return so many pages from all over the part, those after the first `start` of an order that repeats none."""
+        step = max(1, round(self.pages * _GOLDEN))
+        while math.gcd(step, self.pages) > 1:
+            step += 1
+        return [place * step % self.pages for place in range(start, min(self.pages, start + count))]
+
+
+def vacuum(
+    connection: Connection, name: sql.Identifier, parts: Sequence[int], rows: TableData, journal: Journal
+) -> None:
+    """Leave statistics and visibility as after a vacuum, and after the wear since then, where the rows tell of one.
+
+    Costs nothing where they do not; else about a load of the dead rows. What the server refuses is a remark.
+    """
+    if not isinstance(rows, Worn) or not rows.rows or (rows.dead <= 0.0 and rows.visible >= 1.0):
+        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(name))
+        return
+    connection.execute(sql.SQL("VACUUM {}").format(name))
+    try:
+        _wear(connection, parts, rows)
+    except psycopg.Error as error:
+        words = error.diag.message_primary or str(error)
+        says = f"{rows.table}: its dead rows and not all-visible pages are not reproduced: {words}"
+        journal.write(Remarked(at_ns=time.monotonic_ns(), source="data", says=says))
+    connection.execute(sql.SQL("ANALYZE {}").format(name))
+
+
+def flush(connection: Connection) -> None:
+    """Have all commits so far on the disk, and from now on this connection's at once.
+
+    A vacuum marks no page whose rows were committed asynchronously and are not there yet, nor those of which that holds
+    for any of 32 neighbouring transactions (PostgreSQL keeps one place in the log for so many).
+    """
+    connection.execute("SET synchronous_commit = on")
+    connection.execute("SELECT pg_logical_emit_message(true, 'rehearse', '')")
+
+
+def _wear(connection: Connection, parts: Sequence[int], wanted: Worn) -> None:
+    for part in _parts(connection, parts):
+        dead = round(wanted.dead * part.rows)
+        used = _touched(part, dead, wanted.visible) if dead else 0
+        if dead:
+            _die(connection, part, dead, used)
+            _close(connection, part)
+        for _ in range(_TRIES):
+            more = _too_many(connection, part, wanted.visible)
+            for tids in _batches((page, 1) for page in part.spread(used, more)):
+                _undone(connection, part, _UNMARK, tids)
+            used += more
+    _forget_inserts(connection, parts)
+
+
+def _parts(connection: Connection, parts: Sequence[int]) -> Iterator[_Part]:
+    for oid, name, pages, rows, *rest in connection.execute(_LIVE_PARTS, [list(parts)]).fetchall():
+        columns = [sql.Identifier(column) for (column,) in connection.execute(_COLUMNS, [oid])]
+        if columns and rows > 0:
+            yield _Part(
+                oid=oid,
+                name=sql.SQL(name),
+                pages=pages,
+                rows=round(rows),
+                columns=sql.SQL(", ").join(columns),
+                first=columns[0],
+                **dict(zip(("triggers", "options", "holes"), rest, strict=True)),
+            )
+
+
+def _touched(part: _Part, dead: int, visible: float) -> int:
+    """Return on how many of a part's pages the rows are to be copied that shall lie dead behind them."""
+    grown = math.ceil(dead / part.a_page)
+    unmarked = round((1.0 - visible) * (part.pages + grown))
+    return min(part.pages, max(unmarked - grown, math.ceil(grown / _ROUNDS)))
+
+
+def _die(connection: Connection, part: _Part, dead: int, pages: int) -> None:
+    """Make so many dead rows, copies of rows on the first pages of the part's order, in as many rounds as it takes."""
+    left = dead
+    while left > 0:
+        places = _places(part, left, pages)
+        made = sum(_undone(connection, part, _COPY, tids) for tids in _batches(places))
+        if not made:
+            return
+        left -= made
+
+
+def _places(part: _Part, count: int, pages: int) -> Iterator[tuple[int, int]]:
+    """Yield places of about `count` rows, none twice, and of no more than these pages have."""
+    each = max(1, min(math.floor(part.a_page), math.ceil(count / pages)))
+    some = part.spread(0, min(pages, math.ceil(count / each)))
+    return islice(((page, item) for page in some for item in range(1, each + 1)), count)
+
+
+def _batches(places: Iterable[tuple[int, int]]) -> Iterator[list[str]]:
+    coming = iter(places)
+    while batch := [f"({page},{item})" for page, item in islice(coming, _BATCH_ROWS)]:
+        yield batch
+
+
+def _undone(connection: Connection, part: _Part, statement: str, tids: list[str]) -> int:
+    """Run a statement on these rows, roll it back, and say how many there were."""
+    with connection.transaction(force_rollback=True):
+        _sleep(connection, part)
+        return connection.execute(sql.SQL(statement).format(part=part.name, columns=part.columns), [tids]).rowcount
+
+
+def _sleep(connection: Connection, part: _Part) -> None:
+    connection.execute("SET LOCAL session_replication_role = replica")
+    connection.execute(_SLEEP, [part.beyond_holes, part.oid])
+
+
+def _close(connection: Connection, part: _Part) -> None:
+    """Put a live row behind the dead ones, the last: a vacuum would cut an end without one off."""
+    with connection.transaction():
+        _sleep(connection, part)
+        find = sql.SQL(_LAST_ROW).format(part=part.name)
+        last = connection.execute(find, [f"({max(0, part.pages - 1)},0)"]).fetchone()
+        if last and last[0]:
+            connection.execute(sql.SQL(_COPY).format(part=part.name, columns=part.columns), [[last[0]]])
+        connection.execute(_WAKE, [part.triggers, part.options, part.oid])
+
+
+def _too_many(connection: Connection, part: _Part, wanted: float) -> int:
+    """Return how many more pages must lose their mark; reads 300 of them, as ANALYZE does with the least target."""
+    with connection.transaction():
+        connection.execute("SET LOCAL default_statistics_target = 1")
+        connection.execute(sql.SQL("ANALYZE {} ({})").format(part.name, part.first))
+    found = connection.execute(_VISIBLE, [part.oid]).fetchone()
+    assert found is not None
+    pages, visible = map(int, found)
+    return max(0, min(part.pages, visible - round(wanted * pages)))
+
+
+def _forget_inserts(connection: Connection, parts: Sequence[int]) -> None:
+    """Forget that dead rows came by inserts, which PostgreSQL 18 would have autovacuum come for at once."""
+    if connection.info.server_version >= _FORGETS:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        connection.execute("SELECT pg_stat_reset_single_table_counters(oid) FROM unnest(%s::oid[]) oid", [list(parts)])
