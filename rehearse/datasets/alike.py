@@ -19,6 +19,7 @@ _CODES = 20.0  # … and numbers are codes only where each occurs as often as th
 _PAIRED = 20  # categories of a column in a pair: the noise of a table of counts grows with its cells
 _PAIRS = 45  # of each kind, a table: those of ten columns
 _PAIRED_ROWS = 20_000
+_SHARED = 0.5  # of the values of a category: with no more in common they were named anew
 _NULL = np.int64(-(2**63))  # the code of a null in a pair
 _DECILES = np.linspace(0.1, 0.9, 9)
 
@@ -117,9 +118,9 @@ def as_json(found: Any) -> dict[str, Any]:
 class _Column:
     """A column of both sides. `is_key`: its values name rows and say nothing themselves.
 
-    `is_named_anew`: a category whose values are names alone, as keys are, or texts of which the sides have none in
-    common, as where they must not be told: then the most frequent of one side is held against the most frequent of the
-    other, and so on. `children` is the similarity of the fan-out, where the key is a foreign one.
+    `is_named_anew`: a category whose values are names alone, as keys are, or texts of which the sides have few or none
+    in common, as where they must not be told: then the most frequent of one side is held against the most frequent of
+    the other, and so on. `children` is the similarity of the fan-out, where the key is a foreign one.
     """
 
     name: str
@@ -275,8 +276,9 @@ def _shape(both: _Column) -> tuple[str | None, float | None]:
 
 
 def _is_disjoint(source: Values, copy: Values) -> bool:
-    mine, theirs = source.codes[source.present], copy.codes[copy.present]
-    return bool(len(mine) and len(theirs)) and not np.isin(theirs, mine).any()
+    """Say whether most of the source's values are not in the copy."""
+    mine, theirs = np.unique(source.codes[source.present]), np.unique(copy.codes[copy.present])
+    return bool(len(mine) and len(theirs)) and float(np.isin(mine, theirs).mean()) <= _SHARED
 
 
 def _by_rank(values: Values) -> Values:

@@ -14,15 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rehearse.datasets import arrow, corpus, keys, quantiles, randomness, repair, vocabulary
+from rehearse.datasets import arrow, corpus, keys, picking, quantiles, randomness, repair, vocabulary
 from rehearse.datasets.fanout import Fanout
 from rehearse.datasets.plan import Plan, Reference, TablePlan
 from rehearse.datasets.quantiles import micros
-from rehearse.datasets.randomness import Bools, Floats, Ints
+from rehearse.datasets.randomness import Bools, Floats, Ints, Words
 from rehearse.profiles import NullBy, Type, normal
 from rehearse.profiles import shapes as sh
 
 _MICROSECONDS = 1_000_000
+_IN_ORDER = 0.99  # a correlation above which a column's values follow the rows' places
+_AHEAD = 0.9  # how far before its children a row of the same table lies, as a share of their place
 _LN_2 = math.log(2)
 _SIGNS = {"#": pa.array(list("0123456789")), "?": pa.array(list(ascii_uppercase)), "*": pa.array(list(ascii_lowercase))}
 _TEXT = Type(kind="text", declared="text")
@@ -156,7 +158,7 @@ class Frame:
             return self._ranked(reference, self.table.references[reference.ranked], count), missing
         if reference.counted:
             places, _, missing = self._fanout(reference, count).places(self.rows)
-            return (np.minimum(places, self.rows - 1).clip(0), missing | (self.rows == 0)) if own else (places, missing)
+            return (self._earlier(reference, places), missing | (self.rows == 0)) if own else (places, missing)
         places = keys.parents(stream, reference, self.rows, self.table.rows, count, own=own)
         nullable = all(self.table.columns[column].nullable for column in reference.columns)
         places, missing = np.maximum(places, 0), missing | ((places < 0) & nullable)
@@ -171,14 +173,24 @@ class Frame:
         return keys.ranked(self._reference_stream(reference), group, positions, count)
 
     def _fanout(self, reference: Reference, count: int) -> Fanout:
+        own = reference.parent == self.table.name
         return Fanout(
             stream=self._reference_stream(reference),
-            groups=tuple(reference.shape.groups),
+            groups=_with_children(reference) if own else tuple(reference.shape.groups),
             children=self.table.rows,
-            parents=count,
+            parents=round(count * _share_with_children(reference)) if own else count,
             orphans=reference.null,
-            correlation=1.0 if reference.parent == self.table.name else reference.shape.correlation,
+            correlation=1.0 if own else reference.shape.correlation,
         )
+
+    def _earlier(self, reference: Reference, places: Ints) -> Ints:
+        """Return rows of the same table, each with its number of children, that come before these rows.
+
+        Those with children lie at even steps, and their children in the same order: so far behind that one in ten steps
+        is to spare.
+        """
+        step = _AHEAD / max(1e-9, _share_with_children(reference))
+        return np.minimum((places * step).astype(np.int64), self.rows - 1).clip(0)
 
     def uniform(self, stream: int, correlation: float = 0.0) -> Floats:
         """Return a number in [0, 1) for each row, that goes with the row's place or its other columns as told."""
@@ -208,6 +220,15 @@ class Frame:
 
     def _reference_stream(self, reference: Reference) -> int:
         return randomness.key(self.plan.seed, self.table.name, "parents", *reference.columns)
+
+
+def _with_children(reference: Reference) -> tuple[tuple[float, int], ...]:
+    return tuple((children, parents) for children, parents in reference.shape.groups if children > 0)
+
+
+def _share_with_children(reference: Reference) -> float:
+    every = sum(parents for _, parents in reference.shape.groups)
+    return sum(parents for _, parents in _with_children(reference)) / max(1, every)
 
 
 def draw(shape: sh.Shape, kind: Type, frame: Frame, stream: int) -> pa.Array:
@@ -246,8 +267,7 @@ def _pool(weights: Mapping[str, float], kind: Type) -> pa.Array:
 
 
 def _by_weight(weights: Mapping[str, float], drawn: Floats) -> Ints:
-    limits = np.cumsum(list(weights.values()))
-    return np.minimum(np.searchsorted(limits / limits[-1], drawn, side="right"), len(limits) - 1)
+    return picking.by_weight(tuple(weights.values())).places(drawn)
 
 
 def _number(shape: sh.Number, kind: Type, frame: Frame, stream: int) -> pa.Array:
@@ -267,7 +287,10 @@ def _whole(kind: Type) -> int:
 
 def _histogram(shape: sh.Histogram, kind: Type, frame: Frame, stream: int) -> pa.Array:
     curve, drawn = quantiles.curve(shape), frame.uniform(stream, shape.correlation)
-    kinds = None if shape.distinct is None else _kinds(shape.distinct, frame, grows=shape.grows)
+    rest = max(0.0, 1.0 - sum(shape.common.values())) * (1.0 - (shape.null or 0.0))
+    kinds = None if shape.distinct is None else _kinds(shape.distinct, frame, rest, grows=shape.grows)
+    if kinds is not None and abs(shape.correlation) > _IN_ORDER:  # in order no step of them is left out by chance
+        kinds = max(1, round(shape.distinct * (frame.table.growth if shape.grows else 1.0)))
     moments = isinstance(shape.bounds[0], date)
     if kinds is not None and kind.kind in ("integer", "numeric"):
         kinds = quantiles.apart(shape, kinds, 0 if kind.kind == "integer" else arrow.scale(kind))
@@ -275,17 +298,23 @@ def _histogram(shape: sh.Histogram, kind: Type, frame: Frame, stream: int) -> pa
     return arrow.from_micros(values.astype(np.int64), kind) if moments else arrow.from_floats(values, kind)
 
 
-def _kinds(distinct: int, frame: Frame, *, grows: bool) -> int | None:
-    """Return from how many values to draw so that about `distinct` of them occur; None: each row has its own."""
+def _kinds(distinct: int, frame: Frame, share: float, *, grows: bool) -> int | None:
+    """Return from how many values to draw so that about `distinct` occur in a share of the rows; None: all differ."""
     wanted = max(1, round(distinct * frame.table.growth)) if grows else distinct
-    return quantiles.pool_size(wanted, frame.table.rows)
+    return quantiles.pool_size(wanted, max(1, round(frame.table.rows * share)))
 
 
 def _numbered(shape: sh.Text | sh.Pattern | sh.Random, frame: Frame, stream: int) -> Frame | None:
     """Return a frame whose rows are the numbers of the values that these rows have; None: each row has its own."""
     if shape.distinct is None or getattr(shape, "unique", False):
         return None
-    count = _kinds(shape.distinct, frame, grows=shape.grows) or frame.table.rows
+    left = max(0.0, 1.0 - sum(shape.shares)) * (1.0 - (shape.null or 0.0)) * (1.0 - getattr(shape, "empty", 0.0))
+    others = max(1, shape.distinct - len(shape.shares))
+    count = len(shape.shares) + (_kinds(others, frame, left, grows=shape.grows) or frame.table.rows)
+    if shape.within is not None:
+        group = frame.parents(frame.table.references[shape.within])[0]
+        numbers = keys.ranked(stream, group, frame.positions(shape.within), count)
+        return Frame(frame.plan, replace(frame.table, rows=count), numbers)
     drawn = randomness.uniform(randomness.key(stream, "value"), frame.rows)
     limits = np.cumsum(shape.shares)
     frequent = len(limits)
@@ -320,7 +349,10 @@ def _after(shape: sh.After, kind: Type, frame: Frame, stream: int) -> pa.Array:
     start = _source(shape.of, frame)
     base = pc.fill_null(arrow.to_micros(start), 0).to_numpy(zero_copy_only=False)
     drawn = frame.uniform(stream)
-    if shape.delays:
+    if shape.parts:
+        left = np.maximum(0, micros(frame.plan.profile.now) - base) / _MICROSECONDS
+        delay = left * np.interp(drawn * (len(shape.parts) - 1), np.arange(len(shape.parts)), shape.parts)
+    elif shape.delays:
         delay = np.interp(drawn * (len(shape.delays) - 1), np.arange(len(shape.delays)), shape.delays)
     else:
         delay = -np.log1p(-drawn) * (shape.typical / _LN_2) + shape.at_least
@@ -344,9 +376,7 @@ def _source(of: str, frame: Frame) -> pa.Array:
 
 def _text(shape: sh.Text, kind: Type, frame: Frame, stream: int) -> pa.Array:
     if shape.empty:
-        full = _text(replace(shape, empty=0.0), kind, frame, stream)
-        empty = randomness.uniform(randomness.key(stream, "empty"), frame.rows) < shape.empty
-        return pc.if_else(pa.array(empty), pa.scalar("", full.type), full)
+        return _with_empty(shape, kind, frame, stream)
     numbered = _numbered(shape, frame, stream)
     frame, unique = (numbered, True) if numbered else (frame, shape.unique)
     if shape.lengths:
@@ -375,27 +405,51 @@ def _cut(text: pa.Array, number: pa.Array | None, length: int) -> pa.Array:
 
 
 def _pattern(shape: sh.Pattern, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    if shape.empty:
+        return _with_empty(shape, kind, frame, stream)
+    must_differ = shape.unique or shape.within is not None
     numbered = _numbered(shape, frame, stream)
     if numbered:
-        frame, shape = numbered, replace(shape, unique=True, distinct=None)
-    if isinstance(shape.pattern, str):
-        return arrow.cast(_matching(shape.pattern, shape, frame, stream), kind)
-    drawn = _by_weight(shape.pattern, randomness.uniform(randomness.key(stream, "pattern"), frame.rows))
+        frame, shape = numbered, replace(shape, unique=True)
+    weights = {shape.pattern: 1.0} if isinstance(shape.pattern, str) else shape.pattern
+    count = frame.table.rows
+    is_counted = shape.unique or shape.order == "rows"
+    numbers = frame.rows if shape.order == "rows" else randomness.permuted(stream, frame.rows, count)
+    drawn = (numbers + 0.5) / max(1, count) if is_counted else randomness.uniform(stream, frame.rows)
+    limits = np.cumsum(list(weights.values()))
+    limits = np.concatenate([[0.0], limits / limits[-1]])
+    which = np.searchsorted(limits, drawn, side="right").clip(1, len(weights)) - 1
     parts, order = [], []
-    for number, pattern in enumerate(shape.pattern):
-        at = np.flatnonzero(drawn == number)
-        parts.append(_matching(pattern, shape, Frame(frame.plan, frame.table, frame.rows[at]), stream))
+    for place, pattern in enumerate(weights):
+        at = np.flatnonzero(which == place)
+        low, high = (math.ceil(limits[place + one] * count - 0.5) for one in (0, 1))
+        spread = randomness.words(randomness.key(stream, "code"), frame.rows[at])
+        parts.append(_matching(pattern, numbers[at] - low, max(1, high - low), spread, shape, must_differ))
         order.append(at)
     mixed = pa.concat_arrays(parts).take(pa.array(np.argsort(np.concatenate(order), kind="stable")))
     return arrow.cast(mixed, kind)
 
 
-def _matching(pattern: str, shape: sh.Pattern, frame: Frame, stream: int) -> pa.Array:
-    """Return texts of one pattern; where they must differ and it has too few, they get more digits at the end."""
+def _matching(  # noqa: PLR0917 - the parts of one text
+    pattern: str,
+    numbers: Ints,
+    count: int,
+    spread: Words,
+    shape: sh.Pattern,
+    must_differ: bool,  # noqa: FBT001
+) -> pa.Array:
+    """Return texts of one pattern: the numbers, of [0, count), spread over all that it has; or any, where none counts.
+
+    Where they must differ and the pattern has too few, they get more digits at the end.
+    """
     total = math.prod(len(_SIGNS.get(sign, ".")) for sign in pattern)
-    if shape.unique and total < frame.table.rows:
-        return _matching(pattern + "#" * len(str(frame.table.rows // total)), shape, frame, stream)
-    left = _codes(shape, frame, stream, min(total, 1 << 62))
+    if must_differ and total < count:
+        return _matching(_wider(pattern, count // total), numbers, count, spread, shape, must_differ)
+    total = min(total, 1 << 62)
+    if shape.unique or shape.order == "rows":
+        left = (numbers * max(1, total // count)) % total
+    else:
+        left = (spread % np.uint64(total)).astype(np.int64)
     parts: list[Any] = []
     for sign in reversed(pattern):
         if letters := _SIGNS.get(sign):
@@ -403,19 +457,29 @@ def _matching(pattern: str, shape: sh.Pattern, frame: Frame, stream: int) -> pa.
             parts.append(letters.take(pa.array(digit)))
         else:
             parts.append(sign)
-    return _filled(vocabulary.join(*reversed(parts)) if parts else pa.scalar(""), len(frame.rows))
+    return _filled(vocabulary.join(*reversed(parts)) if parts else pa.scalar(""), len(numbers))
+
+
+def _wider(pattern: str, more: int) -> str:
+    """Return a pattern that has more texts: its last letter or digit is free, or where all are, it is longer."""
+    for at in range(len(pattern) - 1, -1, -1):
+        sign = pattern[at]
+        if sign.isascii() and sign.isalnum():
+            return pattern[:at] + ("#" if sign.isdigit() else "?" if sign.isupper() else "*") + pattern[at + 1 :]
+    return pattern + "#" * len(str(more))
+
+
+def _with_empty(shape: sh.Text | sh.Pattern, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    null = 1.0 - (1.0 - (shape.null or 0.0)) * (
+        1.0 - shape.empty
+    )  # so that distinct texts are reckoned on what is left
+    full = draw(replace(shape, empty=0.0, null=null), kind, frame, stream)
+    empty = randomness.uniform(randomness.key(stream, "empty"), frame.rows) < shape.empty
+    return pc.if_else(pa.array(empty), pa.scalar("", full.type), full)
 
 
 def _filled(text: Any, count: int) -> pa.Array:
     return pa.array([text.as_py()] * count) if isinstance(text, pa.Scalar) else text
-
-
-def _codes(shape: sh.Pattern, frame: Frame, stream: int, total: int) -> Ints:
-    if shape.order == "rows":
-        return (frame.rows * max(1, total // max(1, frame.table.rows))).astype(np.int64)
-    if shape.unique:
-        return randomness.permuted(stream, frame.rows, total)
-    return (randomness.words(stream, frame.rows) % np.uint64(total)).astype(np.int64)
 
 
 def _bool(shape: sh.Bool, kind: Type, frame: Frame, stream: int) -> pa.Array:
@@ -423,20 +487,48 @@ def _bool(shape: sh.Bool, kind: Type, frame: Frame, stream: int) -> pa.Array:
 
 
 def _json(shape: sh.Json, kind: Type, frame: Frame, stream: int) -> pa.Array:
-    parts = [_member(name, inner, frame, randomness.key(stream, name)) for name, inner in shape.keys.items()]
+    if shape.keys and not _may_lack_keys(shape):
+        return arrow.cast(_complete(shape, frame, stream), kind)
+    there = _key_sets(shape, frame, stream)
+    parts = [
+        _member(name, inner, frame, randomness.key(stream, name), there=None if there is None else there[name])
+        for name, inner in shape.keys.items()
+    ]
     if not parts:
         return pa.array(["{}"] * len(frame.rows))
     inside = vocabulary.join(*parts) if len(parts) > 1 else parts[0]
-    return arrow.cast(vocabulary.join("{", pc.utf8_slice_codeunits(inside, 1), "}"), kind)
+    return arrow.cast(vocabulary.join("{", pc.binary_slice(inside.cast(pa.binary()), 1).cast(pa.string()), "}"), kind)
 
 
-def _member(name: str, shape: sh.Shape, frame: Frame, stream: int) -> pa.Array:
+def _may_lack_keys(shape: sh.Json) -> bool:
+    return any(inner.null for inner in shape.keys.values()) or bool(shape.sets)
+
+
+def _complete(shape: sh.Json, frame: Frame, stream: int) -> pa.Array:
+    """Return objects that all have every key, joined at once."""
+    pieces: list[Any] = []
+    for name, inner in shape.keys.items():
+        pieces += [f",{json.dumps(name)}:", _json_value(inner, frame, randomness.key(stream, name))]
+    return vocabulary.join("{" + pieces[0][1:], *pieces[1:], "}")
+
+
+def _key_sets(shape: sh.Json, frame: Frame, stream: int) -> dict[str, Bools] | None:
+    """Return for each key which objects have it, where it is known which keys come together."""
+    if not shape.sets:
+        return None
+    drawn = _by_weight(shape.sets, randomness.uniform(randomness.key(stream, "keys"), frame.rows))
+    sets = [frozenset(filter(None, text.split(","))) for text in shape.sets]
+    return {name: np.array([name in one for one in sets])[drawn] for name in shape.keys}
+
+
+def _member(name: str, shape: sh.Shape, frame: Frame, stream: int, *, there: Bools | None = None) -> pa.Array:
     """Return `,"name":value` for each row, or nothing where the key is left out."""
     value = vocabulary.join(f",{json.dumps(name)}:", _json_value(shape, frame, stream))
-    if not shape.null:
-        return value
-    missing = randomness.uniform(randomness.key(stream, "null"), frame.rows) < shape.null
-    return pc.if_else(pa.array(missing), pa.scalar(""), value)
+    if there is None:
+        if not shape.null:
+            return value
+        there = randomness.uniform(randomness.key(stream, "null"), frame.rows) >= shape.null
+    return pc.if_else(pa.array(there), value, pa.scalar(""))
 
 
 def _json_value(shape: sh.Shape, frame: Frame, stream: int) -> pa.Array:
@@ -448,6 +540,9 @@ def _json_value(shape: sh.Shape, frame: Frame, stream: int) -> pa.Array:
     if isinstance(shape, sh.Choice) and not isinstance(shape.of, Mapping):
         literals = {json.dumps(one, ensure_ascii=False): 1.0 for one in shape.of}
         return draw(sh.Choice(of=literals), _TEXT, frame, stream)
+    if isinstance(shape, sh.Choice) and shape.recent is None:
+        literals = {json.dumps(one, ensure_ascii=False): weight for one, weight in shape.of.items()}
+        return draw(replace(shape, of=literals), _TEXT, frame, stream)
     if isinstance(shape, sh.Histogram) and not all(float(quantiles.number(one)).is_integer() for one in shape.bounds):
         return pc.cast(draw(shape, _BOUNDS["numrange"], frame, stream), pa.string())
     drawn = draw(shape, Type(kind="json", declared="jsonb"), frame, stream)

@@ -54,7 +54,7 @@ class Fanout:
 
         Those without a parent lie at even steps between the slots. Takes 8 bytes a parent.
         """
-        placed = _windowed(randomness.key(self.stream, "slots"), rows, self.children, abs(self.correlation))
+        placed = windowed(randomness.key(self.stream, "slots"), rows, self.children, abs(self.correlation))
         if self.correlation < 0:
             placed = self.children - 1 - placed
         lost = self.children - self._pointing
@@ -121,7 +121,7 @@ def _starts(fanout: Fanout) -> Ints:
     return np.concatenate([[0], np.cumsum(taken)])
 
 
-def _windowed(stream: int, rows: Ints, count: int, correlation: float) -> Ints:
+def windowed(stream: int, rows: Ints, count: int, correlation: float) -> Ints:
     """Permute numbers of [0, count) within windows, so that they keep about this correlation with what they were.
 
     Windows of the relative widths w leave a correlation of 1 - Σw³: equal ones of a width that is solved for, and the

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from rehearse.datasets import randomness
 from rehearse.datasets.circles import circles
 from rehearse.datasets.columns import Frame
+from rehearse.datasets.fanout import windowed
 from rehearse.datasets.plan import Plan, TablePlan, plan
 from rehearse.datasets.randomness import Ints
 from rehearse.datasets.workers import Making, Workers
@@ -56,11 +58,19 @@ class GeneratedTable:
 
     def chunk(self, number: int) -> pa.RecordBatch:
         """Return one chunk, which depends on no other."""
-        return self._made(np.arange(number * CHUNK_ROWS, min(self.rows, (number + 1) * CHUNK_ROWS), dtype=np.int64))
+        places = np.arange(number * CHUNK_ROWS, min(self.rows, (number + 1) * CHUNK_ROWS), dtype=np.int64)
+        return self._made(self._at(places))
 
     def sample(self, rows: int) -> pa.RecordBatch:
         """Return so many of the rows, from all over the table."""
         return self._made(_spread(self.rows, rows))
+
+    def _at(self, places: Ints) -> Ints:
+        """Return which rows lie at these places on disk."""
+        made = self.plan.tables[self.table]
+        if made.order >= 1.0:
+            return places
+        return windowed(randomness.key(self.plan.seed, self.table, "order"), places, made.rows, made.order)
 
     def _made(self, rows: Ints) -> pa.RecordBatch:
         frame = Frame(self.plan, self.plan.tables[self.table], rows)

@@ -70,6 +70,7 @@ class TablePlan:
     nulls: Mapping[str, float]
     references: Mapping[str, Reference]  # by each of their columns
     growth: float = 1.0
+    order: float = 1.0  # correlation of the rows' places on disk with their numbers here
     joint: tuple[tuple[str, ...], Floats] = ((), np.zeros((0, 0)))
     nulls_by: Mapping[str, NullBy] = field(default_factory=dict)
     ties: Mapping[str, repair.Tie] = field(default_factory=dict)
@@ -196,6 +197,7 @@ def _fitted(
         references=references,
         growth=counts[table.name] / max(1, profile.tables[table.name].rows) if table.name in profile.tables else 1.0,
         nulls_by=nulls_by,
+        order=profile.tables[table.name].order if table.name in profile.tables else 1.0,
         joint=_joint(profile.tables[table.name].joint if table.name in profile.tables else None),
         ties=_ties(table, columns, shapes, references, nulls_by) if counts[table.name] else {},
     )
@@ -257,7 +259,7 @@ def _unique(table: TableStructure, shapes: dict[str, Shape]) -> dict[str, Shape]
 
 def _made_unique(shape: Shape, column: Column) -> Shape:
     if isinstance(shape, Text | Pattern):
-        return replace(shape, unique=True)
+        return replace(shape, unique=True, distinct=None, empty=0.0)
     if isinstance(shape, Serial | Parent | Random):
         return shape
     if column.type.kind in ("integer", "numeric", "float"):
@@ -344,11 +346,20 @@ def _ranked(
     if second is not None:
         return _changed(references, replace(second, ranked=group))
     numbers = [column for column in rest if table.columns[column].type.kind == "integer"]
+    counted = [column for column in rest if getattr(shapes[column], "distinct", None) is not None]
+    texts = [column for column in counted if isinstance(shapes[column], Text | Pattern | Random)]
     if numbers:
         shapes[numbers[0]] = Position(within=group)
+    elif texts:
+        shapes[texts[0]] = _within(shapes[texts[0]], group)
     else:
         shapes[rest[0]] = _made_unique(shapes[rest[0]], table.columns[rest[0]])
     return references
+
+
+def _within(shape: Shape, group: str) -> Shape:
+    """Return a shape whose values differ among the rows of one parent."""
+    return replace(shape, within=group) if isinstance(shape, Text | Pattern | Random) else shape
 
 
 def _changed(references: Mapping[str, Reference], new: Reference) -> dict[str, Reference]:

@@ -24,6 +24,7 @@ from rehearse.profiles.shapes import (
     Histogram,
     Items,
     Json,
+    Moment,
     Parent,
     Random,
     Serial,
@@ -212,9 +213,11 @@ class _Describing:
         least = max(_LEAST_SHARE, 2.0 / max(1.0, figures.value_count(found, rows)))
         few = not bounds or figures.value_count(found, rows) <= _FEW
         told = told[:_FEW] if few else [one for one in told if one[1] >= least][:_MOST_COMMON]
-        edges = list(bounds) or [min(value for value, _ in common), max(value for value, _ in common)]
-        others = rows * (filled - sum(share for _, share in told))
-        thin = self.gate.thinned(edges, max(1.0, others))
+        withheld = [one for one in common if one not in told]
+        rest = filled - sum(share for _, share in common)
+        edges = figures.quantiles_of(bounds, rest if bounds else 0.0, withheld) or [value for value, _ in told]
+        edges = edges if len(edges) > 1 else [min(edges), max(edges)]
+        thin = self.gate.thinned(sorted(edges), max(1.0, rows * (filled - sum(share for _, share in told))))
         at, kept = figures.simplified(rounded_micros(thin) if moments else rounded(thin))
         return Histogram(
             bounds=[moment(one) for one in kept] if moments else [figures.number(one, column.type) for one in kept],
@@ -346,12 +349,19 @@ def describe(
     profile = Profile(
         name=name,
         schema=schema,
-        now=statistics.taken_at.date(),
+        now=_now(statistics, learned or {}),
         tables=tables,
         source=source,
         queries=_mix(statistics),
     )
     return profile, [*(Remark("", one, "unseen") for one in statistics.unseen), *work.remarks]
+
+
+def _now(statistics: Statistics, learned: Mapping[str, Joined]) -> Moment:
+    """Return where history ends: when the profile was taken, or at the last moment before that its sample has."""
+    taken = statistics.taken_at.timestamp() * 1e6
+    ends = [one.last_us for one in learned.values() if one.last_us is not None and one.last_us <= taken]
+    return moment(rounded_micros([max(ends), max(ends) - 3650 * 86_400e6])[0]) if ends else statistics.taken_at.date()
 
 
 def _mix(statistics: Statistics) -> list[QueryMix]:

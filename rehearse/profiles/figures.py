@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -19,8 +20,30 @@ from rehearse.profiles.structure import Column, Type
 from rehearse.profiles.structure import Table as TableStructure
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STEPS = 101
 _TOLERANCE = 0.004  # of a distribution function, when quantiles are left out
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d(?:\.\d+)?)(?:\+00)?)?")
+
+
+def quantiles_of(bounds: Sequence[float], share: float, common: Sequence[tuple[float, float]]) -> list[float]:
+    """Return quantiles at equal steps of a histogram, which has this share of the rows, and of common values beside it.
+
+    Where there are no common values the bounds are returned as they are.
+    """
+    if not common:
+        return list(bounds)
+    each = share / max(1, len(bounds) - 1)
+    lows = [(low, high, each) for low, high in itertools.pairwise(bounds)] if share > 0 else []
+    parts = sorted([*lows, *((value, value, weight) for value, weight in common)])
+    weights = np.array([weight for _, _, weight in parts])
+    upto = np.concatenate([[0.0], np.cumsum(weights)]) / max(1e-12, weights.sum())
+    found = []
+    for at in np.linspace(0.0, 1.0, _STEPS):
+        place = min(int(np.searchsorted(upto, at, side="right")) - 1, len(parts) - 1)
+        low, high, _ = parts[place]
+        inside = (at - upto[place]) / max(1e-12, upto[place + 1] - upto[place])
+        found.append(low + (high - low) * min(1.0, inside))
+    return sorted(found)
 
 
 def simplified(values: Sequence[float]) -> tuple[list[float], list[float]]:

@@ -7,16 +7,30 @@ from dataclasses import replace
 
 from rehearse.profiles.learning import PLACE, Joined
 from rehearse.profiles.profile import Joint, NullBy, Table
-from rehearse.profiles.shapes import After, Bool, Choice, Copy, Given, Histogram, Shape
+from rehearse.profiles.shapes import After, Bool, Choice, Copy, Given, Histogram, Parent, Serial, Shape
 
 
 def joined(table: Table, learned: Joined) -> Table:
     """Return the table with the shapes of its columns made to go together; what a shape does not tell is left out."""
     columns = {name: _ordered(shape, learned.orders.get(name)) for name, shape in table.columns.items()}
+    columns = {name: _along(shape, name, learned) for name, shape in columns.items()}
     columns |= _copies(columns, learned)
     columns |= _after(columns, learned)
     columns |= _given(columns, learned)
-    return replace(table, columns=columns, joint=_joint(columns, learned), nulls=_nulls(columns, learned))
+    return replace(
+        table, columns=columns, order=learned.order, joint=_joint(columns, learned), nulls=_nulls(columns, learned)
+    )
+
+
+def _along(shape: Shape, name: str, learned: Joined) -> Shape:
+    """Return the shape with its correlation with the order in which rows came, where that is not their places'."""
+    if learned.order >= 1.0:
+        return shape
+    if isinstance(shape, Serial):
+        return replace(shape, order="rows")
+    if isinstance(shape, Histogram | Choice | Parent):
+        return replace(shape, correlation=learned.along.get(name, 0.0))
+    return shape
 
 
 def told(shape: Shape | None) -> set[str]:
@@ -53,8 +67,8 @@ def _copies(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
 
 def _after(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
     return {
-        name: After(of=of, delays=list(delays), open=True, null=columns[name].null)
-        for name, (of, delays) in learned.after.items()
+        name: After(of=of, delays=list(delay.seconds), parts=list(delay.parts), open=True, null=columns[name].null)
+        for name, (of, delay) in learned.after.items()
         if isinstance(columns.get(name), Histogram) and of in columns
     }
 
@@ -74,8 +88,14 @@ def _given(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
 def _case(shape: Shape | None, shares: Mapping[str, float]) -> Shape | None:
     if isinstance(shape, Bool):
         return Bool(true=shares.get("true", 0.0))
-    kept = {value: share for value, share in shares.items() if value in told(shape)}
-    return Choice(of=kept) if kept and sum(kept.values()) > 0.9 else None
+    known = told(shape)
+    kept = {value: share for value, share in shares.items() if value in known}
+    left, others = 1.0 - sum(kept.values()), [value for value in known if value not in kept]
+    if not kept or left > 0.1:
+        return None
+    if others and left > 0.0:  # what too few rows share is shared out among the values that are not told here
+        kept |= {value: round(left / len(others), 6) for value in sorted(others)}
+    return Choice(of=kept)
 
 
 def _joint(columns: Mapping[str, Shape], learned: Joined) -> Joint | None:

@@ -18,9 +18,10 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 PLACE = "#"
-_FEWEST = 200  # rows from which anything is learned
+_FEWEST = 50  # rows from which anything is learned
 _MOST_KINDS = 50  # values of a category
 _PLAIN = 0.05  # a correlation as small as this is left out
+_IN_ORDER = 0.95  # a correlation above which rows lie in the order in which they came
 _TELLING = 0.04  # share of a category's information that another must have of it
 _EXPLAINED = 0.1  # share of the information in which rows are null that a category must have
 _ALWAYS = 0.998  # share of the rows in which one moment follows another
@@ -43,13 +44,22 @@ class SampledColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """Quantiles of the time between two moments: in seconds, or as parts of the time that was left until the last."""
+
+    seconds: tuple[float, ...] = ()
+    parts: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
     """What was learned of one table.
 
     `correlations` are rows of the lower triangle over `columns`; `orders` are the kinds of a joined category in the
     order that its scores follow; `given` says for a category by which other it goes, with the shares of its kinds for
     each of that other's; `nulls` by which category a column is null, and how often; `after` which moment follows which,
-    with quantiles of the delay in seconds; `copies` which column equals which.
+    and how much later; `copies` which column equals which. `order` is the correlation of the rows' places with the
+    order in which their key was counted up; where that is not 1, `along` are the columns' correlations with the latter.
     """
 
     columns: tuple[str, ...] = ()
@@ -57,17 +67,34 @@ class Joined:
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     given: Mapping[str, tuple[str, Mapping[str, Mapping[str, float]]]] = field(default_factory=dict)
     nulls: Mapping[str, tuple[str, Mapping[str, float]]] = field(default_factory=dict)
-    after: Mapping[str, tuple[str, tuple[float, ...]]] = field(default_factory=dict)
+    last_us: float | None = None  # the latest moment of the sample
+    order: float = 1.0
+    along: Mapping[str, float] = field(default_factory=dict)
+    after: Mapping[str, tuple[str, Delay]] = field(default_factory=dict)
     copies: Mapping[str, str] = field(default_factory=dict)
 
 
-def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float) -> Joined:
+def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float, counter: str | None = None) -> Joined:
     """Return what a sample tells of how columns go together; `places` are 0 … 1, the rows' places in the table.
 
-    `least` is the number of sampled rows that must share a pair of values for it to be told.
+    `least` is the number of sampled rows that must share a pair of values for it to be told. `counter` is a column that
+    was counted up as rows came: where updates have moved the rows about, it stands for their places.
     """
     if len(places) < _FEWEST:
         return Joined()
+    order, along = 1.0, {}
+    counted = columns[counter].numbers if counter is not None else None
+    if counted is not None:
+        order = max(0.0, _pearson(_scores(counted), _scores(places)))
+        if order < _IN_ORDER:
+            places = _scores(counted)
+            along = {
+                name: _rounded(_pearson(_scores(one.numbers), places))
+                for name, one in columns.items()
+                if one.numbers is not None and name != counter
+            }
+        else:
+            order = 1.0
     copies = dict(_copies(columns))
     after = dict(_after({name: one for name, one in columns.items() if name not in copies}))
     categories = {name: one for name, one in columns.items() if one.codes is not None and len(one.kinds) > 1}
@@ -100,7 +127,16 @@ def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float)
         nulls=nulls,
         after=after,
         copies=copies,
+        order=round(order, 3),
+        along=along,
+        last_us=_last(columns),
     )
+
+
+def _rounded(correlation: float) -> float:
+    if abs(correlation) < _PLAIN:
+        return 0.0
+    return round(correlation, 5 if abs(correlation) > 0.99 else 3)
 
 
 def _scores(values: Floats) -> Floats:
@@ -121,13 +157,12 @@ def _correlations(scores: Mapping[str, Floats]) -> tuple[tuple[str, ...], tuple[
     matrix = np.eye(len(names))
     for (at, one), (other_at, other) in itertools.combinations(enumerate(names), 2):
         matrix[at, other_at] = matrix[other_at, at] = _pearson(scores[one], scores[other])
-    matrix[np.abs(matrix) < _PLAIN] = 0.0
+    matrix[np.abs(matrix) < max(_PLAIN, 2.0 / np.sqrt(len(scores[PLACE])))] = 0.0
     kept = [at for at, row in enumerate(matrix) if at == 0 or np.abs(row).sum() > 1.0 + 1e-9]
     if len(kept) < 2:
         return (), ()
     rows = tuple(
-        tuple(round(float(matrix[at, other]), 5 if abs(matrix[at, other]) > 0.99 else 3) for other in kept[: place + 1])
-        for place, at in enumerate(kept)
+        tuple(_rounded(float(matrix[at, other])) for other in kept[: place + 1]) for place, at in enumerate(kept)
     )
     return tuple(names[at] for at in kept), rows
 
@@ -211,7 +246,7 @@ def _shares(of: SampledColumn, column: SampledColumn, least: float) -> dict[str,
     for kind, row in zip(of.kinds, table, strict=True):
         told = {name: count for name, count in zip(column.kinds, row.tolist(), strict=True) if count >= least}
         if told and sum(told.values()) > 0.9 * row.sum():
-            found[kind] = {name: round(count / sum(told.values()), 4) for name, count in told.items()}
+            found[kind] = {name: round(count / float(row.sum()), 4) for name, count in told.items()}
     return found
 
 
@@ -288,18 +323,44 @@ def _explaining(
             yield other, ("null", "*"), 1 - one.is_null.astype(np.int64)
 
 
-def _after(columns: Mapping[str, SampledColumn]) -> Iterator[tuple[str, tuple[str, tuple[float, ...]]]]:
-    """Yield the moments that follow another of the row, the nearest one before, with quantiles of the delay."""
+def _after(columns: Mapping[str, SampledColumn]) -> Iterator[tuple[str, tuple[str, Delay]]]:
+    """Yield the moments that follow another of the row, the nearest one before, and how much later they are."""
     moments = {name: one.numbers for name, one in columns.items() if one.is_moment and one.numbers is not None}
     ordered = sorted(
         moments, key=lambda name: float(np.nanmean(moments[name])) if (~columns[name].is_null).any() else 0
     )
+    last = _last(columns) or 0.0
     for at, name in enumerate(ordered):
         found = [(np.median(delays), before, delays) for before, delays in _delays(moments, ordered[:at], name)]
         if found:
             _, before, delays = min(found, key=lambda one: float(one[0]))
-            quantiles = np.quantile(delays, np.linspace(0.0, 1.0, _DELAYS)) / 1e6
-            yield name, (before, tuple(max(0.0, float(f"{one:.3g}")) for one in quantiles))
+            yield name, (before, _delay(moments[before], moments[name], delays, last))
+
+
+def _last(columns: Mapping[str, SampledColumn]) -> float | None:
+    moments = [one.numbers for one in columns.values() if one.is_moment and one.numbers is not None]
+    return max((float(np.nanmax(one)) for one in moments if (~np.isnan(one)).any()), default=None)
+
+
+def _delay(before: Floats, after: Floats, delays: Floats, last: float) -> Delay:
+    """Return the delay in the form that brings the later moments nearer to those that there are."""
+    known = ~(np.isnan(before) | np.isnan(after))
+    start, left = before[known], np.maximum(last - before[known], 1.0)
+    parts = np.clip((after[known] - start) / left, 0.0, 1.0)
+    order = np.random.default_rng(0).permutation(len(start))
+    gaps = [_gap(after[known], made) for made in (start + delays[order], start + left * parts[order])]
+    steps = np.linspace(0.0, 1.0, _DELAYS)
+    if gaps[0] <= gaps[1]:
+        quantiles = np.quantile(delays, steps) / 1e6
+        return Delay(seconds=tuple(max(0.0, float(f"{one:.3g}")) for one in quantiles))
+    return Delay(parts=tuple(round(float(one), 4) for one in np.quantile(parts, steps)))
+
+
+def _gap(first: Floats, second: Floats) -> float:
+    """Return the greatest difference of two distribution functions."""
+    points = np.concatenate([first, second])
+    sides = [np.searchsorted(np.sort(one), points, side="right") / len(one) for one in (first, second)]
+    return float(np.abs(sides[0] - sides[1]).max())
 
 
 def _delays(moments: Mapping[str, Floats], before: Sequence[str], name: str) -> Iterator[tuple[str, Floats]]:

@@ -57,13 +57,15 @@ class Table:
     """A table: its rows at scale 1 and the shapes of its columns; a column that is not named is filled by its type.
 
     `fixed` tables (countries, plans) keep their rows at every scale. `dead` is the share of dead rows beside the live
-    ones, and `visible` the share of pages that a vacuum has marked all-visible.
+    ones, and `visible` the share of pages that a vacuum has marked all-visible. `order` is the correlation of the rows'
+    places on disk with the order in which they came, which all else that is said of order is about.
     """
 
     rows: Rows
     fixed: bool = False
     dead: Annotated[float, Field(ge=0, le=10)] = 0.0
     visible: Share = 1.0
+    order: Share = 1.0
     joint: Joint | None = None
     nulls: Mapping[str, NullBy] = field(default_factory=dict)  # by column, in place of its shape's `null`
     access: Access = field(default_factory=Access)

@@ -161,7 +161,8 @@ class After:
     """A moment after another: of this row ("created_at") or of its parent ("order_id.created_at").
 
     The delay is `at_least` and an exponential around `typical` (its median) more; a `same` share has none at all.
-    `delays` takes their place where it was measured: quantiles in seconds, the shortest first, at equal steps.
+    Where it was measured `delays` takes their place: quantiles in seconds, the shortest first, at equal steps; or
+    `parts`, quantiles of the delay as a share of the time that was left until the profile's `now`.
     No moment is later than the profile's `now`, unless `open` is true.
     """
 
@@ -171,6 +172,7 @@ class After:
     at_least: Seconds = 0.0
     same: Share = 0.0
     delays: list[Annotated[float, Field(ge=0)]] = field(default_factory=list)
+    parts: list[Share] = field(default_factory=list)
     open: bool = False
     null: Share | None = None
 
@@ -192,7 +194,7 @@ class Text:
     from the shortest to the longest at equal steps. There are about `distinct` different texts at scale 1 (more with
     more rows if it `grows`); `shares` are those of the most frequent ones, whatever they say, and `widths` their
     lengths. `letters` are the shares of digits, small letters, capitals, spaces and other signs, where the vocabulary's
-    own would not do.
+    own would not do. `within` names a reference among whose children no two texts are alike.
     """
 
     of: Word = "word"
@@ -205,6 +207,7 @@ class Text:
     grows: bool = True
     shares: list[Share] = field(default_factory=list)
     widths: Lengths = field(default_factory=list)
+    within: str | None = None
     null: Share | None = None
 
 
@@ -212,17 +215,19 @@ class Text:
 class Pattern:
     """A text in which # stands for a digit, ? for a capital letter and * for a small one; or several, with weights.
 
-    `unique` counts through all that there are; in `order` "rows" they grow with the row's place. `distinct`, `grows`
-    and `shares` as for a text.
+    `unique` counts through all that there are; in `order` "rows" they grow with the row's place. `empty`, `distinct`,
+    `grows` and `shares` as for a text.
     """
 
     pattern: Annotated[str, Field(min_length=1)] | Weights
     kind: Literal["pattern"] = "pattern"
     unique: bool = False
     order: Literal["rows", "random"] = "random"
+    empty: Share = 0.0
     distinct: Annotated[int, Field(ge=1)] | None = None
     grows: bool = True
     shares: list[Share] = field(default_factory=list)
+    within: str | None = None
     null: Share | None = None
 
 
@@ -237,10 +242,14 @@ class Bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Json:
-    """An object with these keys; a key whose shape has `null` is left out in that share of the rows."""
+    """An object with these keys; a key whose shape has `null` is left out in that share of the rows.
+
+    `sets` takes its place where it is known which keys come together: their names with commas between, and weights.
+    """
 
     kind: Literal["json"] = "json"
     keys: Mapping[str, Shape] = field(default_factory=dict)
+    sets: Weights = field(default_factory=dict)
     null: Share | None = None
 
 
@@ -266,6 +275,7 @@ class Random:
     distinct: Annotated[int, Field(ge=1)] | None = None
     grows: bool = True
     shares: list[Share] = field(default_factory=list)
+    within: str | None = None
     null: Share | None = None
 
 

@@ -59,6 +59,7 @@ _USUAL: dict[str, tuple[float, ...]] = {
     "url": (0.0, 0.84, 0.0, 0.0, 0.16),
 }
 _DEEPEST = 3
+_MOST_SETS = 16
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
 
 
@@ -83,23 +84,30 @@ def shape(seen: Seen, word: Word, *, is_personal: bool) -> Shape:
     order: Literal["rows", "random"] = "rows" if seen.is_rising else "random"
     if seen.values and all(_UUID.fullmatch(value) and len(value) == 32 for value, _ in seen.values):
         return Random(**seen.spread)
-    told = [(value, share) for value, share in seen.common if value][:_MOST_SHARES]
-    found = patterns(seen.values, is_personal=is_personal)
-    if found:
-        frequent = [round(share, 5) for _, share in told] if len(found) == 1 else []
-        pattern = next(iter(found)) if len(found) == 1 else found
-        return Pattern(pattern=pattern, unique=seen.is_unique, order=order, shares=frequent, **seen.spread)
     total = sum(weight for _, weight in seen.values) or 1.0
     empty = sum(weight for value, weight in seen.values if not value) / total
+    full = [(value, weight) for value, weight in seen.values if value]
+    told = [(value, share / max(1e-9, 1.0 - empty)) for value, share in seen.common if value][:_MOST_SHARES]
     known = {value for value, _ in told}
-    others = [(value, weight) for value, weight in seen.values if value and value not in known]
+    frequent = [round(min(1.0, share), 5) for _, share in told] if seen.spread else []
+    found = patterns(full, is_personal=is_personal)
+    if found:
+        pattern = next(iter(found)) if len(found) == 1 else found
+        return Pattern(
+            pattern=pattern,
+            unique=seen.is_unique,
+            order=order,
+            empty=round(empty, 4) if not seen.is_unique else 0.0,
+            shares=frequent,
+            **seen.spread,
+        )
     return Text(
         of=word,
         unique=seen.is_unique,
         empty=round(empty, 4) if not seen.is_unique else 0.0,
-        lengths=lengths(others or [(value, share) for value, share in seen.values if value], seen.mean),
-        letters=_letters([one for one in seen.values if one[0]], word),
-        shares=[round(share / max(1e-9, 1.0 - empty), 5) for _, share in told] if seen.spread else [],
+        lengths=lengths([one for one in full if one[0] not in known] or full, seen.mean),
+        letters=_letters(full, word),
+        shares=frequent,
         widths=[len(value) for value, _ in told] if seen.spread else [],
         **seen.spread,
     )
@@ -139,9 +147,8 @@ def patterns(values: Weighted, *, is_personal: bool = False) -> dict[str, float]
     covered = sum(shares[one] for one in kept)
     if len(values) < _FEWEST or covered < _COVERED * total or not any(_says_something(one) for one in kept):
         return {}
-    if any(
-        len(value) > _LONGEST_PATTERN or (value and not value.isascii()) for one in kept for value, _ in groups[one]
-    ):
+    matched = [value for one in kept for value, _ in groups[one]]
+    if any(len(value) > _LONGEST_PATTERN or not value.isascii() or set(value) & set("#?*") for value in matched):
         return {}
     found: defaultdict[str, float] = defaultdict(float)
     for one in kept:
@@ -234,7 +241,17 @@ def _object(
         values = [(one[key], weight) for one, weight in objects if key in one]
         inner = _value(values, rows * counts[key], gate, (where[0], key), depth=depth + 1)
         shapes[key] = _with_null(inner, 1.0 - counts[key])
-    return Json(keys=shapes)
+    return Json(keys=shapes, sets=_sets(objects, kept))
+
+
+def _sets(objects: Sequence[tuple[Mapping[str, Any], float]], kept: Sequence[str]) -> dict[str, float]:
+    """Return which of the keys come together, with weights; nothing where they are few or always the same."""
+    counts: defaultdict[str, float] = defaultdict(float)
+    for one, weight in objects:
+        counts[",".join(key for key in kept if key in one)] += weight
+    total = sum(counts.values())
+    told = {keys: round(weight / total, 4) for keys, weight in counts.items() if weight > 0.002 * total}
+    return told if 1 < len(told) <= _MOST_SETS and len(kept) > 1 else {}
 
 
 def _with_null(of: Shape, null: float) -> Shape:

@@ -123,7 +123,9 @@ def _learned(table: Table, found: TableStatistics, taken: pa.Table, floor: int) 
     }
     places = taken[_PLACE].to_numpy() / max(1.0, float(found.pages))
     least = max(_LEAST, floor * taken.num_rows / max(1.0, found.rows))
-    return learn(columns, places.clip(0.0, 1.0), least=least)
+    counter = table.primary_key[0] if table.primary_key and len(table.primary_key) == 1 else None
+    is_counter = counter in columns and table.columns[counter].type.kind == "integer" if counter else False
+    return learn(columns, places.clip(0.0, 1.0), least=least, counter=counter if is_counter else None)
 
 
 def _sampled(column: Column, values: pa.Array, *, is_key: bool) -> SampledColumn:
