@@ -540,7 +540,7 @@ def _json_value(shape: sh.Shape, frame: Frame, stream: int) -> pa.Array:
     if isinstance(shape, sh.Choice) and not isinstance(shape.of, Mapping):
         literals = {json.dumps(one, ensure_ascii=False): 1.0 for one in shape.of}
         return draw(sh.Choice(of=literals), _TEXT, frame, stream)
-    if isinstance(shape, sh.Choice) and shape.recent is None:
+    if isinstance(shape, sh.Choice) and isinstance(shape.of, Mapping) and shape.recent is None:
         literals = {json.dumps(one, ensure_ascii=False): weight for one, weight in shape.of.items()}
         return draw(replace(shape, of=literals), _TEXT, frame, stream)
     if isinstance(shape, sh.Histogram) and not all(float(quantiles.number(one)).is_integer() for one in shape.bounds):

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rehearse.datasets import randomness
+from rehearse.datasets.picking import Guide
 from rehearse.datasets.randomness import Ints
 
 _CITIES = 4096
@@ -110,15 +111,14 @@ class Pool:
     """Texts to draw from, each with its weight."""
 
     def __init__(self, texts: Iterable[str], weights: Iterable[float] | None = None) -> None:
-        """Keep the texts in Arrow and the weights as a cumulative sum."""
+        """Keep the texts in Arrow and the weights as a guide to them."""
         self.texts = pa.array(list(texts), pa.string())
         shares = np.ones(len(self.texts)) if weights is None else np.fromiter(weights, np.float64)
-        self.limits = np.cumsum(shares) / shares.sum()
+        self._guide = Guide((np.cumsum(shares) / shares.sum())[:-1])
 
     def draw(self, stream: int, rows: Ints) -> pa.Array:
         """Return a text for each row."""
-        found = np.searchsorted(self.limits, randomness.uniform(stream, rows), side="right")
-        return self.texts.take(pa.array(np.minimum(found, len(self.texts) - 1)))
+        return self.texts.take(pa.array(self._guide.places(randomness.uniform(stream, rows))))
 
 
 def draw(vocabulary: str, stream: int, rows: Ints, *, number: pa.Array | None = None) -> pa.Array:
