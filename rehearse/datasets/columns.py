@@ -288,9 +288,10 @@ def _whole(kind: Type) -> int:
 def _histogram(shape: sh.Histogram, kind: Type, frame: Frame, stream: int) -> pa.Array:
     curve, drawn = quantiles.curve(shape), frame.uniform(stream, shape.correlation)
     rest = max(0.0, 1.0 - sum(shape.common.values())) * (1.0 - (shape.null or 0.0))
-    kinds = None if shape.distinct is None else _kinds(shape.distinct, frame, rest, grows=shape.grows)
-    if kinds is not None and abs(shape.correlation) > _IN_ORDER:  # in order no step of them is left out by chance
-        kinds = max(1, round(shape.distinct * (frame.table.growth if shape.grows else 1.0)))
+    kinds = None
+    if shape.distinct is not None:  # where values follow the rows' places no step is left out by chance
+        in_order = abs(shape.correlation) > _IN_ORDER
+        kinds = _kinds(shape.distinct, frame, math.inf if in_order else rest, grows=shape.grows)
     moments = isinstance(shape.bounds[0], date)
     if kinds is not None and kind.kind in ("integer", "numeric"):
         kinds = quantiles.apart(shape, kinds, 0 if kind.kind == "integer" else arrow.scale(kind))
@@ -301,7 +302,7 @@ def _histogram(shape: sh.Histogram, kind: Type, frame: Frame, stream: int) -> pa
 def _kinds(distinct: int, frame: Frame, share: float, *, grows: bool) -> int | None:
     """Return from how many values to draw so that about `distinct` occur in a share of the rows; None: all differ."""
     wanted = max(1, round(distinct * frame.table.growth)) if grows else distinct
-    return quantiles.pool_size(wanted, max(1, round(frame.table.rows * share)))
+    return wanted if math.isinf(share) else quantiles.pool_size(wanted, max(1, round(frame.table.rows * share)))
 
 
 def _numbered(shape: sh.Text | sh.Pattern | sh.Random, frame: Frame, stream: int) -> Frame | None:
