@@ -85,6 +85,15 @@ class Worn(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsValues(Protocol):
+    """Rows of a table of which it is known, without making them, how many different values some columns have."""
+
+    def value_counts(self) -> Mapping[str, float]:
+        """Return the number of different values by column, nulls left out."""
+        ...
+
+
 class Database(Protocol):
     """One database in a server."""
 
@@ -233,6 +242,19 @@ class Comparable(Protocol):
         taken out, and every write is verified. At most `limit` examples a table. `origin` is the state that both
         grew from each by its own way forward: columns that it lacks tell no rows apart.
         """
+        ...
+
+
+@runtime_checkable
+class Reckons(Protocol):
+    """A database whose planner can be had to reckon with other rows than those that are there."""
+
+    def check_statistics(self) -> None:
+        """Raise a ScenarioMistake where the server takes no statistics."""
+        ...
+
+    def reckon_with(self, production: Iterable[TableData], journal: Journal) -> None:
+        """Have the planner reckon with these tables; the database's own hold rows and are analyzed."""
         ...
 
 

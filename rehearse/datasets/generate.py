@@ -15,6 +15,7 @@ from rehearse.datasets.columns import Frame
 from rehearse.datasets.fanout import windowed
 from rehearse.datasets.plan import Plan, TablePlan, plan
 from rehearse.datasets.randomness import Ints
+from rehearse.datasets.value_counts import value_counts
 from rehearse.datasets.workers import Making, Workers
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles import Profile, Structure
@@ -62,8 +63,14 @@ class GeneratedTable:
         return self._made(self._at(places))
 
     def sample(self, rows: int) -> pa.RecordBatch:
-        """Return so many of the rows, from all over the table."""
-        return self._made(_spread(self.rows, rows))
+        """Return so many of the rows, picked at random, in their order on disk."""
+        numbers = np.arange(min(rows, self.rows), dtype=np.int64)
+        key = randomness.key(self.plan.seed, self.table, "sample")
+        return self._made(self._at(np.sort(randomness.permuted(key, numbers, self.rows))))
+
+    def value_counts(self) -> Mapping[str, float]:
+        """Return how many different values columns have, nulls left out, where the plan tells."""
+        return value_counts(self.plan.tables[self.table])
 
     def _at(self, places: Ints) -> Ints:
         """Return which rows lie at these places on disk."""

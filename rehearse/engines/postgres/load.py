@@ -28,6 +28,8 @@ from rehearse.profiles import Column, TableStructure
 from rehearse.protocols import Sampled, TableData
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from rehearse.engines.postgres.roles import Connection
 
 __all__ = ["load", "structure"]
@@ -92,7 +94,7 @@ _SIZE = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Target:
+class Target:
     """A table to fill. `parts` are the relations that hold its rows."""
 
     rows: TableData
@@ -122,7 +124,7 @@ def load(database: Connects, tables: Iterable[TableData], journal: Journal, *, s
     """
     work = Abreast(database)
     with work.connect() as connection:
-        targets = _targets(connection, database, list(tables))
+        targets = targets_of(connection, database, list(tables))
         bare = connection.info.parameter_status("is_superuser") == "on"
         complaints = list(_refused_samples(work, connection, targets, bare=bare))
         complaints += [] if bare else _circles(connection, targets)
@@ -137,7 +139,8 @@ def load(database: Connects, tables: Iterable[TableData], journal: Journal, *, s
     work.each(lambda target: _report(work, target, journal), targets)
 
 
-def _targets(connection: Connection, database: Connects, tables: Sequence[TableData]) -> list[_Target]:
+def targets_of(connection: Connection, database: Connects, tables: Sequence[TableData]) -> list[Target]:
+    """Return the tables that are to be filled; raises a ScenarioMistake for one that is not there."""
     known = structure(database).tables
     for one in tables:
         if one.table not in known:
@@ -145,13 +148,13 @@ def _targets(connection: Connection, database: Connects, tables: Sequence[TableD
     return [_target(connection, one, known[one.table]) for one in tables]
 
 
-def _target(connection: Connection, rows: TableData, known: TableStructure) -> _Target:
+def _target(connection: Connection, rows: TableData, known: TableStructure) -> Target:
     schema, dot, name = rows.table.partition(".")
     identifier = sql.Identifier(schema, name) if dot else sql.Identifier("public", rows.table)
     found = connection.execute("SELECT %s::regclass::oid", [identifier.as_string(connection)]).fetchone()
     assert found is not None
     parts = connection.execute(_PARTS, {"table": found[0]}).fetchall()
-    return _Target(
+    return Target(
         rows=rows,
         known=known,
         oid=found[0],
@@ -161,21 +164,25 @@ def _target(connection: Connection, rows: TableData, known: TableStructure) -> _
     )
 
 
-def _refused_samples(work: Abreast, connection: Connection, targets: Sequence[_Target], *, bare: bool) -> Iterator[str]:
+def _refused_samples(work: Abreast, connection: Connection, targets: Sequence[Target], *, bare: bool) -> Iterator[str]:
     """Yield what the server does not take of a few rows of each table."""
     for target in targets:
         rows = target.rows
         if not isinstance(rows, Sampled) or not rows.rows or (not bare and trial.changes_rows(connection, target.oid)):
             continue
-        batch = rows.sample(trial.ROWS)
-        tried = replace(target, rows=trial.SampleRows(rows.table, batch), name=trial.TABLE)
-        fill = partial(_fill, work, connection, tried, freeze=False)
+        fill = partial(fill_trial, work, connection, target, rows.sample(trial.ROWS))
         told = trial.complaint(connection, target.known, target.oid, target.name, fill)
         if told:
             yield told
 
 
-def _circles(connection: Connection, targets: Sequence[_Target]) -> list[str]:
+def fill_trial(work: Abreast, connection: Connection, target: Target, batch: pyarrow.RecordBatch) -> None:
+    """Send some rows of a table into the temporary table for trials, which is there."""
+    tried = replace(target, rows=trial.SampleRows(target.rows.table, batch), name=trial.TABLE)
+    _fill(work, connection, tried, freeze=False)
+
+
+def _circles(connection: Connection, targets: Sequence[Target]) -> list[str]:
     """Return a complaint for each foreign key whose parents come after their children, where it is checked at once."""
     order = {target.oid: (place, target.rows) for place, target in enumerate(targets)}
     found = connection.execute(_CHECKED_AT_ONCE, {"tables": list(order)}).fetchall()
@@ -187,7 +194,7 @@ def _circles(connection: Connection, targets: Sequence[_Target]) -> list[str]:
     ]
 
 
-def _fill_plainly(work: Abreast, targets: Sequence[_Target]) -> None:
+def _fill_plainly(work: Abreast, targets: Sequence[Target]) -> None:
     with work.connect() as connection, connection.transaction():
         connection.execute("SET CONSTRAINTS ALL DEFERRED")  # those that may be: tables that point at each other
         for target in reversed(targets):
@@ -197,7 +204,7 @@ def _fill_plainly(work: Abreast, targets: Sequence[_Target]) -> None:
                 _fill(work, connection, target, freeze=False)
 
 
-def _fill_bare(work: Abreast, targets: Sequence[_Target]) -> None:
+def _fill_bare(work: Abreast, targets: Sequence[Target]) -> None:
     largest_first = sorted(targets, key=lambda target: -target.rows.rows)
     try:
         found = work.each(lambda target: _copy_bare(work, target), largest_first)
@@ -211,7 +218,7 @@ def _fill_bare(work: Abreast, targets: Sequence[_Target]) -> None:
         raise
 
 
-def _emptied(work: Abreast, target: _Target) -> None:
+def _emptied(work: Abreast, target: Target) -> None:
     with work.connect() as connection:
         with connection.transaction():
             slept = _without_rows(connection, target)
@@ -220,7 +227,7 @@ def _emptied(work: Abreast, target: _Target) -> None:
         connection.execute(sql.SQL("REINDEX TABLE {}").format(target.name))
 
 
-def _without_rows(connection: Connection, target: _Target) -> bool:
+def _without_rows(connection: Connection, target: Target) -> bool:
     """Take all rows out, and say whether the table's triggers were put to sleep for it.
 
     TRUNCATE, which makes FREEZE possible, refuses a table that foreign keys point at; it looks at `relhastriggers`.
@@ -233,7 +240,7 @@ def _without_rows(connection: Connection, target: _Target) -> bool:
     return slept
 
 
-def _copy_bare(work: Abreast, target: _Target) -> list[str]:
+def _copy_bare(work: Abreast, target: Target) -> list[str]:
     """Fill a table in one transaction, without its indexes and triggers; return the indexes to build."""
     with work.connect() as connection, _refusals(target), connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
@@ -245,7 +252,7 @@ def _copy_bare(work: Abreast, target: _Target) -> list[str]:
     return indexes
 
 
-def _fill(work: Abreast, connection: Connection, target: _Target, *, freeze: bool) -> None:
+def _fill(work: Abreast, connection: Connection, target: Target, *, freeze: bool) -> None:
     """Send a table's rows; columns whose type has no binary form here go through a staging table as text."""
     if isinstance(target.rows, AsText):
         _fill_from_text(work, connection, target, freeze=freeze)
@@ -270,7 +277,7 @@ def _fill(work: Abreast, connection: Connection, target: _Target, *, freeze: boo
         _unstage(connection, target, columns)
 
 
-def _fill_from_text(work: Abreast, connection: Connection, target: _Target, *, freeze: bool) -> None:
+def _fill_from_text(work: Abreast, connection: Connection, target: Target, *, freeze: bool) -> None:
     chunks = iter(target.rows.chunks())
     first = next(chunks, None)
     if first is None:
@@ -294,7 +301,7 @@ def _staging(connection: Connection, columns: dict[str, Column]) -> sql.Identifi
     return sql.Identifier("pg_temp", "rehearse_staging")
 
 
-def _unstage(connection: Connection, target: _Target, columns: dict[str, Column]) -> None:
+def _unstage(connection: Connection, target: Target, columns: dict[str, Column]) -> None:
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     values = sql.SQL(", ").join(
         sql.Identifier(name)
@@ -334,7 +341,7 @@ def _prove(work: Abreast, key: tuple[str, str, str, list[str], list[str]]) -> No
         )
 
 
-def _settle(work: Abreast, target: _Target, journal: Journal) -> None:
+def _settle(work: Abreast, target: Target, journal: Journal) -> None:
     """Set the table's sequences past its greatest numbers, and leave statistics and visibility as the rows tell."""
     with work.connect() as connection:
         wear.flush(connection)
@@ -353,7 +360,7 @@ def _refresh(work: Abreast) -> None:
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.SQL(view)))
 
 
-def _report(work: Abreast, target: _Target, journal: Journal) -> None:
+def _report(work: Abreast, target: Target, journal: Journal) -> None:
     with work.connect() as connection:
         found = connection.execute(_SIZE, {"table": target.oid}).fetchone()
     assert found is not None
@@ -365,7 +372,7 @@ def _report(work: Abreast, target: _Target, journal: Journal) -> None:
 class _refusals:  # noqa: N801 - reads as a statement
     """Turns what the server refuses into a ServerFailed that names table and column."""
 
-    def __init__(self, target: _Target) -> None:
+    def __init__(self, target: Target) -> None:
         self.target = target
 
     def __enter__(self) -> None:
