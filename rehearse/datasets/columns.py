@@ -498,7 +498,7 @@ def _json(shape: sh.Json, kind: Type, frame: Frame, stream: int) -> pa.Array:
     if not parts:
         return pa.array(["{}"] * len(frame.rows))
     inside = vocabulary.join(*parts) if len(parts) > 1 else parts[0]
-    return arrow.cast(vocabulary.join("{", pc.binary_slice(inside.cast(pa.binary()), 1).cast(pa.string()), "}"), kind)
+    return arrow.cast(vocabulary.join("{", pc.ascii_ltrim(inside, characters=","), "}"), kind)
 
 
 def _may_lack_keys(shape: sh.Json) -> bool:
@@ -536,8 +536,9 @@ def _json_value(shape: sh.Shape, frame: Frame, stream: int) -> pa.Array:
     if isinstance(shape, sh.Json):
         return _json(shape, _TEXT, frame, stream)
     if isinstance(shape, sh.Items):
-        drawn = draw(shape, Type(kind="array", declared="", element=_TEXT), frame, stream)
-        return vocabulary.join("[", pc.binary_join(_quoted_items(drawn), ","), "]")
+        offsets, inner = _item_rows(shape, frame, stream)
+        values = _json_value(shape.of, inner, randomness.key(stream, "items"))
+        return vocabulary.join("[", pc.binary_join(pa.ListArray.from_arrays(offsets, values), ","), "]")
     if isinstance(shape, sh.Choice) and not isinstance(shape.of, Mapping):
         literals = {json.dumps(one, ensure_ascii=False): 1.0 for one in shape.of}
         return draw(sh.Choice(of=literals), _TEXT, frame, stream)
@@ -555,22 +556,23 @@ def _quoted(text: pa.Array) -> pa.Array:
     return vocabulary.join('"', safe, '"')
 
 
-def _quoted_items(lists: pa.Array) -> pa.Array:
-    return pa.ListArray.from_arrays(lists.offsets, _quoted(lists.values))
-
-
 def _items(shape: sh.Items, kind: Type, frame: Frame, stream: int) -> pa.Array:
     if kind.element is None:
         raise pa.ArrowInvalid("the column is no array")
+    offsets, inner = _item_rows(shape, frame, stream)
+    return pa.ListArray.from_arrays(offsets, draw(shape.of, kind.element, inner, randomness.key(stream, "items")))
+
+
+def _item_rows(shape: sh.Items, frame: Frame, stream: int) -> tuple[pa.Array, Frame]:
+    """Return where each row's items begin and end, and a frame in which each item is a row."""
     if shape.sizes:
         sizes = quantiles.lengths(shape.sizes, randomness.uniform(stream, frame.rows))
     else:
         sizes = shape.least + randomness.below(stream, frame.rows, shape.most - shape.least + 1)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
-    inner = Frame(frame.plan, frame.table, np.repeat(frame.rows, sizes) * (max([shape.most, *shape.sizes]) + 1) + place)
-    values = draw(shape.of, kind.element, inner, randomness.key(stream, "items"))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+    rows = np.repeat(frame.rows, sizes) * (max([shape.most, *shape.sizes]) + 1) + place
+    return pa.array(offsets, pa.int32()), Frame(frame.plan, frame.table, rows)
 
 
 def _random(shape: sh.Random, kind: Type, frame: Frame, stream: int) -> pa.Array:
