@@ -69,7 +69,14 @@ class Encoder:
         parts: list[pa.Array] = [_as_binary(_records(len(batch), block))]
         for name in self._others:
             parts += _parts(batch.column(name), self._columns[name].type)
-        return _content(pc.binary_join_element_wise(*parts, b"") if len(parts) > 1 else parts[0])
+        return _content(_joined(parts))
+
+
+def _joined(parts: list[pa.Array]) -> pa.Array:
+    """Return the parts row by row; of a null nothing is joined but its length."""
+    if len(parts) == 1:
+        return parts[0]
+    return pc.binary_join_element_wise(*parts, b"", null_handling="replace", null_replacement="")
 
 
 def is_fixed(kind: Type) -> bool:
@@ -88,7 +95,7 @@ def _parts(values: pa.Array, kind: Type) -> list[pa.Array]:
         heads = _or_null(_as_binary(_records(len(values), [(">i4", lengths + 1), ("u1", 1)])), values)
     else:
         heads = _as_binary(_records(len(values), [(">i4", lengths)]))
-    return [heads, pc.fill_null(content, b"") if content.null_count else content]
+    return [heads, content]
 
 
 def _or_null(cells: pa.Array, values: pa.Array) -> pa.Array:
@@ -128,7 +135,7 @@ def _array(values: pa.Array, kind: Type) -> pa.Array:
     assert kind.element is not None
     offsets = values.offsets.to_numpy().astype(np.int64)
     parts = _parts(values.values, kind.element)
-    cells = pc.binary_join_element_wise(*parts, b"") if len(parts) > 1 else parts[0]
+    cells = _joined(parts)
     starts = np.frombuffer(cells.buffers()[1], np.int32, len(cells) + 1) if len(cells) else np.zeros(1, np.int32)
     bounds = np.ascontiguousarray(starts[offsets])
     content = pa.BinaryArray.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(bounds), cells.buffers()[2]])
