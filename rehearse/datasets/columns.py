@@ -23,7 +23,6 @@ from rehearse.profiles import NullBy, Type, normal
 from rehearse.profiles import shapes as sh
 
 _MICROSECONDS = 1_000_000
-_IN_ORDER = 0.99  # a correlation above which a column's values follow the rows' places
 _AHEAD = 0.9  # how far before its children a row of the same table lies, as a share of their place
 _LN_2 = math.log(2)
 _SIGNS = {"#": pa.array(list("0123456789")), "?": pa.array(list(ascii_uppercase)), "*": pa.array(list(ascii_lowercase))}
@@ -290,7 +289,7 @@ def _histogram(shape: sh.Histogram, kind: Type, frame: Frame, stream: int) -> pa
     rest = max(0.0, 1.0 - sum(shape.common.values())) * (1.0 - (shape.null or 0.0))
     kinds = None
     if shape.distinct is not None:  # where values follow the rows' places no step is left out by chance
-        in_order = abs(shape.correlation) > _IN_ORDER
+        in_order = abs(shape.correlation) >= 1.0
         kinds = _kinds(shape.distinct, frame, math.inf if in_order else rest, grows=shape.grows)
     moments = isinstance(shape.bounds[0], date)
     if kinds is not None and kind.kind in ("integer", "numeric"):
@@ -311,7 +310,8 @@ def _numbered(shape: sh.Text | sh.Pattern | sh.Random, frame: Frame, stream: int
         return None
     left = max(0.0, 1.0 - sum(shape.shares)) * (1.0 - (shape.null or 0.0)) * (1.0 - getattr(shape, "empty", 0.0))
     others = max(1, shape.distinct - len(shape.shares))
-    count = len(shape.shares) + (_kinds(others, frame, left, grows=shape.grows) or frame.table.rows)
+    kinds = _kinds(others, frame, left, grows=shape.grows)
+    count = len(shape.shares) + (kinds or frame.table.rows)
     if shape.within is not None:
         group = frame.parents(frame.table.references[shape.within])[0]
         numbers = keys.ranked(stream, group, frame.positions(shape.within), count)
@@ -323,7 +323,8 @@ def _numbered(shape: sh.Text | sh.Pattern | sh.Random, frame: Frame, stream: int
     rest = numbers >= frequent
     known = float(limits[-1]) if frequent else 0.0
     more = max(1, count - frequent)
-    numbers[rest] = frequent + ((drawn[rest] - known) / max(1e-12, 1.0 - known) * more).astype(np.int64)
+    drawn_anew = (drawn[rest] - known) / max(1e-12, 1.0 - known) * more
+    numbers[rest] = frequent + (frame.rows[rest] if kinds is None else drawn_anew.astype(np.int64))
     table = replace(frame.table, rows=frequent + more)
     return Frame(frame.plan, table, numbers.astype(np.int64))
 
@@ -351,7 +352,7 @@ def _after(shape: sh.After, kind: Type, frame: Frame, stream: int) -> pa.Array:
     base = pc.fill_null(arrow.to_micros(start), 0).to_numpy(zero_copy_only=False)
     drawn = frame.uniform(stream)
     if shape.parts:
-        left = np.maximum(0, micros(frame.plan.profile.now) - base) / _MICROSECONDS
+        left = np.maximum(0, micros(shape.until or frame.plan.profile.now) - base) / _MICROSECONDS
         delay = left * np.interp(drawn * (len(shape.parts) - 1), np.arange(len(shape.parts)), shape.parts)
     elif shape.delays:
         delay = np.interp(drawn * (len(shape.delays) - 1), np.arange(len(shape.delays)), shape.delays)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rehearse.profiles.learning import PLACE, Joined
+from rehearse.profiles.privacy import moment
 from rehearse.profiles.profile import Joint, NullBy, Table
 from rehearse.profiles.shapes import After, Bool, Choice, Copy, Given, Histogram, Parent, Serial, Shape
 
@@ -67,7 +68,14 @@ def _copies(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
 
 def _after(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
     return {
-        name: After(of=of, delays=list(delay.seconds), parts=list(delay.parts), open=True, null=columns[name].null)
+        name: After(
+            of=of,
+            delays=list(delay.seconds),
+            parts=list(delay.parts),
+            until=moment(round(learned.last_us / 60e6) * 60e6) if delay.parts and learned.last_us else None,
+            open=True,
+            null=columns[name].null,
+        )
         for name, (of, delay) in learned.after.items()
         if isinstance(columns.get(name), Histogram) and of in columns
     }

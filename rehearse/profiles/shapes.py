@@ -162,7 +162,7 @@ class After:
 
     The delay is `at_least` and an exponential around `typical` (its median) more; a `same` share has none at all.
     Where it was measured `delays` takes their place: quantiles in seconds, the shortest first, at equal steps; or
-    `parts`, quantiles of the delay as a share of the time that was left until the profile's `now`.
+    `parts`, quantiles of the delay as a share of the time that was left `until` then (else the profile's `now`).
     No moment is later than the profile's `now`, unless `open` is true.
     """
 
@@ -173,6 +173,7 @@ class After:
     same: Share = 0.0
     delays: list[Annotated[float, Field(ge=0)]] = field(default_factory=list)
     parts: list[Share] = field(default_factory=list)
+    until: Moment | None = None
     open: bool = False
     null: Share | None = None
 

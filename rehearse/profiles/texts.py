@@ -90,6 +90,8 @@ def shape(seen: Seen, word: Word, *, is_personal: bool) -> Shape:
     told = [(value, share / max(1e-9, 1.0 - empty)) for value, share in seen.common if value][:_MOST_SHARES]
     known = {value for value, _ in told}
     frequent = [round(min(1.0, share), 5) for _, share in told] if seen.spread else []
+    if empty and seen.spread:
+        seen = replace(seen, spread={**seen.spread, "distinct": max(1, seen.spread["distinct"] - 1)})
     found = patterns(full, is_personal=is_personal)
     if found:
         pattern = next(iter(found)) if len(found) == 1 else found

@@ -17,27 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-from rehearse import datasets
 from rehearse.datasets import alike as likeness
 from rehearse.engines.postgres.alike import contents
 from rehearse.engines.postgres.database import PostgresDatabase
-from rehearse.engines.postgres.profiling import profile
 from rehearse.profiles.describing import Tier
-from rehearse.profiles.writing import toml
-from rehearse.reading import profile as reading
-from rehearse.recording.journal import ListingJournal
 from tests.bench import queries, sources
-
-
-def generated(source: PostgresDatabase, tier: Tier, *, seed: int = 1) -> PostgresDatabase:
-    """Return a database with the source's schema, whose rows come from the source's profile as a file holds it."""
-    import tomllib  # noqa: PLC0415
-
-    taken, remarks, _ = profile(source, tier=tier)
-    read = reading.parse(tomllib.loads(toml(taken, remarks)))
-    database = sources.emptied(source, f"{source.name}_{tier}_{seed}")
-    database.load(datasets.open_tables(read, database.structure(), seed=seed), ListingJournal())
-    return database
 
 
 def figures(source: PostgresDatabase, copy: PostgresDatabase) -> dict[str, Any]:
@@ -90,7 +74,7 @@ def _measured(source: PostgresDatabase) -> dict[str, dict[str, Any]]:
     found = {f"{source.name}: {name}": figures(source, copy) for name, copy in sources.copies(source).items()}
     for tier in get_args(Tier):
         started = time.monotonic()
-        copy = generated(source, tier)
+        copy = sources.generated(source, tier)
         took = time.monotonic() - started
         one = figures(source, copy) | {"seconds": took}
         if source.name == "oscar":

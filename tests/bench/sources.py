@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,12 @@ from psycopg.conninfo import conninfo_to_dict
 from rehearse import datasets
 from rehearse.engines.postgres import ENGINE, binaries
 from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.profiling import profile
 from rehearse.engines.postgres.roles import Connection
 from rehearse.engines.postgres.server import PostgresServer
 from rehearse.model import EngineChoice
+from rehearse.profiles.describing import Tier
+from rehearse.profiles.writing import toml
 from rehearse.protocols import Role
 from rehearse.reading import profile as profiles
 from rehearse.recording.journal import ListingJournal
@@ -144,11 +148,21 @@ def uniform(source: PostgresDatabase, name: str) -> PostgresDatabase:
     return database
 
 
+def generated(source: PostgresDatabase, tier: Tier, *, seed: int = 1) -> PostgresDatabase:
+    """Return a database with the source's schema, whose rows come from the source's profile as a file holds it."""
+    taken, remarks, _ = profile(source, tier=tier)
+    read = profiles.parse(tomllib.loads(toml(taken, remarks)))
+    database = emptied(source, f"{source.name}_{tier}_{seed}")
+    database.load(datasets.open_tables(read, database.structure(), seed=seed), ListingJournal())
+    return database
+
+
 def copies(source: PostgresDatabase) -> dict[str, PostgresDatabase]:
     """Return the databases to hold against a source, by what each is; the first is the control, the source's bytes."""
     return {
         "A/A: a fork": source.fork(f"{source.name}_fork"),
         "row counts only": uniform(source, f"{source.name}_uniform"),
+        "from a profile": generated(source, "sample"),
     }
 
 
