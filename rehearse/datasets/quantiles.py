@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from rehearse.datasets.randomness import Floats, Ints
+from rehearse.profiles import curves
 from rehearse.profiles.shapes import Histogram, Moment
 
 _MOST_STEPS = 1 << 21
@@ -47,19 +48,8 @@ def curve(shape: Histogram) -> Curve:
     """Return the inverse distribution function of a histogram, its common values merged in at their places."""
     bounds = np.array([number(one) for one in shape.bounds], np.float64)
     at = np.linspace(0.0, 1.0, len(bounds)) if shape.at is None else np.array(shape.at, np.float64)
-    common = sorted((_parsed(value, shape), share) for value, share in shape.common.items())
-    values = np.array([value for value, _ in common], np.float64)
-    steps = np.array([share for _, share in common], np.float64)
-    if steps.sum() > 1.0:  # rounded shares may be a little more than there is
-        steps /= steps.sum()
-    rest_share, before = max(0.0, 1.0 - steps.sum()), np.concatenate([[0.0], np.cumsum(steps)])
-    places = np.interp(values, bounds, at)  # of the common values, among the rest
-    rest = np.concatenate([at, places, places])
-    jumps = np.concatenate([before[np.searchsorted(values, bounds)], before[:-1], before[1:]])
-    shares = rest * rest_share + jumps
-    every = np.concatenate([bounds, values, values])
-    order = np.lexsort((every, jumps, shares))  # where nothing lies between two steps, the lower one comes first
-    return Curve(shares[order], every[order], rest[order])
+    common = [(_parsed(value, shape), share) for value, share in shape.common.items()]
+    return Curve(*curves.steps(bounds, at, common))
 
 
 def number(value: float | Moment) -> float:

@@ -163,3 +163,14 @@ STREET = (
     rf"|\b\d+\w?,?\s+(?:bis\s+|ter\s+)?(?:{'|'.join(_BEFORE)})\.?\s+[^\W\d]"  # 12 bis rue Longue
     r"|\b(?:apt|apartment|suite|unit|flat)\.?\s+#?\d+\w?\b|\bP\.?\s?O\.?\s?Box\s+\d+"
 )
+# Words of statuses and kinds, which are no names though each may begin with a capital.
+USUAL = frozenset(
+    (
+        "in on to of for by at and or not no yes new old open closed pending progress started stopped done "
+        "approved rejected active inactive paid unpaid sent received shipped delivered cancelled returned "
+        "refunded failed error warning draft review published archived deleted blocked hold waiting ready "
+        "complete completed partial partially fully single multi use user admin owner guest member manager "
+        "support sales card bank transfer credit debit cash invoice gift voucher first second third high "
+        "medium low normal urgent north south east west united states kingdom "
+    ).split()
+)

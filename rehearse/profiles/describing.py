@@ -17,6 +17,7 @@ from rehearse.profiles.learning import Joined
 from rehearse.profiles.personal import Personal
 from rehearse.profiles.privacy import Gate, moment, rounded, rounded_micros
 from rehearse.profiles.profile import Profile, QueryMix, Source, Table
+from rehearse.profiles.queries import told
 from rehearse.profiles.shapes import (
     Bool,
     Choice,
@@ -218,7 +219,8 @@ class _Describing:
         edges = figures.quantiles_of(bounds, rest if bounds else 0.0, withheld) or [value for value, _ in told]
         edges = edges if len(edges) > 1 else [min(edges), max(edges)]
         thin = self.gate.thinned(sorted(edges), max(1.0, rows * (filled - sum(share for _, share in told))))
-        at, kept = figures.simplified(rounded_micros(thin) if moments else rounded(thin))
+        at, exact = figures.simplified(thin)
+        kept = rounded_micros(exact) if moments else rounded(exact)
         return Histogram(
             bounds=[moment(one) for one in kept] if moments else [figures.number(one, column.type) for one in kept],
             at=None if figures.is_even(at) else [round(one, 4) for one in at],
@@ -265,8 +267,9 @@ class _Describing:
         kinds = figures.value_count(found, rows)
         unique = (column.name,) in table.keys or kinds >= 0.999 * rows * filled
         personal = self._is_personal(table, column, values)
-        if (personal is None and not unique and not found.bounds) or self.gate.is_public(table.name, column.name):
-            codes = self.gate.codes(found.common, rows, kinds)
+        is_public = self.gate.is_public(table.name, column.name)
+        if is_public or (personal is None and not unique and not found.bounds):
+            codes = self.gate.codes(found.common, rows, kinds, is_public=is_public)
             if codes:
                 self._look(table, column, len(codes))
                 return figures.codes_with_others(codes, found, filled, kinds)
@@ -369,10 +372,11 @@ def _mix(statistics: Statistics) -> list[QueryMix]:
     seconds = (statistics.taken_at - since).total_seconds() if since else 0.0
     return [
         QueryMix(
-            sql=one.text,
+            sql=text,
             per_s=round(one.calls / seconds, 6) if seconds else 0.0,
             mean_ms=round(one.mean_ms, 3),
             rows=round(one.rows / max(1, one.calls), 3),
         )
         for one in statistics.queries
+        if (text := told(one.text)) is not None
     ]

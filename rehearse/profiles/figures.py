@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rehearse.profiles import curves
 from rehearse.profiles.defaults import default_shape
 from rehearse.profiles.privacy import moment
 from rehearse.profiles.shapes import Choice, Number, Shape, Time
@@ -32,18 +32,12 @@ def quantiles_of(bounds: Sequence[float], share: float, common: Sequence[tuple[f
     """
     if not common:
         return list(bounds)
-    each = share / max(1, len(bounds) - 1)
-    lows = [(low, high, each) for low, high in itertools.pairwise(bounds)] if share > 0 else []
-    parts = sorted([*lows, *((value, value, weight) for value, weight in common)])
-    weights = np.array([weight for _, _, weight in parts])
-    upto = np.concatenate([[0.0], np.cumsum(weights)]) / max(1e-12, weights.sum())
-    found = []
-    for at in np.linspace(0.0, 1.0, _STEPS):
-        place = min(int(np.searchsorted(upto, at, side="right")) - 1, len(parts) - 1)
-        low, high, _ = parts[place]
-        inside = (at - upto[place]) / max(1e-12, upto[place + 1] - upto[place])
-        found.append(low + (high - low) * min(1.0, inside))
-    return sorted(found)
+    total = share + sum(weight for _, weight in common)
+    edges = np.array(bounds if share > 0 else sorted(value for value, _ in common), np.float64)
+    at = np.linspace(0.0, 1.0, len(edges)) if len(edges) > 1 else np.zeros(len(edges))
+    shares, values, _ = curves.steps(edges, at, [(value, weight / total) for value, weight in common])
+    found: list[float] = np.interp(np.linspace(0.0, 1.0, _STEPS), shares, values).tolist()
+    return found
 
 
 def simplified(values: Sequence[float]) -> tuple[list[float], list[float]]:

@@ -23,6 +23,7 @@ from rehearse.profiles._personal_words import (
     STREET,
     STREET_ENDS,
     STREET_WORDS,
+    USUAL,
     WORDS,
 )
 
@@ -354,3 +355,18 @@ def _is_separated_phone(text: str) -> bool:
         return False
     digits = _NO_DIGIT.sub("", text)
     return len(digits) >= (8 if digits[0] == "0" else 9)
+
+
+def may_be_a_name(value: str) -> bool:
+    """Say whether a text could be a name that no list has: several capitalised words, not all of them ordinary ones."""
+    words = re.findall(r"[^\W\d_]+", value)
+    capitalised = [word for word in words if len(word) > 1 and word[0].isupper() and not word.isupper()]
+    return len(capitalised) > 1 and not all(_folded(word) in _common() for word in words)
+
+
+@cache
+def _common() -> frozenset[str]:
+    """Return words that are ordinary in English: those of Faker's sentences, and our own list."""
+    from faker.providers.lorem.en_US import Provider as Lorem  # noqa: PLC0415
+
+    return _ordinary() | frozenset(map(str.casefold, Lorem.word_list)) | USUAL

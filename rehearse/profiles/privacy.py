@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from rehearse.profiles.personal import Personal, by_content, by_name
+from rehearse.profiles.personal import Personal, by_content, by_name, may_be_a_name
 from rehearse.profiles.shapes import Moment
 
 FLOOR = 50
@@ -41,9 +41,15 @@ class Gate:
             return None
         return by_name(column) or by_content(seen)
 
-    def codes(self, common: Sequence[tuple[str, float]], rows: float, kinds: float) -> list[tuple[str, float]]:
+    def codes(
+        self, common: Sequence[tuple[str, float]], rows: float, kinds: float, *, is_public: bool = False
+    ) -> list[tuple[str, float]]:
         """Return the values of a column of texts that may be told, with their shares; none where one looks amiss."""
+        if is_public:
+            return list(common)
         if kinds > _MOST_KINDS or not all(_is_code(value) for value, _ in common):
+            return []
+        if any(may_be_a_name(value) for value, _ in common):
             return []
         return [(value, share) for value, share in common if share * rows >= self.floor]
 
