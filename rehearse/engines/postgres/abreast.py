@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -80,11 +81,14 @@ class Abreast:
                     continue  # it ended by itself
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield the items, the next one being made while the last is used."""
+def ahead(items: Iterator[T], *, count: int = 3) -> Iterator[T]:
+    """Yield the items, so many of the next ones being made while one is used: a busy machine stops us by turns."""
     nothing: Any = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="rehearse-make") as thread:
-        coming = thread.submit(next, items, nothing)
-        while (item := coming.result()) is not nothing:
-            coming = thread.submit(next, items, nothing)
+    thread = ThreadPoolExecutor(1, thread_name_prefix="rehearse-make")
+    try:
+        coming = deque(thread.submit(next, items, nothing) for _ in range(count))
+        while (item := coming.popleft().result()) is not nothing:
+            coming.append(thread.submit(next, items, nothing))
             yield item
+    finally:
+        thread.shutdown(cancel_futures=True)
