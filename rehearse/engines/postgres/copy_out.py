@@ -54,6 +54,16 @@ def batches(
         stream.close()
 
 
+def binary_blocks(connection: Connection, query: sql.Composable) -> Iterator[bytes]:
+    """Yield the rows of a query as COPY's binary format has them, header and trailer included, in whole messages."""
+    stream = _Stream(connection, sql.SQL("COPY (\n{}\n) TO STDOUT (FORMAT binary)").format(query))
+    try:
+        while block := stream.read():
+            yield block
+    finally:
+        stream.close()
+
+
 class _Stream(io.RawIOBase):
     """What a COPY sends, a message a row, as a file.
 

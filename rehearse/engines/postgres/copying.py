@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import psycopg
 import pyarrow as pa
@@ -79,6 +79,14 @@ _SAME = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s
 Mask = Callable[[str, pa.RecordBatch], pa.RecordBatch]
 
 
+class Part(Protocol):
+    """Some of a table's rows."""
+
+    def parts(self, connection: Connection) -> Iterator[tuple[sql.Identifier, sql.Composable]]:
+        """Yield relations and conditions that together give the rows."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A database of the user's that is read and never written, in one snapshot."""
@@ -90,6 +98,7 @@ class Source:
     rows: Mapping[str, int]  # as the statistics have it
     partitioned: frozenset[str]
     partitioned_by: frozenset[tuple[str, str]]
+    chosen: Mapping[str, Part] = field(default_factory=dict)  # of tables that are not copied whole
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -100,16 +109,23 @@ class Source:
             yield connection
 
     def query(self, table: str, columns: Sequence[str], as_json: frozenset[str] = frozenset()) -> sql.Composed:
-        """Return the query that reads a table's rows: the one place for a condition on which of them.
+        """Return the query that reads all rows of a table.
 
         Arrays in `as_json` come as JSON. A table that others inherit from gives its own rows only.
         """
-        wanted = [
-            sql.SQL("array_to_json({0}) AS {0}" if name in as_json else "{0}").format(sql.Identifier(name))
-            for name in columns
-        ]
         only = sql.SQL("" if table in self.partitioned else "ONLY ")
-        return sql.SQL("SELECT {} FROM {}{}").format(sql.SQL(", ").join(wanted), only, identifier(table))
+        return sql.SQL("SELECT {} FROM {}{}").format(_selected(columns, as_json), only, identifier(table))
+
+    def queries(
+        self, connection: Connection, table: str, columns: Sequence[str], as_json: frozenset[str] = frozenset()
+    ) -> Iterator[sql.Composed]:
+        """Yield queries that together read a table's rows: the one place for a condition on which of them."""
+        if table not in self.chosen:
+            yield self.query(table, columns, as_json)
+            return
+        selected = _selected(columns, as_json)
+        for relation, condition in self.chosen[table].parts(connection):
+            yield sql.SQL("SELECT {} FROM ONLY {} WHERE {}").format(selected, relation, condition)
 
     def sample(self, table: str, columns: Sequence[str], as_json: frozenset[str], rows: int) -> pa.Table | None:
         """Return some rows of a table as texts, None where there are none; reads a few times as many at the most."""
@@ -173,13 +189,21 @@ class Copied:
     def chunks(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, masked, from the source's snapshot; computed columns are left to the server."""
         columns = columns_of(self.source.structure.tables[self.table])
-        query = self.source.query(self.table, columns, self.as_json)
+        types = {name: pa.string() for name in columns}
         read = 0
-        with self.source.connect() as connection, _refusals(self.table):
-            for batch in ahead(batches(connection, query, {name: pa.string() for name in columns})):
+        with self.source.connect() as connection, refusals(self.table):
+            queries = self.source.queries(connection, self.table, columns, self.as_json)
+            for batch in ahead(batch for query in queries for batch in batches(connection, query, types)):
                 yield self.mask(self.table, batch)
                 read += len(batch)
         self.read = read
+
+
+def _selected(columns: Sequence[str], as_json: frozenset[str]) -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("array_to_json({0}) AS {0}" if name in as_json else "{0}").format(sql.Identifier(name))
+        for name in columns
+    )
 
 
 def columns_of(table: TableStructure) -> list[str]:
@@ -283,7 +307,8 @@ def _connected(url: str, where: str = "URL") -> Connection:
 
 
 @contextmanager
-def _refusals(table: str) -> Iterator[None]:
+def refusals(table: str) -> Iterator[None]:
+    """Tell of what keeps a table from being read."""
     try:
         yield
     except psycopg.errors.LockNotAvailable:
