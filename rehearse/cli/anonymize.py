@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from rehearse.cli import subset
+
 if TYPE_CHECKING:
     import pyarrow
     from rich.progress import Progress, TaskID
@@ -41,6 +43,7 @@ _KEY_BYTES = 16  # the fewest that cannot be guessed
     type=click.Path(path_type=Path, dir_okay=False),
     help="The secret that pseudonyms hang on; or in REHEARSE_KEY. Without one, a random key is used once.",
 )
+@subset.options
 @click.option("--workers", type=click.IntRange(1, 64), help="Tables copied at once.  [default: one a processor]")
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Look for the source's values in the copy.")
 @click.option("--plan", is_flag=True, help="Only say what would be done to each column; write nothing.")
@@ -60,6 +63,10 @@ def command(  # noqa: PLR0917
     plan: bool,
     disposable: bool,
     as_json: bool,
+    where: tuple[str, ...],
+    shares: tuple[str, ...],
+    children: str,
+    seed: int,
 ) -> int:
     r"""Copy a real PostgreSQL database so that nobody in it can be found again.
 
@@ -76,6 +83,15 @@ def command(  # noqa: PLR0917
 
     Rules: keep, null, text, number, "shift 30d", "round 2" (digits that count), "round month", "round year", email,
     phone, name, address, iban, card, ip, national id, free text, birth date, user name, url, secret, location.
+
+    With --where or --share only some rows are copied, and no foreign key is broken: parents always come along, and
+    children with the rows that were asked for. --share 5% takes a share of the tables with which one can start, and
+    those that no foreign key leads to whole up to 10,000 rows; --plan says how much it would be of each table. (There
+    is no copy of some rows without masking: a real database's rows belong nowhere else.)
+
+    \b
+    --where "customers: region = 'EU'" --children orders,order_items
+    --share customers=5% --share audit.log=0%
     """
     from rehearse.engines.postgres import copying  # noqa: PLC0415
 
@@ -83,22 +99,28 @@ def command(  # noqa: PLR0917
         raise click.UsageError("name one of --into URL and --out DIR")
     key = _key(key_file)
     asked = _rules(rules)
+    wanted = subset.asked(where, shares, children)
     with copying.opened(url, "URL") as source:
         treated = _treated(source, asked)
+        sizes: Sequence[subset.Size] = ()
+        if wanted:
+            source, sizes = subset.chosen(source, wanted, seed, quiet=as_json)  # noqa: PLW2901
         if plan:
-            _tell_plan(treated, as_json=as_json)
+            _tell_plan(treated, sizes, as_json=as_json)
             return 0
         from rehearse.datasets.masks import Masks  # noqa: PLC0415
 
         masks = Masks(key or secrets.token_bytes(32), source.structure, treated, verify=verify)
         tables = [copying.Copied(source, name, masks.batch, _arrays(source, name, treated)) for name in _names(source)]
         started = time.monotonic()
+        if sizes and not as_json:
+            _table(*subset.heads_and_rows(sizes))
         with _counted(tables, quiet=as_json) as counted, _threads_alternating():
             if into:
                 _fill(source, into, counted, workers, disposable=disposable)
             elif out:
                 _write(source.structure, counted, out)
-    return _tell(masks, tables, time.monotonic() - started, as_json=as_json, repeatable=key is not None)
+    return _tell(masks, tables, time.monotonic() - started, sizes, as_json=as_json, repeatable=key is not None)
 
 
 @contextmanager
@@ -313,21 +335,32 @@ def _counted(tables: Sequence[Copied], *, quiet: bool) -> Iterator[Sequence[_Cou
         yield [_Counted(one, progress, task) for one, task in zip(tables, tasks, strict=True)]
 
 
-def _tell_plan(treated: Mapping[Spot, Treatment], *, as_json: bool) -> None:
+def _tell_plan(treated: Mapping[Spot, Treatment], sizes: Sequence[subset.Size], *, as_json: bool) -> None:
     if as_json:
         columns = [
             {"table": table, "column": column, "rule": one.rule.word, "why": one.why}
             for (table, column), one in treated.items()
         ]
-        click.echo(json.dumps({"columns": columns}, indent=2))
+        tables = {"tables": subset.described(sizes)} if sizes else {}
+        click.echo(json.dumps({**tables, "columns": columns}, indent=2))
         return
+    if sizes:
+        _table(*subset.heads_and_rows(sizes))
     _table(
         ("column", "rule", "why"),
         [(f"{table}.{column}", one.rule.word, one.why) for (table, column), one in treated.items()],
     )
 
 
-def _tell(masks: Masks, tables: Sequence[Copied], took_s: float, *, as_json: bool, repeatable: bool) -> int:
+def _tell(
+    masks: Masks,
+    tables: Sequence[Copied],
+    took_s: float,
+    sizes: Sequence[subset.Size],
+    *,
+    as_json: bool,
+    repeatable: bool,
+) -> int:
     """Print what was done, and return 1 where a value of the source was found in the copy."""
     from rehearse.units import human_count  # noqa: PLC0415
 
@@ -336,6 +369,7 @@ def _tell(masks: Masks, tables: Sequence[Copied], took_s: float, *, as_json: boo
     if as_json:
         columns = [_described(spot, tally) for spot, tally in masks.tallies.items()]
         told = {"columns": columns, "rows": rows, "took_s": round(took_s, 3), "repeatable": repeatable}
+        told |= {"tables": subset.described(sizes)} if sizes else {}
         click.echo(json.dumps(told, indent=2))
     else:
         heads = ("column", "rule", "why", "rows", "different before", "after", "seen again")
