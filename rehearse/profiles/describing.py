@@ -104,13 +104,11 @@ class _Describing:
     def _ages(self, name: str, seen: TableStatistics) -> None:
         if seen.rows and seen.analyzed is None:
             self._say(name, "was never analyzed: its columns are described by their types alone; run ANALYZE", "unseen")
-        elif seen.changed and seen.rows and seen.changed > _STALE * seen.rows:
-            share = seen.changed / seen.rows
-            self._say(
-                name, f"{share:.0%} of its rows were written since its statistics were taken; run ANALYZE", "unseen"
-            )
         elif seen.rows and not seen.columns:
             self._say(name, "the statistics of its columns are not shown to this role", "unseen")
+        elif seen.changed and seen.rows and seen.changed > _STALE * seen.rows:
+            share = seen.changed / seen.rows
+            self._say(name, f"{share:.0%} of its rows were written since it was analyzed; run ANALYZE", "unseen")
 
     def _is_pointed_at(self, name: str) -> bool:
         return any(key.parent == name for table in self.structure.tables.values() for key in table.foreign_keys)

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from rehearse.engines.postgres import aggregates, sampling, statistics
 from rehearse.engines.postgres.structure import Connects, structure
+from rehearse.errors import ServerFailed
 from rehearse.profiles import Profile
 from rehearse.profiles.describing import Remark, Tier, describe
 from rehearse.profiles.learning import Joined
 from rehearse.profiles.privacy import Gate
 from rehearse.profiles.statistics import Query
 
+if TYPE_CHECKING:
+    from rehearse.engines.postgres.roles import Connection
+
 COUNTING_MS = 60_000
+# Tables that nobody can look at now, by name.
+_LOCKED = """
+    SELECT DISTINCT c.relname::text
+    FROM pg_locks l
+    JOIN pg_class c ON c.oid = l.relation
+    JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+    WHERE l.mode = 'AccessExclusiveLock' AND l.granted
+    ORDER BY 1
+"""
 
 
 def profile(
@@ -29,7 +46,34 @@ def profile(
 
     `rows` is how many of each table a sample holds at the most; `timeout_ms` bounds each statement that reads tables.
     """
-    gate = gate or Gate()
+    gate, database = gate or Gate(), _Patient(database)
+    try:
+        return _profile(database, tier, rows, gate, name, schema, timeout_ms)
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+        locked = _locked(database)
+        whose = f": {', '.join(locked)} is locked by a session that others wait for" if locked else ""
+        raise ServerFailed(f"the catalogs could not be read in time{whose}; profile again when that is done") from error
+
+
+def _locked(database: Connects) -> list[str]:
+    with database.connect() as connection:
+        return [name for (name,) in connection.execute(_LOCKED).fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Patient:
+    """A database that no statement of ours waits for longer than a moment."""
+
+    inner: Connects
+
+    def connect(self, **options: Any) -> Connection:
+        words = f"-c lock_timeout={statistics.LOCK_TIMEOUT_MS} -c statement_timeout={statistics.STATEMENT_TIMEOUT_MS}"
+        return self.inner.connect(**{**options, "options": f"{words} {options.get('options', '')}".strip()})
+
+
+def _profile(  # noqa: PLR0917 - what `profile` was asked for
+    database: Connects, tier: Tier, rows: int, gate: Gate, name: str, schema: str | None, timeout_ms: int
+) -> tuple[Profile, Sequence[Remark], Sequence[Query]]:
     tables = structure(database)
     with statistics.asking(database) as asking:
         found = statistics.read(asking)

@@ -20,6 +20,7 @@ from rehearse.engines.postgres.aggregates import name_of
 from rehearse.engines.postgres.copy_out import batches
 from rehearse.engines.postgres.statistics import Asking
 from rehearse.profiles.learning import Joined, SampledColumn, learn
+from rehearse.profiles.personal import by_name
 from rehearse.profiles.statistics import ColumnStatistics, Query, Statistics, TableStatistics
 from rehearse.profiles.structure import Column, Structure, Table
 
@@ -133,10 +134,10 @@ def _sampled(column: Column, values: pa.Array, *, is_key: bool) -> SampledColumn
     kind = column.type.kind
     if kind in ("integer", "numeric", "float", "date", "timestamp"):
         numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
-        moments = kind in ("date", "timestamp")
+        moments = kind in ("date", "timestamp") and by_name(column.name) != "birth date"  # which says nothing of others
         few = kind == "integer" and not is_key and pc.count_distinct(values).as_py() <= _FEW
         codes, kinds = _codes(pc.cast(values, pa.string())) if few else (None, ())
-        scale = 1e6 if moments else 1.0
+        scale = 1e6 if kind in ("date", "timestamp") else 1.0
         return SampledColumn(
             is_null=is_null, numbers=numbers * scale, codes=codes, kinds=kinds, is_moment=moments, is_key=is_key
         )
