@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -227,3 +228,14 @@ def test_the_files_that_a_cluster_fills_are_those_of_one_thread(cluster: Any, tm
         sums.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.iterdir()})
     assert sums[0] == sums[1]
     assert len(sums[0]) == 8
+
+
+@pytest.mark.slow
+def test_progress_shows_rows_bytes_and_time_left_of_each_table(tmp_path: Path) -> None:
+    terminal = {"FORCE_COLOR": "1", "COLUMNS": "160"}
+    options = ["--out", str(tmp_path), "--schema", str(SHOP), "--scale", "0.001", "--tables", "orders=70000"]
+    done = CliRunner(env=terminal).invoke(command, ["shop", *options])
+    assert done.exit_code == 0, done.output
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
+    assert re.search(r"orders +\S+ +70,000 of 70,000 rows +\d+\.\d MB +0:00:00", shown)
+    assert re.search(r"reviews +\S+ +600 of 600 rows +\d+(\.\d)? kB", shown)
