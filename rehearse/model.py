@@ -34,13 +34,18 @@ Setting = str | int | float | bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """Where the rows come from: one of `profile`, `load`, `dump`, or none of them for an empty database."""
+    """Where the rows come from: one of `profile`, `load`, `dump`, or none of them for an empty database.
+
+    `statistics = "production"` has the planner reckon with the profile's rows at scale 1, and not with those loaded
+    (PostgreSQL 18 and later; autovacuum is off then, and small scans may be parallel, on a server of our own).
+    """
 
     profile: str | None = None
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     load: list[str] | None = None
     dump: str | None = None
     tables: dict[str, Setting] = field(default_factory=dict)  # rows of single tables: { orders = "5M" }
+    statistics: Literal["production"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

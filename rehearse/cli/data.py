@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     help="Who makes the rows, the same to the byte: 0 the loading threads, which keep up with one server; N processes, "
     "for wide rows or --out; a Dask scheduler, for many machines (needs rehearse-migrations[cluster]).",
 )
+@click.option(
+    "--statistics",
+    type=click.Choice(["production"]),
+    help="Have the planner of --into reckon with the profile's rows at scale 1, whatever --scale is: estimates of rows "
+    "are production's then, but not the cost of reading pages. PostgreSQL 18 and later; an ANALYZE undoes it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def command(  # noqa: PLR0917
     profile: str,
@@ -58,6 +64,7 @@ def command(  # noqa: PLR0917
     *,
     disposable: bool,
     like: str | None,
+    statistics: str | None,
     workers: Workers | None,
     as_json: bool,
 ) -> None:
@@ -69,21 +76,30 @@ def command(  # noqa: PLR0917
         raise click.UsageError("name one of --into URL and --out DIR")
     if like and not into:
         raise click.UsageError("--like compares what --into has loaded; name --into URL too")
+    if statistics and not into:
+        raise click.UsageError("--statistics is for a server's planner; name --into URL too")
     if like:
         _reachable(like)
     if not 0 <= scale < math.inf:
         raise click.UsageError(f"--scale {scale}: write a share of the profile's rows, for example 0.05")
     if into and not disposable:
         _Given(into).refuse_rows()
+    if into and statistics:
+        _Given(into).check_statistics()
     described = profiles.find(profile)
     structure = _Given(into).structure() if into else _made(described, schema)
     opened = datasets.open_tables(described, structure, scale=scale, seed=seed, rows=_rows(tables))
-    started = time.monotonic()
+    seen, started = _Seen(), time.monotonic()
     with datasets.made_by(workers, opened) as made, _counted(made, quiet=as_json) as counted:
-        sizes = _Given(into).load(counted) if into else _write(counted, out)
+        if into:
+            _Given(into).load(counted, seen)
+        else:
+            seen.sizes |= _write(counted, out)
     took_s = time.monotonic() - started
     likeness = _likeness(like, into, opened, scale) if like and into else None
-    _tell(opened, sizes, took_s, likeness, as_json=as_json)
+    if into and statistics:
+        _Given(into).reckon_with(datasets.production(described, structure, seed=seed, rows=_rows(tables)), seen)
+    _tell(opened, seen, took_s, likeness, as_json=as_json)
 
 
 def _workers(text: str) -> Workers | None:
@@ -142,13 +158,22 @@ class _Given:
 
         return structure(self)
 
-    def load(self, tables: Sequence[TableData]) -> dict[str, int]:
+    def load(self, tables: Sequence[TableData], seen: _Seen) -> None:
         from rehearse.engines.postgres.load import load  # noqa: PLC0415
 
         self._refuse_full(tables)
-        sizes = _Sizes()
-        load(self, tables, sizes)
-        return sizes.found
+        load(self, tables, seen)
+
+    def check_statistics(self) -> None:
+        from rehearse.engines.postgres import injection  # noqa: PLC0415
+
+        with self.connect() as connection:
+            injection.check(connection)
+
+    def reckon_with(self, production: Sequence[TableData], seen: _Seen) -> None:
+        from rehearse.engines.postgres import injection  # noqa: PLC0415
+
+        injection.inject(self, production, seen)
 
     def refuse_rows(self) -> None:
         """Refuse a database that somebody uses."""
@@ -172,17 +197,20 @@ class _Given:
                     )
 
 
-class _Sizes:
-    """A journal that keeps the sizes of the tables."""
+class _Seen:
+    """A journal that keeps the sizes of the tables and what a reader must know."""
 
     def __init__(self) -> None:
-        self.found: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}
+        self.remarks: list[str] = []
 
     def write(self, event: Event, /) -> None:
-        from rehearse.events import TableLoaded  # noqa: PLC0415
+        from rehearse.events import Remarked, TableLoaded  # noqa: PLC0415
 
         if isinstance(event, TableLoaded):
-            self.found[event.table] = event.size_bytes
+            self.sizes[event.table] = event.size_bytes
+        if isinstance(event, Remarked):
+            self.remarks.append(event.says)
 
     def write_frame(self, kind: type[Event], frame: Any, /) -> None:
         """Take no dense facts: loading writes none."""
@@ -202,7 +230,7 @@ def _made(profile: Profile, schema: Path | None) -> Structure:
             f"{profile.file}: schema: the types of the columns are not known; "
             "name the SQL file that makes the tables: --schema FILE"
         )
-    with ENGINE.start(EngineChoice(), _Sizes()) as server:
+    with ENGINE.start(EngineChoice(), _Seen()) as server:
         database = server.create("data")
         database.run_file(schema)
         return structure(database)
@@ -277,20 +305,23 @@ def _counted(tables: Sequence[GeneratedTable], *, quiet: bool) -> Iterator[Seque
         yield [_Counted(one, progress, task) for one, task in zip(tables, tasks, strict=True)]
 
 
-def _tell(
-    tables: Sequence[TableData], sizes: dict[str, int], took_s: float, likeness: Likeness | None, *, as_json: bool
-) -> None:
+def _tell(tables: Sequence[TableData], seen: _Seen, took_s: float, likeness: Likeness | None, *, as_json: bool) -> None:
     from rehearse.cli import similarity  # noqa: PLC0415
     from rehearse.units import human_count, human_size  # noqa: PLC0415
 
     if as_json:
-        made = {one.table: {"rows": one.rows, "bytes": sizes.get(one.table)} for one in tables}
+        made = {one.table: {"rows": one.rows, "bytes": seen.sizes.get(one.table)} for one in tables}
         compared = {"similarity": similarity.as_plain(likeness)} if likeness else {}
-        click.echo(json.dumps({"tables": made, "took_s": round(took_s, 3), **compared}, indent=2))
+        remarks = {"remarks": seen.remarks} if seen.remarks else {}
+        click.echo(json.dumps({"tables": made, "took_s": round(took_s, 3), **remarks, **compared}, indent=2))
         return
     width = max((len(one.table) for one in tables), default=0)
     for one in tables:
-        click.echo(f"{one.table:<{width}}  {human_count(one.rows):>13} rows  {human_size(sizes.get(one.table)):>10}")
+        click.echo(
+            f"{one.table:<{width}}  {human_count(one.rows):>13} rows  {human_size(seen.sizes.get(one.table)):>10}"
+        )
     click.echo(f"{human_count(sum(one.rows for one in tables))} rows in {took_s:.1f} s")
+    for says in seen.remarks:
+        click.echo(says)
     if likeness:
         similarity.told(likeness)

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from rehearse.datasets.generate import GeneratedTable, estimated_bytes, made_by, open_tables
+from rehearse.datasets.generate import GeneratedTable, estimated_bytes, made_by, open_tables, production
 from rehearse.profiles.contents import Contents, Part
 from rehearse.profiles.structure import ForeignKey, Structure
 
-__all__ = ["Described", "GeneratedTable", "Readable", "estimated_bytes", "made_by", "open_tables"]
+__all__ = ["Described", "GeneratedTable", "Readable", "estimated_bytes", "made_by", "open_tables", "production"]
 
 
 @runtime_checkable

@@ -148,6 +148,14 @@ _ROW_BYTES = 24 + 4 + 10  # a tuple's header, its line pointer, and one key in a
 _TEXT_BYTES = {"paragraph": 240, "sentence": 62, "email": 26, "url": 16, "street": 20, "product": 28, "company": 20}
 
 
+def production(
+    profile: Profile, structure: Structure, *, seed: int = 1, rows: Mapping[str, object] | None = None
+) -> Sequence[GeneratedTable]:
+    """Return the tables at scale 1; of `rows` as for a dataset only those count of which the profile knows nothing."""
+    others = {table: count for table, count in (rows or {}).items() if table not in profile.tables}
+    return open_tables(profile, structure, seed=seed, rows=others)
+
+
 def estimated_bytes(profile: Profile, scale: float, *, rows: Mapping[str, object] | None = None) -> int:
     """Return about how large the tables with their indexes become; within a factor of two, from the shapes alone."""
     from rehearse import units  # noqa: PLC0415

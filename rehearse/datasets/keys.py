@@ -34,7 +34,7 @@ def parents(stream: int, reference: Reference, rows: Ints, count: int, parent_co
         return _sorted(stream, shape, rows, count, parent_count)[0]
     limits = np.full(len(rows), parent_count)
     if shape.order == "history":
-        limits = np.maximum(1, np.ceil((rows + 1) * (parent_count / count)).astype(np.int64))
+        limits = np.maximum(1, np.ceil((rows + 1) * (parent_count / max(1, count))).astype(np.int64))
     return _skewed(stream, shape, rows, limits, parent_count)
 
 

@@ -157,6 +157,8 @@ def _consistent(scenario: Scenario, where: str) -> None:
         raise ScenarioMistake(
             f"{where}: migration.schema: data.profile fills tables that nothing makes; name the SQL file of the schema"
         )
+    if data.statistics and not data.profile:
+        raise ScenarioMistake(f"{where}: data.statistics: production is known by a profile alone; name data.profile")
     if engine.via == "url" and not engine.url:
         raise ScenarioMistake(f"{where}: engine.url: via = 'url' needs the URL of a server that you call disposable")
     if engine.url and engine.via != "url":

@@ -10,7 +10,7 @@ from rehearse.datasets import to_profile
 from rehearse.errors import ScenarioMistake, ServerFailed
 from rehearse.events import DataCompared, Journal, Remarked
 from rehearse.model import Scenario
-from rehearse.protocols import ChecksRoom, Database, Engine, LoadsFiles, Migration, MigrationFailed, Role
+from rehearse.protocols import ChecksRoom, Database, Engine, LoadsFiles, Migration, MigrationFailed, Reckons, Role
 from rehearse.reading import profile as profiles
 from rehearse.rehearsal.phase import staged
 from rehearse.rehearsal.progress import Progress
@@ -86,6 +86,8 @@ def _generate(scenario: Scenario, database: Database, journal: Journal, progress
     assert scenario.data.profile is not None
     if not isinstance(database, datasets.Described):
         raise ScenarioMistake(f"{scenario.name}: this engine cannot be filled from a profile; use data.load or dump")
+    if scenario.data.statistics:
+        _reckoning(scenario, database).check_statistics()
     profile = profiles.find(scenario.data.profile, scenario.folder)
     tables = datasets.open_tables(
         profile,
@@ -99,6 +101,18 @@ def _generate(scenario: Scenario, database: Database, journal: Journal, progress
     if isinstance(database, datasets.Readable) and tables:
         with staged("compare with the profile", journal, progress):
             _compare(database, tables, journal)
+    if scenario.data.statistics:
+        with staged("statistics of production", journal, progress):
+            production = datasets.production(
+                profile, database.structure(), seed=scenario.seed, rows=scenario.data.tables
+            )
+            _reckoning(scenario, database).reckon_with(production, journal)
+
+
+def _reckoning(scenario: Scenario, database: Database) -> Reckons:
+    if not isinstance(database, Reckons):
+        raise ScenarioMistake(f"{scenario.name}: data.statistics: this engine takes no statistics; leave the key out")
+    return database
 
 
 def _compare(database: datasets.Readable, tables: Sequence[datasets.GeneratedTable], journal: Journal) -> None:

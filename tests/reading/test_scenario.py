@@ -115,6 +115,13 @@ def test_a_profile_without_a_schema_is_refused() -> None:
         parse({"name": "a", "data": {"profile": "shop"}})
 
 
+def test_production_is_known_by_a_profile_alone() -> None:
+    with pytest.raises(ScenarioMistake, match=r"data.statistics: production is known by a profile alone"):
+        parse({"name": "a", "data": {"load": ["x.sql"], "statistics": "production"}})
+    with pytest.raises(ScenarioMistake, match=r"data.statistics = 'prodution'; did you mean 'production'\?"):
+        parse({"name": "a", "data": {"profile": "shop", "statistics": "prodution"}})
+
+
 def test_the_command_line_overrides_the_file() -> None:
     scenario = parse({"name": "a"})
     changed = with_options(scenario, scale=0.1, seed=3, engine="postgres:15", via="binary", budget=["blocked=20ms"])

@@ -74,6 +74,25 @@ class PostgresDatabase:
         self.refuse_unless_ours()
         load(self, tables, journal)
 
+    def check_statistics(self) -> None:
+        """Raise a ScenarioMistake where the server takes no statistics."""
+        from rehearse.engines.postgres import injection  # noqa: PLC0415
+
+        with self.connect() as connection:
+            injection.check(connection)
+
+    def reckon_with(self, production: Iterable[TableData], journal: Journal) -> None:
+        """Have the planner reckon with these tables, and keep it so where the server is ours."""
+        from rehearse.engines.postgres import injection  # noqa: PLC0415
+
+        self.refuse_unless_ours()
+        injected = injection.inject(self, production, journal)
+        if not self.server.is_ours:
+            self.server.remark("the statistics of production last until autovacuum analyzes the tables", weakens=True)
+            return
+        with self.connect() as connection:
+            self.server.hold({"autovacuum": "off"} | injection.parallel_from(connection, injected.share))
+
     def structure(self) -> Structure:
         """Return the tables as a generator of rows must know them."""
         from rehearse.engines.postgres.structure import structure  # noqa: PLC0415

@@ -78,6 +78,7 @@ class PostgresServer:
     log_path: Path | None = None
     dog: _local.Watchdog | None = None
     usual: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # before they were changed for a load
+    held: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # to the end, whatever they were
 
     @property
     def major(self) -> int:
@@ -162,14 +163,24 @@ class PostgresServer:
                 connection.execute(statement.format(sql.Identifier(name), sql.Literal(value)))
             connection.execute("SELECT pg_reload_conf()")
 
+    def hold(self, settings: Mapping[str, str]) -> None:
+        """Keep settings at these values from now on, after a load too; the server must be ours."""
+        assert self.is_ours
+        self.held.update(settings)
+        with self.connect() as connection:
+            for name, value in settings.items():
+                statement = sql.SQL("ALTER SYSTEM SET {} = {}")
+                connection.execute(statement.format(sql.Identifier(name), sql.Literal(value)))
+            connection.execute("SELECT pg_reload_conf()")
+
     def settings_measured(self) -> None:
         """Switch everything back, wait until it is in force, and bring what was loaded to the disk."""
         if not self.is_ours:
             return
         with self.connect() as connection:
-            for name in _FAST:
+            for name in _FAST.keys() - self.held.keys():
                 connection.execute(sql.SQL("ALTER SYSTEM RESET {}").format(sql.Identifier(name)))
-            left = _reloaded(connection, self.usual)
+            left = _reloaded(connection, {name: self.held.get(name, value) for name, value in self.usual.items()})
             connection.execute("CHECKPOINT")
         if self.data:
             _local.sync_tree(self.data)

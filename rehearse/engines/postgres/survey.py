@@ -13,11 +13,13 @@ from psycopg import pq, sql
 from rehearse.engines.postgres import functions
 from rehearse.model import ForeignKey, Survey, TableFacts
 
-# Catalogs only, milliseconds. A partition is seen through its parent.
+# Catalogs only, milliseconds. A partition is seen through its parent. The planner may have been told of more rows than
+# there are; counters may have been reset.
 _TABLES = """
 SELECT c.oid, n.nspname, c.relname,
-       coalesce((SELECT sum(greatest(l.reltuples, 0)) FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid
-                  WHERE t.isleaf), c.reltuples)::bigint,
+       coalesce((SELECT sum(least(greatest(l.reltuples, 0), nullif(pg_stat_get_live_tuples(l.oid), 0)))
+                   FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf),
+                least(c.reltuples, nullif(pg_stat_get_live_tuples(c.oid), 0)))::bigint,
        coalesce((SELECT sum(pg_total_relation_size(t.relid)) FROM pg_partition_tree(c.oid) t),
                 pg_total_relation_size(c.oid))::bigint
   FROM pg_class c
