@@ -44,8 +44,8 @@ _SETTINGS = {
 }
 _WAIT = "SET lock_timeout = '5s'"
 _SET = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS s (name, value)"
-# A table and its parts, without a lock on them, for which pg_partition_tree() would wait. No page holds 300 rows: a copy
-# whose planner was told of production's (injection.py) is asked for those that it counted.
+# A table and its parts, without a lock on them, for which pg_partition_tree() would wait. No page holds 300 rows: where
+# there seem to be more, the planner was told of production's (injection.py), and the counters are believed.
 _ESTIMATE = """
     WITH RECURSIVE parts AS (
         SELECT %s::regclass::oid AS oid
