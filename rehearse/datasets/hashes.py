@@ -29,12 +29,19 @@ def hashes(texts: pa.Array, seed: int = 20_130_501) -> Hashes:
 
 
 def _add_words(total: Hashes, words: Hashes, starts: NDArray[np.int64], lengths: NDArray[np.int64], seed: int) -> None:
-    rows = np.arange(len(total))
+    rows = None
     for place in range(-(-int(lengths.max()) // _WORD)):
         if place:
-            rows = rows[lengths[rows] > place * _WORD]  # ever fewer
-        left = np.minimum(lengths[rows] - place * _WORD, _WORD)
-        total[rows] += (words[starts[rows] + place * _WORD] & _KEPT[left]) * _weights(seed, place >> 8)[place & 255]
+            longer = np.flatnonzero(lengths > _WORD)  # ever fewer
+            rows = longer if rows is None else rows[longer]
+            starts, lengths = starts[longer] + _WORD, lengths[longer] - _WORD
+        added = words[starts]
+        added &= _KEPT.take(lengths, mode="clip")
+        added *= _weights(seed, place >> 8)[place & 255]
+        if rows is None:
+            total += added
+        else:
+            total[rows] += added
 
 
 @lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,9 +16,11 @@ from rehearse.datasets import documents
 from rehearse.datasets.masking import KEEP, Rule, Spot, Treatment, form_for
 from rehearse.datasets.permutation import derived
 from rehearse.datasets.pseudonyms import Form, Pseudonyms
+from rehearse.datasets.remembered import Pairs, Remembered
 from rehearse.datasets.sightings import Sightings
 from rehearse.profiles import Column, Structure
 
+Verify = Literal["sample", "full", "none"]
 # What never stays as it is.
 _MOVED: tuple[Form, ...] = ("text", "email", "phone", "card", "iban", "uuid", "url", "words", "int16", "int32", "int64")
 _FAR: tuple[Form, ...] = ("text", "email", "phone", "iban", "uuid", "url")
@@ -26,7 +28,10 @@ _FAR: tuple[Form, ...] = ("text", "email", "phone", "iban", "uuid", "url")
 
 @dataclass(slots=True)
 class Tally:
-    """What was done to a column. `unmoved` are values that are what they were; `sightings` None where none are kept."""
+    """What was done to a column. `unmoved` are values that are what they were; `sightings` None where none are kept.
+
+    A value that comes again may be counted among the unmoved each time, or once.
+    """
 
     treatment: Treatment
     rows: int = 0
@@ -45,18 +50,26 @@ class Masks:
     """What turns the rows of a source, all columns as text, into those of its copy."""
 
     def __init__(
-        self, key: bytes, structure: Structure, treated: Mapping[Spot, Treatment], *, verify: bool = True
+        self, key: bytes, structure: Structure, treated: Mapping[Spot, Treatment], *, verify: Verify = "sample"
     ) -> None:
-        """Begin with empty tallies; with `verify` every masked value is looked for in the copy."""
+        """Begin with empty tallies; what `verify` says of the masked values is looked for in the copy.
+
+        "sample" compares every value with its own pseudonym, and looks for some 50,000 different ones of each column
+        in all of the copy; "full" looks for all, which needs 24 bytes for each different value.
+        """
         self._pseudonyms = Pseudonyms(key)
         self._columns: Mapping[Spot, Column] = {
             (table.name, name): column for table in structure.tables.values() for name, column in table.columns.items()
         }
         self._locks = {name: Lock() for name in structure.tables}
+        self._remembered: dict[Spot, Remembered] = {}
         self.tallies: dict[Spot, Tally] = {}
         for spot, treatment in treated.items():
             masks = treatment.rule.word not in ("keep", "null")
-            self.tallies[spot] = Tally(treatment, sightings=Sightings() if verify and masks else None)
+            looks = Sightings(of_all=verify == "full") if masks and verify != "none" else None
+            self.tallies[spot] = Tally(treatment, sightings=looks)
+            if masks:
+                self._remembered[spot] = Remembered()
 
     def batch(self, table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Return a table's rows masked."""
@@ -65,12 +78,13 @@ class Masks:
 
     def _column(self, spot: Spot, values: pa.Array) -> pa.Array:
         tally = self.tallies[spot]
-        done = self._treated(spot, tally.treatment, values)
+        deed = partial(self._treated, spot, tally.treatment)
         with self._locks[spot[0]]:
+            done, pairs = self._remembered[spot].of(values, deed) if spot in self._remembered else (deed(values), None)
             tally.rows += len(values)
             tally.nulls += done.null_count
-            if tally.sightings is not None:
-                self._look(tally, values, done)
+            if tally.sightings is not None and pairs is not None:
+                _look(tally, tally.sightings, pairs)
         return done
 
     def _treated(self, spot: Spot, treatment: Treatment, values: pa.Array) -> pa.Array:
@@ -104,15 +118,14 @@ class Masks:
             rule = Rule(rule.word, form="place" if rule.form == "place" else "number")
         return self._by_rule(rule, values)
 
-    def _look(self, tally: Tally, before: pa.Array, after: pa.Array) -> None:
-        assert tally.sightings is not None
-        both = pc.and_(before.is_valid(), after.is_valid())
-        old, new = before.filter(both), after.filter(both)
-        tally.sightings.add(old, new, far=tally.treatment.rule.form in _FAR)
-        if tally.treatment.rule.form in _MOVED:
-            same = old.filter(pc.equal(old, new))
-            if len(same):
-                tally.unmoved += pc.sum(pc.match_substring_regex(same, r"[0-9A-Za-z]")).as_py() or 0
+
+def _look(tally: Tally, sightings: Sightings, pairs: Pairs) -> None:
+    old, new = pairs
+    sightings.add(old, new, far=tally.treatment.rule.form in _FAR)
+    if tally.treatment.rule.form in _MOVED:
+        same = pc.equal(old, new)
+        if pc.any(same).as_py():
+            tally.unmoved += pc.sum(pc.match_substring_regex(old.filter(same), r"[0-9A-Za-z]")).as_py() or 0
 
 
 def shifted(key: bytes, days: int, values: pa.Array) -> pa.Array:

@@ -25,6 +25,8 @@ PROVIDERS = pa.array(
 )
 _FEWEST = 50  # known names of one length, for one to be hidden among them
 _PROSE_WORDS = 150_000
+_YEARS = 300  # that dates usually lie within
+_LONGEST_YEAR = 366
 
 
 @lru_cache(maxsize=4)
@@ -61,14 +63,21 @@ def prose(key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 def other_days(key: bytes, days: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return another day of the same year for each day; days are counted from 1970."""
+    if not len(days):
+        return days
     first = days.astype("datetime64[D]").astype("datetime64[Y]")
     began = first.astype("datetime64[D]").astype(np.int64)
     years = first.astype(np.int64) + 1970
-    found = np.empty_like(days)
-    for year in np.unique(years).tolist():
-        ours = years == year
-        found[ours] = began[ours] + _next_days(key, year)[days[ours] - began[ours]]
-    return found
+    earliest, latest = int(years.min()), int(years.max())
+    if latest - earliest > _YEARS:
+        found = np.empty_like(days)
+        for year in np.unique(years).tolist():
+            ours = years == year
+            found[ours] = began[ours] + _next_days(key, year)[days[ours] - began[ours]]
+        return found
+    table = np.stack([_next_days(key, year) for year in range(earliest, latest + 1)])
+    moved: NDArray[np.int64] = began + table[years - earliest, days - began]
+    return moved
 
 
 @lru_cache(maxsize=512)
@@ -76,7 +85,7 @@ def _next_days(key: bytes, year: int) -> NDArray[np.int64]:
     count = (date(year, 12, 31) - date(year, 1, 1)).days + 1
     cycle = _in_order(derived(key, "day", year), list(range(count)))
     following = dict(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
-    return np.array([following[day] for day in range(count)])
+    return np.array([following.get(day, -1) for day in range(_LONGEST_YEAR)])
 
 
 def _in_order(key: bytes, things: list[Any]) -> list[Any]:

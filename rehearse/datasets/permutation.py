@@ -25,7 +25,7 @@ Symbols = NDArray[Any]  # uint8 or uint16, one row a value
 Words = NDArray[np.uint64]
 WIDTH = 16  # columns come in multiples of it, so that half a row is whole 64-bit words
 _ROUNDS = 4  # and as many undone: eight in all, as in FF3-1
-_BLOCK = 4096  # rows at once: their state stays in the core's own cache
+_BLOCK = 16_384  # rows at once: few enough for the core's own cache, so many that numpy's calls cost little
 _START = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
 
@@ -67,9 +67,7 @@ class Permutation:
         given, bound = halves[1 - side] + marks[1 - side], bounds[side]
         state = _state(self.key, turn, given.dtype.itemsize, given.shape[1])
         numbers = _below(_hashes(state, given.view(np.uint64)).view(given.dtype), bound)
-        if undo:
-            numbers = np.where(numbers == 0, numbers, bound - numbers)
-        halves[side] = _sum(halves[side], numbers, bound)
+        halves[side] = (_difference if undo else _sum)(halves[side], numbers, bound)
 
 
 def _add_one(halves: list[Symbols], bounds: list[Symbols]) -> None:
@@ -88,6 +86,13 @@ def _sum(first: Symbols, second: Symbols, bound: Symbols) -> Symbols:
     """Return sums modulo the bounds, which are at most half of what the type holds."""
     total = first + second
     total -= bound * (total >= bound)
+    return total
+
+
+def _difference(first: Symbols, second: Symbols, bound: Symbols) -> Symbols:
+    """Return differences modulo the bounds."""
+    total = first - second  # modulo what the type holds, as is the sum below
+    total += bound * (first < second)
     return total
 
 

@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from rehearse.datasets import name_pools, symbols
 from rehearse.datasets.check_digits import luhn_sums, rests_97
@@ -120,20 +121,24 @@ class Pseudonyms:
 
     def _phones(self, values: Texts) -> Texts:
         """Return numbers with the letters of an extension left; what is more of a word is permuted as text."""
-        return _classed(partial(_matches, r"\pL{4}"), self._letters, self._digits, values)
+        return _classed(_holds_word, self._letters, self._digits, values)
 
     def _digits(self, values: Texts) -> Texts:
         return self._scramble("digits", values, alphabets=symbols.some(_DIGITS))
 
     def _emails(self, values: Texts) -> Texts:
-        return _classed(partial(_matches, "@"), self._addresses, self._letters, values)
+        return _classed(partial(pc.match_substring, pattern="@"), self._addresses, self._letters, values)
 
     def _addresses(self, values: Texts) -> Texts:
         """Return mail addresses whose two parts are permuted apart: all of one domain stay of one domain."""
-        parts = pc.split_pattern(values, "@", max_splits=1, reverse=True).flatten()
-        both = np.arange(len(values)) * 2
-        domains = _distinct(partial(_classed, _is_provider, _same, self._domains), parts.take(pa.array(both + 1)))
-        return pc.binary_join_element_wise(self._scramble("mail", parts.take(pa.array(both))), domains, "@")
+        found = symbols.codes(values)
+        places = found.last("@")
+        points = symbols.moved(derived(self.key, "mail"), found, fixed=found.behind(places))
+        behind = found.behind(places + 1)
+        domains = symbols.texts(Codes(found.points[behind], _sums(found.ends - places - 1)))
+        fresh = _distinct(partial(_classed, _is_provider, _same, self._domains), domains)
+        points[behind] = symbols.codes(fresh).points  # as many as there were
+        return symbols.texts(Codes(points, found.bounds))
 
     def _domains(self, values: Texts) -> Texts:
         return _walk(self._domain, _is_provider, values)
@@ -229,7 +234,7 @@ class Pseudonyms:
         drawn = hashes(values, int.from_bytes(derived(self.key, "text"), "big"))
         starts = begins[(drawn % np.uint64(len(begins))).astype(np.int64)]
         lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False).astype(np.int64)
-        bounds = np.concatenate([[0], np.cumsum(lengths)])
+        bounds = _sums(lengths)
         inside = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
         return symbols.texts(Codes(prose[inside % len(prose)], bounds))
 
@@ -326,11 +331,34 @@ def _matches(pattern: str, values: Texts) -> pa.Array:
 
 
 def _is_lower(values: Texts) -> pa.Array:
-    return pc.and_(_matches(_HEXADECIMAL.format("a-f"), values), _matches("[a-f]", values))
+    return _is_hexadecimal(b"abcdef", values)
 
 
 def _is_upper(values: Texts) -> pa.Array:
-    return pc.and_(_matches(_HEXADECIMAL.format("A-F"), values), _matches("[A-F]", values))
+    return _is_hexadecimal(b"ABCDEF", values)
+
+
+def _is_hexadecimal(letters: bytes, values: Texts) -> pa.Array:
+    """Say which texts are hexadecimal throughout; few get as far as the regular expressions."""
+    signs = np.zeros(256, bool)
+    signs[[*b"0123456789-_:. ", *letters]] = True
+    sixteen = np.array(pc.greater_equal(pc.binary_length(values), 16))
+    may_be = sixteen & (symbols.byte_counts(values, ~signs) == 0)
+    if not may_be.any():
+        return pa.array(may_be)
+    chosen = values if may_be.all() else values.filter(pa.array(may_be))
+    ends = f"{chr(letters[0])}-{chr(letters[-1])}"
+    may_be[may_be] = pc.and_(_matches(_HEXADECIMAL.format(ends), chosen), _matches(f"[{ends}]", chosen))
+    return pa.array(may_be)
+
+
+def _holds_word(values: Texts) -> pa.Array:
+    """Say which texts hold four letters in a row, of any script; a letter is an ASCII one or beyond ASCII."""
+    letters = np.array([chr(one).isalpha() or one > 0x7F for one in range(256)])
+    may_be = symbols.byte_counts(values, letters) >= 4
+    if may_be.any():
+        may_be[may_be] = _matches(r"\pL{4}", values.filter(pa.array(may_be)))
+    return pa.array(may_be)
 
 
 def _is_provider(values: Texts) -> pa.Array:
@@ -339,6 +367,11 @@ def _is_provider(values: Texts) -> pa.Array:
 
 def _cut(values: Texts, start: int, stop: int | None) -> Texts:
     return pc.utf8_slice_codeunits(values, start, stop)
+
+
+def _sums(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each of some texts begins, and the last ends."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
 
 
 def _from_zero(offsets: pa.Array) -> pa.Array:

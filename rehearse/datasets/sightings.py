@@ -9,41 +9,42 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rehearse.datasets.hashes import Hashes, hashes
 from rehearse.datasets.symbols import codes
 
-_HELD = 1 << 20  # hashes of either side, so at most 16 MiB a column
+_HELD = 1 << 16  # hashes of either side, so at most 3 MiB a column
 _MOVED = 16  # signs that must differ for a second sighting to be more than chance
 
 
 class Sightings:
     """What is known of one column of the source and of the copy."""
 
-    def __init__(self) -> None:
-        """Begin with nothing seen."""
-        self.rows = 0
-        self.unmoved = 0
+    def __init__(self, *, of_all: bool = False) -> None:
+        """Begin with nothing seen; `of_all` holds every hash: 24 bytes, or less, for each different value."""
         self._bar = 2**64 - 1
+        self._most = _HELD
+        self._of_all = of_all
         self._held: list[list[Hashes]] = [[], [], []]  # the source's, the copy's, and those of it that moved far
         self._counts = [0, 0, 0]
 
     def add(self, before: pa.Array, after: pa.Array, *, far: bool = True) -> None:
         """Take a chunk of both, row for row, without nulls; `far`: values that moved far are looked at apart."""
-        self.rows += len(before)
-        self._hold(0, hashes(before))
+        if not len(before):
+            return
+        old = hashes(before)
+        self._hold(0, old[self._below(old)])
         fresh = hashes(after)
+        places = np.flatnonzero(self._below(fresh))
+        fresh = fresh[places]
+        if far and len(places):
+            self._hold(2, fresh[_moved(_taken(before, places), _taken(after, places)) >= _MOVED])
         self._hold(1, fresh)
-        if far:
-            long = pc.greater_equal(pc.binary_length(after), _MOVED)
-            if pc.any(long).as_py():
-                kept = long.to_numpy(zero_copy_only=False)
-                self._hold(2, fresh[kept][_moved(before.filter(long), after.filter(long)) >= _MOVED])
+        self._count_again()
 
     def different(self, side: int) -> int:
-        """Return how many different values there are, estimated where not all are held (to about 0.2 %)."""
+        """Return how many different values there are, estimated where not all are held (to about 1 %)."""
         return round(len(self._all(side)) * 2**64 / (self._bar + 1))
 
     def seen_again(self) -> int:
@@ -59,26 +60,39 @@ class Sightings:
         """The share of different values that was looked at."""
         return (self._bar + 1) / 2**64
 
+    def _below(self, hashes: Hashes) -> NDArray[np.bool_]:
+        return hashes <= np.uint64(self._bar)
+
     def _hold(self, side: int, hashes: Hashes) -> None:
-        kept = hashes[hashes <= np.uint64(self._bar)]
-        self._held[side].append(kept)
-        self._counts[side] += len(kept)
-        if self._counts[side] > 2 * _HELD:
-            self._count_again()
+        self._held[side].append(hashes)
+        self._counts[side] += len(hashes)
 
     def _count_again(self) -> None:
-        while True:
-            for side in range(3):
-                unique = self._all(side)
-                unique = unique[unique <= np.uint64(self._bar)]
-                self._held[side], self._counts[side] = [unique], len(unique)
-            if max(self._counts) <= _HELD:
-                return
+        """Drop what is held twice, when it may be much; and what is above the bar, lowered as far as it must be."""
+        if max(self._counts) <= 2 * self._most:
+            return
+        self._drop()
+        if self._of_all:
+            self._most = max(self._most, *self._counts)
+        while max(self._counts) > self._most:
             self._bar //= 2
+            self._drop()
+
+    def _drop(self) -> None:
+        for side in range(3):
+            unique = self._all(side)
+            self._held[side], self._counts[side] = [unique], len(unique)
 
     def _all(self, side: int) -> Hashes:
-        held = [one[one <= np.uint64(self._bar)] for one in self._held[side]]
-        return np.unique(np.concatenate(held)) if held else np.zeros(0, np.uint64)
+        held = [one[self._below(one)] for one in self._held[side]]
+        ordered = np.sort(np.concatenate(held)) if held else np.zeros(0, np.uint64)
+        is_first = np.ones(len(ordered), bool)
+        is_first[1:] = ordered[1:] != ordered[:-1]  # faster than np.unique, which hashes
+        return ordered[is_first]
+
+
+def _taken(texts: pa.Array, places: NDArray[np.int64]) -> pa.Array:
+    return texts if len(places) == len(texts) else texts.take(pa.array(places))
 
 
 def _moved(before: pa.Array, after: pa.Array) -> NDArray[np.int64]:

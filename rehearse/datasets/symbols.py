@@ -21,7 +21,8 @@ from rehearse.datasets.permutation import WIDTH, Permutation, derived
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 _LAST = 0x32000  # code points from here on are no letters that anybody writes names in
-_BLOCK = 8192
+_BLOCK = 16_384
+_MATRIX = 1 << 22  # symbols at once, of texts however long
 _LARGEST = 32_000  # of an alphabet: sums of two symbols fit 16 bits
 
 
@@ -56,17 +57,16 @@ class Codes:
 
     def behind(self, places: Ints) -> Bools:
         """Return which code points stand at or after a place, one for each text."""
-        steps = np.zeros(len(self.points) + 1, np.int8)
-        inside = places < self.ends
-        np.add.at(steps, places[inside], 1)
-        np.subtract.at(steps, self.ends[inside], 1)
-        return np.cumsum(steps[:-1], dtype=np.int8).astype(bool)
+        turns = np.stack([self.bounds[:-1], np.clip(places, self.bounds[:-1], self.ends)], axis=1).ravel()
+        return np.repeat(np.tile([False, True], len(places)), np.diff(turns, append=len(self.points)))
 
     def last(self, sign: str) -> Ints:
         """Return where a sign stands last in each text, -1 where it does not."""
         found = np.flatnonzero(self.points == ord(sign))
         if not len(found):
             return np.full(len(self.bounds) - 1, -1)
+        if len(found) == len(self.ends) and (found >= self.bounds[:-1]).all() and (found < self.ends).all():
+            return found  # it stands once in each
         before = np.searchsorted(found, self.ends) - 1
         place = found[np.maximum(before, 0)]
         return np.where((before >= 0) & (place >= self.bounds[:-1]), place, -1)
@@ -87,6 +87,12 @@ def codes(texts: pa.Array) -> Codes:
     points = np.frombuffer(content.tobytes().decode().encode("utf-32-le"), np.uint32)
     lengths = pc.utf8_length(texts).to_numpy(zero_copy_only=False)
     return Codes(points, np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def byte_counts(texts: pa.Array, signs: Bools) -> NDArray[np.int32]:
+    """Return how many bytes of each text are among the 256 that `signs` tells of."""
+    steps = np.cumsum(signs.take(_content(texts)), dtype=np.int32)
+    return np.diff(np.concatenate([np.zeros(1, np.int32), steps])[_offsets(texts)])
 
 
 def texts(found: Codes) -> pa.Array:
@@ -127,32 +133,62 @@ def _part(found: Codes, first: int, fixed: Bools | None) -> tuple[Codes, Bools |
 
 def _moved(key: bytes, found: Codes, fixed: Bools | None, known: Alphabets) -> NDArray[Any]:
     points = found.points if found.points.dtype == np.uint8 else np.minimum(found.points, _LAST - 1)
-    moves = known.size[points] > 1
+    moves = (known.size > 1).take(points) if points.dtype != np.uint8 else (known.size[:256] > 1).take(points)
     if fixed is not None:
         moves &= ~fixed
-    places = np.flatnonzero(moves)
-    steps = np.concatenate([[0], np.cumsum(moves)])
+    ours = points[moves]
+    steps = np.concatenate([np.zeros(1, np.int32), np.cumsum(moves, dtype=np.int32)])
     counts = steps[found.bounds[1:]] - steps[found.bounds[:-1]]
-    ours = points[places]
-    row = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    column = np.arange(len(places), dtype=np.int32) - np.repeat((np.cumsum(counts) - counts).astype(np.int32), counts)
-    fresh = np.empty(len(places), np.int32)
-    wide = _wide_rows(found)
-    width = np.maximum(WIDTH, 2 ** np.ceil(np.log2(np.maximum(counts, 1))).astype(np.int64))
-    sorts = np.where(counts > 0, width * 2 + wide, 0)
-    for sort in np.unique(sorts[sorts > 0]).tolist():
-        kind = np.uint16 if sort & 1 else np.uint8
-        chosen = sorts == sort
-        number = np.cumsum(chosen) - 1
-        here = chosen[row]
-        spot = number[row[here]], column[here]
-        shape = int(chosen.sum()), sort >> 1
-        symbols, radices = np.zeros(shape, kind), np.ones(shape, kind)
-        symbols[spot], radices[spot] = known.place[ours[here]], known.size[ours[here]]
-        fresh[here] = Permutation(derived(key, "symbols"))(symbols, radices)[spot]
+    kind = points.dtype if points.dtype == np.uint8 else np.dtype(np.uint16)
+    rows = _Rows(known.place.take(ours).astype(kind), known.size.take(ours).astype(kind), counts)
+    fresh = rows.permuted(Permutation(derived(key, "symbols")), _wide_rows(found))
     moved_points = found.points.copy()
-    moved_points[places] = known.letters[known.start[ours] + fresh]
+    moved_points[moves] = known.letters.take(known.start.take(ours) + fresh)
     return moved_points
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Symbols and their radices, those of one text after those of another, and how many each text has."""
+
+    symbols: NDArray[Any]
+    radices: NDArray[Any]
+    counts: NDArray[np.int32]
+
+    def permuted(self, permutation: Permutation, wide: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the symbols moved; texts of a like number of symbols go together, the `wide` ones (1) in 16 bits."""
+        widths = np.maximum(WIDTH, 2 ** np.ceil(np.log2(np.maximum(self.counts, 1))).astype(np.int64))
+        sorts = widths * 2 + wide
+        if not len(sorts) or (sorts[0] == sorts).all():
+            return self._moved(permutation, int(sorts[0]) if len(sorts) else 2 * WIDTH)
+        fresh = np.empty_like(self.symbols)
+        for sort in np.unique(sorts).tolist():
+            chosen = sorts == sort
+            here = np.repeat(chosen, self.counts)
+            part = _Rows(self.symbols[here], self.radices[here], self.counts[chosen])
+            fresh[here] = part._moved(permutation, sort)
+        return fresh
+
+    def _moved(self, permutation: Permutation, sort: int) -> NDArray[Any]:
+        width, kind = sort >> 1, np.uint16 if sort & 1 else np.uint8
+        bounds = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
+        symbols, radices = (_windows(one.astype(kind, copy=False), width) for one in (self.symbols, self.radices))
+        parts = []
+        for first in range(0, len(self.counts), rows := max(1, _MATRIX // width)):
+            inside = np.arange(width) < self.counts[first : first + rows, None]
+            starts = bounds[first : first + rows + 1][: len(inside)]
+            shape = len(inside), width
+            ours = symbols[starts].view(kind).reshape(shape) * inside
+            theirs = np.where(inside, radices[starts].view(kind).reshape(shape), kind(1))
+            parts.append(permutation(ours, theirs)[inside])
+        return np.concatenate(parts) if parts else self.symbols
+
+
+def _windows(symbols: NDArray[Any], width: int) -> NDArray[Any]:
+    """Return so many symbols from each place on, as one item that numpy copies at once; noughts follow the last."""
+    padded = np.concatenate([symbols, np.zeros(width, symbols.dtype)])
+    size = symbols.dtype.itemsize
+    return np.ndarray((len(symbols) + 1,), f"V{width * size}", padded, strides=(size,))
 
 
 def _wide_rows(found: Codes) -> NDArray[np.int64]:
