@@ -75,7 +75,8 @@ class Processes:
         )
 
         def submit(deed: Callable[..., Any], *task: Any) -> Future[Any]:
-            return pool.submit(_call, deed, *task)
+            with _interrupts_held():  # inherited by a process that starts now: Ctrl-C is for the parent
+                return pool.submit(_call, deed, *task)
 
         try:
             yield Making(
@@ -91,8 +92,16 @@ class Processes:
 _adopted: list[object] = []  # in a spawned process: the one thing that it knows
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _adopt(known: object) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us
     Thread(target=_end_with_parent, daemon=True).start()
     _adopted[:] = [known]
 

@@ -239,3 +239,14 @@ def test_progress_shows_rows_bytes_and_time_left_of_each_table(tmp_path: Path) -
     shown = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
     assert re.search(r"orders +\S+ +70,000 of 70,000 rows +\d+\.\d MB +0:00:00", shown)
     assert re.search(r"reviews +\S+ +600 of 600 rows +\d+(\.\d)? kB", shown)
+
+
+def _interrupts_are_held(_known: object, _number: int) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_left_to_the_parent() -> None:
+    with workers.Processes(2).open(None) as making:
+        assert all(making.each(_interrupts_are_held, ((number,) for number in range(10))))
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
