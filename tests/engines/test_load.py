@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from rehearse import datasets
 from rehearse.cli.data import command
+from rehearse.engines.postgres import abreast
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.load import load
 from rehearse.errors import NotDisposable, ScenarioMistake, ServerFailed
@@ -197,3 +198,21 @@ def test_rows_go_into_parquet_files(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, ["shop", "--scale", "0.0002", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert pq.read_metadata(tmp_path / "orders.parquet").num_rows == 1000
+
+
+def test_as_many_tables_are_loaded_at_once_as_are_asked_for(
+    database: PostgresDatabase, journal: KeepingJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    class Noting(abreast.Abreast):
+        def __init__(self, database: Any, *, streams: int | None = None) -> None:
+            asked.append(streams)
+            super().__init__(database, streams=streams)
+
+    monkeypatch.setattr("rehearse.engines.postgres.load.Abreast", Noting)
+    with database.connect() as connection:
+        connection.execute("CREATE TABLE t (n int NOT NULL)")
+    tables = datasets.open_tables(profiles.parse({"name": "p", "tables": {"t": {"rows": 10}}}), database.structure())
+    load(database, tables, journal, streams=3)
+    assert asked == [3]

@@ -122,7 +122,7 @@ def load(database: Connects, tables: Iterable[TableData], journal: Journal, *, s
     left empty, with every index whole. Conditions that sample rows break, and circles of foreign keys that cannot be
     filled, are a ScenarioMistake before anything is written.
     """
-    work = Abreast(database)
+    work = Abreast(database, streams=streams)
     with work.connect() as connection:
         targets = targets_of(connection, database, list(tables))
         bare = connection.info.parameter_status("is_superuser") == "on"
