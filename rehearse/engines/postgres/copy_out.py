@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import select
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rehearse.engines.postgres.roles import Connection
 
 BLOCK_BYTES = 4 << 20
-_ROWS_A_BLOCK = 8192
 
 
 def batches(
@@ -67,7 +67,8 @@ def binary_blocks(connection: Connection, query: sql.Composable) -> Iterator[byt
 class _Stream(io.RawIOBase):
     """What a COPY sends, a message a row, as a file.
 
-    libpq is asked for each row directly: psycopg's own loop costs five times as much a row.
+    libpq is asked for each row directly, which is copied and let go at once: psycopg's own loop costs a third more a
+    row, and to keep 8192 rows and join them four times as much, for their memory is then out of the core's cache.
     """
 
     def __init__(self, connection: Connection, statement: sql.Composable) -> None:
@@ -79,22 +80,21 @@ class _Stream(io.RawIOBase):
         if result.status != ExecStatus.COPY_OUT:
             self._ended = True
             raise psycopg.errors.lookup(_code(result))(_message(result.error_message))
-        self._block = self._next()
-        self._at = 0
+        self._held = bytearray()
+        self._fill(1)
 
     def starts(self) -> bool:
         """Say whether there is any row."""
-        return bool(self._block)
+        return bool(self._held)
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes; nothing at the end only."""
-        if self._at == len(self._block):
-            self._block, self._at = self._next(), 0
-        part = self._block[self._at : self._at + size] if size >= 0 else self._block[self._at :]
-        self._at += len(part)
+        self._fill(size if size >= 0 else sys.maxsize)
+        part = bytes(self._held[:size] if size >= 0 else self._held)
+        del self._held[: len(part)]
         return part
 
     def close(self) -> None:
@@ -105,11 +105,10 @@ class _Stream(io.RawIOBase):
                 pass
         super().close()
 
-    def _next(self) -> bytes:
-        rows: list[memoryview | bytes] = []
-        while len(rows) < _ROWS_A_BLOCK and not self._ended and (row := self._row(fail=True)) is not None:
-            rows.append(row)
-        return b"".join(rows)
+    def _fill(self, size: int) -> None:
+        """Have so many bytes, or all that there are: Arrow makes a batch of what it is given at once."""
+        while len(self._held) < size and not self._ended and (row := self._row(fail=True)) is not None:
+            self._held += row
 
     def _row(self, *, fail: bool = False) -> memoryview | bytes | None:
         """Return the next row, None at the end."""
