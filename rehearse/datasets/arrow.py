@@ -12,6 +12,14 @@ from rehearse.profiles import Type
 _MICROS_A_DAY = 86_400_000_000
 _UNBOUND_SCALE = 2  # digits after the point of a numeric without precision
 _GREATEST = 10**18 - 1  # what fits an int64 in decimal digits
+RANGE_BOUNDS = {  # of range types
+    "int4range": Type(kind="integer", declared="integer", bits=32),
+    "int8range": Type(kind="integer", declared="bigint"),
+    "numrange": Type(kind="numeric", declared="numeric(14,2)", precision=14, scale=2),
+    "daterange": Type(kind="date", declared="date"),
+    "tsrange": Type(kind="timestamp", declared="timestamp"),
+    "tstzrange": Type(kind="timestamp", declared="timestamptz", zoned=True),
+}
 
 
 def arrow_type(kind: Type) -> pa.DataType:  # noqa: PLR0911 - one answer a type
