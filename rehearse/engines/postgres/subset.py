@@ -294,10 +294,13 @@ class Places:
 
     def _hash(self, column: sql.Composable, kind: str, seed: sql.Composable) -> sql.Composable:
         """Return a value's hash: that of its type, so that equal values (1.0 and 1.00) have equal ones."""
-        form = (
-            "hashtextextended({}::{}::text, {})" if kind in self._as_text else "hash_array_extended(ARRAY[{}::{}], {})"
-        )
-        return sql.SQL(form).format(column, sql.SQL(kind), seed)
+        if kind in self._as_text:
+            form = "hashtextextended({column}::{kind}::text, {seed})"
+        elif kind.startswith("numeric"):  # its hash knows no sign (18)
+            form = "hash_array_extended(ARRAY[{column}::{kind}], {seed} + ({column} < 0)::int)"
+        else:
+            form = "hash_array_extended(ARRAY[{column}::{kind}], {seed})"
+        return sql.SQL(form).format(column=column, kind=sql.SQL(kind), seed=seed)
 
     def _has_hash(self, kind: str) -> bool:
         with self._source.connect() as connection:
