@@ -233,6 +233,20 @@ def test_large_tables_are_sifted_and_few_rows_looked_up_to_the_same_end(
             assert one.places.tolist() == sifted.chosen[name].places.tolist(), name  # type: ignore[attr-defined]
 
 
+def test_chosen_rows_are_fetched_from_where_they_lie_and_never_by_reading_the_table_once_a_batch(
+    shop: PostgresDatabase,
+) -> None:
+    with copying.opened(shop.url(Role.OWNER), "URL") as source:
+        wanted = subset.asked([], ["customers=60%", "events=0%"], "all")
+        assert wanted
+        part, _ = subset.chosen(source, wanted, 0, quiet=True)
+        assert part.rows["order_items"] > 15_000
+        with part.connect() as connection:
+            for query in part.queries(connection, "order_items", ["id"]):
+                plan = connection.execute(sql.SQL("EXPLAIN {}").format(query)).fetchall()
+                assert plan[0][0].startswith("Tid Scan"), plan
+
+
 def test_a_share_is_the_same_each_time_and_another_with_another_seed(nasty: PostgresDatabase) -> None:
     url = nasty.url(Role.OWNER)
     first = rids(url, "people=10%", "chain=50%")
