@@ -53,6 +53,8 @@ def _drawn_from(place: Place, tables: Mapping[str, TablePlan]) -> Iterator[Place
         return
     shape = table.shapes[column]
     yield from ((table.name, name) for name in sources(shape) if name in table.shapes)
+    if column in table.nulls_by:
+        yield table.name, table.nulls_by[column].of
     if isinstance(shape, Parent) and column in table.references:
         reference = table.references[column]
         yield reference.parent, reference.parent_columns[reference.columns.index(column)]

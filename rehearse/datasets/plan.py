@@ -15,12 +15,13 @@ from rehearse.datasets import repair
 from rehearse.datasets.narrowing import narrowed, shortened
 from rehearse.datasets.randomness import Floats
 from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.profiles import Column, ForeignKey, Joint, NullBy, Profile, Structure, TableStructure
+from rehearse.profiles import Column, ForeignKey, Joint, NullBy, Profile, Structure, Table, TableStructure
 from rehearse.profiles.defaults import default_shape
 from rehearse.profiles.shapes import (
     After,
     Copy,
     Default,
+    Given,
     Parent,
     Pattern,
     Position,
@@ -120,6 +121,25 @@ def _unknown(profile: Profile, structure: Structure) -> Iterator[str]:
                 yield f"{here}: the table has no such column{near_miss(column, known.columns)}"
             else:
                 yield from (f"{here}: {one}" for one in _misfit(shape, column, known, structure))
+        yield from (f"tables.{name}.{one}" for one in _strangers(table, known))
+
+
+def _strangers(table: Table, known: TableStructure) -> Iterator[str]:
+    """Yield a complaint for each column that the table has not, among those said to go together."""
+    for column, nulls in table.nulls.items():
+        for name in (column, nulls.of):
+            if name not in known.columns:
+                yield f"nulls.{column}: the table has no column {name!r}{near_miss(name, known.columns)}"
+        if column in known.columns and not known.columns[column].nullable:
+            yield f"nulls.{column}: the column is NOT NULL; leave it out"
+    joint = table.joint
+    if joint is None:
+        return
+    for name in joint.columns:
+        if name != "#" and name not in known.columns:
+            yield f"joint.columns: the table has no column {name!r}{near_miss(name, known.columns)}"
+    if [len(row) for row in joint.correlations] != list(range(1, len(joint.columns) + 1)):
+        yield f"joint.correlations: {len(joint.columns)} columns need as many rows, of 1, 2, 3 … numbers"
 
 
 def _misfit(shape: Shape, column: str, table: TableStructure, structure: Structure) -> Iterator[str]:
@@ -132,6 +152,8 @@ def _misfit(shape: Shape, column: str, table: TableStructure, structure: Structu
         yield from _no_parent(shape, column, table, structure)
     if isinstance(shape, After | Copy):
         yield from _no_source(shape.of, table, structure)
+    if isinstance(shape, Given) and shape.of not in table.columns:
+        yield f"of = {shape.of!r}: the table has no such column{near_miss(shape.of, table.columns)}"
     if isinstance(shape, Position) and shape.within not in table.columns:
         yield f"within = {shape.within!r}: the table has no such column{near_miss(shape.within, table.columns)}"
 

@@ -326,15 +326,17 @@ def _explaining(
 def _after(columns: Mapping[str, SampledColumn]) -> Iterator[tuple[str, tuple[str, Delay]]]:
     """Yield the moments that follow another of the row, the nearest one before, and how much later they are."""
     moments = {name: one.numbers for name, one in columns.items() if one.is_moment and one.numbers is not None}
-    ordered = sorted(
-        moments, key=lambda name: float(np.nanmean(moments[name])) if (~columns[name].is_null).any() else 0
-    )
-    last = _last(columns) or 0.0
-    for at, name in enumerate(ordered):
-        found = [(np.median(delays), before, delays) for before, delays in _delays(moments, ordered[:at], name)]
+    last, before_which = _last(columns) or 0.0, dict[str, set[str]]()
+    for name, values in moments.items():
+        found = [
+            (float(np.median(delays)), one, delays)
+            for one, delays in _delays(moments, name)
+            if not _reaches(one, name, before_which)
+        ]
         if found:
-            _, before, delays = min(found, key=lambda one: float(one[0]))
-            yield name, (before, _delay(moments[before], moments[name], delays, last))
+            _, before, delays = min(found, key=lambda one: one[0])
+            before_which[name] = {before}
+            yield name, (before, _delay(moments[before], values, delays, last))
 
 
 def _last(columns: Mapping[str, SampledColumn]) -> float | None:
@@ -363,11 +365,12 @@ def _gap(first: Floats, second: Floats) -> float:
     return float(np.abs(sides[0] - sides[1]).max())
 
 
-def _delays(moments: Mapping[str, Floats], before: Sequence[str], name: str) -> Iterator[tuple[str, Floats]]:
-    for one in before:
-        delays = moments[name] - moments[one]
+def _delays(moments: Mapping[str, Floats], name: str) -> Iterator[tuple[str, Floats]]:
+    """Yield the moments that a moment is never before, and how much later it is in the rows that have both."""
+    for one, values in moments.items():
+        delays = moments[name] - values
         delays = delays[~np.isnan(delays)]
-        if len(delays) >= _FEWEST and (delays >= 0).mean() >= _ALWAYS:
+        if one != name and len(delays) >= _FEWEST and (delays >= 0).mean() >= _ALWAYS and delays.mean() > 0:
             yield one, delays
 
 
