@@ -9,6 +9,7 @@ import pytest
 from rehearse import datasets
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.load import load
+from rehearse.engines.postgres.server import PostgresServer
 from rehearse.events import Remarked
 from rehearse.protocols import Role
 from rehearse.reading import profile as profiles
@@ -82,6 +83,15 @@ def test_a_table_is_as_worn_as_its_profile_says(
     assert found_dead == pytest.approx(dead, rel=0.2, abs=0.0001)
     assert found_visible == pytest.approx(visible, abs=0.05)
     assert inserted == 0
+
+
+@pytest.mark.parametrize("schema", [PLAIN, PARTED], ids=["with triggers", "in partitions"])
+def test_a_table_loaded_with_autovacuum_off_is_worn_too(server: PostgresServer, schema: str) -> None:
+    database = server.create("loading")
+    with server.loading():  # a vacuum of frozen pages counts no rows then, and no index build does
+        loaded(database, schema, dead=0.1, visible=0.8)
+    assert asked(database, STATE)[:2] == (pytest.approx(0.1, rel=0.2), pytest.approx(0.8, abs=0.05))
+    database.drop()
 
 
 @pytest.mark.parametrize("schema", [PLAIN, PARTED], ids=["with triggers", "in partitions"])
