@@ -378,18 +378,38 @@ def _tell(
     leaks = {spot: tally.leaks for spot, tally in masks.tallies.items() if tally.leaks}
     if as_json:
         columns = [_described(spot, tally) for spot, tally in masks.tallies.items()]
-        told = {"columns": columns, "rows": rows, "took_s": round(took_s, 3), "repeatable": repeatable}
+        told = {
+            "columns": columns,
+            "rows": rows,
+            "took_s": round(took_s, 3),
+            "repeatable": repeatable,
+            "verify": masks.verify,
+        }
         told |= {"tables": subset.described(sizes)} if sizes else {}
         click.echo(json.dumps(told, indent=2))
     else:
         heads = ("column", "rule", "why", "rows", "different before", "after", "seen again")
         _table(heads, [_row(spot, tally) for spot, tally in masks.tallies.items()])
         click.echo(f"{human_count(rows)} rows in {took_s:.1f} s")
+        click.echo(_verified(masks))
         if not repeatable:
             click.echo("the key was random and is gone: another copy will have other pseudonyms (see --key-file)")
     for (table, column), count in leaks.items():
         click.echo(f"rehearse: {table}.{column}: {count} values of the source are in the copy", err=True)
     return 1 if leaks else 0
+
+
+def _verified(masks: Masks) -> str:
+    """Say what was verified."""
+    if masks.verify == "none":
+        return "not verified: nobody looked for values of the source in the copy"
+    least = min((tally.sightings.share for tally in masks.tallies.values() if tally.sightings), default=1.0)
+    share = "all" if least >= 1.0 else f"{least:.2g} or more"
+    more = "" if least >= 1.0 else "; --verify full looks for all"
+    return (
+        f"verified: every masked value against its own pseudonym; {share} of each column's different values looked for "
+        f"in all of the copy{more}"
+    )
 
 
 def _described(spot: Spot, tally: Tally) -> dict[str, object]:

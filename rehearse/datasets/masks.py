@@ -63,6 +63,7 @@ class Masks:
         }
         self._locks = {name: Lock() for name in structure.tables}
         self._remembered: dict[Spot, Remembered] = {}
+        self.verify = verify
         self.tallies: dict[Spot, Tally] = {}
         for spot, treatment in treated.items():
             masks = treatment.rule.word not in ("keep", "null")

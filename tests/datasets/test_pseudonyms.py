@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import itertools
 import string
+from functools import partial
+from hashlib import md5
 
 import pyarrow as pa
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from rehearse.datasets.masking import Found, is_listed, parse, treatments
 from rehearse.datasets.masks import Masks, rounded, shifted
 from rehearse.datasets.pseudonyms import FORMS, Form, Pseudonyms
+from rehearse.datasets.remembered import Remembered
 from rehearse.datasets.sightings import Sightings
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles import Column, ForeignKey, Structure, TableStructure, Type
@@ -285,6 +288,49 @@ def test_a_value_that_stays_is_found() -> None:
     )
     seen.add(pa.array(["third"]), pa.array(["a long value, number one"]))
     assert (seen.different(0), seen.different(1), seen.seen_again()) == (3, 3, 1)
+
+
+def test_all_values_are_held_where_all_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearse.datasets.sightings._HELD", 1000)
+    seen = Sightings(of_all=True)
+    for start in range(0, 50_000, 5_000):
+        values = [f"value {one}" for one in range(start, start + 5_000)]
+        seen.add(pa.array(values), pa.array([one.upper() for one in values]))
+    seen.add(pa.array(["VALUE 7", "value 9"]), pa.array(["value 50000", "value 1"]))
+    assert (seen.share, seen.different(0), seen.different(1), seen.seen_again()) == (1.0, 50_001, 50_002, 2)
+
+
+def test_a_long_value_of_a_sampled_column_that_moved_far_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearse.datasets.sightings._HELD", 100)
+    old = [md5(str(one).encode()).hexdigest() for one in range(20_000)]
+    new = [one.upper() for one in old[:10_000]] + old[:10_000]
+    seen = Sightings()
+    for first in range(0, 20_000, 2_000):
+        seen.add(pa.array(old[first : first + 2_000]), pa.array(new[first : first + 2_000]))
+    assert seen.share < 0.05 and 5_000 < seen.seen_again() < 20_000
+    assert seen.seen_again_far() > 10
+
+
+@given(chunks=st.lists(st.lists(st.one_of(st.none(), st.sampled_from(["", "a", "Ann", "Łukasz", "b7"]))), max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_remembered_values_are_the_same_in_every_chunk(chunks: list[list[str | None]]) -> None:
+    remembered, met = Remembered(), []
+    for chunk in chunks:
+        made, (old, new) = remembered.of(pa.array(chunk, pa.string()), partial(KEYED.of, "text"))
+        assert made.to_pylist() == KEYED.of("text", pa.array(chunk, pa.string())).to_pylist()
+        assert new.to_pylist() == KEYED.of("text", old).to_pylist()
+        met += old.to_pylist()
+    assert sorted(met) == sorted({one for chunk in chunks for one in chunk if one is not None})
+
+
+def test_a_column_of_many_values_is_remembered_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearse.datasets.remembered._MOST", 10)
+    remembered = Remembered()
+    for start in (0, 5, 50):
+        values = pa.array([*(f"value {one}" for one in range(start, start + 10)), None])
+        made, (old, new) = remembered.of(values, partial(KEYED.of, "text"))
+        assert made.to_pylist() == KEYED.of("text", values).to_pylist()
+        assert len(old) == len(new) == 10
 
 
 def test_many_values_are_counted_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:

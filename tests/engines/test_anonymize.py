@@ -186,7 +186,7 @@ def test_sequences_views_and_constraints_are_there(copied: tuple[PostgresDatabas
 
 def test_the_report_says_what_was_done_and_why(copied: tuple[PostgresDatabase, Any]) -> None:
     told = {f"{one['table']}.{one['column']}": one for one in copied[1]["columns"]}
-    assert copied[1]["repeatable"] is True
+    assert (copied[1]["repeatable"], copied[1]["verify"]) == (True, "sample")
     reasons = {name: (one["rule"], one["why"]) for name, one in told.items()}
     assert reasons["customers.email"] == ("email", "name")
     assert reasons["customers.channel"] == ("keep", "codes")
@@ -272,14 +272,16 @@ def test_a_table_that_the_target_lacks_is_told(source: PostgresDatabase, databas
 def test_files_hold_the_same_pseudonyms(
     source: PostgresDatabase, copied: tuple[PostgresDatabase, Any], tmp_path: Path
 ) -> None:
-    run(source, "--out", str(tmp_path))
+    told = run(source, "--out", str(tmp_path), "--verify", "full").stdout
+    assert "verified: every masked value against its own pseudonym; all of each column's different values" in told
     table = pq.read_table(tmp_path / "customers.parquet")
     assert table.num_rows == 400
     emails = dict(zip(table["id"].to_pylist(), table["email"].to_pylist(), strict=True))
     assert emails == dict(ask(copied[0], "SELECT id, email::text FROM customers"))
     assert pq.read_table(tmp_path / "nothing.parquet").num_rows == 0
     with pytest.raises(NotDisposable, match="is there already"):
-        run(source, "--out", str(tmp_path))
+        told = run(source, "--out", str(tmp_path), "--verify", "full").stdout
+    assert "verified: every masked value against its own pseudonym; all of each column's different values" in told
 
 
 def test_a_plan_writes_nothing(source: PostgresDatabase) -> None:
