@@ -129,7 +129,7 @@ def _with_empty(shape: sh.Text | sh.Pattern, kind: Type, frame: Frame, stream: i
 
 
 def _filled(text: Any, count: int) -> pa.Array:
-    return pa.array([text.as_py()] * count) if isinstance(text, pa.Scalar) else text
+    return pa.array([text.as_py()] * count, pa.string()) if isinstance(text, pa.Scalar) else text
 
 
 def random(shape: sh.Random, kind: Type, frame: Frame, stream: int) -> pa.Array:

@@ -166,6 +166,8 @@ def test_patterns_come_by_weight_and_unique_ones_never_twice() -> None:
     made = rows({"text": {"kind": "pattern", "pattern": weights, "empty": 0.5}})["text"].to_pylist()
     assert made.count("") / ROWS == pytest.approx(0.5, abs=0.01)
     assert sum(text.startswith("AB-") for text in made) / ROWS == pytest.approx(0.25, abs=0.01)
+    few = rows({"text": {"kind": "pattern", "pattern": {"AB": 999, "CD": 1}, "empty": 0.5}}, count=64)["text"]
+    assert set(few.to_pylist()) <= {"", "AB", "CD"}
     unique = rows({"text": {"kind": "pattern", "pattern": weights, "unique": True}})["text"]
     assert pc.count_distinct(unique).as_py() == ROWS
 
