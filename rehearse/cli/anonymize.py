@@ -51,7 +51,8 @@ _KEY_BYTES = 16  # the fewest that cannot be guessed
     default="sample",
     show_default=True,
     help="Look for the source's values in the copy: for some 50,000 different ones of each column, or for all, which "
-    "needs 24 bytes of memory for each. Either way every value is compared with its own pseudonym.",
+    "needs 24 bytes of memory for each. Either way every value is compared with its own pseudonym, where none may "
+    "stay as it is.",
 )
 @click.option("--no-verify", "unverified", is_flag=True, help="Look for none.")
 @click.option("--plan", is_flag=True, help="Only say what would be done to each column; write nothing.")
@@ -407,8 +408,8 @@ def _verified(masks: Masks) -> str:
     share = "all" if least >= 1.0 else f"{least:.2g} or more"
     more = "" if least >= 1.0 else "; --verify full looks for all"
     return (
-        f"verified: every masked value against its own pseudonym; {share} of each column's different values looked for "
-        f"in all of the copy{more}"
+        f"verified: every masked value against its own pseudonym, where none may stay; {share} of each column's "
+        f"different values looked for in all of the copy{more}"
     )
 
 
