@@ -101,12 +101,13 @@ class _Found:
 
     def add(self, rows: Rows) -> Rows:
         """Add rows, and return those that are new, in the order of their places."""
-        rows = rows[:, np.unique(rows[0], return_index=True)[1]]
+        if not bool((rows[0, 1:] > rows[0, :-1]).all()):  # they come in order as a table is read
+            rows = rows[:, np.unique(rows[0], return_index=True)[1]]
         for run in self._runs:
             rows = rows[:, ~_isin(rows[0], run)]
         if rows.shape[1]:
             self._blocks.append(rows)
-            self._runs.append(rows[0].copy())
+            self._runs.append(rows[0])
             while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
                 last = self._runs.pop()
                 self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
@@ -141,20 +142,15 @@ class _Closure:
 
     def _down(self, group: tuple[str, ...]) -> None:
         """Choose the rows with which tables start, and the children of chosen ones."""
-        fresh = {name: self._first(name) for name in group}
-        for name in group:
-            wanted = self._wanted_children(name, group)
-            fresh[name] = np.concatenate([fresh[name], self._add(name, wanted)], axis=1)
         inner = [edge for edge in self._plan.followed if edge.child in group and edge.parent in group]
-        self._spread(
-            fresh, [(edge.parent, edge.at_parent, edge.child, edge.at_child) for edge in sorted(inner, key=_key)]
-        )
-
-    def _first(self, name: str) -> Rows:
-        first = self._plan.firsts.get(name)
-        if first is None:
-            return self._found[name].all()
-        return self._found[name].add(self._reads.first(name, first))
+        for name in group:
+            first = self._plan.firsts.get(name)
+            if first is not None:
+                self._found[name].add(self._reads.first(name, first))
+            self._add(name, self._wanted_children(name, group))
+        fresh = {name: self._found[name].all() for name in group} if inner else {}
+        steps = [(edge.parent, edge.at_parent, edge.child, edge.at_child) for edge in sorted(inner, key=_key)]
+        self._spread(fresh, steps)
 
     def _wanted_children(self, name: str, group: tuple[str, ...]) -> dict[int, Numbers]:
         followed = [edge for edge in self._plan.followed if edge.child == name and edge.parent not in group]
@@ -163,11 +159,9 @@ class _Closure:
     def _up(self, group: tuple[str, ...]) -> None:
         """Choose the parents of all chosen rows: first those of other tables' rows, then those within the group."""
         inner = [edge for edge in self._plan.edges if edge.child in group and edge.parent in group]
-        fresh = {name: self._found[name].all() for name in group} if inner else {}
         for name in group:
-            came = self._add(name, self._wanted_parents(name, group))
-            if inner:
-                fresh[name] = np.concatenate([fresh[name], came], axis=1)
+            self._add(name, self._wanted_parents(name, group))
+        fresh = {name: self._found[name].all() for name in group} if inner else {}
         self._spread(fresh, [(edge.child, edge.at_child, edge.parent, edge.at_parent) for edge in inner])
 
     def _wanted_parents(self, name: str, group: tuple[str, ...]) -> dict[int, Numbers]:

@@ -171,7 +171,7 @@ def databases(draw: st.DrawFn) -> tuple[Structure, dict[str, list[list[int | Non
     for name in names:
         rows[name] = [
             [
-                at - 3,
+                at - 3 if at or draw(st.booleans()) else None,  # a key that is unique may be null
                 *(draw(st.none() | st.integers(-3, sizes[one] - 4)) if sizes[one] else None for one in parents[name]),
             ]
             for at in range(sizes[name])

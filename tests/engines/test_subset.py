@@ -59,6 +59,7 @@ ROWS = """
     UPDATE tree SET parent = id WHERE id = 18;
     INSERT INTO chain SELECT n, nullif(n - 1, n / 50 * 50) FROM generate_series(1, 300) n;
     INSERT INTO depots SELECT 'C' || n % 7, n, 'Code' || n FROM generate_series(1, 60) n;
+    INSERT INTO depots VALUES ('C3', 99, NULL);
     INSERT INTO teams SELECT n FROM generate_series(1, 120) n;
     INSERT INTO people SELECT n, md5(n::text)::uuid, CASE WHEN n % 5 = 0 THEN pick(120) END, pick(400)
         FROM generate_series(1, 500) n;
