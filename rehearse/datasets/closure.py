@@ -3,7 +3,8 @@
 A row is a number (where it lies), and so is what it points at and is pointed at by: a whole number as it is, anything
 else as a hash of 64 bits. Two hashes that are the same by chance can only bring a row too many, never
 leave a parent behind. A chosen row costs 8 bytes, and 8 more a foreign key and key pointed at while it is looked for;
-a table that leads back to itself (to 25 M rows) is held whole.
+with what sorting takes for a while the peak was 240 MB for 1.1 M rows of 5 M, 1 GB for 9.5 M of 20 M, over four tables.
+A table that leads back to itself (to 25 M rows) is held whole: a long chain would be read once a link.
 """
 
 from __future__ import annotations
