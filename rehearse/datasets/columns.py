@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rehearse.datasets import amounts, arrow, objects, picking, randomness, vocabulary, words
+from rehearse.datasets import amounts, arrow, keys, objects, picking, randomness, vocabulary, words
 from rehearse.datasets.frame import Frame, case_numbers
-from rehearse.datasets.randomness import Ints
+from rehearse.datasets.randomness import Floats, Ints
 from rehearse.profiles import Type
 from rehearse.profiles import shapes as sh
 
@@ -36,15 +36,27 @@ def _position(shape: sh.Position, kind: Type, frame: Frame, _stream: int) -> pa.
 
 def _choice(shape: sh.Choice, kind: Type, frame: Frame, stream: int) -> pa.Array:
     weights = shape.of if isinstance(shape.of, Mapping) else dict.fromkeys(map(_word, shape.of), 1.0)
-    values, drawn = _pool(weights, kind), frame.uniform(stream, shape.correlation)
-    picked = values.take(pa.array(picking.by_weight(tuple(weights.values())).places(drawn)))
-    if shape.recent is None:
-        return picked
-    recent = frame.rows >= frame.table.rows * (1.0 - shape.recent_rows)
-    if not recent.any():
-        return picked
-    late = _pool(shape.recent, kind).take(pa.array(picking.by_weight(tuple(shape.recent.values())).places(drawn)))
-    return pc.if_else(pa.array(recent), late, picked)
+    if shape.each:
+        places = randomness.permuted(stream, frame.rows, frame.table.rows)
+        return _pool(weights, kind).take(pa.array(places % len(weights)))
+    if shape.within is not None:
+        group = frame.parents(frame.table.references[shape.within])[0]
+        places = keys.ranked(stream, group, frame.positions(shape.within), len(weights))
+        return _pool(weights, kind).take(pa.array(places))
+    drawn = frame.uniform(stream, shape.correlation)
+    picked = _picked(weights, kind, drawn)
+    parts = [(1.0 - shape.recent_rows, shape.recent)] if shape.recent is not None else []
+    starts = [0.0, *(upto for upto, _ in shape.slices[:-1])]
+    parts += [(start, part) for start, (_, part) in zip(starts, shape.slices, strict=False)]
+    for start, part in parts:
+        later = frame.rows >= frame.table.rows * start
+        if later.any():
+            picked = pc.if_else(pa.array(later), _picked(part, kind, drawn), picked)
+    return picked
+
+
+def _picked(weights: Mapping[str, float], kind: Type, drawn: Floats) -> pa.Array:
+    return _pool(weights, kind).take(pa.array(picking.by_weight(tuple(weights.values())).places(drawn)))
 
 
 def _word(value: object) -> str:

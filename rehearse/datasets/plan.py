@@ -19,6 +19,7 @@ from rehearse.profiles import Column, ForeignKey, Joint, NullBy, Profile, Struct
 from rehearse.profiles.defaults import default_shape
 from rehearse.profiles.shapes import (
     After,
+    Choice,
     Copy,
     Default,
     Given,
@@ -203,6 +204,7 @@ def _fitted(
             shapes = narrowed(shapes, table, described=described, now=profile.now, years=profile.years)
         except ScenarioMistake as mistake:
             raise ScenarioMistake(f"{where}: {mistake}") from None
+    _too_few(table, shapes, counts[table.name], f"{where}: tables.{table.name}")
     references = _references(table, shapes, counts, f"{where}: tables.{table.name}")
     references = _distinct(table, shapes, references)
     _enough(table, references, counts, f"{where}: tables.{table.name}")
@@ -279,11 +281,13 @@ def _unique(table: TableStructure, shapes: dict[str, Shape]) -> dict[str, Shape]
     return {name: _made_unique(shape, table.columns[name]) if name in lone else shape for name, shape in shapes.items()}
 
 
-def _made_unique(shape: Shape, column: Column) -> Shape:
+def _made_unique(shape: Shape, column: Column) -> Shape:  # noqa: PLR0911 - one answer a shape
     if isinstance(shape, Text | Pattern):
         return replace(shape, unique=True, distinct=None, empty=0.0)
     if isinstance(shape, Serial | Parent | Random):
         return shape
+    if isinstance(shape, Choice):
+        return replace(shape, each=True)
     if column.type.kind in ("integer", "numeric", "float"):
         return Serial(null=shape.null)
     if column.type.kind in ("timestamp", "date"):
@@ -368,8 +372,7 @@ def _ranked(
     if second is not None:
         return _changed(references, replace(second, ranked=group))
     numbers = [column for column in rest if table.columns[column].type.kind == "integer"]
-    counted = [column for column in rest if getattr(shapes[column], "distinct", None) is not None]
-    texts = [column for column in counted if isinstance(shapes[column], Text | Pattern | Random)]
+    texts = [column for column in rest if _is_counted(shapes[column])]
     if numbers:
         shapes[numbers[0]] = Position(within=group)
     elif texts:
@@ -379,13 +382,28 @@ def _ranked(
     return references
 
 
+def _is_counted(shape: Shape) -> bool:
+    """Say whether a shape draws from so many values, of which the rows of one parent can have different ones."""
+    return isinstance(shape, Choice) or (isinstance(shape, Text | Pattern | Random) and shape.distinct is not None)
+
+
 def _within(shape: Shape, group: str) -> Shape:
     """Return a shape whose values differ among the rows of one parent."""
-    return replace(shape, within=group) if isinstance(shape, Text | Pattern | Random) else shape
+    return replace(shape, within=group) if isinstance(shape, Choice | Text | Pattern | Random) else shape
 
 
 def _changed(references: Mapping[str, Reference], new: Reference) -> dict[str, Reference]:
     return {**references, **dict.fromkeys(new.columns, new)}
+
+
+def _too_few(table: TableStructure, shapes: Mapping[str, Shape], rows: int, where: str) -> None:
+    """Raise a ScenarioMistake where a key has fewer values to choose from than there are rows."""
+    for name, shape in shapes.items():
+        if isinstance(shape, Choice) and (name,) in table.keys and len(shape.of) < rows:
+            raise ScenarioMistake(
+                f"{where}.columns.{name}: {rows} rows need as many different values, and there are {len(shape.of)} to "
+                "choose from; give it kind = 'text' or 'pattern'"
+            )
 
 
 def _enough(table: TableStructure, references: Mapping[str, Reference], counts: Mapping[str, int], where: str) -> None:

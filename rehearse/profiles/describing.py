@@ -266,6 +266,9 @@ class _Describing:
         unique = (column.name,) in table.keys or kinds >= 0.999 * rows * filled
         personal = self._is_personal(table, column, values)
         is_public = self.gate.is_public(table.name, column.name)
+        if is_public and unique and len(set(values)) >= rows:  # a list of names, of which each is there once
+            self._look(table, column, len(set(values)))
+            return Choice(of=sorted(set(values)), each=True)
         if is_public or (personal is None and not unique and not found.bounds):
             codes = self.gate.codes(found.common, rows, kinds, is_public=is_public)
             if codes:

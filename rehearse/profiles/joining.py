@@ -17,6 +17,7 @@ def joined(table: Table, learned: Joined) -> Table:
     columns = {name: _along(shape, name, learned) for name, shape in columns.items()}
     columns |= _copies(columns, learned)
     columns |= _after(columns, learned)
+    columns |= _sliced(columns, learned)
     columns |= _given(columns, learned)
     return replace(
         table, columns=columns, order=learned.order, joint=_joint(columns, learned), nulls=_nulls(columns, learned)
@@ -81,6 +82,19 @@ def _after(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
     }
 
 
+def _sliced(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
+    found: dict[str, Shape] = {}
+    for name, slices in learned.slices.items():
+        shape = columns.get(name)
+        if not isinstance(shape, Choice) or not isinstance(shape.of, dict):
+            continue
+        parts = [(upto, _weights(shape, row)) for upto, row in slices]
+        if all(weights is not None for _, weights in parts):
+            kept = [(upto, weights) for upto, weights in parts if weights is not None]
+            found[name] = replace(shape, slices=kept, correlation=0.0)
+    return found
+
+
 def _given(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
     found: dict[str, Shape] = {}
     for name, (of, shares) in learned.given.items():
@@ -96,6 +110,12 @@ def _given(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
 def _case(shape: Shape | None, shares: Mapping[str, float]) -> Shape | None:
     if isinstance(shape, Bool):
         return Bool(true=shares.get("true", 0.0))
+    weights = _weights(shape, shares) if shape is not None else None
+    return None if weights is None else Choice(of=weights)
+
+
+def _weights(shape: Shape, shares: Mapping[str, float]) -> dict[str, float] | None:
+    """Return the shares of values that a shape tells; None where they are not nearly all."""
     known = told(shape)
     kept = {value: share for value, share in shares.items() if value in known}
     left, others = 1.0 - sum(kept.values()), [value for value in known if value not in kept]
@@ -103,7 +123,7 @@ def _case(shape: Shape | None, shares: Mapping[str, float]) -> Shape | None:
         return None
     if others and left > 0.0:  # what too few rows share is shared out among the values that are not told here
         kept |= {value: round(left / len(others), 6) for value in sorted(others)}
-    return Choice(of=kept)
+    return kept
 
 
 def _joint(columns: Mapping[str, Shape], learned: Joined) -> Joint | None:

@@ -23,6 +23,8 @@ _MOST_KINDS = 50  # values of a category
 _PLAIN = 0.05  # a correlation as small as this is left out
 _IN_ORDER = 0.95  # a correlation above which rows lie in the order in which they came
 _TELLING = 0.04  # share of a category's information that another must have of it
+_ALONG = 0.02  # share of a category's information that the row's place must have of it
+_EDGES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0])  # finer where it is fresh
 _EXPLAINED = 0.1  # share of the information in which rows are null that a category must have
 _ALWAYS = 0.998  # share of the rows in which one moment follows another
 _DELAYS = 13
@@ -57,15 +59,17 @@ class Joined:
 
     `correlations` are rows of the lower triangle over `columns`; `orders` are the kinds of a joined category in the
     order that its scores follow; `given` says for a category by which other it goes, with the shares of its kinds for
-    each of that other's; `nulls` by which category a column is null, and how often; `after` which moment follows which,
-    and how much later; `copies` which column equals which. `order` is the correlation of the rows' places with the
-    order in which their key was counted up; where that is not 1, `along` are the columns' correlations with the latter.
+    each of that other's; `slices` the shares of its kinds along the table, up to each place; `nulls` by which category
+    a column is null, and how often; `after` which moment follows which, and how much later; `copies` which column is
+    equal to which. `order` is the correlation of the rows' places with the order in which their key was counted up;
+    where that is not 1, `along` are the columns' correlations with the latter.
     """
 
     columns: tuple[str, ...] = ()
     correlations: tuple[tuple[float, ...], ...] = ()
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     given: Mapping[str, tuple[str, Mapping[str, Mapping[str, float]]]] = field(default_factory=dict)
+    slices: Mapping[str, tuple[tuple[float, Mapping[str, float]], ...]] = field(default_factory=dict)
     nulls: Mapping[str, tuple[str, Mapping[str, float]]] = field(default_factory=dict)
     last_us: float | None = None  # the latest moment of the sample
     order: float = 1.0
@@ -98,7 +102,8 @@ def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float,
     copies = dict(_copies(columns))
     after = dict(_after({name: one for name, one in columns.items() if name not in copies}))
     categories = {name: one for name, one in columns.items() if one.codes is not None and len(one.kinds) > 1}
-    given = dict(_given(categories, least))
+    slices = dict(_slices(categories, places, least))
+    given = {name: one for name, one in _given(categories, least) if name not in slices}
     follows = {name: {of} for name, (of, *_) in {**given, **after}.items()} | {
         name: {of} for name, of in copies.items()
     }
@@ -115,7 +120,7 @@ def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float,
             scores[name] = _scores(one.numbers)
     orders = {}
     for name, one in categories.items():
-        if name not in given and name not in scores:
+        if name not in given and name not in scores and name not in slices:
             orders[name] = _order(one, scores)
             scores[name] = _scores(_placed(one, orders[name]))
     names, correlations = _correlations(scores)
@@ -124,6 +129,7 @@ def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float,
         correlations=correlations,
         orders={name: tuple(order) for name, order in orders.items() if name in names},
         given=given,
+        slices=slices,
         nulls=nulls,
         after=after,
         copies=copies,
@@ -197,6 +203,27 @@ def _placed(column: SampledColumn, order: Sequence[str]) -> Floats:
     assert column.codes is not None
     places = np.array([order.index(kind) for kind in column.kinds] + [0], np.float64)
     return np.where(column.codes >= 0, places[column.codes], np.nan)
+
+
+def _slices(
+    categories: Mapping[str, SampledColumn], places: Floats, least: float
+) -> Iterator[tuple[str, tuple[tuple[float, Mapping[str, float]], ...]]]:
+    """Yield the categories whose kinds change along the table, as a status does that waits for something to happen."""
+    ranks = np.argsort(np.argsort(places, kind="stable"), kind="stable") / len(places)
+    slices = np.searchsorted(_EDGES, ranks, side="right").clip(0, len(_EDGES) - 1)
+    for name, one in categories.items():
+        assert one.codes is not None
+        table = _contingency(slices, one.codes, len(_EDGES), len(one.kinds))
+        if _information(table) / max(1e-9, _entropy(table.sum(0))) > _ALONG and (table.sum(1) > 0).all():
+            yield (
+                name,
+                tuple((float(upto), _told(one.kinds, row, least)) for upto, row in zip(_EDGES, table, strict=True)),
+            )
+
+
+def _told(kinds: Sequence[str], row: Floats, least: float) -> dict[str, float]:
+    """Return the shares of those kinds that enough rows have."""
+    return {kind: round(float(count / row.sum()), 4) for kind, count in zip(kinds, row, strict=True) if count >= least}
 
 
 def _given(

@@ -96,14 +96,19 @@ class Position:
 class Choice:
     """One of few values, by weight. The last `recent_rows` of the table are drawn by the weights in `recent`.
 
-    `correlation` is that of the value's place in `of` with the row's place in the table.
+    `correlation` is that of the value's place in `of` with the row's place in the table. `slices` are the weights up to
+    a share of the rows, from one to the next, where they change along the table. `each` takes every value once, and
+    `within` names a reference among whose children none comes twice.
     """
 
     of: Weights | list[str | int | float | bool]
     kind: Literal["choice"] = "choice"
     recent: Weights | None = None
     recent_rows: Share = 0.02
+    slices: list[tuple[Share, Weights]] = field(default_factory=list)
     correlation: Correlation = 0.0
+    each: bool = False
+    within: str | None = None
     null: Share | None = None
 
 

@@ -134,6 +134,21 @@ def test_nulls_and_values_go_by_another_column() -> None:
     assert (words[~is_open] == "no").mean() == pytest.approx(0.75, abs=0.02)
 
 
+def test_codes_change_along_the_table() -> None:
+    slices = [[0.9, {"done": 1}], [0.98, {"done": 1, "sent": 1}], [1.0, {"new": 3, "sent": 1}]]
+    shape = {"kind": "choice", "of": {"done": 90, "sent": 8, "new": 2}, "slices": slices}
+    words = np.array(rows({"status": shape})["status"].to_pylist())
+    assert set(words[: int(0.9 * ROWS)]) == {"done"}
+    assert (words[int(0.9 * ROWS) : int(0.98 * ROWS)] == "sent").mean() == pytest.approx(0.5, abs=0.03)
+    assert (words[int(0.98 * ROWS) :] == "new").mean() == pytest.approx(0.75, abs=0.05)
+
+
+def test_a_list_gives_each_of_its_values_once() -> None:
+    names = [f"c{one}" for one in range(500)]
+    made = rows({"text": {"kind": "choice", "of": names, "each": True}}, count=500)["text"].to_pylist()
+    assert sorted(made) == sorted(names)
+
+
 def test_a_moment_follows_by_its_measured_delay() -> None:
     at = {"kind": "time", "since": "2024-01-01", "until": "2026-01-01"}
     seconds = rows({"at": at, "later": {"kind": "after", "of": "at", "delays": [0, 10, 3600], "open": True}})
@@ -247,6 +262,7 @@ def test_how_columns_go_together_is_learned_from_a_sample() -> None:
     country = city // 2
     paid = (random.uniform(size=count) < 0.7).astype(np.int64)
     start = np.sort(random.uniform(0, 1e15, count))
+    fresh = np.where(np.arange(count) > 0.95 * count, random.integers(0, 2, count), 1)
     end = np.where(paid == 1, start + random.exponential(1e12, count), np.nan)
     found = learn(
         {
@@ -254,6 +270,7 @@ def test_how_columns_go_together_is_learned_from_a_sample() -> None:
             "start": sampled(start, is_moment=True), "end": sampled(end, is_moment=True),
             "twin": sampled(x), "city": sampled(codes=city, kinds=tuple("abcdef")),
             "country": sampled(codes=country, kinds=tuple("ABC")), "paid": sampled(codes=paid, kinds=("false", "true")),
+            "state": sampled(codes=fresh, kinds=("new", "done")),
         },
         np.linspace(0, 1, count),
         least=5,
@@ -265,3 +282,5 @@ def test_how_columns_go_together_is_learned_from_a_sample() -> None:
     assert found.after["end"][0] == "start"
     assert found.given["country"] == ("city", {name: {"ABC"[at // 2]: 1.0} for at, name in enumerate("abcdef")})
     assert found.nulls["end"] == ("paid", {"null": 0.0, "false": 1.0, "true": 0.0})
+    assert found.slices["state"][0] == (0.1, {"done": 1.0})
+    assert found.slices["state"][-1][1]["new"] == pytest.approx(0.5, abs=0.15)
