@@ -11,7 +11,7 @@ help:
 	@echo "make test    all tests, servers included"
 	@echo "make fast    the tests that need no server, under a minute"
 	@echo "make lint    ruff, mypy --strict, import-linter"
-	@echo "make bench   what watching costs, what the driver can, how fast rows load"
+	@echo "make bench   what watching costs, what the driver can, how fast rows load, how near copies come"
 	@echo "make images  the pictures of the example report, by headless Chromium"
 
 $(STAMP): pyproject.toml

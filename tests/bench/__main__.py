@@ -1,11 +1,20 @@
-"""`make bench`: what watching costs, what the driver can, and a whole rehearsal on five million rows."""
+"""`make bench`: what watching costs, what the driver can, a rehearsal on five million rows, what a profile is worth."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-PARTS = ("tests.bench.observers", "tests.bench.driver", "tests.bench.loading", "tests.bench.large")
+PARTS = (
+    "tests.bench.observers",
+    "tests.bench.driver",
+    "tests.bench.loading",
+    "tests.bench.large",
+    "tests.bench.roundtrip",
+    "tests.bench.steps",
+    "tests.bench.anonymize",
+    "tests.bench.subset",
+)
 
 
 def main() -> int:

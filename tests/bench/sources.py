@@ -172,7 +172,7 @@ def copies(source: PostgresDatabase) -> dict[str, PostgresDatabase]:
     return {
         "A/A: a fork": source.fork(f"{source.name}_fork"),
         "row counts only": uniform(source, f"{source.name}_uniform"),
-        "from a profile": generated(source, "sample"),
+        "from a profile, sample": generated(source, "sample"),
     }
 
 
