@@ -36,7 +36,13 @@ if TYPE_CHECKING:
 @click.option(
     "--yes-this-is-disposable", "disposable", is_flag=True, help="Fill empty tables though others of --into hold rows."
 )
-@click.option("--like", metavar="URL", help="Say how near what was loaded is to this database, which is only read.")
+@click.option(
+    "--like",
+    "--similarity",
+    "like",
+    metavar="URL",
+    help="Say how near what was loaded is to this database, which is only read.",
+)
 @click.option(
     "--workers",
     metavar="N|tcp://HOST:PORT",

@@ -16,7 +16,7 @@ from rehearse.profiles.joining import joined
 from rehearse.profiles.learning import Joined
 from rehearse.profiles.personal import Personal
 from rehearse.profiles.privacy import Gate, moment, rounded, rounded_micros
-from rehearse.profiles.profile import Profile, QueryMix, Source, Table
+from rehearse.profiles.profile import Facts, Profile, QueryMix, Source, Table
 from rehearse.profiles.queries import told
 from rehearse.profiles.shapes import (
     Bool,
@@ -97,6 +97,7 @@ class _Describing:
             fixed=0 < rows <= _LOOKUP_ROWS and self._is_pointed_at(table.name),
             dead=round((seen.dead or 0) / rows, 3) if rows else 0.0,
             visible=round(min(1.0, seen.visible_pages / pages), 3) if seen.pages else 1.0,
+            facts=self._facts(seen),
             columns=columns,
         )
         return joined(made, self.learned[table.name]) if table.name in self.learned else made
@@ -109,6 +110,24 @@ class _Describing:
         elif seen.changed and seen.rows and seen.changed > _STALE * seen.rows:
             share = seen.changed / seen.rows
             self._say(name, f"{share:.0%} of its rows were written since it was analyzed; run ANALYZE", "unseen")
+
+    def _facts(self, seen: TableStatistics) -> Facts:
+        since = self.statistics.counted_since
+        seconds = (self.statistics.taken_at - since).total_seconds() if since else 0.0
+
+        def rate(count: int | None) -> float | None:
+            return round(count / seconds, 6) if count is not None and seconds > 0 else None
+
+        return Facts(
+            bytes=seen.size_bytes,
+            index_bytes=seen.index_bytes,
+            toast_bytes=seen.toast_bytes,
+            partitions=seen.partitions,
+            options=list(seen.options),
+            inserts_per_s=rate(seen.inserted),
+            updates_per_s=rate(seen.updated),
+            deletes_per_s=rate(seen.deleted),
+        )
 
     def _is_pointed_at(self, name: str) -> bool:
         return any(key.parent == name for table in self.structure.tables.values() for key in table.foreign_keys)
@@ -374,7 +393,7 @@ def _mix(statistics: Statistics) -> list[QueryMix]:
     return [
         QueryMix(
             sql=text,
-            per_s=round(one.calls / seconds, 6) if seconds else 0.0,
+            per_s=round(one.calls / seconds, 6) if seconds else None,
             mean_ms=round(one.mean_ms, 3),
             rows=round(one.rows / max(1, one.calls), 3),
         )

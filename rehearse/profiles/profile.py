@@ -44,6 +44,23 @@ class Joint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a table was on its server: sizes in bytes, storage options, and writes a second since the counters began.
+
+    Rates are None where the server does not say since when it has counted.
+    """
+
+    bytes: int = 0
+    index_bytes: int = 0
+    toast_bytes: int = 0
+    partitions: int = 0
+    options: list[str] = field(default_factory=list)
+    inserts_per_s: float | None = None
+    updates_per_s: float | None = None
+    deletes_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NullBy:
     """The share of rows without a value, by what another column of the row says ("null" where that has none)."""
 
@@ -67,6 +84,7 @@ class Table:
     visible: Share = 1.0
     order: Share = 1.0
     joint: Joint | None = None
+    facts: Facts | None = None
     nulls: Mapping[str, NullBy] = field(default_factory=dict)  # by column, in place of its shape's `null`
     access: Access = field(default_factory=Access)
     columns: Mapping[str, Shape] = field(default_factory=dict)
@@ -77,7 +95,7 @@ class QueryMix:
     """A statement of the application without its constants, and how often it came."""
 
     sql: str
-    per_s: Annotated[float, Field(ge=0)]
+    per_s: Annotated[float, Field(ge=0)] | None = None  # None: it is not known since when calls were counted
     mean_ms: Annotated[float, Field(ge=0)] = 0.0
     rows: Annotated[float, Field(ge=0)] = 0.0  # a call, on average
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.profiles import Access, Joint, NullBy, Profile, QueryMix, Source, Table
+from rehearse.profiles import Access, Facts, Joint, NullBy, Profile, QueryMix, Source, Table
 from rehearse.profiles.shapes import SHAPES
 
 _SHIPPED = Path(__file__).parent.parent / "_shipped" / "data_profiles"
@@ -97,7 +97,7 @@ def _unknown_keys(values: Mapping[str, Any]) -> Iterator[str]:
     for name, table in _tables(values.get("tables")):
         here = f"tables.{name}."
         yield from _strangers(table, _names(Table), here)
-        for key, kind in (("access", Access), ("joint", Joint)):
+        for key, kind in (("access", Access), ("joint", Joint), ("facts", Facts)):
             if isinstance(table.get(key), Mapping):
                 yield from _strangers(table[key], _names(kind), f"{here}{key}.")
         for column, nulls in _tables(table.get("nulls")):
