@@ -14,7 +14,7 @@ from rehearse.profiles import fanouts, figures, texts
 from rehearse.profiles.defaults import default_shape, listed, vocabulary_of
 from rehearse.profiles.joining import joined
 from rehearse.profiles.learning import Joined
-from rehearse.profiles.personal import Personal
+from rehearse.profiles.personal import Personal, by_name
 from rehearse.profiles.privacy import Gate, moment, rounded, rounded_micros
 from rehearse.profiles.profile import Facts, Profile, QueryMix, Source, Table
 from rehearse.profiles.queries import told
@@ -141,9 +141,12 @@ class _Describing:
             return None
         key = next((key for key in self._references(table) if name in key.columns), None)
         if key is not None:
-            return self._parent(table, column, key, seen)
+            return self._listed_parent(table, column, key, seen) or self._parent(table, column, key, seen)
         if found is None:
             return None
+        listed_ids = self._ids(table.name) if table.primary_key == (name,) else []
+        if listed_ids:
+            return Choice(of=[*listed_ids], each=True)
         shape = self._shape(table, column, found, seen.rows)
         if shape is None or not column.nullable:
             return shape
@@ -152,6 +155,46 @@ class _Describing:
     def _references(self, table: TableStructure) -> Iterator[ForeignKey]:
         yield from table.foreign_keys
         yield from self.structure.undeclared(table)
+
+    def _ids(self, name: str) -> list[str]:
+        """Return the keys of a table that is a short list of others' words, where they may be told; else nothing.
+
+        They are all there among the bounds of the histogram; what they stand for is in other columns.
+        """
+        table, seen = self.structure.tables.get(name), self.statistics.tables.get(name)
+        if table is None or seen is None or not table.primary_key or len(table.primary_key) > 1:
+            return []
+        found, column = seen.columns.get(table.primary_key[0]), table.columns[table.primary_key[0]]
+        if found is None or not 1 < len(found.bounds) == round(seen.rows) or not self._is_pointed_at(name):
+            return []
+        if any(key for key in table.foreign_keys if column.name in key.columns) or self._tells_of_people(table):
+            return []
+        told = column.type.kind == "integer" or bool(self.gate.codes([(one, 1.0) for one in found.bounds], 1e9, 1))
+        return list(found.bounds) if told else []
+
+    def _tells_of_people(self, table: TableStructure) -> bool:
+        """Say whether the rows of a short list may be persons, who are told by no key either."""
+        kinds = ("email", "phone", "user name", "national id", "birth date", "iban", "card")
+        return any(by_name(name) in kinds for name in table.columns if not self.gate.is_public(table.name, name))
+
+    def _listed_parent(
+        self, table: TableStructure, column: Column, key: ForeignKey, seen: TableStatistics
+    ) -> Shape | None:
+        """Return the shares of a short list's keys, where a column points at one and each is shared by enough rows."""
+        found, ids = seen.columns.get(column.name), self._ids(key.parent)
+        if found is None or not ids or len(key.columns) > 1 or found.bounds or not found.common:
+            return None
+        if any(column.name in one for one in table.keys) or key not in table.foreign_keys:
+            return None
+        filled = max(1e-9, 1.0 - found.null)
+        told = [(value, share) for value, share in found.common if share * seen.rows >= self.gate.floor]
+        if {value for value, _ in told} - set(ids) or sum(share for _, share in told) < 0.9 * filled:
+            return None
+        return Choice(
+            of={value: figures.rounded_share(share / filled) for value, share in told},
+            correlation=figures.score(found),
+            null=figures.rounded_share(found.null) if column.nullable else None,
+        )
 
     def _parent(self, table: TableStructure, column: Column, key: ForeignKey, seen: TableStatistics) -> Shape | None:
         found, parent = seen.columns.get(column.name), self.statistics.tables.get(key.parent)

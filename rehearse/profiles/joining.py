@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from rehearse.profiles.learning import PLACE, Joined
 from rehearse.profiles.privacy import moment
 from rehearse.profiles.profile import Joint, NullBy, Table
 from rehearse.profiles.shapes import After, Bool, Choice, Copy, Given, Histogram, Parent, Serial, Shape
+
+_UNTOLD = 0.3  # share of the rows that may have a value which too few share
 
 
 def joined(table: Table, learned: Joined) -> Table:
@@ -91,8 +95,21 @@ def _sliced(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
         parts = [(upto, _weights(shape, row)) for upto, row in slices]
         if all(weights is not None for _, weights in parts):
             kept = [(upto, weights) for upto, weights in parts if weights is not None]
-            found[name] = replace(shape, slices=kept, correlation=0.0)
+            found[name] = replace(shape, slices=_weighed(kept, shape.of), correlation=0.0)
     return found
+
+
+def _weighed(
+    slices: Sequence[tuple[float, Mapping[str, float]]], whole: Mapping[str, float]
+) -> list[tuple[float, dict[str, float]]]:
+    """Return slices whose values have in all the shares that they have in the whole table, which more rows tell of."""
+    widths = np.diff([0.0, *(upto for upto, _ in slices)])
+    found = {
+        value: float(sum(width * row.get(value, 0.0) for width, (_, row) in zip(widths, slices, strict=True)))
+        for value in whole
+    }
+    factors = {value: whole[value] / found[value] if found[value] > 0 else 1.0 for value in whole}
+    return [(upto, {value: round(share * factors[value], 6) for value, share in row.items()}) for upto, row in slices]
 
 
 def _given(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
@@ -115,14 +132,21 @@ def _case(shape: Shape | None, shares: Mapping[str, float]) -> Shape | None:
 
 
 def _weights(shape: Shape, shares: Mapping[str, float]) -> dict[str, float] | None:
-    """Return the shares of values that a shape tells; None where they are not nearly all."""
+    """Return the shares of values that a shape tells; None where too few of the rows have one of them.
+
+    What too few rows share is shared out among the values that are not told here, as they are in the whole table.
+    """
     known = told(shape)
     kept = {value: share for value, share in shares.items() if value in known}
-    left, others = 1.0 - sum(kept.values()), [value for value in known if value not in kept]
-    if not kept or left > 0.1:
+    left, others = 1.0 - sum(kept.values()), sorted(known - set(kept))
+    if not kept or left > _UNTOLD:
         return None
-    if others and left > 0.0:  # what too few rows share is shared out among the values that are not told here
-        kept |= {value: round(left / len(others), 6) for value in sorted(others)}
+    if others and left > 0.0:
+        whole = (
+            dict(shape.of) if isinstance(shape, Choice) and isinstance(shape.of, dict) else dict.fromkeys(others, 1.0)
+        )
+        total = sum(whole.get(value, 0.0) for value in others) or 1.0
+        kept |= {value: round(left * whole.get(value, 0.0) / total, 6) for value in others}
     return kept
 
 

@@ -23,7 +23,7 @@ _MOST_KINDS = 50  # values of a category
 _PLAIN = 0.05  # a correlation as small as this is left out
 _IN_ORDER = 0.95  # a correlation above which rows lie in the order in which they came
 _TELLING = 0.04  # share of a category's information that another must have of it
-_ALONG = 0.02  # share of a category's information that the row's place must have of it
+_ALONG = 0.004  # share of a category's information that the row's place must have of it
 _EDGES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0])  # finer where it is fresh
 _EXPLAINED = 0.1  # share of the information in which rows are null that a category must have
 _ALWAYS = 0.998  # share of the rows in which one moment follows another
@@ -214,7 +214,11 @@ def _slices(
     for name, one in categories.items():
         assert one.codes is not None
         table = _contingency(slices, one.codes, len(_EDGES), len(one.kinds))
-        if _information(table) / max(1e-9, _entropy(table.sum(0))) > _ALONG and (table.sum(1) > 0).all():
+        told = _information(table)
+        # The standard deviation of what chance alone shows: 2n times the information follows a chi-square law.
+        chance = np.sqrt(2.0 * (len(_EDGES) - 1) * (len(one.kinds) - 1)) / (2.0 * max(1.0, table.sum()))
+        is_told = told > max(_ALONG * _entropy(table.sum(0)), 4.0 * chance)
+        if is_told and (table.sum(1) > 0).all():
             yield (
                 name,
                 tuple((float(upto), _told(one.kinds, row, least)) for upto, row in zip(_EDGES, table, strict=True)),

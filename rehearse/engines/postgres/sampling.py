@@ -1,7 +1,7 @@
 """A bounded sample of rows, held in memory and nowhere else: what statistics cannot tell of a table.
 
-Whole pages are sampled (TABLESAMPLE SYSTEM, repeatable), so that no more pages are read than the rows asked for fill; a
-table with no more rows than that is read whole.
+Whole pages are sampled (TABLESAMPLE SYSTEM, repeatable), as many as fill the rows asked for on average; a table with no
+more rows than that is read whole.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rehearse.profiles.personal import by_name
 from rehearse.profiles.statistics import ColumnStatistics, Query, Statistics, TableStatistics
 from rehearse.profiles.structure import Column, Structure, Table
 
-_SPARE = 1.3  # more pages than needed on average, since pages differ
+_SPARE = 1.5  # more rows than asked for on average end a sample; they would be those at the table's end
 _FEW = 12  # so few different whole numbers are categories too
 _MOST_KINDS = 50
 _MOST_SEEN = 5000
@@ -66,14 +66,14 @@ def _taken(asking: Asking, table: Table, found: TableStatistics, rows: int) -> p
     import time  # noqa: PLC0415
 
     names = [name for name in table.columns if name in found.columns]
-    share = min(100.0, 100.0 * _SPARE * rows / found.rows)
+    share = min(100.0, 100.0 * rows / found.rows)
     sampled = "" if share >= 100.0 else f"TABLESAMPLE SYSTEM ({share:.6f}) REPEATABLE (1)"
     query = sql.SQL(_ROWS).format(
         place=sql.SQL(_PAGE),
         columns=sql.SQL(", ").join(_asked(table.columns[name]) for name in names),
         table=name_of(table.name),
         sampled=sql.SQL(sampled),
-        rows=sql.Literal(rows),
+        rows=sql.Literal(round(_SPARE * rows)),
     )
     types = {_PLACE: pa.float64()} | {name: _arrow_type(table.columns[name]) for name in names}
     started = time.monotonic()
@@ -114,11 +114,11 @@ def _column(column: Column, found: ColumnStatistics, values: pa.ChunkedArray) ->
 
 
 def _learned(table: Table, found: TableStatistics, taken: pa.Table, floor: int) -> Joined:
-    keys = {column for key in table.foreign_keys for column in key.columns} | {
-        key[0] for key in table.keys if len(key) == 1
-    }
+    pointing = {column for key in table.foreign_keys for column in key.columns}
+    few = {name for name in pointing & set(found.columns) if 0 < found.columns[name].distinct <= _MOST_KINDS}
+    keys = (pointing - few) | {key[0] for key in table.keys if len(key) == 1}
     columns = {
-        name: _sampled(table.columns[name], taken[name].combine_chunks(), is_key=name in keys)
+        name: _sampled(table.columns[name], taken[name].combine_chunks(), is_key=name in keys, is_list=name in few)
         for name in found.columns
         if not table.columns[name].computed
     }
@@ -129,9 +129,12 @@ def _learned(table: Table, found: TableStatistics, taken: pa.Table, floor: int) 
     return learn(columns, places.clip(0.0, 1.0), least=least, counter=counter if is_counter else None)
 
 
-def _sampled(column: Column, values: pa.Array, *, is_key: bool) -> SampledColumn:
+def _sampled(column: Column, values: pa.Array, *, is_key: bool, is_list: bool) -> SampledColumn:
     is_null = pc.is_null(values).to_numpy(zero_copy_only=False)
     kind = column.type.kind
+    if is_list:  # the keys of a short list are its words, and no amounts
+        listed, words = _codes(pc.cast(values, pa.string()))
+        return SampledColumn(is_null=is_null, codes=listed, kinds=words)
     if kind in ("integer", "numeric", "float", "date", "timestamp"):
         numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
         moments = kind in ("date", "timestamp") and by_name(column.name) != "birth date"  # which says nothing of others
