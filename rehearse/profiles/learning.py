@@ -249,7 +249,10 @@ def _given(
             edges[one_name].append(other_name)
             edges[other_name].append(one_name)
     done: set[str] = set()
-    for name in sorted(categories, key=lambda name: -len(categories[name].kinds)):
+    # Trees grow from columns that are always there, so that what is null may go by them, too.
+    for name in sorted(
+        categories, key=lambda name: (categories[name].is_null.mean() > 0.01, -len(categories[name].kinds))
+    ):
         yield from _branches(name, edges, categories, least, done)
 
 

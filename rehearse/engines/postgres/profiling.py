@@ -13,6 +13,7 @@ from rehearse.engines.postgres.structure import Connects, structure
 from rehearse.errors import ServerFailed
 from rehearse.profiles import Profile
 from rehearse.profiles.describing import Remark, Tier, describe
+from rehearse.profiles.joining import told as told_by
 from rehearse.profiles.learning import Joined
 from rehearse.profiles.privacy import Gate
 from rehearse.profiles.statistics import Query
@@ -83,6 +84,11 @@ def _profile(  # noqa: PLR0917 - what `profile` was asked for
             asking.asked.extend(found.asked)
             found = aggregates.count(asking, tables, found)
             if tier == "sample":
-                found, learned = sampling.sample(asking, tables, found, rows, floor=gate.floor)
+                alone, _ = describe(tables, found, gate, name=name)
+                told = {
+                    table: [column for column, shape in one.columns.items() if told_by(shape)]
+                    for table, one in alone.tables.items()
+                }
+                found, learned = sampling.sample(asking, tables, found, rows, floor=gate.floor, told=told)
     made, remarks = describe(tables, found, gate, name=name, schema=schema, tier=tier, learned=learned)
     return made, remarks, found.asked

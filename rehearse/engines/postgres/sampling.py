@@ -6,7 +6,7 @@ more rows than that is read whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -41,9 +41,18 @@ _TYPES: Mapping[str, pa.DataType] = {
 
 
 def sample(
-    asking: Asking, structure: Structure, statistics: Statistics, rows: int, *, floor: int
+    asking: Asking,
+    structure: Structure,
+    statistics: Statistics,
+    rows: int,
+    *,
+    floor: int,
+    told: Mapping[str, Collection[str]],
 ) -> tuple[Statistics, dict[str, Joined]]:
-    """Return the statistics with what a sample of up to `rows` rows a table adds, and how columns go together."""
+    """Return the statistics with what a sample of about `rows` rows a table adds, and how columns go together.
+
+    `told` are the columns of each table whose values may be told: others go by no category, and no other by theirs.
+    """
     tables, learned, unseen = dict(statistics.tables), {}, list(statistics.unseen)
     for name, found in statistics.tables.items():
         table = structure.tables.get(name)
@@ -57,7 +66,7 @@ def sample(
             continue
         if taken.num_rows:
             tables[name] = _seen(table, found, taken)
-            learned[name] = _learned(table, found, taken, floor)
+            learned[name] = _learned(table, found, taken, floor, told.get(name, ()))
     more = replace(statistics, tables=tables, unseen=tuple(unseen), asked=tuple(asking.asked))
     return more, learned
 
@@ -113,12 +122,15 @@ def _column(column: Column, found: ColumnStatistics, values: pa.ChunkedArray) ->
     return replace(found, seen=tuple((value, each) for value in kept.to_pylist()))
 
 
-def _learned(table: Table, found: TableStatistics, taken: pa.Table, floor: int) -> Joined:
+def _learned(table: Table, found: TableStatistics, taken: pa.Table, floor: int, told: Collection[str]) -> Joined:
     pointing = {column for key in table.foreign_keys for column in key.columns}
     few = {name for name in pointing & set(found.columns) if 0 < found.columns[name].distinct <= _MOST_KINDS}
     keys = (pointing - few) | {key[0] for key in table.keys if len(key) == 1}
     columns = {
-        name: _sampled(table.columns[name], taken[name].combine_chunks(), is_key=name in keys, is_list=name in few)
+        name: _untold(
+            _sampled(table.columns[name], taken[name].combine_chunks(), is_key=name in keys, is_list=name in few),
+            is_told=name in told,
+        )
         for name in found.columns
         if not table.columns[name].computed
     }
@@ -127,6 +139,10 @@ def _learned(table: Table, found: TableStatistics, taken: pa.Table, floor: int) 
     counter = table.primary_key[0] if table.primary_key and len(table.primary_key) == 1 else None
     is_counter = counter in columns and table.columns[counter].type.kind == "integer" if counter else False
     return learn(columns, places.clip(0.0, 1.0), least=least, counter=counter if is_counter else None)
+
+
+def _untold(column: SampledColumn, *, is_told: bool) -> SampledColumn:
+    return column if is_told else replace(column, codes=None, kinds=())
 
 
 def _sampled(column: Column, values: pa.Array, *, is_key: bool, is_list: bool) -> SampledColumn:
