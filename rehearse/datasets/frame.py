@@ -152,18 +152,25 @@ class Frame:
     def _parents(self, reference: Reference) -> tuple[Ints, Bools]:
         stream, parent = self._reference_stream(reference), self.plan.tables.get(reference.parent)
         count, own = (parent.rows if parent else 0), reference.parent == self.table.name
-        missing = randomness.uniform(randomness.key(stream, "null"), self.rows) < reference.null
+        by = self._nulls_by(reference)
+        share = reference.null if by is None else self._null_shares(by)
+        missing = randomness.uniform(randomness.key(stream, "null"), self.rows) < share
         if not count:
             return np.zeros_like(self.rows), np.ones(len(self.rows), np.bool_)
         if reference.ranked:
             return self._ranked(reference, self.table.references[reference.ranked], count), missing
         if reference.counted:
-            places, _, missing = self._fanout(reference, count).places(self.rows)
+            places, _, lost = self._fanout(reference, count).places(self.rows)
+            missing = lost if by is None else missing
             return (self._earlier(reference, places), missing | (self.rows == 0)) if own else (places, missing)
         places = keys.parents(stream, reference, self.rows, self.table.rows, count, own=own)
         nullable = all(self.table.columns[column].nullable for column in reference.columns)
         places, missing = np.maximum(places, 0), missing | ((places < 0) & nullable)
         return places, missing
+
+    def _nulls_by(self, reference: Reference) -> NullBy | None:
+        """Return by what a reference of one column is null; then each parent loses as many of its children."""
+        return self.table.nulls_by.get(reference.columns[0]) if len(reference.columns) == 1 else None
 
     def _ranked(self, reference: Reference, beside: Reference, count: int) -> Ints:
         """Return parents that differ among the rows with the same parent by another reference."""
@@ -180,7 +187,7 @@ class Frame:
             groups=_with_children(reference) if own else tuple(reference.shape.groups),
             children=self.table.rows,
             parents=round(count * _share_with_children(reference)) if own else count,
-            orphans=reference.null,
+            orphans=reference.null if self._nulls_by(reference) is None else 0.0,
             correlation=1.0 if own else reference.shape.correlation,
         )
 

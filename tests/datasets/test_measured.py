@@ -149,6 +149,17 @@ def test_a_list_gives_each_of_its_values_once() -> None:
     assert sorted(made) == sorted(names)
 
 
+def test_a_reference_is_null_by_another_column_too() -> None:
+    columns = {
+        "status": {"kind": "choice", "of": {"child": 1, "root": 3}},
+        "parent_id": {"kind": "parent", "groups": [[0, 35_000], [2, 5000]], "null": 0.75},
+    }
+    made = rows(columns, nulls={"parent_id": {"of": "status", "shares": {"child": 0.0, "root": 1.0}}})
+    is_root = pc.equal(made["status"], "root").to_numpy(zero_copy_only=False)
+    is_null = pc.is_null(made["parent_id"]).to_numpy(zero_copy_only=False)
+    assert (is_null[1:] == is_root[1:]).all()
+
+
 def test_a_moment_follows_by_its_measured_delay() -> None:
     at = {"kind": "time", "since": "2024-01-01", "until": "2026-01-01"}
     seconds = rows({"at": at, "later": {"kind": "after", "of": "at", "delays": [0, 10, 3600], "open": True}})
