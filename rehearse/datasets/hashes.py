@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rehearse.datasets.randomness import finalized
+
 Hashes: TypeAlias = NDArray[np.uint64]
 _WORD = 8
-_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _KEPT = np.array([0, *((1 << 8 * count) - 1 for count in range(1, _WORD + 1))], np.uint64)  # of a word's first bytes
 
 
@@ -25,7 +26,7 @@ def hashes(texts: pa.Array, seed: int = 20_130_501) -> Hashes:
         signs = np.concatenate([np.frombuffer(content, np.uint8)[: bounds[-1]], np.zeros(_WORD, np.uint8)])
         words = np.ndarray((len(signs) - _WORD + 1,), "<u8", signs, strides=(1,))  # one begins at every byte
         _add_words(total, words, bounds[:-1], lengths, seed)
-    return _stirred(total)
+    return finalized(total)
 
 
 def _add_words(total: Hashes, words: Hashes, starts: NDArray[np.int64], lengths: NDArray[np.int64], seed: int) -> None:
@@ -48,12 +49,3 @@ def _add_words(total: Hashes, words: Hashes, starts: NDArray[np.int64], lengths:
 def _weights(seed: int, page: int) -> Hashes:
     drawn = np.random.default_rng([seed, page]).integers(1, 2**63, 256, dtype=np.uint64)
     return drawn << np.uint64(1) | np.uint64(1)
-
-
-def _stirred(mixed: Hashes) -> Hashes:
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= _MIX_1
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= _MIX_2
-    mixed ^= mixed >> np.uint64(31)
-    return mixed

@@ -32,7 +32,11 @@ def key(seed: int, *names: object) -> int:
 
 def words(stream: int, rows: Ints) -> Words:
     """Return 64 random bits for each row."""
-    mixed = rows.astype(np.uint64) * _GOLDEN + np.uint64(stream)
+    return finalized(rows.astype(np.uint64) * _GOLDEN + np.uint64(stream))
+
+
+def finalized(mixed: Words) -> Words:
+    """Stir words in place, so that each bit of one depends on all of it (SplitMix64's finalizer), and return them."""
     mixed ^= mixed >> np.uint64(30)
     mixed *= _MIX_1
     mixed ^= mixed >> np.uint64(27)

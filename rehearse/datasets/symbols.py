@@ -72,12 +72,6 @@ class Codes:
         return np.where((before >= 0) & (place >= self.bounds[:-1]), place, -1)
 
 
-def is_ascii(texts: pa.Array) -> bool:
-    """Say whether all texts are ASCII; reads the buffer once."""
-    content = _content(texts)
-    return not len(content) or int(content.max()) < 128
-
-
 def codes(texts: pa.Array) -> Codes:
     """Take texts apart; there must be no null among them."""
     bounds = _offsets(texts)

@@ -33,7 +33,7 @@ from rehearse.profiles.shapes import (
     Text,
     Word,
 )
-from rehearse.profiles.statistics import ColumnStatistics, Statistics, TableStatistics
+from rehearse.profiles.statistics import ColumnStatistics, PairStatistics, Statistics, TableStatistics
 from rehearse.profiles.structure import Column, ForeignKey, Structure
 from rehearse.profiles.structure import Table as TableStructure
 
@@ -42,8 +42,8 @@ _FEW = 200  # so few different numbers are told one by one, as far as they may b
 _LEAST_SHARE = 0.002  # of a number that is worth its own mention beside a histogram
 Tier = Literal["catalogs", "aggregates", "sample"]
 _REFERENCE = re.compile(r"(?:^|_)(?:id|uid|no|nr|number|key|code)$", re.IGNORECASE)
-_MOST_SHARES = 20
 _LOOKUP_ROWS = 1000  # a table that others point at and that is as small is a list, and does not grow
+_BOOLS = {"t": "true", "f": "false"}
 _STALE = 0.1  # of the rows written since they were last looked at
 _OF_TYPE: Mapping[str, tuple[Personal, ...]] = {
     **dict.fromkeys(("date", "timestamp"), ("birth date",)),
@@ -100,7 +100,19 @@ class _Describing:
             facts=self._facts(seen),
             columns=columns,
         )
-        return joined(made, self.learned[table.name]) if table.name in self.learned else made
+        return joined(made, self.learned.get(table.name) or self._paired(table, seen.rows))
+
+    def _paired(self, table: TableStructure, rows: float) -> Joined:
+        """Return which columns go by which others, as the server's own statistics on two columns together tell."""
+        given: dict[str, tuple[str, dict[str, dict[str, float]]]] = {}
+        for pair in self.statistics.pairs:
+            if pair.table != table.name or len(pair.columns) != 2 or set(pair.columns) & set(given):
+                continue
+            of, name = pair.columns
+            if name in {other for other, _ in given.values()}:
+                continue
+            given[name] = of, _shares(pair, table, rows, self.gate.floor)
+        return Joined(given=given)
 
     def _ages(self, name: str, seen: TableStatistics) -> None:
         if seen.rows and seen.analyzed is None:
@@ -206,7 +218,7 @@ class _Describing:
         groups = counted.groups if counted else fanouts.estimated_groups(found, seen.rows, parent.rows)
         null = figures.rounded_share(counted.null if counted else found.null)
         is_declared = key in table.foreign_keys
-        orphans = counted.orphans if counted else 0
+        orphans = (counted.orphans or 0) if counted else 0
         if orphans:
             where = f"{table.name}.{column.name}"
             self._say(where, f"{orphans} rows point at no row of {key.parent}: a foreign key would fail")
@@ -382,6 +394,19 @@ class _Describing:
         width = max(1, round(found.width_bytes - 1))
         around = (min(sizes), max(sizes)) if sizes else (max(1, width // 2), width + width // 2)
         return Random(least=around[0], most=min(100_000, around[1]), **spread)
+
+
+def _shares(pair: PairStatistics, table: TableStructure, rows: float, floor: int) -> dict[str, dict[str, float]]:
+    """Return the shares of a column's values for each of another's, as far as enough rows share both."""
+    words = [_BOOLS if table.columns[name].type.kind == "bool" else {} for name in pair.columns]
+    found: dict[str, dict[str, float]] = {}
+    for (first, second), share in pair.common:
+        if first is not None and second is not None and share * rows >= floor:
+            found.setdefault(words[0].get(first, first), {})[words[1].get(second, second)] = share
+    return {
+        value: {name: round(share / sum(row.values()), 4) for name, share in row.items()}
+        for value, row in found.items()
+    }
 
 
 def _is_reference(column: Column) -> bool:

@@ -55,7 +55,6 @@ class PairStatistics:
     table: str
     columns: tuple[str, ...]
     common: tuple[tuple[tuple[str | None, ...], float], ...] = ()
-    distinct: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,7 @@ class FanoutCount:
     parent_columns: tuple[str, ...]
     groups: Groups
     null: float  # share of the rows that point nowhere
-    orphans: int = 0  # rows that point at a parent that is not there
+    orphans: int | None = 0  # rows that point at a parent that is not there; None: not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,35 @@ def test_a_generated_copy_is_near_its_source(shop: PostgresDatabase, server: Pos
     assert found.missing == ()
 
 
+def test_statistics_on_two_columns_together_are_reproduced(database: PostgresDatabase, server: PostgresServer) -> None:
+    schema = "CREATE TABLE parts (id int PRIMARY KEY, colour text NOT NULL, grade text NOT NULL)"
+    with database.connect() as connection:
+        connection.execute(schema)
+        connection.execute(
+            "INSERT INTO parts SELECT g, 'tint' || chr(97 + g % 6), 'grade' || chr(97 + g % 6 / 2) "
+            "FROM generate_series(1, 6000) g"
+        )
+        connection.execute("CREATE STATISTICS together (mcv) ON colour, grade FROM parts")
+        connection.execute("ANALYZE parts")
+    taken, _, _ = profile(database)
+    copy = server.create("profiled_pairs")
+    try:
+        with copy.connect() as connection:
+            connection.execute(schema)
+        copy.load(datasets.open_tables(taken, copy.structure(), seed=5), KeepingJournal())
+        with copy.connect() as connection:
+            pairs = connection.execute("SELECT count(DISTINCT (colour, grade)), count(*) FROM parts").fetchone()
+    finally:
+        copy.drop()
+    assert pairs == (6, 6000)
+
+
+def test_each_table_is_counted_once(shop: PostgresDatabase) -> None:
+    _, _, asked = profile(shop, tier="aggregates")
+    counted = [one.what for one in asked if one.what.startswith("rows of ")]
+    assert len(counted) == len(set(counted)) == 4  # addresses, customers, orders, products
+
+
 def test_a_role_that_may_read_no_table_gets_what_the_catalogs_show_anybody(database: PostgresDatabase) -> None:
     with database.connect() as connection:
         for number in range(200):

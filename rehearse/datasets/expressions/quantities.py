@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,14 +133,6 @@ def rounded(one: Number, digits: int, mode: str) -> Number:
     unit = 10 ** (one.scale - digits)
     values = pc.round_to_multiple(pc.cast(one.values, pa.int64()), multiple=unit, round_mode=mode)
     return Number(pc.divide(values, pa.scalar(unit, pa.int64())), digits)
-
-
-def extreme(deed: Callable[..., Any], numbers: list[Number]) -> Number:
-    """Return the least or greatest of the numbers, nulls left out."""
-    same = aligned(numbers)
-    return Number(
-        reduce(lambda left, right: deed(left, right, skip_nulls=True), (one.values for one in same)), same[0].scale
-    )
 
 
 def span(text: str) -> Span | None:

@@ -22,7 +22,7 @@ _GROUPS = """
     FROM (SELECT count(*) AS children FROM {child} WHERE {given} GROUP BY {columns}) counted
     GROUP BY children
 """
-_PARENTS = "SELECT count(*) FROM {parent}"
+_ROWS = "SELECT count(*) FROM {table}"
 _ORPHANS = """
     SELECT count(*)
     FROM {child} c
@@ -41,12 +41,15 @@ def count(asking: Asking, structure: Structure, statistics: Statistics) -> Stati
         name: _counted(asking, structure.tables[name], found, unseen) if name in structure.tables else found
         for name, found in statistics.tables.items()
     }
-    fanouts = [
-        one
+    wanted = [
+        (table, key)
         for table in structure.tables.values()
         for key in [*table.foreign_keys, *structure.undeclared(table)]
-        if (one := _fanout(asking, table, key, tables, unseen)) is not None
+        if table.name in tables and key.parent in tables
     ]
+    parents = {name: _rows(asking, name, tables[name], unseen) for name in sorted({key.parent for _, key in wanted})}
+    found = (_fanout(asking, table, key, tables[table.name].rows, parents[key.parent], unseen) for table, key in wanted)
+    fanouts = [one for one in found if one is not None]
     return replace(
         statistics,
         tables=tables,
@@ -95,12 +98,16 @@ def _with_null(one: ColumnStatistics, null: float) -> ColumnStatistics:
     return replace(one, null=null, common=tuple((value, share * factor) for value, share in one.common))
 
 
-def _fanout(
-    asking: Asking, table: Table, key: ForeignKey, tables: dict[str, TableStatistics], unseen: list[str]
+def _rows(asking: Asking, name: str, found: TableStatistics, unseen: list[str]) -> int | None:
+    query = sql.SQL(_ROWS).format(table=name_of(name))
+    counted = _asked(asking, f"rows of {name}", query, unseen, round(found.rows))
+    return counted[0][0] if counted else None
+
+
+def _fanout(  # noqa: PLR0917 - the parts of one count
+    asking: Asking, table: Table, key: ForeignKey, rows: float, parents: int | None, unseen: list[str]
 ) -> FanoutCount | None:
-    if table.name not in tables or key.parent not in tables:
-        return None
-    rows, what = tables[table.name].rows, f"{table.name}({', '.join(key.columns)})"
+    what = f"{table.name}({', '.join(key.columns)})"
     columns = [sql.Identifier(column) for column in key.columns]
     given = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(column) for column in columns)
     names = {"child": name_of(table.name), "parent": name_of(key.parent), "given": given}
@@ -111,11 +118,11 @@ def _fanout(
         unseen,
         round(rows),
     )
-    parents = _asked(asking, f"parents of {what}", sql.SQL(_PARENTS).format(**names), unseen, round(rows))
     if counted is None or parents is None:
         return None
-    orphans = 0 if key in table.foreign_keys else _orphans(asking, key, names, what, unseen, round(rows))
-    none = max(0, parents[0][0] - sum(with_children for _, with_children in counted))
+    read = round(rows) + parents
+    orphans = 0 if key in table.foreign_keys else _orphans(asking, key, names, what, unseen, read)
+    none = max(0, parents - sum(with_children for _, with_children in counted))
     pointing = sum(children * with_children for children, with_children in counted)
     return FanoutCount(
         table=table.name,
@@ -130,13 +137,13 @@ def _fanout(
 
 def _orphans(  # noqa: PLR0917 - the parts of one count
     asking: Asking, key: ForeignKey, names: dict[str, Any], what: str, unseen: list[str], rows: int
-) -> int:
+) -> int | None:
     pairs = zip(key.columns, key.parent_columns, strict=True)
     equal = sql.SQL(" AND ").join(
         sql.SQL("{} = {}").format(sql.Identifier("p", theirs), sql.Identifier("c", mine)) for mine, theirs in pairs
     )
     found = _asked(asking, f"orphans of {what}", sql.SQL(_ORPHANS).format(equal=equal, **names), unseen, rows)
-    return found[0][0] if found else 0
+    return found[0][0] if found else None
 
 
 def _asked(

@@ -134,7 +134,10 @@ def _learned(table: Table, found: TableStatistics, taken: pa.Table, floor: int, 
         for name in found.columns
         if not table.columns[name].computed
     }
-    places = taken[_PLACE].to_numpy() / max(1.0, float(found.pages))
+    if found.partitions:  # pages are counted anew in each; rows come partition by partition
+        places = np.linspace(0.0, 1.0, taken.num_rows)
+    else:
+        places = taken[_PLACE].to_numpy() / max(1.0, float(found.pages))
     least = max(_LEAST, floor * taken.num_rows / max(1.0, found.rows))
     counter = table.primary_key[0] if table.primary_key and len(table.primary_key) == 1 else None
     is_counter = counter in columns and table.columns[counter].type.kind == "integer" if counter else False
