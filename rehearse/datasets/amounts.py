@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from rehearse.datasets import arrow, quantiles, randomness
 from rehearse.datasets.quantiles import micros
+from rehearse.datasets.randomness import Ints
 from rehearse.profiles import Type
 from rehearse.profiles import shapes as sh
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rehearse.datasets.frame import Frame
 
 _MICROSECONDS = 1_000_000
+_STEPS = {"integer": 1.0, "numeric": 0.0, "date": 86_400.0 * _MICROSECONDS}  # between two values of a kind
 _LN_2 = math.log(2)
 
 
@@ -47,8 +49,10 @@ def histogram(shape: sh.Histogram, kind: Type, frame: Frame, stream: int) -> pa.
         in_order = abs(shape.correlation) >= 1.0
         kinds = kinds_of(shape.distinct, frame, math.inf if in_order else rest, grows=shape.grows)
     moments = isinstance(shape.bounds[0], date)
-    if kinds is not None and kind.kind in ("integer", "numeric"):
-        kinds = quantiles.apart(shape, kinds, 0 if kind.kind == "integer" else arrow.scale(kind))
+    if kinds is not None and kind.kind in _STEPS:
+        kinds = quantiles.apart(
+            shape, kinds, 10.0 ** -arrow.scale(kind) if kind.kind == "numeric" else _STEPS[kind.kind]
+        )
     values = curve.spread(drawn, kinds)
     return arrow.from_micros(values.astype(np.int64), kind) if moments else arrow.from_floats(values, kind)
 
@@ -89,8 +93,19 @@ def after(shape: sh.After, kind: Type, frame: Frame, stream: int) -> pa.Array:
     moments = base + (delay * _MICROSECONDS).astype(np.int64)
     if not shape.open:
         moments = np.minimum(moments, np.maximum(base, micros(frame.plan.profile.now)))
+    if shape.common:
+        moments = _shared(shape, base, moments, frame, stream)
     values = arrow.from_micros(moments, kind)
     return pc.if_else(start.is_null(), pa.scalar(None, values.type), values) if start.null_count else values
+
+
+def _shared(shape: sh.After, base: Ints, moments: Ints, frame: Frame, stream: int) -> Ints:
+    """Return the moments with those put in that many rows share, unless a row began later."""
+    common = np.array([micros(datetime.fromisoformat(text)) for text in shape.common], np.int64)
+    drawn = randomness.uniform(randomness.key(stream, "common"), frame.rows)
+    which = np.searchsorted(np.cumsum(list(shape.common.values())), drawn, side="right")
+    shared = common[np.minimum(which, len(common) - 1)]
+    return np.where((which < len(common)) & (shared >= base), shared, moments)
 
 
 def source(of: str, frame: Frame) -> pa.Array:

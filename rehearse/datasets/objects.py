@@ -23,7 +23,9 @@ _TEXT = Type(kind="text", declared="text")
 
 
 def json_object(shape: sh.Json, kind: Type, frame: Frame, stream: int) -> pa.Array:
-    """Return JSON objects."""
+    """Return JSON objects, and what stands in their place."""
+    if shape.other is not None and shape.others:
+        return _mixed(shape, shape.other, kind, frame, stream)
     if shape.keys and not _may_lack_keys(shape):
         return arrow.cast(_complete(shape, frame, stream), kind)
     there = _key_sets(shape, frame, stream)
@@ -35,6 +37,14 @@ def json_object(shape: sh.Json, kind: Type, frame: Frame, stream: int) -> pa.Arr
         return pa.array(["{}"] * len(frame.rows))
     inside = vocabulary.join(*parts) if len(parts) > 1 else parts[0]
     return arrow.cast(vocabulary.join("{", pc.ascii_ltrim(inside, characters=","), "}"), kind)
+
+
+def _mixed(shape: sh.Json, other: sh.Shape, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    """Return JSON values of which a share are no objects."""
+    objects = json_object(replace(shape, other=None), _TEXT, frame, stream)
+    values = _json_value(other, frame, randomness.key(stream, "other"))
+    is_other = randomness.uniform(randomness.key(stream, "others"), frame.rows) < shape.others
+    return arrow.cast(pc.if_else(pa.array(is_other), values, objects), kind)
 
 
 def _may_lack_keys(shape: sh.Json) -> bool:
@@ -76,6 +86,9 @@ def _json_value(shape: sh.Shape, frame: Frame, stream: int) -> pa.Array:
     if isinstance(shape, sh.Items):
         offsets, inner = _item_rows(shape, frame, stream)
         values = _json_value(shape.of, inner, randomness.key(stream, "items"))
+        if shape.of.null:
+            is_null = randomness.uniform(randomness.key(stream, "null items"), inner.rows) < shape.of.null
+            values = pc.if_else(pa.array(is_null), pa.scalar("null"), values)
         return vocabulary.join("[", pc.binary_join(pa.ListArray.from_arrays(offsets, values), ","), "]")
     if isinstance(shape, sh.Choice) and not isinstance(shape.of, Mapping):
         literals = {json.dumps(one, ensure_ascii=False): 1.0 for one in shape.of}

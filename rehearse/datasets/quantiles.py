@@ -84,23 +84,23 @@ def pool_size(distinct: int, rows: int) -> int | None:
     return max(1, round(low))
 
 
-def apart(shape: Histogram, kinds: int, digits: int) -> int:
+def apart(shape: Histogram, kinds: int, unit: float) -> int:
     """Return into how many even steps to cut a histogram so that about `kinds` values remain after rounding.
 
-    Where it is dense many steps round to one value of so many `digits` after the point. Up to 64 times as many.
+    Where it is dense many steps round to one multiple of the `unit`. Up to 64 times as many.
     """
-    key = (tuple(map(number, shape.bounds)), tuple(shape.at or ()), kinds, digits)
+    key = (tuple(map(number, shape.bounds)), tuple(shape.at or ()), kinds, unit)
     return _apart(key)
 
 
 @lru_cache(maxsize=256)
-def _apart(key: tuple[tuple[float, ...], tuple[float, ...], int, int]) -> int:
-    bounds, at, kinds, digits = key
+def _apart(key: tuple[tuple[float, ...], tuple[float, ...], int, float]) -> int:
+    bounds, at, kinds, unit = key
     edges = np.array(bounds)
     shares = np.array(at) if at else np.linspace(0.0, 1.0, len(edges))
     steps = kinds
     while steps < 64 * kinds and steps < _MOST_STEPS:
-        left = len(np.unique(np.round(np.interp((np.arange(steps) + 0.5) / steps, shares, edges), digits)))
+        left = len(np.unique(np.round(np.interp((np.arange(steps) + 0.5) / steps, shares, edges) / unit)))
         if left >= 0.97 * kinds:
             break
         steps = round(steps * 1.4) + 1

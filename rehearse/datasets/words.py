@@ -92,7 +92,8 @@ def _matching(  # noqa: PLR0917 - the parts of one text
 
     Where they must differ and the pattern has too few, they get more digits at the end.
     """
-    total = math.prod(len(_SIGNS.get(sign, ".")) for sign in pattern)
+    places = sh.signs(pattern)
+    total = math.prod(len(_SIGNS.get(sign, ".")) for sign in places)
     if must_differ and total < count:
         return _matching(_wider(pattern, count // total), numbers, count, spread, shape, must_differ)
     total = min(total, 1 << 62)
@@ -101,21 +102,23 @@ def _matching(  # noqa: PLR0917 - the parts of one text
     else:
         left = (spread % np.uint64(total)).astype(np.int64)
     parts: list[Any] = []
-    for sign in reversed(pattern):
+    for sign in reversed(places):
         if letters := _SIGNS.get(sign):
             left, digit = np.divmod(left, len(letters))
             parts.append(letters.take(pa.array(digit)))
         else:
-            parts.append(sign)
+            parts.append(sign[-1])
     return _filled(vocabulary.join(*reversed(parts)) if parts else pa.scalar(""), len(numbers))
 
 
 def _wider(pattern: str, more: int) -> str:
     """Return a pattern that has more texts: its last letter or digit is free, or where all are, it is longer."""
-    for at in range(len(pattern) - 1, -1, -1):
-        sign = pattern[at]
+    places = sh.signs(pattern)
+    for at in range(len(places) - 1, -1, -1):
+        sign = places[at]
         if sign.isascii() and sign.isalnum():
-            return pattern[:at] + ("#" if sign.isdigit() else "?" if sign.isupper() else "*") + pattern[at + 1 :]
+            places[at] = "#" if sign.isdigit() else "?" if sign.isupper() else "*"
+            return "".join(places)
     return pattern + "#" * len(str(more))
 
 

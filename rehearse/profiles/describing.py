@@ -362,7 +362,7 @@ class _Describing:
     def _json(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
         where = (table.name, column.name)
         shape = texts.json_shape(figures.weighted(found), rows * (1.0 - found.null), self.gate, where)
-        if shape is None or not shape.keys:
+        if shape is None or not (shape.keys or shape.other):
             wide = max(2, round(found.width_bytes) - 12)
             return Json(keys={"text": Text(of="sentence", lengths=[wide // 2, wide, wide + wide // 2])})
         self._look(table, column, texts.literals(shape))

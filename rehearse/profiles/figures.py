@@ -80,6 +80,17 @@ def value_count(found: ColumnStatistics, rows: float) -> float:
     return found.distinct if found.distinct >= 0 else -found.distinct * rows
 
 
+def distinct_of(counts: Sequence[int], rows: float) -> float:
+    """Return how many different values `rows` rows have, by how often each was seen in a sample of them.
+
+    n d / (n - f + f n / N) for d values in a sample of n of N rows, f of them seen once (Haas and Stokes, 1998).
+    """
+    sampled, once = sum(counts), sum(one == 1 for one in counts)
+    if not sampled or rows <= sampled:
+        return float(len(counts))
+    return min(rows, sampled * len(counts) / (sampled - once + once * sampled / rows))
+
+
 def score(found: ColumnStatistics) -> float:
     """Return a correlation of ranks as one of normal scores (2 sin πρ/6), without what equal values add to it.
 

@@ -79,10 +79,11 @@ def _after(columns: Mapping[str, Shape], learned: Joined) -> dict[str, Shape]:
             parts=list(delay.parts),
             until=moment(round(learned.last_us / 60e6) * 60e6) if delay.parts and learned.last_us else None,
             open=True,
-            null=columns[name].null,
+            common=shape.common,
+            null=shape.null,
         )
         for name, (of, delay) in learned.after.items()
-        if isinstance(columns.get(name), Histogram) and of in columns
+        if isinstance(shape := columns.get(name), Histogram) and of in columns
     }
 
 

@@ -28,6 +28,7 @@ _EDGES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99
 _EXPLAINED = 0.1  # share of the information in which rows are null that a category must have
 _ALWAYS = 0.998  # share of the rows in which one moment follows another
 _DELAYS = 13
+_SHARED = 0.02  # share of the rows with one moment, from which it is one statement's doing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +100,11 @@ def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float,
             }
         else:
             order = 1.0
+    fresh = places if counted is None else _scores(counted)  # where a row came, wherever an update has put it since
     copies = dict(_copies(columns))
     after = dict(_after({name: one for name, one in columns.items() if name not in copies}))
     categories = {name: one for name, one in columns.items() if one.codes is not None and len(one.kinds) > 1}
-    slices = dict(_slices(categories, places, least))
+    slices = dict(_slices(categories, fresh, least))
     given = {name: one for name, one in _given(categories, least) if name not in slices}
     follows = {name: {of} for name, (of, *_) in {**given, **after}.items()} | {
         name: {of} for name, of in copies.items()
@@ -368,9 +370,22 @@ def _after(columns: Mapping[str, SampledColumn]) -> Iterator[tuple[str, tuple[st
             if not _reaches(one, name, before_which)
         ]
         if found:
-            _, before, delays = min(found, key=lambda one: one[0])
+            _, before, _ = min(found, key=lambda one: one[0])
             before_which[name] = {before}
-            yield name, (before, _delay(moments[before], values, delays, last))
+            own = _own(values)
+            yield name, (before, _delay(moments[before], own, own - moments[before], last))
+
+
+def _own(moments: Floats) -> Floats:
+    """Return moments without the days that many rows share, as after one statement; all, if few are left.
+
+    Such a day is told with its share, and explains no delay.
+    """
+    _, places, counts = np.unique(moments, return_inverse=True, return_counts=True)
+    is_day = moments % 86_400e6 == 0
+    is_shared = (counts >= max(_FEWEST, _SHARED * len(moments)))[places] & is_day
+    left = (~np.isnan(moments) & ~is_shared).sum()
+    return np.where(is_shared, np.nan, moments) if left >= _FEWEST else moments
 
 
 def _last(columns: Mapping[str, SampledColumn]) -> float | None:
@@ -380,6 +395,7 @@ def _last(columns: Mapping[str, SampledColumn]) -> float | None:
 
 def _delay(before: Floats, after: Floats, delays: Floats, last: float) -> Delay:
     """Return the delay in the form that brings the later moments nearer to those that there are."""
+    delays = delays[~np.isnan(delays)]
     known = ~(np.isnan(before) | np.isnan(after))
     start, left = before[known], np.maximum(last - before[known], 1.0)
     parts = np.clip((after[known] - start) / left, 0.0, 1.0)

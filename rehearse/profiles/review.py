@@ -8,7 +8,19 @@ from typing import Literal
 
 from rehearse.profiles.personal import by_content, by_name
 from rehearse.profiles.profile import Profile
-from rehearse.profiles.shapes import Choice, Given, Histogram, Items, Json, Pattern, Range, Shape, Value
+from rehearse.profiles.shapes import (
+    After,
+    Choice,
+    Given,
+    Histogram,
+    Items,
+    Json,
+    Pattern,
+    Range,
+    Shape,
+    Value,
+    signs,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +59,13 @@ def _literals(shape: Shape) -> Iterator[str]:
         case Choice():
             yield from map(str, shape.of)
             yield from shape.recent or ()
-        case Histogram():
+        case Histogram() | After():
             yield from shape.common
         case Value() if shape.value is not None:
             yield str(shape.value)
         case Pattern():
             for pattern in [shape.pattern] if isinstance(shape.pattern, str) else shape.pattern:
-                yield from "".join(sign if sign.isalnum() else " " for sign in pattern).split()
+                yield from "".join(sign if sign.isalnum() else " " for sign in signs(pattern)).split()
         case Given():
             yield from shape.cases
 
@@ -62,6 +74,7 @@ def _inner(shape: Shape) -> Iterator[tuple[str, Shape]]:
     match shape:
         case Json():
             yield from shape.keys.items()
+            yield from [("", shape.other)] if shape.other else []
         case Items():
             yield "", shape.of
         case Range():

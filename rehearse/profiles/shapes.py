@@ -5,6 +5,7 @@ Every shape has `null`, the share of rows without a value; None leaves it to the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -168,7 +169,8 @@ class After:
     The delay is `at_least` and an exponential around `typical` (its median) more; a `same` share has none at all.
     Where it was measured `delays` takes their place: quantiles in seconds, the shortest first, at equal steps; or
     `parts`, quantiles of the delay as a share of the time that was left `until` then (else the profile's `now`).
-    No moment is later than the profile's `now`, unless `open` is true.
+    No moment is later than the profile's `now`, unless `open` is true. `common` are moments that many rows share, as
+    those do that one statement changed, with their shares; a row that began later keeps its own.
     """
 
     of: str
@@ -180,6 +182,7 @@ class After:
     parts: list[Share] = field(default_factory=list)
     until: Moment | None = None
     open: bool = False
+    common: dict[str, Share] = field(default_factory=dict)
     null: Share | None = None
 
 
@@ -221,6 +224,8 @@ class Text:
 class Pattern:
     """A text in which # stands for a digit, ? for a capital letter and * for a small one; or several, with weights.
 
+    A backslash before one of these, or before another, makes it stand for itself.
+
     `unique` counts through all that there are; in `order` "rows" they grow with the row's place. `empty`, `distinct`,
     `grows` and `shares` as for a text.
     """
@@ -237,6 +242,11 @@ class Pattern:
     null: Share | None = None
 
 
+def signs(pattern: str) -> list[str]:
+    r"""Return the signs of a pattern, one a place: "#", "?" or "*", another sign, or such a one escaped ("\#")."""
+    return re.findall(r"\\.|.", pattern, re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bool:
     """True in this share of the rows."""
@@ -251,11 +261,14 @@ class Json:
     """An object with these keys; a key whose shape has `null` is left out in that share of the rows.
 
     `sets` takes its place where it is known which keys come together: their names with commas between, and weights.
+    A share of `others` are no objects, but texts, numbers, bools or arrays, of the shape `other`.
     """
 
     kind: Literal["json"] = "json"
     keys: Mapping[str, Shape] = field(default_factory=dict)
     sets: Weights = field(default_factory=dict)
+    other: Shape | None = None
+    others: Share = 0.0
     null: Share | None = None
 
 

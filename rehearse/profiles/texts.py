@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rehearse.profiles.defaults import vocabulary_of
+from rehearse.profiles.figures import distinct_of, word
 from rehearse.profiles.privacy import Gate, rounded
 from rehearse.profiles.shapes import (
     Bool,
@@ -26,6 +27,7 @@ from rehearse.profiles.shapes import (
     Shape,
     Text,
     Word,
+    signs,
 )
 
 Weighted = Sequence[tuple[str, float]]
@@ -44,6 +46,7 @@ _SIGNS = str.maketrans(
     dict.fromkeys(string.digits, "#")
     | dict.fromkeys(string.ascii_uppercase, "?")
     | dict.fromkeys(string.ascii_lowercase, "*")
+    | {sign: f"\\{sign}" for sign in "#?*\\"}
 )
 # Shares of digits, small letters, capitals, spaces and other signs in our own vocabularies.
 _USUAL: dict[str, tuple[float, ...]] = {
@@ -59,6 +62,10 @@ _USUAL: dict[str, tuple[float, ...]] = {
     "url": (0.0, 0.84, 0.0, 0.0, 0.16),
 }
 _DEEPEST = 3
+_MOST_NUMBERS = 20
+_OFTEN = 0.01  # share of a number from which it stands for itself
+_REPEATED = 0.9  # different values a row, above which each row has its own
+_RARE = 0.001  # share of JSON values that are no objects, below which they are passed over
 _MOST_SETS = 16
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
 
@@ -85,13 +92,14 @@ def shape(seen: Seen, word: Word, *, is_personal: bool) -> Shape:
     if seen.values and all(_UUID.fullmatch(value) and len(value) == 32 for value, _ in seen.values):
         return Random(**seen.spread)
     total = sum(weight for _, weight in seen.values) or 1.0
-    empty = sum(weight for value, weight in seen.values if not value) / total
+    empty = dict(seen.common).get("", sum(weight for value, weight in seen.values if not value) / total)
     full = [(value, weight) for value, weight in seen.values if value]
     told = [(value, share / max(1e-9, 1.0 - empty)) for value, share in seen.common if value][:_MOST_SHARES]
     known = {value for value, _ in told}
-    frequent = [round(min(1.0, share), 5) for _, share in told] if seen.spread else []
     if empty and seen.spread:
         seen = replace(seen, spread={**seen.spread, "distinct": max(1, seen.spread["distinct"] - 1)})
+    all_told = sum(share for _, share in told) if told and seen.spread and seen.spread["distinct"] <= len(told) else 1.0
+    frequent = [round(min(1.0, share / all_told), 5) for _, share in told] if seen.spread else []
     found = patterns(full, is_personal=is_personal)
     if found:
         pattern = next(iter(found)) if len(found) == 1 else found
@@ -142,7 +150,7 @@ def patterns(values: Weighted, *, is_personal: bool = False) -> dict[str, float]
     A letter or digit that all texts of a pattern share at a place stands in it, but not where they are personal.
     """
     groups: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
-    for value, weight in values[:_MOST_MATCHED]:
+    for value, weight in _some(values):
         groups[_template(value) if len(value) <= _LONGEST_PATTERN else ""].append((value, weight))
     shares = {one: sum(weight for _, weight in group) for one, group in groups.items()}
     total, kept = sum(shares.values()), sorted(shares, key=lambda one: -shares[one])[:_MOST_PATTERNS]
@@ -150,7 +158,7 @@ def patterns(values: Weighted, *, is_personal: bool = False) -> dict[str, float]
     if len(values) < _FEWEST or covered < _COVERED * total or not any(_says_something(one) for one in kept):
         return {}
     matched = [value for one in kept for value, _ in groups[one]]
-    if any(len(value) > _LONGEST_PATTERN or not value.isascii() or set(value) & set("#?*") for value in matched):
+    if any(len(value) > _LONGEST_PATTERN or not value.isascii() for value in matched):
         return {}
     found: defaultdict[str, float] = defaultdict(float)
     for one in kept:
@@ -159,8 +167,14 @@ def patterns(values: Weighted, *, is_personal: bool = False) -> dict[str, float]
     return dict(found)
 
 
+def _some(values: Weighted) -> Weighted:
+    """Return so many of the values as are looked at, from all over; the first ones may be the oldest."""
+    step = -(-len(values) // _MOST_MATCHED)
+    return values[:: max(1, step)]
+
+
 def _says_something(template: str) -> bool:
-    return "#" in template or (len(template) > 1 and set(template) == {"?"})
+    return "#" in signs(template) or (len(template) > 1 and set(template) == {"?"})
 
 
 def _template(value: str) -> str:
@@ -171,14 +185,14 @@ def _with_constants(template: str, values: Sequence[str]) -> str:
     """Return a pattern with the letters and digits that all of its texts share; a sign of its own cannot be one."""
     if len(values) < _FEWEST:
         return template
-    places = zip(template, zip(*values, strict=True), strict=True)
+    places = zip(signs(template), zip(*values, strict=True), strict=True)
     return "".join(column[0] if sign in "#?*" and len(set(column)) == 1 else sign for sign, column in places)
 
 
 def _letters(values: Weighted, word: Word) -> list[float]:
     """Return the shares of the classes of signs; nothing where the vocabulary has about the same."""
     counts, total = np.zeros(5), 0.0
-    for value, weight in values[:_MOST_MATCHED]:
+    for value, weight in _some(values):
         for sign in value[:_LETTERED]:
             counts[_class_of(sign)] += weight
         total += weight * min(len(value), _LETTERED)
@@ -200,12 +214,18 @@ def _class_of(sign: str) -> int:
 def json_shape(seen: Weighted, rows: float, gate: Gate, where: tuple[str, str]) -> Json | None:
     """Return the shape of JSON objects: their keys, how often each is there, and what its values are like.
 
-    None where the values seen are not objects. `where` are the names of table and column.
+    Values that are no objects have a shape of their own. None where none was seen that says something. `where` are the
+    names of table and column.
     """
-    objects = [(value, weight) for text, weight in seen if isinstance(value := _parsed(text), dict)]
-    if not objects:
-        return None
-    return _object(objects, rows, gate, where, depth=0)
+    values = [(_parsed(text), weight) for text, weight in seen]
+    objects = [(value, weight) for value, weight in values if isinstance(value, dict)]
+    others = [(value, weight) for value, weight in values if value is not None and not isinstance(value, dict)]
+    found = _object(objects, rows, gate, where, depth=0) if objects else Json()
+    if not others:
+        return found if objects else None
+    share = sum(weight for _, weight in others) / (sum(weight for _, weight in [*objects, *others]) or 1.0)
+    other = _value(others, rows * share, gate, where, depth=1)
+    return replace(found, other=other, others=round(share, 4)) if share >= _RARE else found
 
 
 def literals(of: Shape) -> int:
@@ -214,7 +234,7 @@ def literals(of: Shape) -> int:
         case Choice():
             return len(of.of)
         case Json():
-            return sum(map(literals, of.keys.values()))
+            return sum(map(literals, of.keys.values())) + (literals(of.other) if of.other else 0)
         case Items():
             return literals(of.of)
         case _:
@@ -275,17 +295,24 @@ def _value(
     if kind is list:
         sizes = quantiles([float(len(value)) for value, _ in alike], [weight for _, weight in alike])
         inner = [(item, weight) for value, weight in alike for item in value]
-        of = _value(inner, rows, gate, where, depth=depth + 1) if inner and depth <= _DEEPEST else Text()
-        return Items(of=of, sizes=sizes)
+        there = [(item, weight) for item, weight in inner if item is not None]
+        of = _value(there, rows, gate, where, depth=depth + 1) if there and depth <= _DEEPEST else Text()
+        return Items(of=_with_null(of, 1.0 - len(there) / max(1, len(inner))), sizes=sizes)
     return _texts([(str(value), weight) for value, weight in alike], rows, gate, where)
 
 
 def _numbers(values: Sequence[float], *, whole: bool, rows: float, gate: Gate) -> Shape:
-    found = gate.thinned(np.quantile(values, np.linspace(0, 1, 9)).tolist(), rows)
-    bounds = rounded(found)
-    if bounds[0] == bounds[-1]:
+    often = [(value, count / len(values)) for value, count in Counter(values).most_common(_MOST_NUMBERS)]
+    common = gate.numbers([one for one in often if one[1] >= _OFTEN], rows)
+    told = {value for value, _ in common}
+    rest = [value for value in values if value not in told] or list(values)
+    bounds = rounded(gate.thinned(np.quantile(rest, np.linspace(0, 1, 9)).tolist(), rows * len(rest) / len(values)))
+    if bounds[0] == bounds[-1] and not common:
         return Number(low=bounds[0], high=bounds[0] + 1.0, step=1.0 if whole else None)
-    return Histogram(bounds=[float(round(one)) for one in bounds] if whole else bounds)
+    return Histogram(
+        bounds=[float(round(one)) for one in bounds] if whole else bounds,
+        common={word(value, moments=False): round(share, 4) for value, share in common},
+    )
 
 
 def _texts(values: Weighted, rows: float, gate: Gate, where: tuple[str, str]) -> Shape:
@@ -299,6 +326,11 @@ def _texts(values: Weighted, rows: float, gate: Gate, where: tuple[str, str]) ->
         kept = gate.codes(shares, rows, len(counts))
         if kept and sum(share for _, share in kept) > 0.8:
             return Choice(of={value: round(share, 4) for value, share in kept})
-    total_weight = sum(weight for _, weight in values)
-    seen = Seen(values=[(value, weight / total_weight) for value, weight in values], common=(), spread={}, mean=None)
+    kinds = round(distinct_of(list(often.values()), rows))
+    seen = Seen(
+        values=[(value, weight / total) for value, weight in values],
+        common=[one for one in shares if often[one[0]] >= _FEWEST_TIMES] if kinds < _REPEATED * rows else (),
+        spread={"distinct": kinds} if kinds < _REPEATED * rows else {},
+        mean=None,
+    )
     return shape(seen, vocabulary_of(where[1]), is_personal=True)

@@ -65,7 +65,7 @@ def _sign(found: re.Match[str]) -> str | None:
         return "*"
     if found["other"] or (found["escaped"] and not found["escaped"].isalnum()):
         plain = found["other"] or found["escaped"]
-        return None if plain in _SIGNS else plain
+        return None if plain in _SIGNS or plain == "\\" else plain
     if found["escaped"]:
         return {"d": "#", "w": "*", "s": " ", "S": "*", "D": "*"}.get(found["escaped"])
     one = re.compile(found["set"])

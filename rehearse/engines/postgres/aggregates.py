@@ -28,10 +28,9 @@ _ORPHANS = """
     FROM {child} c
     WHERE {given} AND NOT EXISTS (SELECT FROM {parent} p WHERE {equal})
 """
-_NULLS = "SELECT count(*), {counts} FROM {table}"
+_NULLS = "SELECT count(*), {counts} FROM {table}"  # of bools also how many are true
 _DISTINCT = "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {column} IS NOT NULL GROUP BY {column}) kinds"
 _UNCOUNTED = ("json", "array", "bytes", "other")  # kinds that have no cheap equality, or none at all
-_FEW = 100  # so few values the server's own sample has surely seen
 
 
 def count(asking: Asking, structure: Structure, statistics: Statistics) -> Statistics:
@@ -63,14 +62,24 @@ def _counted(asking: Asking, table: Table, found: TableStatistics, unseen: list[
     names = list(found.columns)
     if not names:
         return found
-    counts = sql.SQL(", ").join(sql.SQL("count({})").format(sql.Identifier(name)) for name in names)
+    bools = [name for name in names if name in table.columns and table.columns[name].type.kind == "bool"]
+    counts = sql.SQL(", ").join(
+        [
+            *(sql.SQL("count({})").format(sql.Identifier(name)) for name in names),
+            *(sql.SQL("count(*) FILTER (WHERE {})").format(sql.Identifier(name)) for name in bools),
+        ]
+    )
     query = sql.SQL(_NULLS).format(table=name_of(table.name), counts=counts)
     row = _asked(asking, f"nulls of {table.name}", query, unseen, round(found.rows))
     if row is None:
         return found
-    rows, filled = float(row[0][0]), dict(zip(names, row[0][1:], strict=True))
+    rows, filled = float(row[0][0]), dict(zip(names, row[0][1:], strict=False))
+    true = dict(zip(bools, row[0][1 + len(names) :], strict=True))
     columns = {
-        name: _distinct(asking, table, name, one, rows, filled[name], unseen) for name, one in found.columns.items()
+        name: _with_true(one, true[name], filled[name], rows)
+        if name in true
+        else _distinct(asking, table, name, one, rows, filled[name], unseen)
+        for name, one in found.columns.items()
     }
     return replace(found, rows=rows, columns=columns)
 
@@ -80,8 +89,7 @@ def _distinct(  # noqa: PLR0917 - the parts of one count
 ) -> ColumnStatistics:
     one = _with_null(one, 1.0 - filled / rows if rows else 0.0)
     column = table.columns.get(name)
-    is_known = (name,) in table.keys or 0 < one.distinct <= _FEW
-    if column is None or column.type.kind in _UNCOUNTED or is_known or not rows:
+    if column is None or column.type.kind in _UNCOUNTED or (name,) in table.keys or not rows:
         return one
     query = sql.SQL(_DISTINCT).format(table=name_of(table.name), column=sql.Identifier(name))
     found = _asked(asking, f"different values of {table.name}.{name}", query, unseen, round(rows))
@@ -90,6 +98,17 @@ def _distinct(  # noqa: PLR0917 - the parts of one count
     kinds = found[0][0]
     grows = one.distinct < 0 or kinds > 0.05 * rows
     return replace(one, distinct=-kinds / rows if grows else float(kinds))
+
+
+def _with_true(one: ColumnStatistics, true: int, filled: int, rows: float) -> ColumnStatistics:
+    """Return the statistics of a bool, with both of its values counted."""
+    counts = sorted(((value, count) for value, count in (("t", true), ("f", filled - true)) if count), key=_by_count)
+    common = tuple((value, count / rows) for value, count in counts)
+    return replace(one, null=1.0 - filled / rows if rows else 0.0, distinct=float(len(common)), common=common)
+
+
+def _by_count(one: tuple[str, int]) -> int:
+    return -one[1]
 
 
 def _with_null(one: ColumnStatistics, null: float) -> ColumnStatistics:

@@ -117,7 +117,8 @@ def _column(column: Column, found: ColumnStatistics, values: pa.ChunkedArray) ->
     """Return a column's statistics with texts of the sample in place of those that the server's own sample shows."""
     if column.type.kind not in ("text", "json"):
         return found
-    kept = pc.drop_null(values)[:_MOST_SEEN]
+    kept = pc.drop_null(values)
+    kept = kept.take(pa.array(np.linspace(0, len(kept) - 1, min(len(kept), _MOST_SEEN)).astype(np.int64)))
     each = (1.0 - found.null) / max(1, len(kept))
     return replace(found, seen=tuple((value, each) for value in kept.to_pylist()))
 
