@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rehearse.datasets import arrow, keys, randomness, repair
-from rehearse.datasets.fanout import Fanout
+from rehearse.datasets import beside as pairs
+from rehearse.datasets.fanout import Fanout, Placed
 from rehearse.datasets.plan import Plan, Reference, TablePlan
 from rehearse.datasets.randomness import Bools, Floats, Ints
 from rehearse.profiles import NullBy, Type, normal
@@ -33,6 +34,7 @@ class Frame:
     rows: Ints
     made: dict[str, pa.Array] = field(default_factory=dict)
     pointed: dict[tuple[str, ...], tuple[Ints, Bools]] = field(default_factory=dict)
+    placed: dict[tuple[str, ...], Placed] = field(default_factory=dict)
     scores: dict[str, Floats] = field(default_factory=dict)
     raw: bool = False
     again: repair.Again | None = None
@@ -89,7 +91,7 @@ class Frame:
         if not count:
             return np.zeros_like(self.rows)
         if reference.counted:
-            return self._fanout(reference, count).places(self.rows)[1]
+            return self._placed(reference, count).places
         return keys.positions(self._reference_stream(reference), reference.shape, self.rows, self.table.rows, count)
 
     def _mended(self, tie: repair.Tie) -> dict[str, pa.Array]:
@@ -160,8 +162,8 @@ class Frame:
         if reference.ranked:
             return self._ranked(reference, self.table.references[reference.ranked], count), missing
         if reference.counted:
-            places, _, lost = self._fanout(reference, count).places(self.rows)
-            missing = lost if by is None else missing
+            placed = self._placed(reference, count)
+            places, missing = placed.parents, placed.missing if by is None else missing
             return (self._earlier(reference, places), missing | (self.rows == 0)) if own else (places, missing)
         places = keys.parents(stream, reference, self.rows, self.table.rows, count, own=own)
         nullable = all(self.table.columns[column].nullable for column in reference.columns)
@@ -174,11 +176,17 @@ class Frame:
 
     def _ranked(self, reference: Reference, beside: Reference, count: int) -> Ints:
         """Return parents that differ among the rows with the same parent by another reference."""
-        group, positions = self.parents(beside)[0], self.positions(beside.columns[0])
         if reference.counted and beside.counted:
-            other = self._fanout(beside, self.plan.tables[beside.parent].rows)
-            return self._fanout(reference, count).beside(other, group, positions)
-        return keys.ranked(self._reference_stream(reference), group, positions, count)
+            other = self.plan.tables[beside.parent].rows
+            own, group = self._fanout(reference, count), self._fanout(beside, other)
+            return pairs.parents(own, group, self._placed(beside, other))
+        group_of, positions = self.parents(beside)[0], self.positions(beside.columns[0])
+        return keys.ranked(self._reference_stream(reference), group_of, positions, count)
+
+    def _placed(self, reference: Reference, count: int) -> Placed:
+        if reference.columns not in self.placed:
+            self.placed[reference.columns] = self._fanout(reference, count).placed(self.rows)
+        return self.placed[reference.columns]
 
     def _fanout(self, reference: Reference, count: int) -> Fanout:
         own = reference.parent == self.table.name
@@ -189,6 +197,7 @@ class Frame:
             parents=round(count * _share_with_children(reference)) if own else count,
             orphans=reference.null if self._nulls_by(reference) is None else 0.0,
             correlation=1.0 if own else reference.shape.correlation,
+            slices=() if own else tuple((upto, tuple(groups)) for upto, groups in reference.shape.slices),
         )
 
     def _earlier(self, reference: Reference, places: Ints) -> Ints:

@@ -24,6 +24,7 @@ Seconds = Annotated[
 Moment = datetime | date
 Correlation = Annotated[float, Field(ge=-1, le=1)]
 Lengths = list[Annotated[int, Field(ge=0, le=1_000_000)]]
+Groups = list[tuple[Annotated[float, Field(ge=0)], Annotated[int, Field(ge=0)]]]
 Weights = dict[str, Annotated[float, Field(ge=0)]]
 Word = Literal[
     "city",
@@ -68,7 +69,9 @@ class Parent:
     the schema has no foreign key.
 
     `groups` takes their place where the fan-out was counted: pairs of (children a parent, parents with so many), which
-    are met exactly, with the parents spread at random; `correlation` is that of the parent's place with the row's.
+    are met exactly, with the parents spread at random; `slices` are the groups up to a share of the parents, in their
+    own order, from one to the next, where those that came early have other numbers than the late ones. `correlation`
+    is that of the parent's place with the row's.
     Where there is no foreign key a share of `orphans` may point at rows that are not there.
     """
 
@@ -78,7 +81,8 @@ class Parent:
     without: Share = 0.0
     order: Literal["random", "history", "sorted"] = "random"
     spread: Share = 0.75
-    groups: list[tuple[Annotated[float, Field(ge=0)], Annotated[int, Field(ge=0)]]] = field(default_factory=list)
+    groups: Groups = field(default_factory=list)
+    slices: list[tuple[Share, Groups]] = field(default_factory=list)
     correlation: Correlation = 0.0
     orphans: Share = 0.0
     null: Share | None = None
