@@ -40,7 +40,7 @@ class Ranks:
     def of_slots(self, slots: Ints) -> Ints:
         """Return the rank of the parent whose child fills each slot."""
         ranks: Ints = np.interp(slots + 0.5, self.at_slot, self.at_parent).astype(np.int64)
-        return np.minimum(ranks, self.parents - 1)
+        return ranks.clip(0, max(0, self.parents - 1))
 
     def of_shares(self, shares: Floats) -> Floats:
         """Return the rank, not yet whole, at each share of the slots."""
@@ -58,7 +58,8 @@ class Ranks:
             return randomness.permuted(self.stream, ranks, self.parents)
         classes = (np.searchsorted(self.at_parent, ranks, side="right") - 1).clip(0, len(self.part) - 1)
         parts, inside = self.part[classes], self.inside[classes] + ranks - self.at_parent[classes].astype(np.int64)
-        return self._by_part(parts, inside, randomness.permuted) + self.bounds[parts]
+        found: Ints = self._by_part(parts, inside, randomness.permuted) + self.bounds[parts]
+        return found
 
     def of_parents(self, parents: Ints) -> Ints:
         """Return the rank of each parent."""

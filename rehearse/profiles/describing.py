@@ -225,6 +225,7 @@ class _Describing:
         return Parent(
             to=None if is_declared else f"{key.parent}.{key.parent_columns[0]}",
             groups=[*fanouts.binned(groups)],
+            slices=fanouts.sliced(counted.parts) if counted else [],
             correlation=figures.score(found),
             orphans=figures.rounded_share(orphans / seen.rows),
             null=null if column.nullable else None,

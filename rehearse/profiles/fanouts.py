@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 from rehearse.profiles import figures
 from rehearse.profiles.statistics import ColumnStatistics, Groups
+
+_UNLIKELY = 6.0  # standard deviations from chance, above which parts of the parents differ
+_ALIKE = 0.1  # a part's mean this near to the whole's is no other
+_PART_BINS = 24
 
 
 def estimated_groups(found: ColumnStatistics, rows: float, parents: float) -> Groups:
@@ -50,6 +55,26 @@ def binned(groups: Groups, most: int = 60) -> Iterator[tuple[float, int]]:
         parents = sum(count for _, count in one)
         mean = sum(children * count for children, count in one) / parents
         yield (round(mean, 3) if not mean.is_integer() else int(mean)), parents
+
+
+def sliced(parts: Sequence[tuple[float, Groups]]) -> list[tuple[float, list[tuple[float, int]]]]:
+    """Return the groups of each part of the parents, made short; nothing where the parts are alike.
+
+    The parts' means are held against what chance gives: Σ n (m - M)² / s² follows a chi-square law.
+    """
+    if len(parts) < 2:
+        return []
+    whole = [group for _, groups in parts for group in groups]
+    count = sum(parents for _, parents in whole)
+    mean = sum(children * parents for children, parents in whole) / max(1, count)
+    variance = sum((children - mean) ** 2 * parents for children, parents in whole) / max(1, count)
+    means = [(sum(children * n for children, n in one) / max(1, sum(n for _, n in one)), one) for _, one in parts]
+    between = sum((one - mean) ** 2 * sum(n for _, n in groups) for one, groups in means) / max(1e-9, variance)
+    free = len(parts) - 1
+    is_told = between > free + _UNLIKELY * math.sqrt(2.0 * free)
+    if not is_told or max(abs(one - mean) for one, _ in means) < _ALIKE * mean:
+        return []
+    return [(round(upto, 5), [*binned(groups, _PART_BINS)]) for upto, groups in parts]
 
 
 def _bins(ordered: Sequence[tuple[float, int]], ratio: float) -> list[list[tuple[float, int]]]:

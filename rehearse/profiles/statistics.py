@@ -68,6 +68,7 @@ class FanoutCount:
     groups: Groups
     null: float  # share of the rows that point nowhere
     orphans: int | None = 0  # rows that point at a parent that is not there; None: not counted
+    parts: tuple[tuple[float, Groups], ...] = ()  # the groups up to a share of the parents, in the order of their keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

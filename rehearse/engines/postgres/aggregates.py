@@ -6,23 +6,38 @@ are given up, and said to be.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from rehearse.engines.postgres.statistics import Asking
-from rehearse.profiles.statistics import ColumnStatistics, FanoutCount, Statistics, TableStatistics
+from rehearse.profiles.statistics import ColumnStatistics, FanoutCount, Groups, Statistics, TableStatistics
 from rehearse.profiles.structure import ForeignKey, Structure, Table
 
-# Children a parent: how many parents have so many. One aggregate over the child's key.
+# Children a parent: how many parents have so many, in each part of their table. One aggregate over the child's key.
 _GROUPS = """
-    SELECT children, count(*)
-    FROM (SELECT count(*) AS children FROM {child} WHERE {given} GROUP BY {columns}) counted
-    GROUP BY children
+    SELECT part, children, count(*)
+    FROM (SELECT {part} AS part, count(*) AS children FROM {child} WHERE {given} GROUP BY {columns}) counted
+    GROUP BY part, children
 """
-_ROWS = "SELECT count(*) FROM {table}"
+_ROWS = "SELECT {part} AS part, count(*) FROM {table} GROUP BY part"
+_PARTS = (
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    0.95,
+)  # of the parents, in the order of a key that was counted up
+_FEWEST_PARENTS = 1000
 _ORPHANS = """
     SELECT count(*)
     FROM {child} c
@@ -46,7 +61,10 @@ def count(asking: Asking, structure: Structure, statistics: Statistics) -> Stati
         for key in [*table.foreign_keys, *structure.undeclared(table)]
         if table.name in tables and key.parent in tables
     ]
-    parents = {name: _rows(asking, name, tables[name], unseen) for name in sorted({key.parent for _, key in wanted})}
+    parents = {
+        name: _parents(asking, structure.tables[name], tables[name], unseen)
+        for name in sorted({key.parent for _, key in wanted})
+    }
     found = (_fanout(asking, table, key, tables[table.name].rows, parents[key.parent], unseen) for table, key in wanted)
     fanouts = [one for one in found if one is not None]
     return replace(
@@ -117,41 +135,90 @@ def _with_null(one: ColumnStatistics, null: float) -> ColumnStatistics:
     return replace(one, null=null, common=tuple((value, share * factor) for value, share in one.common))
 
 
-def _rows(asking: Asking, name: str, found: TableStatistics, unseen: list[str]) -> int | None:
-    query = sql.SQL(_ROWS).format(table=name_of(name))
-    counted = _asked(asking, f"rows of {name}", query, unseen, round(found.rows))
-    return counted[0][0] if counted else None
+@dataclass(frozen=True, slots=True)
+class _Parents:
+    """A table that others point at: where the parts of its `key` begin, and how many rows each of them has."""
+
+    key: str | None
+    edges: tuple[int, ...]
+    rows: Mapping[int, int]
+
+    def part(self, column: str) -> sql.Composable:
+        """Return the number of the part in which a column points, as the server works it out."""
+        if not self.edges:
+            return sql.SQL("0")
+        return sql.SQL("width_bucket({}, {}::bigint[])").format(sql.Identifier(column), sql.Literal([*self.edges]))
+
+
+def _parents(asking: Asking, table: Table, found: TableStatistics, unseen: list[str]) -> _Parents | None:
+    key = table.primary_key[0] if table.primary_key and len(table.primary_key) == 1 else None
+    uncounted = _Parents(key, _edges(table, key, found) if key else (), {})
+    query = sql.SQL(_ROWS).format(table=name_of(table.name), part=uncounted.part(key or ""))
+    counted = _asked(asking, f"rows of {table.name}", query, unseen, round(found.rows))
+    return replace(uncounted, rows=dict(counted)) if counted is not None else None
+
+
+def _edges(table: Table, key: str, found: TableStatistics) -> tuple[int, ...]:
+    """Return where the parts of a key begin that was counted up as rows came; nothing where it was not."""
+    column, seen = table.columns[key], found.columns.get(key)
+    if seen is None or column.type.kind != "integer" or found.rows < _FEWEST_PARENTS or len(seen.bounds) < 100:
+        return ()
+    if (seen.correlation or 0.0) <= 0.5:
+        return ()
+    edges = [int(seen.bounds[round(share * (len(seen.bounds) - 1))]) for share in _PARTS]
+    return tuple(edges) if edges == sorted(set(edges)) else ()
 
 
 def _fanout(  # noqa: PLR0917 - the parts of one count
-    asking: Asking, table: Table, key: ForeignKey, rows: float, parents: int | None, unseen: list[str]
+    asking: Asking, table: Table, key: ForeignKey, rows: float, parents: _Parents | None, unseen: list[str]
 ) -> FanoutCount | None:
     what = f"{table.name}({', '.join(key.columns)})"
     columns = [sql.Identifier(column) for column in key.columns]
     given = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(column) for column in columns)
+    if parents is None:
+        return None
     names = {"child": name_of(table.name), "parent": name_of(key.parent), "given": given}
+    along = parents if key.parent_columns == (parents.key,) else replace(parents, edges=())
     counted = _asked(
         asking,
         f"children a parent of {what}",
-        sql.SQL(_GROUPS).format(columns=sql.SQL(", ").join(columns), **names),
+        sql.SQL(_GROUPS).format(columns=sql.SQL(", ").join(columns), part=along.part(key.columns[0]), **names),
         unseen,
         round(rows),
     )
-    if counted is None or parents is None:
+    if counted is None:
         return None
-    read = round(rows) + parents
-    orphans = 0 if key in table.foreign_keys else _orphans(asking, key, names, what, unseen, read)
-    none = max(0, parents - sum(with_children for _, with_children in counted))
-    pointing = sum(children * with_children for children, with_children in counted)
+    total = sum(parents.rows.values())
+    orphans = 0 if key in table.foreign_keys else _orphans(asking, key, names, what, unseen, round(rows) + total)
+    pointing = sum(children * with_children for _, children, with_children in counted)
     return FanoutCount(
         table=table.name,
         columns=key.columns,
         parent=key.parent,
         parent_columns=key.parent_columns,
-        groups=((0.0, none), *((float(children), with_children) for children, with_children in sorted(counted))),
+        groups=_grouped(((children, count) for _, children, count in counted), total),
         null=max(0.0, 1.0 - pointing / rows) if rows else 0.0,
         orphans=orphans,
+        parts=_by_part(counted, parents.rows) if along.edges and not orphans else (),
     )
+
+
+def _grouped(counted: Iterable[tuple[int, int]], parents: int) -> Groups:
+    """Return (children a parent, parents with so many), those with none included."""
+    found: Counter[int] = Counter()
+    for children, with_children in counted:
+        found[children] += with_children
+    none = max(0, parents - found.total())
+    return ((0.0, none), *((float(children), count) for children, count in sorted(found.items())))
+
+
+def _by_part(counted: Sequence[tuple[int, int, int]], rows: Mapping[int, int]) -> tuple[tuple[float, Groups], ...]:
+    total, upto, found = sum(rows.values()), 0, []
+    for part in sorted(rows):
+        upto += rows[part]
+        mine = ((children, count) for other, children, count in counted if other == part)
+        found.append((upto / total, _grouped(mine, rows[part])))
+    return tuple(found)
 
 
 def _orphans(  # noqa: PLR0917 - the parts of one count
