@@ -44,6 +44,7 @@ Tier = Literal["catalogs", "aggregates", "sample"]
 _REFERENCE = re.compile(r"(?:^|_)(?:id|uid|no|nr|number|key|code)$", re.IGNORECASE)
 _LOOKUP_ROWS = 1000  # a table that others point at and that is as small is a list, and does not grow
 _BOOLS = {"t": "true", "f": "false"}
+_IN_ORDER = 0.5  # correlation of a key with the rows' places, above which it is taken for counted up
 _STALE = 0.1  # of the rows written since they were last looked at
 _OF_TYPE: Mapping[str, tuple[Personal, ...]] = {
     **dict.fromkeys(("date", "timestamp"), ("birth date",)),
@@ -225,11 +226,19 @@ class _Describing:
         return Parent(
             to=None if is_declared else f"{key.parent}.{key.parent_columns[0]}",
             groups=[*fanouts.binned(groups)],
-            slices=fanouts.sliced(counted.parts) if counted else [],
+            slices=fanouts.sliced(counted.parts) if counted and self._came_in_order(key.parent) else [],
             correlation=figures.score(found),
             orphans=figures.rounded_share(orphans / seen.rows),
             null=null if column.nullable else None,
         )
+
+    def _came_in_order(self, name: str) -> bool:
+        """Say whether a table's key was counted up as its rows came, so that its parts are those of the rows."""
+        key = self.structure.tables[name].primary_key or ()
+        if len(key) != 1 or name in self.learned:
+            return len(key) == 1
+        found = self.statistics.tables[name].columns.get(key[0])
+        return found is not None and (found.correlation or 0.0) > _IN_ORDER
 
     def _shape(  # noqa: PLR0911 - one answer a type
         self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float
@@ -237,7 +246,7 @@ class _Describing:
         unique = (column.name,) in table.keys
         match column.type.kind:
             case "integer" | "numeric" | "float" if unique or column.numbered:
-                return Serial(order="rows" if abs(found.correlation or 1.0) > 0.5 else "random")
+                return Serial(order="rows" if abs(found.correlation or 1.0) > _IN_ORDER else "random")
             case "integer" | "numeric" | "float":
                 return self._numbers(table, column, found, rows)
             case "date" | "timestamp":

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
+from rehearse.profiles.contingency import Codes, Floats, contingency, entropy, information
+from rehearse.profiles.slicing import Newest, slices
 
 PLACE = "#"
 _FEWEST = 50  # rows from which anything is learned
@@ -23,8 +23,6 @@ _MOST_KINDS = 50  # values of a category
 _PLAIN = 0.05  # a correlation as small as this is left out
 _IN_ORDER = 0.95  # a correlation above which rows lie in the order in which they came
 _TELLING = 0.04  # share of a category's information that another must have of it
-_ALONG = 0.004  # share of a category's information that the row's place must have of it
-_EDGES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0])  # finer where it is fresh
 _EXPLAINED = 0.1  # share of the information in which rows are null that a category must have
 _ALWAYS = 0.998  # share of the rows in which one moment follows another
 _DELAYS = 13
@@ -79,15 +77,24 @@ class Joined:
     copies: Mapping[str, str] = field(default_factory=dict)
 
 
-def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float, counter: str | None = None) -> Joined:
+def learn(
+    columns: Mapping[str, SampledColumn],
+    places: Floats,
+    *,
+    least: float,
+    counter: str | None = None,
+    came: Floats | None = None,
+    newest: Newest | None = None,
+) -> Joined:
     """Return what a sample tells of how columns go together; `places` are 0 … 1, the rows' places in the table.
 
     `least` is the number of sampled rows that must share a pair of values for it to be told. `counter` is a column that
-    was counted up as rows came: where updates have moved the rows about, it stands for their places.
+    was counted up as rows came: where updates have moved the rows about, it stands for their places. `came` are the
+    rows' places, 0 … 1, in the order in which they came, where it is known; `newest` those that came last.
     """
     if len(places) < _FEWEST:
         return Joined()
-    order, along = 1.0, {}
+    order, along, sliced_by = 1.0, {}, places if came is None else came
     counted = columns[counter].numbers if counter is not None else None
     if counted is not None:
         order = max(0.0, _pearson(_scores(counted), _scores(places)))
@@ -100,12 +107,11 @@ def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float,
             }
         else:
             order = 1.0
-    fresh = places if counted is None else _scores(counted)  # where a row came, wherever an update has put it since
     copies = dict(_copies(columns))
     after = dict(_after({name: one for name, one in columns.items() if name not in copies}))
     categories = {name: one for name, one in columns.items() if one.codes is not None and len(one.kinds) > 1}
-    slices = dict(_slices(categories, fresh, least))
-    given = {name: one for name, one in _given(categories, least) if name not in slices}
+    sliced = dict(slices(categories, sliced_by, least, newest))
+    given = {name: one for name, one in _given(categories, least) if name not in sliced}
     follows = {name: {of} for name, (of, *_) in {**given, **after}.items()} | {
         name: {of} for name, of in copies.items()
     }
@@ -122,7 +128,7 @@ def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float,
             scores[name] = _scores(one.numbers)
     orders = {}
     for name, one in categories.items():
-        if name not in given and name not in scores and name not in slices:
+        if name not in given and name not in scores and name not in sliced:
             orders[name] = _order(one, scores)
             scores[name] = _scores(_placed(one, orders[name]))
     names, correlations = _correlations(scores)
@@ -131,7 +137,7 @@ def learn(columns: Mapping[str, SampledColumn], places: Floats, *, least: float,
         correlations=correlations,
         orders={name: tuple(order) for name, order in orders.items() if name in names},
         given=given,
-        slices=slices,
+        slices=sliced,
         nulls=nulls,
         after=after,
         copies=copies,
@@ -207,31 +213,6 @@ def _placed(column: SampledColumn, order: Sequence[str]) -> Floats:
     return np.where(column.codes >= 0, places[column.codes], np.nan)
 
 
-def _slices(
-    categories: Mapping[str, SampledColumn], places: Floats, least: float
-) -> Iterator[tuple[str, tuple[tuple[float, Mapping[str, float]], ...]]]:
-    """Yield the categories whose kinds change along the table, as a status does that waits for something to happen."""
-    ranks = np.argsort(np.argsort(places, kind="stable"), kind="stable") / len(places)
-    slices = np.searchsorted(_EDGES, ranks, side="right").clip(0, len(_EDGES) - 1)
-    for name, one in categories.items():
-        assert one.codes is not None
-        table = _contingency(slices, one.codes, len(_EDGES), len(one.kinds))
-        told = _information(table)
-        # The standard deviation of what chance alone shows: 2n times the information follows a chi-square law.
-        chance = np.sqrt(2.0 * (len(_EDGES) - 1) * (len(one.kinds) - 1)) / (2.0 * max(1.0, table.sum()))
-        is_told = told > max(_ALONG * _entropy(table.sum(0)), 4.0 * chance)
-        if is_told and (table.sum(1) > 0).all():
-            yield (
-                name,
-                tuple((float(upto), _told(one.kinds, row, least)) for upto, row in zip(_EDGES, table, strict=True)),
-            )
-
-
-def _told(kinds: Sequence[str], row: Floats, least: float) -> dict[str, float]:
-    """Return the shares of those kinds that enough rows have."""
-    return {kind: round(float(count / row.sum()), 4) for kind, count in zip(kinds, row, strict=True) if count >= least}
-
-
 def _given(
     categories: Mapping[str, SampledColumn], least: float
 ) -> Iterator[tuple[str, tuple[str, Mapping[str, Mapping[str, float]]]]]:
@@ -239,8 +220,8 @@ def _given(
     shared = []
     for (name, one), (other_name, other) in itertools.combinations(categories.items(), 2):
         assert one.codes is not None and other.codes is not None
-        table = _contingency(one.codes, other.codes, len(one.kinds), len(other.kinds))
-        telling = _information(table) / max(1e-9, min(_entropy(table.sum(1)), _entropy(table.sum(0))))
+        table = contingency(one.codes, other.codes, len(one.kinds), len(other.kinds))
+        telling = information(table) / max(1e-9, min(entropy(table.sum(1)), entropy(table.sum(0))))
         if telling > _TELLING:
             shared.append((telling, name, other_name))
     group = {name: name for name in categories}
@@ -277,37 +258,13 @@ def _branches(
 def _shares(of: SampledColumn, column: SampledColumn, least: float) -> dict[str, dict[str, float]]:
     """Return the shares of a category's kinds for each kind of another; pairs that too few rows share are left out."""
     assert of.codes is not None and column.codes is not None
-    table = _contingency(of.codes, column.codes, len(of.kinds), len(column.kinds))
+    table = contingency(of.codes, column.codes, len(of.kinds), len(column.kinds))
     found = {}
     for kind, row in zip(of.kinds, table, strict=True):
         told = {name: count for name, count in zip(column.kinds, row.tolist(), strict=True) if count >= least}
         if told and sum(told.values()) > 0.9 * row.sum():
             found[kind] = {name: round(count / float(row.sum()), 4) for name, count in told.items()}
     return found
-
-
-def _contingency(first: Codes, second: Codes, rows: int, columns: int) -> Floats:
-    known = (first >= 0) & (second >= 0)
-    counts = np.bincount(first[known] * columns + second[known], minlength=rows * columns)
-    return counts.reshape(rows, columns).astype(np.float64)
-
-
-def _information(table: Floats) -> float:
-    """Return the mutual information of a contingency table, in nats, without what chance alone shows (Miller, 1955)."""
-    total = table.sum()
-    if not total:
-        return 0.0
-    both, rows, columns = table / total, table.sum(1) / total, table.sum(0) / total
-    expected = np.outer(rows, columns)
-    known = both > 0
-    bias = (np.count_nonzero(rows) - 1) * (np.count_nonzero(columns) - 1) / (2.0 * total)
-    found = float(np.sum(both[known] * np.log(both[known] / expected[known]))) - bias
-    return found if found > 0.0 else 0.0
-
-
-def _entropy(counts: Floats) -> float:
-    shares = counts[counts > 0] / max(1.0, counts.sum())
-    return -float(np.sum(shares * np.log(shares)))
 
 
 def _nulls(
@@ -325,8 +282,8 @@ def _nulls(
         for other, kinds, codes in _explaining(name, columns, categories):
             if _reaches(other, name, follows):
                 continue
-            table = _contingency(codes, column.is_null.astype(np.int64), len(kinds), 2)
-            explained = _information(table) / _entropy(table.sum(0))
+            table = contingency(codes, column.is_null.astype(np.int64), len(kinds), 2)
+            explained = information(table) / entropy(table.sum(0))
             if explained > best:
                 shares = table[:, 1] / np.maximum(1.0, table.sum(1))
                 best, told = explained, (other, dict(zip(kinds, shares.round(4).tolist(), strict=True)))

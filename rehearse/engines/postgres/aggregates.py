@@ -159,11 +159,9 @@ def _parents(asking: Asking, table: Table, found: TableStatistics, unseen: list[
 
 
 def _edges(table: Table, key: str, found: TableStatistics) -> tuple[int, ...]:
-    """Return where the parts of a key begin that was counted up as rows came; nothing where it was not."""
+    """Return where the parts of a key begin that may have been counted up as rows came."""
     column, seen = table.columns[key], found.columns.get(key)
     if seen is None or column.type.kind != "integer" or found.rows < _FEWEST_PARENTS or len(seen.bounds) < 100:
-        return ()
-    if (seen.correlation or 0.0) <= 0.5:
         return ()
     edges = [int(seen.bounds[round(share * (len(seen.bounds) - 1))]) for share in _PARTS]
     return tuple(edges) if edges == sorted(set(edges)) else ()

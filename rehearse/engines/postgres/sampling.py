@@ -6,7 +6,7 @@ more rows than that is read whole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from rehearse.engines.postgres.copy_out import batches
 from rehearse.engines.postgres.statistics import Asking
 from rehearse.profiles.learning import Joined, SampledColumn, learn
 from rehearse.profiles.personal import by_name
+from rehearse.profiles.slicing import Newest
 from rehearse.profiles.statistics import ColumnStatistics, Query, Statistics, TableStatistics
 from rehearse.profiles.structure import Column, Structure, Table
 
@@ -30,6 +31,7 @@ _MOST_KINDS = 50
 _MOST_SEEN = 5000
 _LEAST = 5  # sampled rows that must share a pair of values, whatever the floor
 _PLACE = "rehearse place"  # the row's page, as the sample's first column
+_NEWEST = 2000  # rows that came last, by a key that was counted up: those of which something is still to happen
 _ROWS = "SELECT ({place})::float8, {columns} FROM {table} {sampled} LIMIT {rows}"
 _PAGE = "(ctid::text::point)[0]"
 _TYPES: Mapping[str, pa.DataType] = {
@@ -61,36 +63,46 @@ def sample(
         try:
             with asking.connection.transaction():
                 taken = _taken(asking, table, found, rows)
+                counter = _counter(table, found)
+                newest = _newest(asking, table, found, counter) if counter and found.rows > rows else None
         except (psycopg.Error, pa.ArrowInvalid) as error:
             unseen.append(f"a sample of {name}: {str(error).splitlines()[0]}")
             continue
         if taken.num_rows:
             tables[name] = _seen(table, found, taken)
-            learned[name] = _learned(table, found, taken, floor, told.get(name, ()))
+            learned[name] = _learned(table, found, taken, newest, floor, told.get(name, ()))
     more = replace(statistics, tables=tables, unseen=tuple(unseen), asked=tuple(asking.asked))
     return more, learned
 
 
 def _taken(asking: Asking, table: Table, found: TableStatistics, rows: int) -> pa.Table:
+    share = min(100.0, 100.0 * rows / found.rows)
+    sampled = "" if share >= 100.0 else f"TABLESAMPLE SYSTEM ({share:.6f}) REPEATABLE (1)"
+    return _read(asking, f"a sample of {table.name}", table, found, sampled=sampled, rows=round(_SPARE * rows))
+
+
+def _newest(asking: Asking, table: Table, found: TableStatistics, counter: str) -> pa.Table:
+    """Return the rows that came last, by the index of the key that was counted up."""
+    last = sql.SQL("ORDER BY {} DESC").format(sql.Identifier(counter)).as_string(asking.connection)
+    return _read(asking, f"the newest rows of {table.name}", table, found, sampled=last, rows=_NEWEST)
+
+
+def _read(asking: Asking, what: str, table: Table, found: TableStatistics, *, sampled: str, rows: int) -> pa.Table:
     import time  # noqa: PLC0415
 
     names = [name for name in table.columns if name in found.columns]
-    share = min(100.0, 100.0 * rows / found.rows)
-    sampled = "" if share >= 100.0 else f"TABLESAMPLE SYSTEM ({share:.6f}) REPEATABLE (1)"
     query = sql.SQL(_ROWS).format(
         place=sql.SQL(_PAGE),
         columns=sql.SQL(", ").join(_asked(table.columns[name]) for name in names),
         table=name_of(table.name),
         sampled=sql.SQL(sampled),
-        rows=sql.Literal(round(_SPARE * rows)),
+        rows=sql.Literal(rows),
     )
     types = {_PLACE: pa.float64()} | {name: _arrow_type(table.columns[name]) for name in names}
     started = time.monotonic()
     taken = pa.Table.from_batches(list(batches(asking.connection, query, types)), pa.schema(list(types.items())))
     text = query.as_string(asking.connection)
-    asking.asked.append(
-        Query(what=f"a sample of {table.name}", sql=text, took_s=time.monotonic() - started, rows_read=taken.num_rows)
-    )
+    asking.asked.append(Query(what=what, sql=text, took_s=time.monotonic() - started, rows_read=taken.num_rows))
     return taken
 
 
@@ -123,11 +135,48 @@ def _column(column: Column, found: ColumnStatistics, values: pa.ChunkedArray) ->
     return replace(found, seen=tuple((value, each) for value in kept.to_pylist()))
 
 
-def _learned(table: Table, found: TableStatistics, taken: pa.Table, floor: int, told: Collection[str]) -> Joined:
+def _learned(  # noqa: PLR0917 - what was read of one table
+    table: Table, found: TableStatistics, taken: pa.Table, newest: pa.Table | None, floor: int, told: Collection[str]
+) -> Joined:
+    columns = _columns(table, found, taken, told)
+    if found.partitions:  # pages are counted anew in each; rows come partition by partition
+        places = np.linspace(0.0, 1.0, taken.num_rows)
+    else:
+        places = taken[_PLACE].to_numpy() / max(1.0, float(found.pages))
+    least = max(_LEAST, floor * taken.num_rows / max(1.0, found.rows))
+    counter = _counter(table, found)
+    if counter is None:
+        return learn(columns, places.clip(0.0, 1.0), least=least)
+    fresh = None
+    if newest is not None and newest.num_rows:
+        fresh = Newest(
+            columns=_columns(table, found, newest, told),
+            places=1.0 - (np.arange(newest.num_rows) + 0.5) / found.rows,
+            least=floor,
+        )
+    came = _came(taken[counter].to_numpy(), found.columns[counter].bounds)
+    return learn(columns, places.clip(0.0, 1.0), least=least, counter=counter, came=came, newest=fresh)
+
+
+def _counter(table: Table, found: TableStatistics) -> str | None:
+    """Return the key that was counted up as rows came, as far as its type tells."""
+    name = table.primary_key[0] if table.primary_key and len(table.primary_key) == 1 else None
+    return name if name in found.columns and name is not None and table.columns[name].type.kind == "integer" else None
+
+
+def _came(keys: NDArray[np.int64], bounds: Sequence[str]) -> NDArray[np.float64]:
+    """Return the rows' places in the order of a key, 0 … 1, by the server's histogram of it, else by their ranks."""
+    if len(bounds) < 2:
+        return np.argsort(np.argsort(keys, kind="stable"), kind="stable") / max(1, len(keys))
+    edges = np.array([float(one) for one in bounds])
+    return np.interp(keys, edges, np.linspace(0.0, 1.0, len(edges)))
+
+
+def _columns(table: Table, found: TableStatistics, taken: pa.Table, told: Collection[str]) -> dict[str, SampledColumn]:
     pointing = {column for key in table.foreign_keys for column in key.columns}
     few = {name for name in pointing & set(found.columns) if 0 < found.columns[name].distinct <= _MOST_KINDS}
     keys = (pointing - few) | {key[0] for key in table.keys if len(key) == 1}
-    columns = {
+    return {
         name: _untold(
             _sampled(table.columns[name], taken[name].combine_chunks(), is_key=name in keys, is_list=name in few),
             is_told=name in told,
@@ -135,14 +184,6 @@ def _learned(table: Table, found: TableStatistics, taken: pa.Table, floor: int, 
         for name in found.columns
         if not table.columns[name].computed
     }
-    if found.partitions:  # pages are counted anew in each; rows come partition by partition
-        places = np.linspace(0.0, 1.0, taken.num_rows)
-    else:
-        places = taken[_PLACE].to_numpy() / max(1.0, float(found.pages))
-    least = max(_LEAST, floor * taken.num_rows / max(1.0, found.rows))
-    counter = table.primary_key[0] if table.primary_key and len(table.primary_key) == 1 else None
-    is_counter = counter in columns and table.columns[counter].type.kind == "integer" if counter else False
-    return learn(columns, places.clip(0.0, 1.0), least=least, counter=counter if is_counter else None)
 
 
 def _untold(column: SampledColumn, *, is_told: bool) -> SampledColumn:
