@@ -6,7 +6,13 @@ number stands at the end in base 36. ASCII throughout, so that characters are by
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,17 +21,32 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rehearse.datasets import quantiles, randomness, vocabulary
-from rehearse.datasets.randomness import Ints
+from rehearse.datasets.randomness import Floats, Ints
 from rehearse.profiles.shapes import Text
+from rehearse.profiles.texts import USUAL_LETTERS
 
 Letters = NDArray[np.uint8]
 
 _CORPUS_ROWS = 65_536
 _BASE = np.frombuffer(b"0123456789abcdefghijklmnopqrstuvwxyz", np.uint8)
 _JOINED_BY = {"paragraph": " ", "sentence": " ", "word": " ", "email": "", "user name": "", "phone": "", "url": ""}
-_SHORTEST_EMAIL = 12  # below, what looks like an email's length has no room for a domain
+_SHORTEST_NAME = 3  # letters before the @
+_FROM_WORDS = 12  # characters from which a text begins with a word; shorter ones would be too often alike
+_BEFORE_AT = 1.7  # times as long as an address's first half is the whole
+_PARTED = 0.05  # share of blanks and other signs, below which a text has no words
+_ZIPF = 0.8  # of the words of a text
+_VOCABULARY_ROWS = 4096
 _MIXED_SIGNS = 1 << 20
+_BETWEEN = ("-", "-", ".", ",", "/", "_", ":", " ")  # the blank last
 _CLASSES = (b"0123456789", b"abcdefghijklmnopqrstuvwxyz", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b" ", b"-_./:,")
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A long text: its signs, and where its words begin."""
+
+    signs: Letters
+    words: Ints
 
 
 def texts(shape: Text, stream: int, rows: Ints, *, numbers: Ints | None = None, count: int = 0) -> pa.Array:
@@ -39,27 +60,52 @@ def texts(shape: Text, stream: int, rows: Ints, *, numbers: Ints | None = None, 
         frequent = rows < len(shape.widths)
         wanted = np.where(frequent, np.array(shape.widths)[np.minimum(rows, len(shape.widths) - 1)], wanted)
     tail = None
-    if shape.of == "email" and min([*shape.lengths, *shape.widths]) > _SHORTEST_EMAIL:
-        tail = vocabulary.pool("domain").draw(randomness.key(stream, "domain"), rows)
+    if shape.of == "email":
+        tail = _domains(stream, rows, wanted)
         wanted = np.maximum(1, wanted - 1 - pc.binary_length(tail).to_numpy())
-    digits = 0 if numbers is None else max(1, math.ceil(math.log(max(2, count), 36) - 1e-9))
-    wanted = np.maximum(wanted, digits)
-    source = _corpus(shape.of) if not shape.letters else _mixed(tuple(shape.letters))
-    starts = (randomness.words(randomness.key(stream, "place"), rows) % np.uint64(len(source))).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(wanted)])
-    content = source[(np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], wanted)) % len(source)]
     if numbers is not None:
-        _number(content, offsets, numbers, digits)
+        wanted = np.maximum(wanted, _digits(count, 36))
+    letters = shape.letters
+    if letters and shape.of == "email":  # what is before the @: no signs, and the digits of the whole
+        letters = [min(0.9, _BEFORE_AT * letters[0]), *letters[1:3]]
+    if shape.words or letters:
+        usual = USUAL_LETTERS.get(shape.of, USUAL_LETTERS["word"])
+        source = _mixed(shape.of, tuple(letters or usual), shape.words)
+    else:
+        source = _corpus(shape.of)
+    places = randomness.words(randomness.key(stream, "place"), rows)
+    starts = (places % np.uint64(len(source.signs))).astype(np.int64)
+    if len(source.words):
+        at_words = source.words[(places % np.uint64(len(source.words))).astype(np.int64)]
+        starts = np.where(wanted >= _FROM_WORDS, at_words, starts)
+    offsets = np.concatenate([[0], np.cumsum(wanted)])
+    at = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], wanted)
+    content = source.signs[at % len(source.signs)]
+    if numbers is not None:
+        is_long = wanted > 2 * _digits(count, 10)  # in base 10 where there is room: it has fewer runs of three signs
+        for base, some in ((10, np.flatnonzero(is_long)), (36, np.flatnonzero(~is_long))):
+            _number(content, offsets[1:][some], numbers[some], base, _digits(count, base))
     _trim(content, offsets)
     cut = pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(content))
     return cut if tail is None else vocabulary.join(cut, "@", tail)
 
 
-def _number(content: Letters, offsets: Ints, numbers: Ints, digits: int) -> None:
+def _domains(stream: int, rows: Ints, wanted: Ints) -> pa.Array:
+    """Return the domain of each address; a short one where the whole is to be short."""
+    drawn = vocabulary.pool("domain").draw(randomness.key(stream, "domain"), rows)
+    has_room = wanted >= pc.binary_length(drawn).to_numpy() + 1 + _SHORTEST_NAME
+    return pc.if_else(pa.array(has_room), drawn, pa.scalar("a.io"))
+
+
+def _digits(count: int, base: int) -> int:
+    return max(1, math.ceil(math.log(max(2, count), base) - 1e-9))
+
+
+def _number(content: Letters, ends: Ints, numbers: Ints, base: int, digits: int) -> None:
     left = numbers
     for place in range(1, digits + 1):
-        left, digit = np.divmod(left, 36)
-        content[offsets[1:] - place] = _BASE[digit]
+        left, digit = np.divmod(left, base)
+        content[ends - place] = _BASE[digit]
 
 
 def _trim(content: Letters, offsets: Ints) -> None:
@@ -72,7 +118,7 @@ def _trim(content: Letters, offsets: Ints) -> None:
 
 
 @cache
-def _corpus(word: str) -> Letters:
+def _corpus(word: str) -> _Source:
     """Return about a megabyte of text in a vocabulary; made once a process, in milliseconds."""
     rows = np.arange(_CORPUS_ROWS, dtype=np.int64)
     source = "full name" if word == "email" else word
@@ -82,18 +128,95 @@ def _corpus(word: str) -> Letters:
         text = "".join(sign for sign in text.lower() if sign.isalpha() or sign == ".")
     if word in ("phone", "postcode"):
         text = "".join(sign for sign in text if sign.isdigit())
-    return np.frombuffer(text.encode("ascii", "replace"), np.uint8)
+    signs = np.frombuffer(text.encode("ascii", "replace"), np.uint8)
+    return _Source(signs, np.flatnonzero(signs == ord(" ")) + 1)
 
 
 @cache
-def _mixed(letters: tuple[float, ...]) -> Letters:
-    """Return as much text of signs of five classes, drawn by their shares; made once a process."""
+def _mixed(word: str, letters: tuple[float, ...], words: int | None = None) -> _Source:
+    """Return as much text in which five classes of signs have their shares; made once a process, in milliseconds.
+
+    Where signs stand between them these are words of a vocabulary and numbers; otherwise any signs, as in a token.
+    """
+    shares = np.array([*letters, *([0.0] * (len(_CLASSES) - len(letters)))])
+    shares /= max(1e-9, shares.sum())
+    has_words = shares[3:].sum() >= _PARTED or word == "email"
+    return _worded(word, shares, words) if has_words and shares[1:3].sum() else _scattered(shares)
+
+
+def _scattered(shares: Floats) -> _Source:
     rows = np.arange(_MIXED_SIGNS, dtype=np.int64)
-    limits = np.cumsum(letters) / sum(letters)
     drawn = randomness.uniform(randomness.key(0, "class"), rows)
-    kinds = np.minimum(np.searchsorted(limits, drawn, side="right"), len(letters) - 1)
+    kinds = np.minimum(np.searchsorted(np.cumsum(shares), drawn, side="right"), len(shares) - 1)
     content = np.zeros(_MIXED_SIGNS, np.uint8)
-    for number, signs in enumerate(_CLASSES[: len(letters)]):
+    for number, signs in enumerate(_CLASSES):
         at = np.flatnonzero(kinds == number)
         content[at] = np.frombuffer(signs, np.uint8)[randomness.below(randomness.key(0, "sign"), at, len(signs))]
-    return content
+    return _Source(content, np.zeros(0, np.int64))
+
+
+def _worded(word: str, shares: Floats, words: int | None) -> _Source:
+    """Return words and numbers, with as many signs between them as there are; `words` of them differ."""
+    digits, small, capitals, blanks, others = shares.tolist()
+    lower = _words(word) if words is None else _vocabulary(word, words)
+    numbers = [str(10**at + one)[-at - 1 :] for at in range(4) for one in range(0, 9 * 10**at, max(1, 10 ** (at - 1)))]
+    mean = statistics.mean(map(len, lower))
+    per_word, per_number = (small + capitals) / mean, digits / statistics.mean(map(len, numbers))
+    high = capitals / (small + capitals)
+    whole = max(0.0, (high - 1.0 / mean) / (1.0 - 1.0 / mean)) if mean > 1.0 else high
+    first = min(1.0, high * mean) * (1.0 - whole)
+    forms = [[text.lower() for text in lower], [text.capitalize() for text in lower], [text.upper() for text in lower]]
+    tokens = [*itertools.chain(*forms), *numbers, *_BETWEEN, ""]
+    count = round(_MIXED_SIGNS * (per_word + per_number))
+    rows = np.arange(count, dtype=np.int64)
+    form = np.searchsorted([1.0 - first - whole, 1.0 - whole], randomness.uniform(randomness.key(0, "form"), rows))
+    key = randomness.key(0, "word")
+    skew = 0.0 if words is None else _ZIPF
+    picked = form * len(lower) + randomness.zipf(key, rows, skew, len(lower))
+    is_number = randomness.uniform(randomness.key(0, "number"), rows) < per_number / (per_word + per_number)
+    at = randomness.below(randomness.key(0, "which"), rows, len(numbers))
+    picked = np.where(is_number, 3 * len(lower) + at, picked)
+    return _strung(tokens, picked, (blanks + others) / (per_word + per_number), blanks / max(1e-9, blanks + others))
+
+
+def _strung(tokens: Sequence[str], picked: Ints, gap: float, blank: float) -> _Source:
+    """Return tokens with so many signs between two of them on average, a share of which are blanks."""
+    rows, width, none = np.arange(len(picked), dtype=np.int64), math.ceil(gap), len(tokens) - 1
+    pieces = np.full((len(picked), 1 + width), none, np.int64)
+    pieces[:, 0] = picked
+    for place in range(width):
+        key = randomness.key(0, "between", place)
+        sign = none - len(_BETWEEN) + randomness.below(key, rows, len(_BETWEEN) - 1)
+        is_blank = randomness.uniform(randomness.key(key, "blank"), rows) < blank
+        is_there = randomness.uniform(randomness.key(key, "there"), rows) < min(1.0, gap - place)
+        pieces[:, 1 + place] = np.where(is_there, np.where(is_blank, none - 1, sign), none)
+    sizes = np.array(list(map(len, tokens)))
+    begins = np.concatenate([[0], np.cumsum(sizes)])[:-1]
+    signs = np.frombuffer("".join(tokens).encode("ascii", "replace"), np.uint8)
+    lengths = sizes[pieces].ravel()
+    ends = np.cumsum(lengths)
+    at = np.arange(ends[-1]) + np.repeat(begins[pieces].ravel() - (ends - lengths), lengths)
+    return _Source(signs[at], (ends - lengths).reshape(pieces.shape)[:, 0])
+
+
+@cache
+def _vocabulary(word: str, count: int) -> tuple[str, ...]:
+    """Return so many different words, the more frequent ones first; where there are too few, halves of two make one."""
+    known = [text for text, _ in Counter(_words(word)).most_common()]
+    found = dict.fromkeys(known[:count])
+    for step in range(1, len(known)):
+        for at, one in enumerate(known):
+            if len(found) >= count:
+                return tuple(found)
+            other = known[(at + step) % len(known)]
+            found[one[: -(-len(one) // 2)] + other[len(other) // 2 :]] = None
+    return tuple(found)
+
+
+@cache
+def _words(word: str) -> tuple[str, ...]:
+    """Return the words of a vocabulary, each as often as it stands there."""
+    rows = np.arange(_VOCABULARY_ROWS, dtype=np.int64)
+    source = {"email": "full name", "user name": "full name", "phone": "word", "postcode": "word"}.get(word, word)
+    drawn = " ".join(vocabulary.draw(source, randomness.key(0, "corpus", word), rows).to_pylist())
+    return tuple(re.findall(r"[a-z]+", drawn.lower()))

@@ -364,6 +364,7 @@ class _Describing:
             common=[(value, share / filled) for value, share in found.common],
             spread={} if unique else figures.kinds(found, rows, 0),
             mean=figures.characters(found, column.type),
+            rows=rows * filled,
             is_unique=(column.name,) in table.keys,
             is_rising=unique and abs(found.correlation or 0.0) > 0.9,
         )

@@ -49,7 +49,7 @@ _SIGNS = str.maketrans(
     | {sign: f"\\{sign}" for sign in "#?*\\"}
 )
 # Shares of digits, small letters, capitals, spaces and other signs in our own vocabularies.
-_USUAL: dict[str, tuple[float, ...]] = {
+USUAL_LETTERS: dict[str, tuple[float, ...]] = {
     "word": (0.0, 0.85, 0.0, 0.15, 0.0),
     "sentence": (0.0, 0.82, 0.02, 0.14, 0.02),
     "paragraph": (0.0, 0.82, 0.02, 0.14, 0.02),
@@ -67,6 +67,11 @@ _OFTEN = 0.01  # share of a number from which it stands for itself
 _REPEATED = 0.9  # different values a row, above which each row has its own
 _RARE = 0.001  # share of JSON values that are no objects, below which they are passed over
 _MOST_SETS = 16
+_WORD = re.compile(r"[^\W\d_]+")
+_READ = 1000  # signs of a text that are looked at for words
+_WORDS_EACH = 2
+_PARTED = 0.05  # share of blanks and other signs, below which texts have no words
+_MOST_WORDS = 50_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
 
 
@@ -82,6 +87,7 @@ class Seen:
     common: Weighted
     spread: Mapping[str, Any]
     mean: float | None
+    rows: float = 0.0  # that have a text
     is_unique: bool = False
     is_rising: bool = False
 
@@ -111,12 +117,15 @@ def shape(seen: Seen, word: Word, *, is_personal: bool) -> Shape:
             shares=frequent,
             **seen.spread,
         )
+    letters = _letters(full)
+    words = _words(full, seen.rows) if sum(letters[3:]) >= _PARTED and word != "email" else None
     return Text(
         of=word,
         unique=seen.is_unique,
         empty=round(empty, 4) if not seen.is_unique else 0.0,
         lengths=lengths([one for one in full if one[0] not in known] or full, seen.mean),
-        letters=_letters(full, word),
+        letters=letters if words or not _is_usual(letters, word) else [],
+        words=words,
         shares=frequent,
         widths=[len(value) for value, _ in told] if seen.spread else [],
         **seen.spread,
@@ -189,8 +198,8 @@ def _with_constants(template: str, values: Sequence[str]) -> str:
     return "".join(column[0] if sign in "#?*" and len(set(column)) == 1 else sign for sign, column in places)
 
 
-def _letters(values: Weighted, word: Word) -> list[float]:
-    """Return the shares of the classes of signs; nothing where the vocabulary has about the same."""
+def _letters(values: Weighted) -> list[float]:
+    """Return the shares of the classes of signs."""
     counts, total = np.zeros(5), 0.0
     for value, weight in _some(values):
         for sign in value[:_LETTERED]:
@@ -198,9 +207,22 @@ def _letters(values: Weighted, word: Word) -> list[float]:
         total += weight * min(len(value), _LETTERED)
     if not total:
         return []
-    found = counts / total
-    usual = np.array(_USUAL.get(word, _USUAL["word"]))
-    return [] if 0.5 * np.abs(found - usual).sum() < 0.1 else [round(float(one), 3) for one in found]
+    return [round(float(one), 3) for one in counts / total]
+
+
+def _is_usual(letters: Sequence[float], word: Word) -> bool:
+    """Say whether a vocabulary has about the same shares of signs."""
+    usual = np.array(USUAL_LETTERS.get(word, USUAL_LETTERS["word"]))
+    return not letters or bool(0.5 * np.abs(np.array(letters) - usual).sum() < 0.1)
+
+
+def _words(values: Weighted, rows: float) -> int | None:
+    """Return of how many different words the texts are made, as their sample tells; None if they have but one each."""
+    some = _some(values)
+    counts = Counter(word for value, _ in some for word in _WORD.findall(value[:_READ].lower()))
+    if not some or counts.total() < _WORDS_EACH * len(some):
+        return None
+    return max(1, min(_MOST_WORDS, round(distinct_of(list(counts.values()), counts.total() / len(some) * rows))))
 
 
 def _class_of(sign: str) -> int:
@@ -332,5 +354,6 @@ def _texts(values: Weighted, rows: float, gate: Gate, where: tuple[str, str]) ->
         common=[one for one in shares if often[one[0]] >= _FEWEST_TIMES] if kinds < _REPEATED * rows else (),
         spread={"distinct": kinds} if kinds < _REPEATED * rows else {},
         mean=None,
+        rows=rows,
     )
     return shape(seen, vocabulary_of(where[1]), is_personal=True)
