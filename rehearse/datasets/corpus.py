@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rehearse.datasets import quantiles, randomness, vocabulary
 from rehearse.datasets.randomness import Floats, Ints
 from rehearse.profiles.shapes import Text
-from rehearse.profiles.texts import USUAL_LETTERS
+from rehearse.profiles.texts import HEAD, USUAL_LETTERS
 
 Letters = NDArray[np.uint8]
 
@@ -34,6 +34,7 @@ _SHORTEST_NAME = 3  # letters before the @
 _FROM_WORDS = 12  # characters from which a text begins with a word; shorter ones would be too often alike
 _BEFORE_AT = 1.7  # times as long as an address's first half is the whole
 _PARTED = 0.05  # share of blanks and other signs, below which a text has no words
+_HEADS_FROM = 4096  # words by which it is told which first characters stand where
 _ZIPF = 0.8  # of the words of a text
 _VOCABULARY_ROWS = 4096
 _MIXED_SIGNS = 1 << 20
@@ -81,6 +82,9 @@ def texts(shape: Text, stream: int, rows: Ints, *, numbers: Ints | None = None, 
     offsets = np.concatenate([[0], np.cumsum(wanted)])
     at = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], wanted)
     content = source.signs[at % len(source.signs)]
+    if shape.heads:
+        heads = _heads(source, shape.heads)
+        _begin(content, offsets, shape, heads, randomness.uniform(randomness.key(stream, "head"), rows))
     if numbers is not None:
         is_long = wanted > 2 * _digits(count, 10)  # in base 10 where there is room: it has fewer runs of three signs
         for base, some in ((10, np.flatnonzero(is_long)), (36, np.flatnonzero(~is_long))):
@@ -95,6 +99,27 @@ def _domains(stream: int, rows: Ints, wanted: Ints) -> pa.Array:
     drawn = vocabulary.pool("domain").draw(randomness.key(stream, "domain"), rows)
     has_room = wanted >= pc.binary_length(drawn).to_numpy() + 1 + _SHORTEST_NAME
     return pc.if_else(pa.array(has_room), drawn, pa.scalar("a.io"))
+
+
+def _heads(source: _Source, heads: Sequence[tuple[float, float]]) -> list[bytes]:
+    """Return first characters that stand where each head does among the texts of a source."""
+    starts = source.words[:_HEADS_FROM] if len(source.words) else np.arange(_HEADS_FROM)
+    known = sorted(bytes(source.signs[at : at + HEAD]) for at in starts[starts < len(source.signs) - HEAD].tolist())
+    others, taken, found = max(1e-9, 1.0 - sum(share for _, share in heads)), 0.0, list[bytes]()
+    for before, share in heads:
+        at = round((before - taken) / others * (len(known) - 1))
+        found.append(known[min(max(at, 0), len(known) - 1)].ljust(HEAD, b"x"))
+        taken += share
+    return found
+
+
+def _begin(content: Letters, offsets: Ints, shape: Text, heads: Sequence[bytes], drawn: Floats) -> None:
+    """Let texts begin alike that do; those too short for it and for a sign after it stay."""
+    which = np.searchsorted(np.cumsum([share for _, share in shape.heads]), drawn, side="right")
+    begun = np.flatnonzero((which < len(heads)) & (np.diff(offsets) > HEAD))
+    signs = np.frombuffer(b"".join(heads), np.uint8)
+    for place in range(HEAD):
+        content[offsets[:-1][begun] + place] = signs[which[begun] * HEAD + place]
 
 
 def _digits(count: int, base: int) -> int:

@@ -207,8 +207,9 @@ class Text:
     from the shortest to the longest at equal steps. There are about `distinct` different texts at scale 1 (more with
     more rows if it `grows`); `shares` are those of the most frequent ones, whatever they say, and `widths` their
     lengths. `letters` are the shares of digits, small letters, capitals, spaces and other signs, where the vocabulary's
-    own would not do; `words` is how many different words they are made of. `within` names a reference among whose
-    children no two texts are alike.
+    own would not do; `words` is how many different words they are made of. `heads` are texts that begin with the same
+    four characters, whatever these are: the share that comes before them in order, and their own. `within` names a
+    reference among whose children no two texts are alike.
     """
 
     of: Word = "word"
@@ -218,6 +219,7 @@ class Text:
     lengths: Lengths = field(default_factory=list)
     letters: Annotated[list[Share], Field(max_length=5)] = field(default_factory=list)
     words: Annotated[int, Field(ge=1)] | None = None
+    heads: list[tuple[Share, Share]] = field(default_factory=list)
     distinct: Annotated[int, Field(ge=1)] | None = None
     grows: bool = True
     shares: list[Share] = field(default_factory=list)

@@ -70,6 +70,9 @@ _MOST_SETS = 16
 _WORD = re.compile(r"[^\W\d_]+")
 _READ = 1000  # signs of a text that are looked at for words
 _WORDS_EACH = 2
+HEAD = 4  # characters that a text begins with
+_MOST_HEADS = 12
+_LEAST_HEAD, _HEADED = 0.01, 0.05  # shares of the texts: to be told, and for one of them to be worth it
 _PARTED = 0.05  # share of blanks and other signs, below which texts have no words
 _MOST_WORDS = 50_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
@@ -126,6 +129,7 @@ def shape(seen: Seen, word: Word, *, is_personal: bool) -> Shape:
         lengths=lengths([one for one in full if one[0] not in known] or full, seen.mean),
         letters=letters if words or not _is_usual(letters, word) else [],
         words=words,
+        heads=_heads(full) if not frequent else [],
         shares=frequent,
         widths=[len(value) for value, _ in told] if seen.spread else [],
         **seen.spread,
@@ -214,6 +218,21 @@ def _is_usual(letters: Sequence[float], word: Word) -> bool:
     """Say whether a vocabulary has about the same shares of signs."""
     usual = np.array(USUAL_LETTERS.get(word, USUAL_LETTERS["word"]))
     return not letters or bool(0.5 * np.abs(np.array(letters) - usual).sum() < 0.1)
+
+
+def _heads(values: Weighted) -> list[tuple[float, float]]:
+    """Return where the texts that begin alike stand in order, and their shares; nothing where few of them do."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for value, weight in _some(values):
+        found[value[:HEAD]] += weight
+    total, upto, told = sum(found.values()), 0.0, []
+    most = sorted(found.values(), reverse=True)[:_MOST_HEADS][-1] / total if total else 1.0
+    for head in sorted(found):
+        share = found[head] / total
+        if share >= max(_LEAST_HEAD, most):
+            told.append((round(upto, 4), round(share, 4)))
+        upto += share
+    return told if told and max(share for _, share in told) >= _HEADED else []
 
 
 def _words(values: Weighted, rows: float) -> int | None:
