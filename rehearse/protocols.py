@@ -69,6 +69,8 @@ class Sampled(Protocol):
 class Worn(Protocol):
     """Rows of a table that has been written to since it was last vacuumed."""
 
+    table: str
+
     @property
     def rows(self) -> int:
         """How many live rows there are."""
@@ -77,6 +79,11 @@ class Worn(Protocol):
     @property
     def dead(self) -> float:
         """How many dead rows lie beside them, as a share of them."""
+        ...
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of live rows, dead rows and free space; None where it is not known."""
         ...
 
     @property

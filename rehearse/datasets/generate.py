@@ -45,6 +45,14 @@ class GeneratedTable:
         return described.dead if described else 0.0
 
     @property
+    def size_bytes(self) -> int | None:
+        """The size that the profile's table had, for so many rows; None where it does not say."""
+        described = self.plan.profile.tables.get(self.table)
+        facts = described.facts if described else None
+        size = facts.bytes * self.plan.tables[self.table].growth if facts else 0.0
+        return round(size) or None
+
+    @property
     def visible(self) -> float:
         """The share of its pages that are marked all-visible."""
         described = self.plan.profile.tables.get(self.table)

@@ -53,7 +53,7 @@ def loaded(database: PostgresDatabase, schema: str, **wear: float) -> KeepingJou
     return loaded_again(database, **wear)
 
 
-def loaded_again(database: PostgresDatabase, **wear: float) -> KeepingJournal:
+def loaded_again(database: PostgresDatabase, **wear: Any) -> KeepingJournal:
     tables = {"t": {"rows": 20_000, "columns": COLUMNS, **wear}, "children": {"rows": 1000}}
     journal = KeepingJournal()
     made = datasets.open_tables(profiles.parse({"name": "worn", "tables": tables}), database.structure())
@@ -161,3 +161,21 @@ def test_who_may_not_silence_triggers_is_told_that_nothing_was_worn(database: Po
         'permission denied to set parameter "session_replication_role"'
     ]
     assert asked(database, "SELECT count(*) FROM t") == (5000,)
+
+
+@pytest.mark.parametrize("schema", [PLAIN, PARTED], ids=["with triggers", "in partitions"])
+@pytest.mark.parametrize(("dead", "visible"), [(0.0, 1.0), (0.1, 0.7)])
+def test_a_table_has_the_free_space_of_earlier_wear(
+    database: PostgresDatabase, schema: str, dead: float, visible: float
+) -> None:
+    size = "SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE relname ~ '^t(_|$)' AND relkind = 'r'"
+    loaded(database, schema)
+    wanted = round(1.5 * float(asked(database, size)[0]))
+    with database.connect() as connection:
+        connection.execute("TRUNCATE t CASCADE")
+    loaded_again(database, dead=dead, visible=visible, facts={"bytes": wanted})
+    assert float(asked(database, size)[0]) == pytest.approx(wanted, rel=0.06)
+    found_dead, found_visible, inserted = asked(database, STATE)
+    assert found_dead == pytest.approx(dead, rel=0.2, abs=0.0001)
+    assert found_visible == pytest.approx(visible, abs=0.05)
+    assert inserted == 0

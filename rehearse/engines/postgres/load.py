@@ -236,7 +236,7 @@ def _without_rows(connection: Connection, target: Target) -> bool:
         connection.execute(sql.SQL("DELETE FROM {}").format(target.name))
         return False
     slept = connection.execute(_SLEEP_TRIGGERS, [target.oid]).fetchone() is not None
-    connection.execute(sql.SQL("TRUNCATE {}").format(target.name))
+    connection.execute(sql.SQL("TRUNCATE ONLY {}").format(target.name))
     return slept
 
 

@@ -1,4 +1,4 @@
-"""Leaves a loaded table as worn as its profile says: dead rows beside the live ones, pages that are not all-visible.
+"""Leaves a loaded table as worn as its profile says: dead rows, free space, pages that are not all-visible.
 
 Both come from deeds that are rolled back, under which no row moves or changes and nobody's trigger fires. A DELETE that
 is rolled back takes its page's mark away and leaves nothing else; the INSERT of the same row in that transaction leaves
@@ -6,15 +6,17 @@ a dead row, with its index entries, that no reader prunes: it stays until a vacu
 
 What cannot be had together: dead rows fill pages of their own behind the live ones, and those are not all-visible, so
 `visible` is at most 1 / (1 + dead). Production gets past that where its dead rows were pruned to mere line pointers.
-A table's size is that of its live and dead rows: the free space of earlier wear is not reproduced. Where autovacuum is
-on, it cleans a table with more than its threshold (0.2 of the rows, by default), as it does in production.
+Free space of earlier wear is that of dead rows which are then vacuumed; their entries leave room in the indexes. Where
+the table is more than a tenth smaller than it was, so much is made, as far as that takes no more than half a million
+rows; dead rows then lie in it. Where autovacuum is on, it cleans a table with more than its threshold (0.2 of the rows,
+by default), as it does in production.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -29,13 +31,15 @@ if TYPE_CHECKING:
     from rehearse.engines.postgres.roles import Connection
 
 _BATCH_ROWS = 20_000  # of one transaction
+_LOOSE = 1.1  # times a table's size, from which free space is made
+_MOST_FREED = 500_000  # rows, at 30,000 a second
 _ROUNDS = 8  # that the same rows may be copied, so that few pages lose their mark
 _GOLDEN = 0.6180339887  # multiples of it, less their whole parts, lie evenly however many there are
 _FORGETS = 150_000  # server_version_num from which counters can be brought up to date on demand
 _TRIES = 3  # at the share of visible pages: holes that dead rows fell into are on pages that nobody counted
 _LIVE_PARTS = """
     SELECT c.oid, c.oid::regclass::text, pg_relation_size(c.oid) / current_setting('block_size')::int, c.reltuples,
-           c.relhastriggers, c.reloptions, pg_relation_size(c.oid, 'fsm') > 0
+           c.relhastriggers, c.reloptions, current_setting('block_size')::int, pg_relation_size(c.oid, 'fsm') > 0
     FROM pg_class c
     WHERE c.oid = ANY(%s) AND c.relkind = 'r'
 """
@@ -70,6 +74,7 @@ class _Part:
     first: sql.Identifier
     triggers: bool
     options: list[str] | None
+    block_bytes: int
     holes: bool  # whether the server knows of pages with room
 
     @property
@@ -103,10 +108,15 @@ def vacuum(
     What the server refuses is a remark.
     """
     connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(name))
-    if not isinstance(rows, Worn) or not rows.rows or (rows.dead <= 0.0 and rows.visible >= 1.0):
+    if not isinstance(rows, Worn) or not rows.rows:
+        return
+    found = list(_parts(connection, parts))
+    factor = _growth(found, rows)
+    if factor <= _LOOSE and rows.dead <= 0.0 and rows.visible >= 1.0:
         return
     try:
-        _wear(connection, parts, rows)
+        free = _freed(connection, name, found, factor, rows, journal) if factor > _LOOSE else {}
+        _wear(connection, found, rows, free)
     except psycopg.Error as error:
         words = error.diag.message_primary or str(error)
         says = f"{rows.table}: its dead rows and not all-visible pages are not reproduced: {words}"
@@ -124,19 +134,42 @@ def flush(connection: Connection) -> None:
     connection.execute("SELECT pg_logical_emit_message(true, 'rehearse', '')")
 
 
-def _wear(connection: Connection, parts: Sequence[int], wanted: Worn) -> None:
-    for part in _parts(connection, parts):
+def _growth(parts: Sequence[_Part], wanted: Worn) -> float:
+    """Return how many times its size a table was, dead rows and all."""
+    size = sum(part.pages * part.block_bytes for part in parts)
+    return wanted.size_bytes / size if wanted.size_bytes and size else 1.0
+
+
+def _freed(  # noqa: PLR0917 - the parts of one table
+    connection: Connection, name: sql.Identifier, parts: Sequence[_Part], factor: float, rows: Worn, journal: Journal
+) -> dict[int, int]:
+    """Make free space, so that a table is `factor` times as large; return the pages of it, for each part."""
+    wanted = {part.oid: round((factor - 1.0) * part.rows) for part in parts}
+    if sum(wanted.values()) > _MOST_FREED:
+        says = f"{rows.table}: was {factor:.1f} times as large, by free space that is not reproduced"
+        journal.write(Remarked(at_ns=time.monotonic_ns(), source="data", says=says))
+        return {}
+    for part in parts:
+        _die(connection, part, wanted[part.oid], max(1, math.ceil(wanted[part.oid] / part.a_page / _ROUNDS)))
+        _close(connection, part)
+    connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(name))
+    return {part.oid: math.ceil(wanted[part.oid] / part.a_page) for part in parts}
+
+
+def _wear(connection: Connection, parts: Sequence[_Part], wanted: Worn, free: Mapping[int, int]) -> None:
+    for part in parts:
         dead = round(wanted.dead * part.rows)
-        used = _touched(part, dead, wanted.visible) if dead else 0
+        used = _touched(part, dead, wanted.visible, free.get(part.oid, 0)) if dead else 0
         if dead:
             _die(connection, part, dead, used)
-            _close(connection, part)
+            if part.oid not in free:  # else a row stands at its end already
+                _close(connection, part)
         for _ in range(_TRIES):
             more = _too_many(connection, part, wanted.visible)
             for tids in _batches((page, 1) for page in part.spread(used, more)):
                 _undone(connection, part, _UNMARK, tids)
             used += more
-    _forget_inserts(connection, parts)
+    _forget_inserts(connection, [part.oid for part in parts])
 
 
 def _parts(connection: Connection, parts: Sequence[int]) -> Iterator[_Part]:
@@ -150,14 +183,14 @@ def _parts(connection: Connection, parts: Sequence[int]) -> Iterator[_Part]:
                 rows=round(rows),
                 columns=sql.SQL(", ").join(columns),
                 first=columns[0],
-                **dict(zip(("triggers", "options", "holes"), rest, strict=True)),
+                **dict(zip(("triggers", "options", "block_bytes", "holes"), rest, strict=True)),
             )
 
 
-def _touched(part: _Part, dead: int, visible: float) -> int:
+def _touched(part: _Part, dead: int, visible: float, free: int) -> int:
     """Return on how many of a part's pages the rows are to be copied that shall lie dead behind them."""
     grown = math.ceil(dead / part.a_page)
-    unmarked = round((1.0 - visible) * (part.pages + grown))
+    unmarked = round((1.0 - visible) * (part.pages + max(grown, free)))
     return min(part.pages, max(unmarked - grown, math.ceil(grown / _ROUNDS)))
 
 
