@@ -73,6 +73,8 @@ def command(  # noqa: PLR0917
         timeout_ms = units.duration_ns(timeout) // 1_000_000
     except ValueError as error:
         raise click.UsageError(f"--timeout: {error}") from None
+    if timeout_ms < 1:
+        raise click.UsageError("--timeout: at least 1ms; a statement without a limit has no place on a live database")
     from rehearse.engines.postgres.profiling import profile as taken  # noqa: PLC0415
     from rehearse.profiles.privacy import Gate  # noqa: PLC0415
 

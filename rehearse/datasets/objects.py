@@ -123,5 +123,6 @@ def _item_rows(shape: sh.Items, frame: Frame, stream: int) -> tuple[pa.Array, Fr
         sizes = shape.least + randomness.below(stream, frame.rows, shape.most - shape.least + 1)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
-    rows = np.repeat(frame.rows, sizes) * (max([shape.most, *shape.sizes]) + 1) + place
-    return pa.array(offsets, pa.int32()), frame.of(rows)
+    most = max([shape.most, *shape.sizes]) + 1
+    rows = np.repeat(frame.rows, sizes) * most + place
+    return pa.array(offsets, pa.int32()), frame.of(rows, count=frame.table.rows * most)

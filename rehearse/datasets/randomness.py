@@ -77,9 +77,10 @@ def zipf(stream: int, rows: Ints, exponent: float, count: int) -> Ints:
 
 
 def permuted(stream: int, numbers: Ints, count: int) -> Ints:
-    """Return where each number of [0, count) goes in one permutation of them."""
+    """Return where each number of [0, count) goes in one permutation of them; others count as their rest by it."""
     if count < 2:
         return np.zeros_like(numbers)
+    numbers = numbers % count  # from outside a walk may never come back in
     bits = (count - 1).bit_length()
     moved = _stirred(stream, numbers.astype(np.uint64), bits)
     while (outside := np.flatnonzero(moved >= np.uint64(count))).size:

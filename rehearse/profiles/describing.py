@@ -15,7 +15,7 @@ from rehearse.profiles.defaults import default_shape, listed, vocabulary_of
 from rehearse.profiles.joining import joined
 from rehearse.profiles.learning import Joined
 from rehearse.profiles.personal import Personal, by_name
-from rehearse.profiles.privacy import Gate, moment, rounded, rounded_micros
+from rehearse.profiles.privacy import Gate, coarse, moment, rounded, rounded_micros, years
 from rehearse.profiles.profile import Facts, Profile, QueryMix, Source, Table
 from rehearse.profiles.queries import told
 from rehearse.profiles.shapes import (
@@ -42,6 +42,7 @@ _FEW = 200  # so few different numbers are told one by one, as far as they may b
 _LEAST_SHARE = 0.002  # of a number that is worth its own mention beside a histogram
 Tier = Literal["catalogs", "aggregates", "sample"]
 _REFERENCE = re.compile(r"(?:^|_)(?:id|uid|no|nr|number|key|code)$", re.IGNORECASE)
+_LIST_DIGITS, _LIST_LETTERS = 6, 3  # of a key in such a list that may be told
 _LOOKUP_ROWS = 1000  # a table that others point at and that is as small is a list, and does not grow
 _BOOLS = {"t": "true", "f": "false"}
 _IN_ORDER = 0.5  # correlation of a key with the rows' places, above which it is taken for counted up
@@ -182,8 +183,16 @@ class _Describing:
             return []
         if any(key for key in table.foreign_keys if column.name in key.columns) or self._tells_of_people(table):
             return []
-        told = column.type.kind == "integer" or bool(self.gate.codes([(one, 1.0) for one in found.bounds], 1e9, 1))
-        return list(found.bounds) if told else []
+        if self.gate.is_public(table.name, column.name):
+            return list(found.bounds)
+        if self.gate.personal(table.name, column.name, found.bounds):
+            return []
+        # No row shares a key: what is told is short enough to be a number in a list, or a code as of a currency.
+        few = all(
+            len(one) <= (_LIST_DIGITS if column.type.kind == "integer" else _LIST_LETTERS) for one in found.bounds
+        )
+        codes = column.type.kind == "integer" or self.gate.codes([(one, 1.0) for one in found.bounds], 1e9, 1)
+        return list(found.bounds) if few and codes else []
 
     def _tells_of_people(self, table: TableStructure) -> bool:
         """Say whether the rows of a short list may be persons, who are told by no key either."""
@@ -272,14 +281,16 @@ class _Describing:
         bounds = [float(one) for one in found.bounds if figures.is_finite(one)]
         if self._is_personal(table, column, [value for value, _ in found.common] + list(found.bounds)):
             return figures.magnitude([*bounds, *(value for value, _ in common)])
-        return self._histogram(column, found, rows, common, bounds)
+        is_public = self.gate.is_public(table.name, column.name)
+        return self._histogram(column, found, rows, common, bounds, is_public=is_public)
 
     def _moments(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
         common = [(moment, share) for value, share in found.common if (moment := figures.micros(value)) is not None]
         bounds = [moment for one in found.bounds if (moment := figures.micros(one)) is not None]
         if self._is_personal(table, column, []):
             return figures.decades([*bounds, *(value for value, _ in common)])
-        return self._histogram(column, found, rows, common, bounds)
+        is_public = self.gate.is_public(table.name, column.name)
+        return self._histogram(column, found, rows, common, bounds, is_public=is_public)
 
     def _histogram(
         self,
@@ -288,6 +299,8 @@ class _Describing:
         rows: float,
         common: Sequence[tuple[float, float]],
         bounds: Sequence[float],
+        *,
+        is_public: bool,
     ) -> Shape:
         filled, moments = 1.0 - found.null, column.type.kind in ("date", "timestamp")
         if not (bounds or common) or filled <= 0:
@@ -300,9 +313,11 @@ class _Describing:
         rest = filled - sum(share for _, share in common)
         edges = figures.quantiles_of(bounds, rest if bounds else 0.0, withheld) or [value for value, _ in told]
         edges = edges if len(edges) > 1 else [min(edges), max(edges)]
-        thin = self.gate.thinned(sorted(edges), max(1.0, rows * (filled - sum(share for _, share in told))))
-        at, exact = figures.simplified(thin)
+        beside = max(1.0, rows * (filled - sum(share for _, share in told)))
+        at, exact = figures.simplified(self.gate.thinned(sorted(edges), beside))
         kept = rounded_micros(exact) if moments else rounded(exact)
+        if bounds and beside < self.gate.floor and not is_public:
+            at, kept = [0.0, 1.0], years(exact) if moments else coarse(exact)
         return Histogram(
             bounds=[moment(one) for one in kept] if moments else [figures.number(one, column.type) for one in kept],
             at=None if figures.is_even(at) else [round(one, 4) for one in at],
@@ -342,7 +357,7 @@ class _Describing:
 
     def _text(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
         names = listed(table, column)
-        if names:
+        if names and not self._is_personal(table, column, [str(name) for name in names]):
             return self._labels(column, found, [str(name) for name in names])
         seen, filled = figures.weighted(found), max(1e-9, 1.0 - found.null)
         values = [value for value, _ in seen]
@@ -366,6 +381,7 @@ class _Describing:
             mean=figures.characters(found, column.type),
             rows=rows * filled,
             is_unique=(column.name,) in table.keys,
+            floor=self.gate.floor,
             is_rising=unique and abs(found.correlation or 0.0) > 0.9,
         )
         return texts.shape(seen_texts, word, is_personal=personal is not None)

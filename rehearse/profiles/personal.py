@@ -364,6 +364,11 @@ def may_be_a_name(value: str) -> bool:
     return len(capitalised) > 1 and not all(_folded(word) in _common() for word in words)
 
 
+def is_ordinary(word: str) -> bool:
+    """Say whether a word is an ordinary one in English, and so nobody's name alone."""
+    return _folded(word) in _common()
+
+
 @cache
 def _common() -> frozenset[str]:
     """Return words that are ordinary in English: those of Faker's sentences, and our own list."""

@@ -25,11 +25,13 @@ _UNITS_S = (1, 60, 3600, 86_400)
 class Gate:
     """Decides what leaves the server: `floor` rows must share a value, and `public` names columns that are free.
 
-    The names in `public` are "table.column", with * and ? as in a shell.
+    The names in `public` are "table.column", with * and ? as in a shell; `hidden` are columns, or keys of their JSON
+    ("table.column.key"), that are told by their shape alone.
     """
 
     floor: int = FLOOR
     public: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     def is_public(self, table: str, column: str) -> bool:
         """Say whether the user has vouched for this column."""
@@ -39,6 +41,8 @@ class Gate:
         """Return what a column tells of persons, by its name and by values of it."""
         if self.is_public(table, column):
             return None
+        if any(name.startswith(f"{table}.") and name.endswith(f".{column}") for name in self.hidden):
+            return by_name(column) or by_content(seen) or "free text"
         return by_name(column) or by_content(seen)
 
     def codes(
@@ -86,6 +90,14 @@ def _is_code(value: str) -> bool:
     return len(value) <= _LONGEST and bool(_CODE.fullmatch(value)) and not _RUN_OF_DIGITS.search(value)
 
 
+def coarse(values: Sequence[float]) -> list[float]:
+    """Return the bounds of so few rows that two digits of them could identify: one digit, or a tenth of their span."""
+    span = max(values) - min(values)
+    unit = 10.0 ** math.floor(math.log10(span)) if span > 0 else 10.0 ** math.floor(math.log10(abs(values[0]) or 1.0))
+    ends = [math.floor(min(values) / unit) * unit, math.ceil(max(values) / unit) * unit]
+    return [float(f"{one:.6g}") for one in ends]
+
+
 def rounded(values: Sequence[float]) -> list[float]:
     """Return bounds without what could identify: three digits, or a thousandth of their span where that is finer."""
     span = max(values) - min(values)
@@ -100,6 +112,13 @@ def _rounded(value: float, unit: float) -> float:
     step = min(own, unit) if unit else own
     digits = -math.floor(math.log10(step))
     return float(round(value, digits)) if digits > 0 else float(round(value / step) * round(step))
+
+
+def years(values: Sequence[float]) -> list[float]:
+    """Return the bounds of so few moments (µs since 1970) that a day of them could identify: their years."""
+    ends = [datetime.fromtimestamp(one / 1e6, UTC).year for one in (min(values), max(values))]
+    since, until = datetime(ends[0], 1, 1, tzinfo=UTC), datetime(min(9999, ends[1] + 1), 1, 1, tzinfo=UTC)
+    return [since.timestamp() * 1e6, until.timestamp() * 1e6]
 
 
 def rounded_micros(values: Sequence[float]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import string
 from collections import Counter, defaultdict
@@ -13,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from rehearse.profiles.defaults import vocabulary_of
-from rehearse.profiles.figures import distinct_of, word
-from rehearse.profiles.privacy import Gate, rounded
+from rehearse.profiles.figures import distinct_of, magnitude, word
+from rehearse.profiles.personal import by_content, is_ordinary
+from rehearse.profiles.privacy import FLOOR, Gate, rounded
 from rehearse.profiles.shapes import (
     Bool,
     Choice,
@@ -37,6 +39,7 @@ _QUANTILES = 12
 _FEWEST = 20  # values from which a pattern may be told
 _FEWEST_TIMES = 3  # that a key or a value was seen, before its share is believed
 _LONGEST_PATTERN = 40
+_ABBREVIATED = 4  # letters of what need be no word to be told
 _MOST_PATTERNS = 12
 _COVERED = 0.97  # share of the texts that the patterns must be those of
 _MOST_MATCHED = 2000  # texts that are looked at for patterns and letters
@@ -91,6 +94,7 @@ class Seen:
     spread: Mapping[str, Any]
     mean: float | None
     rows: float = 0.0  # that have a text
+    floor: int = FLOOR  # rows that must share a sign of a pattern for it to be told
     is_unique: bool = False
     is_rising: bool = False
 
@@ -109,7 +113,7 @@ def shape(seen: Seen, word: Word, *, is_personal: bool) -> Shape:
         seen = replace(seen, spread={**seen.spread, "distinct": max(1, seen.spread["distinct"] - 1)})
     all_told = sum(share for _, share in told) if told and seen.spread and seen.spread["distinct"] <= len(told) else 1.0
     frequent = [round(min(1.0, share / all_told), 5) for _, share in told] if seen.spread else []
-    found = patterns(full, is_personal=is_personal)
+    found = patterns(full, is_personal=is_personal, rows=seen.rows * (1.0 - empty), floor=seen.floor)
     if found:
         pattern = next(iter(found)) if len(found) == 1 else found
         return Pattern(
@@ -157,10 +161,13 @@ def lengths(seen: Weighted, mean: float | None) -> list[int]:
     return quantiles([size * stretch for size in sizes], weights)
 
 
-def patterns(values: Weighted, *, is_personal: bool = False) -> dict[str, float]:
+def patterns(
+    values: Weighted, *, is_personal: bool = False, rows: float = math.inf, floor: int = FLOOR
+) -> dict[str, float]:
     """Return the few patterns, with their shares, that nearly all of the texts have; none where they would say nothing.
 
-    A letter or digit that all texts of a pattern share at a place stands in it, but not where they are personal.
+    A letter or digit that all texts of a pattern share at a place stands in it, where they are those of so many of the
+    `rows` as the `floor` asks for; but not where they are personal, or may spell a name.
     """
     groups: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
     for value, weight in _some(values):
@@ -175,7 +182,8 @@ def patterns(values: Weighted, *, is_personal: bool = False) -> dict[str, float]
         return {}
     found: defaultdict[str, float] = defaultdict(float)
     for one in kept:
-        told = one if is_personal else _with_constants(one, [value for value, _ in groups[one]])
+        is_told = not is_personal and shares[one] / total * rows >= floor
+        told = _with_constants(one, [value for value, _ in groups[one]]) if is_told else one
         found[told] += round(shares[one] / covered, 4)
     return dict(found)
 
@@ -199,7 +207,10 @@ def _with_constants(template: str, values: Sequence[str]) -> str:
     if len(values) < _FEWEST:
         return template
     places = zip(signs(template), zip(*values, strict=True), strict=True)
-    return "".join(column[0] if sign in "#?*" and len(set(column)) == 1 else sign for sign, column in places)
+    told = "".join(column[0] if sign in "#?*" and len(set(column)) == 1 else sign for sign, column in places)
+    words = _WORD.findall(told)
+    is_plain = all(is_ordinary(word) if len(word) > _ABBREVIATED else not by_content([word.title()]) for word in words)
+    return told if is_plain else template
 
 
 def _letters(values: Weighted) -> list[float]:
@@ -330,7 +341,10 @@ def _value(
     if kind is bool:
         return Bool(true=round(sum(w for value, w in alike if value) / sum(w for _, w in alike), 3))
     if kind in (int, float):
-        return _numbers([float(value) for value, _ in alike], whole=kind is int, rows=rows, gate=gate)
+        numbers = [float(value) for value, _ in alike]
+        if gate.personal(*where, [str(value) for value, _ in alike]):
+            return magnitude(numbers)
+        return _numbers(numbers, whole=kind is int, rows=rows, gate=gate)
     if kind is dict and depth <= _DEEPEST:
         return _object(alike, rows, gate, where, depth=depth)
     if kind is list:

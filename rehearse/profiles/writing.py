@@ -11,6 +11,7 @@ import tomlkit
 
 from rehearse.profiles.describing import Remark
 from rehearse.profiles.profile import Profile, Table
+from rehearse.profiles.shapes import Value
 
 
 def toml(profile: Profile, remarks: Iterable[Remark] = ()) -> str:
@@ -43,6 +44,10 @@ def _table(name: str, table: Table, notes: Mapping[str, list[str]]) -> Iterator[
         return
     yield f"[tables.{_key(name)}.columns]"
     for column, shape in table.columns.items():
+        if (
+            isinstance(shape, Value) and shape.value is None
+        ):  # TOML has no null; without a word of it the column is null as well
+            continue
         says = "; ".join(notes.get(f"{name}.{column}", ()))
         yield f"{_key(column)} = {_value(shape)}" + (f"  # {says}" if says else "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -32,6 +33,7 @@ TYPES = {
     "at": Type(kind="timestamp", declared="timestamptz", zoned=True),
     "later": Type(kind="timestamp", declared="timestamptz", zoned=True),
     "doc": Type(kind="json", declared="jsonb"),
+    "texts": Type(kind="array", declared="text[]", element=Type(kind="text", declared="text")),
     "span": Type(kind="other", declared="int4range"),
     "parent_id": NUMBER,
 }
@@ -295,3 +297,48 @@ def test_how_columns_go_together_is_learned_from_a_sample() -> None:
     assert found.nulls["end"] == ("paid", {"null": 0.0, "false": 1.0, "true": 0.0})
     assert found.slices["state"][0] == (0.1, {"done": 1.0})
     assert found.slices["state"][-1][1]["new"] == pytest.approx(0.5, abs=0.15)
+
+
+def test_values_of_json_may_be_no_objects() -> None:
+    shape = {"kind": "json", "keys": {"n": {"kind": "number"}}, "other": {"kind": "text"}, "others": 0.3}
+    values = list(map(json.loads, rows({"doc": shape})["doc"].to_pylist()))
+    assert sum(isinstance(one, str) for one in values) / ROWS == pytest.approx(0.3, abs=0.01)
+    assert all(isinstance(one, str | dict) for one in values)
+
+
+def test_a_sign_that_stands_for_others_can_stand_for_itself() -> None:
+    found = rows({"text": {"kind": "pattern", "pattern": r"\*\*\*\* ####"}})["text"].to_pylist()
+    assert all(re.fullmatch(r"\*{4} \d{4}", one) for one in found)
+
+
+def test_a_day_that_many_rows_share_is_theirs_unless_they_began_later() -> None:
+    at = {"kind": "time", "since": "2024-01-01", "until": "2026-01-01"}
+    shape = {"kind": "after", "of": "at", "delays": [5, 5], "common": {"2025-01-01": 0.5}, "open": True}
+    made = rows({"at": at, "later": shape})
+    is_shared = pc.equal(made["later"], pa.scalar(np.datetime64("2025-01-01", "us")).cast(made["later"].type))
+    assert pc.mean(is_shared.cast(pa.int8())).as_py() == pytest.approx(0.25, abs=0.01)
+    assert pc.all(pc.greater_equal(made["later"], made["at"])).as_py()
+
+
+def test_texts_are_made_of_so_many_words_and_begin_alike() -> None:
+    shape = {
+        "kind": "text", "of": "street", "lengths": [30, 40, 60], "letters": [0.1, 0.6, 0.1, 0.2, 0], "words": 50,
+        "heads": [[0.2, 0.3]],
+    }  # fmt: skip
+    made = sorted(rows({"text": shape})["text"].to_pylist())
+    words = Counter(word.lower() for one in made for word in re.findall(r"[A-Za-z]+", one)[1:-1])
+    assert len(words) < 2.5 * 50  # windows cut some in two
+    head, count = Counter(one[:4] for one in made).most_common(1)[0]
+    assert count / ROWS == pytest.approx(0.3, abs=0.05)
+    assert sum(one < head for one in made) / ROWS == pytest.approx(0.2, abs=0.08)
+
+
+def test_an_address_has_its_sign_however_short_it_is() -> None:
+    shape = {"kind": "text", "of": "email", "lengths": [8, 12, 30], "letters": [0.2, 0.7, 0, 0, 0.1]}
+    assert all(re.fullmatch(r"[a-z0-9.]+@[a-z0-9.-]+", one) for one in rows({"text": shape})["text"].to_pylist())
+
+
+def test_items_of_random_bits_differ() -> None:
+    shape = {"kind": "items", "of": {"kind": "random"}, "sizes": [2]}
+    made = rows({"texts": shape})["texts"]
+    assert pc.count_distinct(made.combine_chunks().flatten()).as_py() == 2 * ROWS

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from rehearse import datasets
 from rehearse.cli.profile import command
 from rehearse.datasets import alike
+from rehearse.engines.postgres import statistics
 from rehearse.engines.postgres.alike import contents
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.profiling import profile
@@ -222,3 +223,75 @@ def test_no_connection_is_a_clear_error() -> None:
     done = CliRunner().invoke(command, ["postgresql://nobody:hush@127.0.0.1:1/none"])
     assert done.exit_code != 0
     assert "hush" not in done.output + str(done.exception)
+
+
+TELLING = """
+    CREATE TABLE reps (name text PRIMARY KEY, badge bigint UNIQUE);
+    INSERT INTO reps
+    SELECT * FROM unnest(ARRAY['Garcia', 'Okonkwo', 'Schmidt'], ARRAY[4915112345001, 4915112345002, 7]);
+    CREATE TABLE currencies (code text PRIMARY KEY);
+    INSERT INTO currencies VALUES ('EUR'), ('GBP'), ('USD');
+    CREATE TABLE deals (
+        id int PRIMARY KEY, rep text REFERENCES reps, currency text REFERENCES currencies, doc jsonb, ticket text,
+        fts tsvector
+    );
+    INSERT INTO deals
+    SELECT g, (ARRAY['Garcia', 'Okonkwo', 'Schmidt'])[1 + g % 3], (ARRAY['EUR', 'GBP', 'USD'])[1 + g % 3],
+           jsonb_build_object('phone', 4915112340000 + g, 'ssn', 123450000 + g), 'OKONKWO-' || (1000 + g)
+    FROM generate_series(1, 600) g;
+    CREATE TABLE salaries (salary int, diagnosed date);
+    INSERT INTO salaries VALUES (54321, '2001-05-06'), (98765, '2019-08-07');
+    ANALYZE;
+"""
+
+
+@pytest.mark.parametrize("tier", ["catalogs", "sample"])
+def test_few_rows_and_names_that_are_keys_are_told_by_no_literal(database: PostgresDatabase, tier: str) -> None:
+    with database.connect() as connection:
+        connection.execute(TELLING)
+    found, remarks, _ = profile(database, tier=tier, rows=20_000)
+    text = toml(found, remarks)
+    for told in ("arcia", "konkwo", "OKONKWO", "49151", "1234", "5430", "5432", "9880", "2001-05", "2019-08"):
+        assert told not in text, told
+    assert "EUR" in text  # a code of a short list is worth telling
+    assert reading.parse(tomllib.loads(text)).tables["deals"].rows == 600  # a column of a type of its own and all
+
+
+def test_counting_holds_no_lock_on_a_table_while_it_counts_the_next(shop: PostgresDatabase) -> None:
+    held = "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass"
+    with statistics.asking(shop, apart=True) as asking, shop.connect() as other:
+        with asking.connection.transaction():
+            asking.rows("orders", "SELECT count(*) FROM orders")
+            assert other.execute(held).fetchone() == (1,)
+        assert other.execute(held).fetchone() == (0,)
+
+
+def test_rows_of_tables_that_inherit_are_counted_in_their_own(
+    database: PostgresDatabase, server: PostgresServer
+) -> None:
+    schema = """
+        CREATE TABLE vehicles (id int PRIMARY KEY, wheels int NOT NULL);
+        CREATE TABLE trucks (load int NOT NULL) INHERITS (vehicles);
+    """
+    with database.connect() as connection:
+        connection.execute(schema)
+        connection.execute("INSERT INTO vehicles SELECT g, 4 FROM generate_series(1, 50) g")
+        connection.execute("INSERT INTO trucks SELECT g, 6, g FROM generate_series(1, 3000) g")
+        connection.execute("ANALYZE")
+    found, remarks, _ = profile(database, tier="sample", rows=20_000)
+    assert {name: table.rows for name, table in found.tables.items()} == {"trucks": 3000, "vehicles": 50}
+    read = reading.parse(tomllib.loads(toml(found, remarks)))
+    copy = server.create("vehicles_again")
+    with copy.connect(Role.MIGRATION) as connection:
+        connection.execute(schema)
+    copy.load(datasets.open_tables(read, copy.structure()), KeepingJournal())
+    with copy.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM ONLY vehicles").fetchone() == (50,)
+        assert connection.execute("SELECT count(*) FROM ONLY trucks").fetchone() == (3000,)
+    copy.drop()
+
+
+def test_a_statement_may_not_go_without_a_limit() -> None:
+    done = CliRunner().invoke(command, ["postgresql://nobody@127.0.0.1:1/x", "--aggregates", "--timeout", "0s"])
+    assert done.exit_code == 2
+    assert "at least 1ms" in done.output

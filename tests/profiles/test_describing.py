@@ -236,7 +236,9 @@ def test_texts_of_one_pattern_are_told_by_it() -> None:
     assert patterns(values) == {"ORD-000##": 1.0}
     assert patterns(values, is_personal=True) == {"???-#####": 1.0}
     assert patterns([("delivered", 1.0)] * 50) == {}
-    assert patterns([("**** 1234", 1.0)] * 50) == {}
+    assert patterns([("**** 1234", 1.0)] * 50) == {r"\*\*\*\* 1234": 1.0}
+    assert patterns([("**** 1234", 1.0)] * 50, rows=40) == {r"\*\*\*\* ####": 1.0}
+    assert patterns([("OKONKWO-1234", 1.0)] * 50) == {"???????-####": 1.0}
 
 
 def test_statements_are_told_without_comments_and_constants() -> None:

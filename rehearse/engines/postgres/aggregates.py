@@ -65,7 +65,7 @@ def count(asking: Asking, structure: Structure, statistics: Statistics) -> Stati
         name: _parents(asking, structure.tables[name], tables[name], unseen)
         for name in sorted({key.parent for _, key in wanted})
     }
-    found = (_fanout(asking, table, key, tables[table.name].rows, parents[key.parent], unseen) for table, key in wanted)
+    found = (_fanout(asking, table, key, tables[table.name], parents[key.parent], unseen) for table, key in wanted)
     fanouts = [one for one in found if one is not None]
     return replace(
         statistics,
@@ -87,7 +87,7 @@ def _counted(asking: Asking, table: Table, found: TableStatistics, unseen: list[
             *(sql.SQL("count(*) FILTER (WHERE {})").format(sql.Identifier(name)) for name in bools),
         ]
     )
-    query = sql.SQL(_NULLS).format(table=name_of(table.name), counts=counts)
+    query = sql.SQL(_NULLS).format(table=rows_of(table, found), counts=counts)
     row = _asked(asking, f"nulls of {table.name}", query, unseen, round(found.rows))
     if row is None:
         return found
@@ -96,20 +96,20 @@ def _counted(asking: Asking, table: Table, found: TableStatistics, unseen: list[
     columns = {
         name: _with_true(one, true[name], filled[name], rows)
         if name in true
-        else _distinct(asking, table, name, one, rows, filled[name], unseen)
+        else _distinct(asking, table, found, name, rows, filled[name], unseen)
         for name, one in found.columns.items()
     }
     return replace(found, rows=rows, columns=columns)
 
 
 def _distinct(  # noqa: PLR0917 - the parts of one count
-    asking: Asking, table: Table, name: str, one: ColumnStatistics, rows: float, filled: int, unseen: list[str]
+    asking: Asking, table: Table, whole: TableStatistics, name: str, rows: float, filled: int, unseen: list[str]
 ) -> ColumnStatistics:
-    one = _with_null(one, 1.0 - filled / rows if rows else 0.0)
+    one = _with_null(whole.columns[name], 1.0 - filled / rows if rows else 0.0)
     column = table.columns.get(name)
     if column is None or column.type.kind in _UNCOUNTED or (name,) in table.keys or not rows:
         return one
-    query = sql.SQL(_DISTINCT).format(table=name_of(table.name), column=sql.Identifier(name))
+    query = sql.SQL(_DISTINCT).format(table=rows_of(table, whole), column=sql.Identifier(name))
     found = _asked(asking, f"different values of {table.name}.{name}", query, unseen, round(rows))
     if found is None:
         return one
@@ -139,6 +139,7 @@ def _with_null(one: ColumnStatistics, null: float) -> ColumnStatistics:
 class _Parents:
     """A table that others point at: where the parts of its `key` begin, and how many rows each of them has."""
 
+    source: sql.Composed
     key: str | None
     edges: tuple[int, ...]
     rows: Mapping[int, int]
@@ -152,8 +153,8 @@ class _Parents:
 
 def _parents(asking: Asking, table: Table, found: TableStatistics, unseen: list[str]) -> _Parents | None:
     key = table.primary_key[0] if table.primary_key and len(table.primary_key) == 1 else None
-    uncounted = _Parents(key, _edges(table, key, found) if key else (), {})
-    query = sql.SQL(_ROWS).format(table=name_of(table.name), part=uncounted.part(key or ""))
+    uncounted = _Parents(rows_of(table, found), key, _edges(table, key, found) if key else (), {})
+    query = sql.SQL(_ROWS).format(table=rows_of(table, found), part=uncounted.part(key or ""))
     counted = _asked(asking, f"rows of {table.name}", query, unseen, round(found.rows))
     return replace(uncounted, rows=dict(counted)) if counted is not None else None
 
@@ -168,14 +169,15 @@ def _edges(table: Table, key: str, found: TableStatistics) -> tuple[int, ...]:
 
 
 def _fanout(  # noqa: PLR0917 - the parts of one count
-    asking: Asking, table: Table, key: ForeignKey, rows: float, parents: _Parents | None, unseen: list[str]
+    asking: Asking, table: Table, key: ForeignKey, child: TableStatistics, parents: _Parents | None, unseen: list[str]
 ) -> FanoutCount | None:
+    rows = child.rows
     what = f"{table.name}({', '.join(key.columns)})"
     columns = [sql.Identifier(column) for column in key.columns]
     given = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(column) for column in columns)
     if parents is None:
         return None
-    names = {"child": name_of(table.name), "parent": name_of(key.parent), "given": given}
+    names = {"child": rows_of(table, child), "parent": parents.source, "given": given}
     along = parents if key.parent_columns == (parents.key,) else replace(parents, edges=())
     counted = _asked(
         asking,
@@ -240,6 +242,11 @@ def _asked(
     except psycopg.Error as error:
         unseen.append(f"{what}: {str(error).splitlines()[0]}")
         return None
+
+
+def rows_of(table: Table, found: TableStatistics) -> sql.Composed:
+    """Return what to select a table's own rows from; tables that inherit from it have theirs."""
+    return sql.SQL("{}" if found.partitions else "ONLY {}").format(name_of(table.name))
 
 
 def name_of(table: str) -> sql.Identifier:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import sql
 
-from rehearse.engines.postgres.aggregates import name_of
+from rehearse.engines.postgres.aggregates import rows_of
 from rehearse.engines.postgres.copy_out import batches
 from rehearse.engines.postgres.statistics import Asking
 from rehearse.profiles.learning import Joined, SampledColumn, learn
@@ -94,7 +94,7 @@ def _read(asking: Asking, what: str, table: Table, found: TableStatistics, *, sa
     query = sql.SQL(_ROWS).format(
         place=sql.SQL(_PAGE),
         columns=sql.SQL(", ").join(_asked(table.columns[name]) for name in names),
-        table=name_of(table.name),
+        table=rows_of(table, found),
         sampled=sql.SQL(sampled),
         rows=sql.Literal(rows),
     )

@@ -123,16 +123,27 @@ class Asking:
 
 @contextmanager
 def asking(
-    database: Connects, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, lock_timeout_ms: int = LOCK_TIMEOUT_MS
+    database: Connects,
+    *,
+    statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+    lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+    apart: bool = False,
 ) -> Iterator[Asking]:
-    """Open a read-only transaction in one snapshot, whose statements end by themselves and wait for no lock."""
+    """Open a read-only transaction in one snapshot, whose statements end by themselves and wait for no lock.
+
+    `apart` gives each statement a transaction of its own: no table's lock is then held while others are read.
+    """
     options = f"-c default_transaction_read_only=on -c statement_timeout={statement_timeout_ms}"
     options += f" -c lock_timeout={lock_timeout_ms} -c idle_in_transaction_session_timeout=60000"
     with database.connect(options=options, application_name="rehearse profile") as connection:
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.execute(_SETTINGS)
-        yield Asking(connection)
-        connection.execute("ROLLBACK")
+        if apart:
+            connection.execute(_SETTINGS.replace("SET LOCAL", "SET"))
+            yield Asking(connection)
+        else:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute(_SETTINGS)
+            yield Asking(connection)
+            connection.execute("ROLLBACK")
 
 
 def read(asking: Asking) -> Statistics:
