@@ -67,8 +67,10 @@ def texts(shape: Text, stream: int, rows: Ints, *, numbers: Ints | None = None, 
     if numbers is not None:
         wanted = np.maximum(wanted, _digits(count, 36))
     letters = shape.letters
-    if letters and shape.of == "email":  # what is before the @: no signs, and the digits of the whole
-        letters = [min(0.9, _BEFORE_AT * letters[0]), *letters[1:3]]
+    if (
+        letters and shape.of == "email"
+    ):  # what is before the @: no signs, and the digits of the whole, if no number comes
+        letters = [min(0.9, _BEFORE_AT * letters[0]), *letters[1:3]] if numbers is None else []
     if shape.words or letters:
         usual = USUAL_LETTERS.get(shape.of, USUAL_LETTERS["word"])
         source = _mixed(shape.of, tuple(letters or usual), shape.words)

@@ -318,7 +318,13 @@ def _reindex(work: Abreast, name: str) -> None:
         try:
             connection.execute(sql.SQL("REINDEX INDEX {}").format(sql.SQL(name)))
         except psycopg.Error as error:
-            raise ServerFailed(f"index {name} does not hold for the generated rows: {_words(error)}") from error
+            advice = ""
+            if isinstance(error, psycopg.errors.ExclusionViolation):
+                advice = (
+                    f"; {error.diag.constraint_name} of {error.diag.table_name} excludes rows that overlap: give one of "
+                    "its columns a shape of which no two values do, such as kind = 'serial', or the table fewer rows"
+                )
+            raise ServerFailed(f"index {name} does not hold for the generated rows: {_words(error)}{advice}") from error
 
 
 def _prove(work: Abreast, key: tuple[str, str, str, list[str], list[str]]) -> None:
