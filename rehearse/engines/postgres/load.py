@@ -321,8 +321,8 @@ def _reindex(work: Abreast, name: str) -> None:
             advice = ""
             if isinstance(error, psycopg.errors.ExclusionViolation):
                 advice = (
-                    f"; {error.diag.constraint_name} of {error.diag.table_name} excludes rows that overlap: give one of "
-                    "its columns a shape of which no two values do, such as kind = 'serial', or the table fewer rows"
+                    f"; {error.diag.constraint_name} of {error.diag.table_name} excludes rows that overlap: "
+                    "give one of its columns a shape of which no two values do, such as kind = 'serial', or fewer rows"
                 )
             raise ServerFailed(f"index {name} does not hold for the generated rows: {_words(error)}{advice}") from error
 
