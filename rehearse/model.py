@@ -203,7 +203,8 @@ class Example:
 class ColumnDifference:
     """How many values of a column differ, traffic's own writes taken out.
 
-    `values_lost` are those that had a value and are NULL or absent now.
+    `values_lost` are those that had a value and are NULL or absent now, `values_filled` those that were NULL and have a
+    value now. None: an old recording, which did not count them.
     """
 
     column: str
@@ -218,6 +219,7 @@ class WrongWrite:
 
     `kind`: "lost" (acknowledged and not there), "phantom" (refused, and there all the same).
     """
+    values_filled: int | None = None
 
     kind: str
     table: str

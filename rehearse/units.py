@@ -85,6 +85,11 @@ def human_size(size: float | None) -> str:
     return f"{size:.1f} TB"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return "1 row" or "2,000 rows"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def human_count(count: float | None) -> str:
     """Return 1,234,567; "not measured" for None."""
     return "not measured" if count is None else f"{count:,.0f}"

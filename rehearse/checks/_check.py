@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from rehearse.errors import NotMeasured
 from rehearse.events import PhaseRan
-from rehearse.model import Finding, Recording, Rule, TableComparison
+from rehearse.model import ColumnDifference, Finding, Recording, Rule, TableComparison
+from rehearse.units import counted
 
 Asks = Callable[[Recording], Iterable[Finding]]
 
@@ -67,6 +68,24 @@ def no_way_back(recording: Recording) -> str:
     if forward is not None and forward.error:
         return "the way forward failed (see D002), so the way back was not tried"
     return "no way back was rehearsed"
+
+
+def cell(text: str | None) -> str:
+    """Return a cell's text in quotes, or NULL."""
+    return "NULL" if text is None else repr(text)
+
+
+def rows(count: int, table: str) -> str:
+    """Return "1 row of orders is" or "20 rows of orders are"."""
+    return f"{counted(count, 'row')} of {table} {'is' if count == 1 else 'are'}"
+
+
+def shown(column: ColumnDifference) -> str:
+    """Return the first example of a column's differences, to stand behind a sentence; empty where there is none."""
+    if not column.examples:
+        return ""
+    one = column.examples[0]
+    return f"; for example key {one.key}: {cell(one.before)} became {cell(one.after)}"
 
 
 def demand_compared(tables: Iterable[TableComparison], *, meant: Set[str] = frozenset()) -> None:

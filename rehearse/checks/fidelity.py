@@ -5,10 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from rehearse.checks._check import check, demand_compared, phase, went_back
+from rehearse.checks._check import check, demand_compared, phase, rows, shown, went_back
 from rehearse.errors import NotMeasured
-from rehearse.measures.fidelity import rollback
-from rehearse.model import Comparison, Finding, PropertyDifference, Recording, Rule, TableComparison
+from rehearse.measures import fidelity
+from rehearse.model import (
+    ColumnDifference,
+    Comparison,
+    Finding,
+    PropertyDifference,
+    Recording,
+    Rule,
+    TableComparison,
+)
+from rehearse.units import counted
+
+_LEFT_OVER = (
+    "Let the way back delete the rows that the way forward made (by a key that tells them apart), or accept them: "
+    "--budget fidelity=0.99, or fidelity in [budget], allows so small a share."
+)
+_FILLED = (
+    "These values were NULL and stay filled, so none is lost. If they may stay, declare the effect: "
+    "[[migration.effects]] with table and column; else let the way back set them to NULL again (in the rows that the "
+    "way forward filled), or allow the share: --budget fidelity=0.99."
+)
+_OVERWRITTEN = (
+    "Keep the values that the way forward overwrites (in a column or a table of their own), and let the way back copy "
+    "them back; where the old ones need not come back, allow the share: --budget fidelity=0.99."
+)
 
 
 def _asked(recording: Recording) -> bool:
@@ -17,7 +40,7 @@ def _asked(recording: Recording) -> bool:
 
 def _back(recording: Recording) -> Comparison:
     went_back(recording)
-    found = recording.comparison("start", "back")
+    found = fidelity.went_back(recording)
     if found is None:
         raise NotMeasured("the state after the way back was not compared with the start")
     return found
@@ -78,22 +101,29 @@ def data_restored(recording: Recording, rule: Rule) -> Iterator[Finding]:
     gone = {one.object for one in comparison.schema if one.property == "exists"}
     for table in comparison.tables:
         if f"table {table.table}" not in gone:
-            for says in _losses(table):
-                yield Finding(code=rule.code, phase="back", where=table.table, says=says, remedy=rule.remedy)
+            for says, remedy in _losses(table):
+                yield Finding(code=rule.code, phase="back", where=table.table, says=says, remedy=remedy or rule.remedy)
     demand_compared(comparison.tables)
 
 
-def _losses(table: TableComparison) -> Iterator[str]:
+def _losses(table: TableComparison) -> Iterator[tuple[str, str | None]]:
+    """Yield what is lost, and its remedy; None: the rule's own."""
     if table.rows_missing:
-        yield f"{table.rows_missing:,} rows of {table.table} are lost"
+        yield f"{rows(table.rows_missing, table.table)} lost", None
     if table.rows_unexpected:
-        yield f"{table.rows_unexpected:,} rows of {table.table} are left over"
+        yield f"{rows(table.rows_unexpected, table.table)} left over", _LEFT_OVER
     for column in table.columns:
         if column.values_changed:
             lost = f", {column.values_lost:,} of them lost" if column.values_lost else ""
-            example = column.examples[0] if column.examples else None
-            shown = f"; for example key {example.key}: {example.before!r} became {example.after!r}" if example else ""
-            yield f"{column.values_changed:,} values of {table.table}.{column.column} did not come back{lost}{shown}"
+            filled = f", {column.values_filled:,} of them were NULL" if column.values_filled else ""
+            what = f"{counted(column.values_changed, 'value')} of {table.table}.{column.column} did not come back"
+            yield f"{what}{lost}{filled}{shown(column)}", _remedy(column)
+
+
+def _remedy(column: ColumnDifference) -> str | None:
+    if column.values_filled == column.values_changed:
+        return _FILLED
+    return None if column.values_lost else _OVERWRITTEN
 
 
 @check(
@@ -112,12 +142,12 @@ def again_is_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
     again = phase(recording, "again")
     if again is None or again.error:
         raise NotMeasured("the second way forward did not run to its end")
-    comparison = recording.comparison("forward", "again")
+    comparison = fidelity.went_again(recording)
     if comparison is None:
         raise NotMeasured("the two ways forward were not compared")
     yield from _schema_findings(comparison.schema, rule, "again")
     for table in filter(lambda one: _was_there(recording, one.table), comparison.tables):
-        for says in _losses(_kept_columns(recording, table)):
+        for says, _ in _losses(_kept_columns(recording, table)):
             yield Finding(code=rule.code, phase="again", where=table.table, says=says, remedy=rule.remedy)
 
 
@@ -141,7 +171,7 @@ def _within(recording: Recording, part: str) -> bool:
     """Say whether a part's fidelity is within a budget below 1; with a budget of 1 each loss counts."""
     if _strict(recording):
         return False
-    measured = getattr(rollback(recording), f"{part}_fidelity")
+    measured = getattr(fidelity.rollback(recording), f"{part}_fidelity")
     return measured is not None and measured >= (recording.scenario.budget.fidelity or 0)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rehearse.checks._check import check, demand_compared, phase
+from rehearse import bookkeeping
+from rehearse.checks._check import cell, check, demand_compared, phase, rows, shown
 from rehearse.errors import NotMeasured
-from rehearse.model import Comparison, Finding, Recording, Rule, TableComparison
+from rehearse.model import ColumnDifference, Comparison, Finding, Recording, Rule, TableComparison
+from rehearse.units import counted
 
 
 def _comparisons(recording: Recording) -> list[Comparison]:
@@ -33,24 +35,29 @@ def _writes(recording: Recording, rule: Rule, kind: str) -> Iterator[Finding]:
 
 def _wrong_writes(rule: Rule, phase: str, table: TableComparison, *, kind: str, allowed: int) -> Finding:
     count = table.lost_writes if kind == "lost" else table.phantom_writes
-    word = "acknowledged and are not there" if kind == "lost" else "refused and are there all the same"
+    verb = "is" if count == 1 else "are"
+    word = f"acknowledged and {verb} not there" if kind == "lost" else f"refused and {verb} there all the same"
     return Finding(
         code=rule.code,
         phase=phase,
         where=table.table,
-        says=f"{count:,} writes to {table.table} were {word}{_example(table, kind)}",
+        says=f"{_writes_to(table.table, count)} {word}{_example(table, kind)}",
         remedy=rule.remedy,
         measured=float(count),
         allowed=float(allowed),
     )
 
 
+def _writes_to(table: str, count: int) -> str:
+    return f"1 write to {table} was" if count == 1 else f"{count:,} writes to {table} were"
+
+
 def _example(table: TableComparison, kind: str) -> str:
     first = next((one for one in table.wrong_writes if one.kind == kind), None)
     if first is None:
         return ""
-    cell = f"{first.column} = {first.written!r} was written, {first.found!r} is there"
-    what = cell if first.column else "the row"
+    what = f"{first.column} = {cell(first.written)} was written, {cell(first.found)} is there"
+    what = what if first.column else "the row"
     return f"; for example key {first.key}: {what}" + (f" (call {first.call!r})" if first.call else "")
 
 
@@ -104,18 +111,22 @@ def phantom_writes(recording: Recording, rule: Rule) -> Iterator[Finding]:
     ),
 )
 def rows_changed(recording: Recording, rule: Rule) -> Iterator[Finding]:
-    """Yield each table whose rows or kept columns changed on the way forward without being declared."""
+    """Yield each table whose rows or kept columns changed on the way forward without being declared.
+
+    The migration tool's own tables are left out: their rows are what it does, and no user's.
+    """
     forward = recording.comparison("start", "forward")
     if forward is None:
         raise NotMeasured("the data was not compared: " + _why_not(recording))
     effects = recording.scenario.migration.effects
     declared = {f"{one.table}.{one.column}" if one.column else one.table for one in effects}
+    own = bookkeeping.tables(recording)
     for table in forward.tables:
-        if f"table {table.table}" in _gone(forward):
+        if f"table {table.table}" in _gone(forward) or table.table in own:
             continue
         for says in _changes(table, declared):
             yield Finding(code=rule.code, phase="forward", where=table.table, says=says, remedy=rule.remedy)
-    demand_compared(forward.tables, meant=declared)
+    demand_compared(forward.tables, meant=declared | own)
 
 
 def _gone(comparison: Comparison) -> set[str]:
@@ -125,15 +136,22 @@ def _gone(comparison: Comparison) -> set[str]:
 
 def _changes(table: TableComparison, declared: set[str]) -> Iterator[str]:
     if table.rows_missing and table.table not in declared:
-        yield f"{table.rows_missing:,} rows of {table.table} are gone that no call deleted"
+        yield f"{rows(table.rows_missing, table.table)} gone that no call deleted"
     if table.rows_unexpected and table.table not in declared:
-        yield f"{table.rows_unexpected:,} rows of {table.table} are there that no call made"
+        yield f"{rows(table.rows_unexpected, table.table)} there that no call made"
     for column in table.columns:
         name = f"{table.table}.{column.column}"
         if column.values_changed and name not in declared:
-            example = column.examples[0] if column.examples else None
-            shown = f"; for example key {example.key}: {example.before!r} became {example.after!r}" if example else ""
-            yield f"{column.values_changed:,} values of {name} changed{shown}"
+            yield f"{counted(column.values_changed, 'value')} of {name} changed{_filled(column)}{shown(column)}"
+
+
+def _filled(column: ColumnDifference) -> str:
+    """Say how many of the changed values were NULL before: of those nothing is lost."""
+    if not column.values_filled:
+        return ""
+    if column.values_filled == column.values_changed:
+        return " from NULL"
+    return f", {column.values_filled:,} of them from NULL"
 
 
 CHECKS = (lost_writes, phantom_writes, rows_changed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rehearse.checks import _remedies as remedies
 from rehearse.checks._check import check, phases
 from rehearse.errors import NotMeasured
 from rehearse.events import CallEnded, LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
@@ -44,22 +45,33 @@ def _closed(recording: Recording, rule: Rule, phase: PhaseRan, outage: Outage) -
         says=f"{outage.table} was closed to {outage.stops} for {human_duration(outage.longest_ns)} at a stretch "
         f"(± {human_duration(outage.doubt_ns)}), the budget is {human_duration(allowed)}"
         f"{_culprit(recording, phase, outage)}{blocked}",
-        remedy=rule.remedy,
+        remedy=_remedy(recording, rule, phase, outage),
         measured=outage.longest_ns / 1e6,
         allowed=allowed / 1e6,
     )
 
 
-def _culprit(recording: Recording, phase: PhaseRan, outage: Outage) -> str:
-    """Name the statement that asked for the longest of the locks that make the outage."""
+def _remedy(recording: Recording, rule: Rule, phase: PhaseRan, outage: Outage) -> str:
+    lock = _longest(recording, phase, outage)
+    statements = [one for one in recording.history.of(StatementRan) if phase.at_ns <= one.at_ns <= phase.ended_ns]
+    return (remedies.of(lock, statements) if lock else None) or rule.remedy
+
+
+def _longest(recording: Recording, phase: PhaseRan, outage: Outage) -> LockTaken | None:
+    """Return the longest of the locks that make the outage."""
     locks = [
         lock
         for lock in recording.history.of(LockTaken)
         if lock.table == outage.table and outage.stops in lock.stops and phase.at_ns <= lock.at_ns <= phase.ended_ns
     ]
-    if not locks:
+    return max(locks, key=lambda lock: (lock.released_ns or phase.ended_ns) - lock.at_ns, default=None)
+
+
+def _culprit(recording: Recording, phase: PhaseRan, outage: Outage) -> str:
+    """Name the statement that asked for the longest of the locks that make the outage."""
+    longest = _longest(recording, phase, outage)
+    if longest is None:
         return ""
-    longest = max(locks, key=lambda lock: (lock.released_ns or phase.ended_ns) - lock.at_ns)
     statement = next(
         (
             one

@@ -8,6 +8,7 @@ from math import sqrt
 from rehearse.checks._check import check, phase
 from rehearse.errors import NotMeasured
 from rehearse.events import Remarked
+from rehearse.measures.emptiness import touched
 from rehearse.measures.latency import latencies
 from rehearse.model import Finding, Recording, Rule
 
@@ -79,4 +80,31 @@ def nothing_unseen(recording: Recording, _rule: Rule) -> Iterator[Finding]:
     yield from ()
 
 
-CHECKS = (on_time, baseline_works, nothing_unseen)
+@check(
+    Rule(
+        code="R004",
+        name="rows there",
+        asks="Did the tables that the migration touches hold any row?",
+        harm="On empty tables every lock is over in a moment, and a backfill has nothing to do: that says nothing of "
+        "production.",
+        remedy="Give the tables rows: data.profile (`rehearse init` writes a first one, `rehearse profile URL` "
+        "describes a real database), data.load or data.dump. A table that is empty in production too is named as such: "
+        "data.tables = { NAME = 0 }.",
+    ),
+)
+def rows_there(recording: Recording, _rule: Rule) -> Iterator[Finding]:
+    """Raise NotMeasured where every table that was touched, or every table there is, was empty."""
+    seen = touched(recording)
+    way_out = "; give rows in [data]: profile, load or dump"
+    if seen.tables and not seen.rows:
+        held = "the only table" if seen.tables == 1 else f"all {seen.tables:,} tables"
+        raise NotMeasured(f"{held} had 0 rows, so how long locks last and what is lost was not tried{way_out}")
+    if seen.empty and not seen.filled:
+        raise NotMeasured(
+            f"the migration touches only tables with 0 rows ({', '.join(seen.empty[:5])}), so how long its locks last "
+            f"was not tried{way_out}, or say that they are empty: data.tables = {{ {seen.empty[0]} = 0 }}"
+        )
+    yield from ()
+
+
+CHECKS = (on_time, baseline_works, nothing_unseen, rows_there)

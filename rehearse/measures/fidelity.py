@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from rehearse.model import Comparison, PropertyDifference, Recording, Snapshot, TableComparison
+from rehearse import bookkeeping
+from rehearse.model import (
+    ColumnDifference,
+    Comparison,
+    Effect,
+    PropertyDifference,
+    Recording,
+    Snapshot,
+    TableComparison,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +72,7 @@ def integrity(recording: Recording) -> Integrity:
 
 def rollback(recording: Recording) -> Rollback:
     """Return the losses of the way back and their one number."""
-    back = recording.comparison("start", "back")
-    again = recording.comparison("forward", "again")
+    back, again = went_back(recording), went_again(recording)
     schema = None if back is None else _schema(back, recording.snapshots["start"])
     data = None if back is None else _data(back, recording.snapshots["start"])
     once_more = None if again is None else _again(again, recording.snapshots.get("forward"))
@@ -80,6 +88,61 @@ def rollback(recording: Recording) -> Rollback:
         data=losses(back.tables) if back else None,
         again=again.schema if again else None,
         again_data=losses(again.tables) if again else None,
+    )
+
+
+def went_back(recording: Recording) -> Comparison | None:
+    """Return how the state after the way back differs from the start, what is expected taken out; None: not compared.
+
+    Expected are the migration tool's own tables, and values of a declared column that were NULL and stay filled.
+    """
+    found = recording.comparison("start", "back")
+    if found is None:
+        return None
+    effects = recording.scenario.migration.effects
+    found = bookkeeping.without(found, bookkeeping.tables(recording))
+    return replace(found, tables=tuple(_without_filled(one, effects) for one in found.tables))
+
+
+def went_again(recording: Recording) -> Comparison | None:
+    """Return how the second way forward differs from the first, the tool's own tables left out; None: not compared."""
+    found = recording.comparison("forward", "again")
+    return None if found is None else bookkeeping.without(found, bookkeeping.tables(recording))
+
+
+def filled(recording: Recording) -> Mapping[str, int]:
+    """Return how many values of each declared table.column were NULL at the start and are filled after the way back."""
+    found = recording.comparison("start", "back")
+    effects = recording.scenario.migration.effects
+    columns = ((table.table, one) for table in (found.tables if found else ()) for one in table.columns)
+    return {
+        f"{table}.{one.column}": one.values_filled
+        for table, one in columns
+        if one.values_filled and _is_declared(table, one, effects)
+    }
+
+
+def _is_declared(table: str, column: ColumnDifference, effects: Iterable[Effect]) -> bool:
+    return any((one.table, one.column) == (table, column.column) for one in effects)
+
+
+def _without_filled(table: TableComparison, effects: Iterable[Effect]) -> TableComparison:
+    """Return a comparison without the values of declared columns that were NULL: no value of these is lost."""
+    return replace(
+        table,
+        columns=tuple(
+            _others(one) if one.values_filled and _is_declared(table.table, one, effects) else one
+            for one in table.columns
+        ),
+    )
+
+
+def _others(column: ColumnDifference) -> ColumnDifference:
+    return replace(
+        column,
+        values_changed=column.values_changed - (column.values_filled or 0),
+        values_filled=0,
+        examples=tuple(one for one in column.examples if one.before is not None),
     )
 
 

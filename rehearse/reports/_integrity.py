@@ -17,6 +17,7 @@ from rehearse.reports._shape import (
     TableIntegrity,
     WrongWriteSeen,
 )
+from rehearse.units import counted
 
 
 def integrity(recording: Recording) -> Integrity:
@@ -69,8 +70,7 @@ def _wrong(one: WrongWrite) -> WrongWriteSeen:
 def rollback(recording: Recording) -> Rollback:
     """Return what the way back did not restore, and what the second way forward made otherwise."""
     measured = fidelity.rollback(recording)
-    back = recording.comparison("start", "back")
-    again = recording.comparison("forward", "again")
+    back, again = fidelity.went_back(recording), fidelity.went_again(recording)
     return Rollback(
         fidelity=measured.fidelity,
         schema_fidelity=measured.schema_fidelity,
@@ -81,6 +81,10 @@ def rollback(recording: Recording) -> Rollback:
         physical=_differences(measured.physical),
         again=_differences(measured.again),
         again_data=_losses(measured.again_data, again),
+        accepted=[
+            f"{counted(count, 'value')} of {name} that {'was' if count == 1 else 'were'} NULL at the start: declared"
+            for name, count in sorted(fidelity.filled(recording).items())
+        ],
     )
 
 

@@ -344,6 +344,7 @@ class Rollback:
     physical: Annotated[list[Difference] | None, told("what only disk and planner see: column order, dead columns")]
     again: Annotated[list[Difference] | None, told("differences between the first and the second way forward")]
     again_data: Annotated[list[DataLoss] | None, told("the same in rows and values")]
+    accepted: Annotated[list[str], told("what stays after the way back and is not counted, since it was declared")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rehearse.events import LockTaken, PhaseRan, StatementRan
+from rehearse.measures.emptiness import touched
 from rehearse.model import Answer, Finding, Recording, Status, Verdict
 from rehearse.reports import _words
 from rehearse.reports._phases import culprit, within
@@ -19,19 +20,34 @@ from rehearse.reports._shape import (
 )
 
 # What a release manager must hear first: it does not run, it loses data, it stops the shop, it cannot be undone.
-_WEIGHT = ("D002", "I001", "I", "L", "D003", "F002", "F", "D", "T")
+# "I003 kept" are changes in which no value and no row is lost: most often the migration's purpose, only not declared.
+_WEIGHT = ("D002", "I001", "I002", "I003 lost", "L", "I003 kept", "D003", "F002", "F", "D", "T")
 
 
 def findings(recording: Recording, verdict: Verdict) -> list[FindingSeen]:
     """Return every finding with its rule's words and its statement, the gravest first."""
     rules = {answer.rule.code: answer.rule for answer in verdict.answers}
-    ordered = sorted(verdict.findings, key=lambda one: (_weight(one), -(one.measured or 0)))
+    kept = _tables_kept(recording)
+    ordered = sorted(verdict.findings, key=lambda one: (_weight(one, kept), -(one.measured or 0)))
     return [_finding(recording, one, rules[one.code].name, rules[one.code].harm) for one in ordered]
 
 
-def _weight(finding: Finding) -> int:
-    matching = (place for place, prefix in enumerate(_WEIGHT) if finding.code.startswith(prefix))
+def _weight(finding: Finding, kept: set[str]) -> int:
+    code = finding.code
+    if code == "I003":
+        code += " kept" if finding.where in kept else " lost"
+    matching = (place for place, prefix in enumerate(_WEIGHT) if code.startswith(prefix))
     return next(matching, len(_WEIGHT))
+
+
+def _tables_kept(recording: Recording) -> set[str]:
+    """Return the tables of which the way forward took neither a row nor a value; what it put in the place of NULL."""
+    forward = recording.comparison("start", "forward")
+    return {
+        table.table
+        for table in (forward.tables if forward else ())
+        if table.rows_missing == 0 and all(one.values_filled == one.values_changed for one in table.columns)
+    }
 
 
 def _finding(recording: Recording, one: Finding, name: str, harm: str) -> FindingSeen:
@@ -102,7 +118,7 @@ def _failed(recording: Recording, found: Sequence[FindingSeen], phases: Sequence
     worst = found[0]
     closed = _closed(recording, worst, phases)
     more = len(found) - (2 if closed and _twin(worst, found) else 1)
-    rest = f"; {_words.plural(more, 'more finding')} below" if more > 0 else ""
+    rest = f"; {_words.plural(len(found), 'finding')} below" if more > 0 else ""
     return f"{closed or _in_brief(worst)}{rest}."
 
 
@@ -183,6 +199,7 @@ def not_measured(
         *_gaps_of_phases(phases),
         *_gaps_of_ways(recording, phases),
         *_gaps_of_data(integrity, rollback),
+        *_gaps_of_rows(recording),
         *_gaps_of_run(recording),
     ]
     return [NotMeasuredSeen(what=what, reason=reason) for what, reason in dict.fromkeys(gaps)]
@@ -234,6 +251,13 @@ def _gaps_of_data(integrity: Integrity, rollback: Rollback) -> Iterator[tuple[st
         yield "rollback fidelity", "the state after the way back was not compared with the start"
     if rollback.again is None:
         yield "second way forward", "it was not compared with the first"
+
+
+def _gaps_of_rows(recording: Recording) -> Iterator[tuple[str, str]]:
+    seen = touched(recording)
+    if seen.filled:  # else check R004 says it
+        for table in seen.empty:
+            yield f"locks of {table}", "it had 0 rows, so that they are held for longer in production is not seen here"
 
 
 def _gaps_of_run(recording: Recording) -> Iterator[tuple[str, str]]:

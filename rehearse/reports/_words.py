@@ -6,12 +6,15 @@ from collections import Counter
 
 from rehearse.reports._escape import line
 from rehearse.reports._shape import Loaded, Phase, Report
-from rehearse.units import NS_PER_MS, NS_PER_S, human_count, human_duration, human_size
+from rehearse.units import NS_PER_MS, NS_PER_S, counted, human_count, human_duration, human_size
 
 NOT_MEASURED = "not measured"
 TITLES = {"passed": "PASSED", "failed": "FAILED", "unknown": "COULD NOT TELL"}
 _ANSWERS = {"passed": "passed", "failed": "failed", "unknown": "could not tell"}
 SYMBOLS = {"passed": "✓", "failed": "✗", "unknown": "?"}
+
+
+plural = counted  # "1 call" or "2,000 calls"
 
 
 def ms(value: float | None) -> str:
@@ -64,11 +67,6 @@ def count(value: float | None) -> str:
 def size(value: float | None) -> str:
     """Return "12.3 MB"."""
     return human_size(value)
-
-
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """Return "1 call" or "2,000 calls"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def shown(text: str | None, missing: str = "(not there)") -> str:

@@ -2,7 +2,8 @@
 
 `[migration.options]`: `ini` (alembic.ini by default), `section` (alembic), `from` and `to` (revisions; by default the
 newest and the one before it), `driver` (psycopg, psycopg2, asyncpg …), `env` (more variables, in which `$DATABASE_URL`
-is replaced) and `python` (the interpreter of the project's environment). The server's log tells the statements.
+is replaced), `python` (the interpreter of the project's environment) and `bookkeeping` (tables of the tool's own beside
+the one of its versions). The server's log tells the statements.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rehearse.tools import _options, _process
 from rehearse.tools._layouts import Script
 from rehearse.tools.sql import run_scripts, schema_scripts
 
-_OPTIONS = ("ini", "section", "from", "to", "driver", "env", "python")
+_OPTIONS = ("ini", "section", "from", "to", "driver", "env", "python", "bookkeeping")
 _PROGRAM = Path(__file__).with_name("_alembic_run.py")
 _NOT_IMPLEMENTED = 3
 _DRIVERS = ("psycopg2", "psycopg", "asyncpg", "pg8000")  # in the order of SQLAlchemy's own preference

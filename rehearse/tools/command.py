@@ -1,7 +1,8 @@
 """Migrations by any shell command: the database stands in the command's environment, so any tool can be rehearsed.
 
 The statements are taken from the server's log. `[migration.options]`: `cwd`, a folder relative to the scenario's (its
-own by default), and `env`, more variables, in which `$DATABASE_URL`, `$PGHOST` … are replaced.
+own by default), `env`, more variables, in which `$DATABASE_URL`, `$PGHOST` … are replaced, and `bookkeeping`, the
+tables in which the tool notes what it has run where `rehearse.bookkeeping` does not know them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class CommandTool:
         choice, where = scenario.migration, str(scenario.file or scenario.name)
         if not choice.forward:
             raise ScenarioMistake(f"{where}: migration.forward: write the command that makes the change")
-        _options.check(choice.options, {"cwd", "env"}, where)
+        _options.check(choice.options, {"cwd", "env", "bookkeeping"}, where)
         schema = schema_scripts(choice.schema, "schema", scenario.folder, where)
         return CommandMigration(choice, schema, _options.folder(choice.options, "cwd", scenario.folder, where), where)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
+from rehearse import bookkeeping
 from rehearse.model import CallChoice, Survey, TableFacts
 
 READS = 0.8
@@ -40,11 +41,15 @@ def note(survey: Survey) -> str:
         f"single rows by key on {min(used, _TABLES)} tables, weighted by the square root of their rows; no inserts, "
         "no deletes"
     )
-    return text + (f"; without traffic (no key or no rows): {', '.join(left)}" if left else "")
+    return text + (f"; without traffic (no key, no rows, or a migration tool's own): {', '.join(left)}" if left else "")
 
 
 def _usable(survey: Survey) -> list[TableFacts]:
-    return [one for one in survey.tables.values() if one.key and one.rows > 0]
+    return [
+        one
+        for one in survey.tables.values()
+        if one.key and one.rows > 0 and not bookkeeping.is_known(one.table, one.columns)
+    ]
 
 
 def _rows(table: TableFacts) -> int:

@@ -9,8 +9,9 @@ import pytest
 
 from rehearse.checks import CHECKS, by_code
 from rehearse.errors import Mistake
-from rehearse.events import Outcome, Remarked
+from rehearse.events import Outcome, Remarked, TableLoaded
 from rehearse.judging import answer, judge
+from rehearse.measures.fidelity import rollback
 from rehearse.model import (
     Budget,
     ColumnDifference,
@@ -100,6 +101,16 @@ def changed(table: TableComparison) -> TableComparison:
     return replace(table, columns=(column,))
 
 
+def on_empty_tables(*empty: str, tables: tuple[str, ...] = ("orders",), **words: object) -> Recording:
+    """A way forward that rewrites orders, on tables of which some hold no row."""
+    loaded = [
+        TableLoaded(at_ns=hand.at(1), table=name, rows=0 if name in empty else 9, size_bytes=8192) for name in tables
+    ]
+    change = hand.statement(1, "alter table orders alter id type bigint", 11, 11.1, rewrites=("orders",))
+    lock = hand.lock("orders", 11, 11.001, 11.1)
+    return forward(*loaded, change, lock, **words)
+
+
 def with_budget(recording: Recording, **values: object) -> Recording:
     budget = replace(recording.scenario.budget, **values)  # type: ignore[arg-type]
     return replace(recording, scenario=replace(recording.scenario, budget=budget))
@@ -134,6 +145,7 @@ UNSURE: dict[str, Callable[[], Recording]] = {
             hand.traffic(10, 14),
         ]
     ),
+    "R004": lambda: on_empty_tables("orders"),
     "R003": lambda: forward(Remarked(at_ns=hand.at(11), source="locks", says="a gap of 80 ms", weakens=True)),
 }
 
@@ -321,3 +333,102 @@ def test_a_prepared_statement_that_no_longer_fits_has_a_remedy_of_its_own() -> N
     bad = traffic_with(refusals=[hand.Refusal(begin=11, end=12, code="0A000", message=words, most=8)])
     (finding,) = answer(by_code("T002"), bad).findings
     assert "name the columns" in finding.remedy
+
+
+def test_a_migration_of_empty_tables_alone_tells_nothing_of_its_locks() -> None:
+    assert judge(on_empty_tables("orders")).status == Status.UNKNOWN
+    assert "data.tables = { orders = 0 }" in str(
+        answer(by_code("R004"), on_empty_tables("orders", tables=("orders", "customers"))).reason
+    )
+    assert status("R004", on_empty_tables(tables=("orders", "customers"))) == Status.PASSED
+    assert status("R004", on_empty_tables("customers", tables=("orders", "customers"))) == Status.PASSED
+    assert status("R004", on_empty_tables(tables=("made later",))) == Status.PASSED
+
+
+def test_a_table_that_is_said_to_be_empty_may_be_empty() -> None:
+    empty = on_empty_tables("orders", tables=("orders", "customers"))
+    meant = replace(empty.scenario, data=replace(empty.scenario.data, tables={"orders": 0}))
+    assert status("R004", replace(empty, scenario=meant)) == Status.PASSED
+
+
+def filled(table: TableComparison, *, overwritten: int = 0) -> TableComparison:
+    """The table with 3 values that were NULL and are not, and some that were others."""
+    examples = (Example(key="7", before=None, after="new"),)
+    column = ColumnDifference(
+        column="note", values_changed=3 + overwritten, values_lost=0, values_filled=3, examples=examples
+    )
+    return replace(table, columns=(column,))
+
+
+def declared(recording: Recording) -> Recording:
+    tables = {table.table for one in recording.comparisons for table in one.tables}
+    effects = [Effect(table=name, column="note") for name in sorted(tables)]
+    migration = replace(recording.scenario.migration, effects=effects)
+    return replace(recording, scenario=replace(recording.scenario, migration=migration))
+
+
+def test_a_declared_backfill_of_nulls_may_stay_after_the_way_back() -> None:
+    stays = compared(filled, after="back")
+    (finding, *_) = answer(by_code("F002"), stays).findings
+    assert "NULL became 'new'" in finding.says
+    assert "[[migration.effects]]" in finding.remedy
+    assert status("F002", declared(stays)) == Status.PASSED
+    assert rollback(stays).fidelity != 1.0
+    assert rollback(declared(stays)).fidelity == 1.0
+
+
+def test_a_declared_backfill_that_overwrote_values_is_still_a_loss() -> None:
+    stays = declared(compared(lambda table: filled(table, overwritten=2), after="back"))
+    (finding, *_) = answer(by_code("F002"), stays).findings
+    assert finding.says.startswith("2 values of orders.note did not come back")
+    assert "copy them back" in finding.remedy
+
+
+def test_values_of_which_it_is_not_known_whether_they_were_null_are_not_excused() -> None:
+    old = compared(changed, after="back")
+    assert status("F002", declared(old)) == Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("sql", "rewrites", "words"),
+    [
+        ("ALTER TABLE orders ADD COLUMN t uuid NOT NULL DEFAULT gen_random_uuid()", ("orders",), "then SET DEFAULT"),
+        ("alter table orders add t bigserial", ("orders",), "nextval"),
+        ("alter table orders alter column id type bigint", ("orders",), "column of the new type"),
+        ("alter table orders alter id set data type bigint", ("orders",), "column of the new type"),
+        ("alter table orders alter note set not null", (), "IS NOT NULL) NOT VALID"),
+        ("alter table orders add constraint k unique (note)", (), "USING INDEX"),
+        ("alter table orders add foreign key (c) references customers", (), "FOREIGN KEY … NOT VALID"),
+        ("alter table orders add constraint c check (id > 0)", (), "CHECK (…) NOT VALID"),
+        ("-- why\ncreate unique index i on orders (id)", (), "CREATE INDEX CONCURRENTLY"),
+        ("vacuum (full, verbose) orders", ("orders",), "pg_repack"),
+    ],
+)
+def test_the_remedy_fits_the_statement_that_locks(sql: str, rewrites: tuple[str, ...], words: str) -> None:
+    bad = forward(hand.statement(1, sql, 11, 11.8, rewrites=rewrites), hand.lock("orders", 11, 11.001, 11.8))
+    (finding,) = answer(by_code("L001"), bad).findings
+    assert words in finding.remedy
+
+
+def test_a_statement_that_is_none_of_these_has_the_rules_remedy() -> None:
+    for sql in ("lock table orders", "alter table orders add t int default 1"):
+        bad = forward(hand.statement(1, sql, 11, 11.8), hand.lock("orders", 11, 11.001, 11.8))
+        assert [one.remedy for one in answer(by_code("L001"), bad).findings] == [by_code("L001").rule.remedy]
+
+
+def test_a_lock_that_a_later_statement_holds_on_names_that_statement() -> None:
+    bad = forward(
+        hand.statement(1, "alter table orders add t int", 11, 11.01),
+        hand.statement(2, "update orders set t = 1", 11.01, 11.9),
+        hand.statement(3, "commit", 11.9, 11.901),
+        hand.lock("orders", 11, 11.001, 11.901),
+    )
+    (finding,) = answer(by_code("L001"), bad).findings
+    assert "lasts until COMMIT" in finding.remedy
+    assert "statement 2 (890 ms)" in finding.remedy
+
+
+def test_a_lock_that_is_waited_for_asks_for_a_time_out() -> None:
+    bad = forward(hand.statement(1, "alter table orders add t int", 11, 11.9), hand.lock("orders", 11, 11.89, 11.9))
+    (finding,) = answer(by_code("L001"), bad).findings
+    assert "lock_timeout" in finding.remedy

@@ -27,7 +27,7 @@ def test_a_table_a_hundred_times_larger_gets_ten_times_the_calls(shop: Survey) -
 
 
 def test_the_note_names_what_is_left_out(shop: Survey) -> None:
-    assert default.note(shop).endswith("without traffic (no key or no rows): empty, log")
+    assert default.note(shop).endswith("without traffic (no key, no rows, or a migration tool's own): empty, log")
 
 
 def test_a_database_without_rows_is_pinged_and_the_note_says_so(shop: Survey) -> None:

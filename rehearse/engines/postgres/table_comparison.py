@@ -34,12 +34,14 @@ class Tally:
 
     changed: dict[str, int] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
+    filled: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
 
-    def add(self, column: str, *, changed: int, lost: int) -> None:
-        """Count differing values of a column."""
+    def add(self, column: str, *, changed: int, lost: int, filled: int) -> None:
+        """Count differing values of a column: in all, of them those that are NULL now, and those that were NULL."""
         self.changed[column] = self.changed.get(column, 0) + changed
         self.lost[column] = self.lost.get(column, 0) + lost
+        self.filled[column] = self.filled.get(column, 0) + filled
 
     def show(self, column: str, example: Example, limit: int) -> None:
         """Keep an example while there is room."""
@@ -167,7 +169,12 @@ class Work:
         verified.unexpected += found.is_unexpected
         for name in found.changed:
             was, now = (before or {}).get(name), (after or {}).get(name)
-            tally.add(name, changed=1, lost=int(now is None and was is not None))
+            tally.add(
+                name,
+                changed=1,
+                lost=int(now is None and was is not None),
+                filled=int(was is None and now is not None),
+            )
             tally.show(name, Example(key=_key_text(self.pairing, key), before=was, after=now), self.limit)
 
     # --- rows that no call named
@@ -226,7 +233,12 @@ class Work:
             for place, name in enumerate(names, start=1):
                 is_changed = old[place] != new[place]
                 if is_changed.any():
-                    tally.add(name, changed=int(is_changed.sum()), lost=int((is_changed & (new[place] == 0)).sum()))
+                    tally.add(
+                        name,
+                        changed=int(is_changed.sum()),
+                        lost=int((is_changed & (new[place] == 0)).sum()),
+                        filled=int((is_changed & (old[place] == 0)).sum()),
+                    )
                     room = self.limit - len(tally.examples.get(name, []))
                     shown.update(old[0, is_changed][: max(room, 0)].tolist())
             self._show(np.array(sorted(shown), dtype=np.int64), names, tally)
@@ -308,6 +320,7 @@ class Work:
                     column=name,
                     values_changed=tally.changed[name],
                     values_lost=tally.lost[name],
+                    values_filled=tally.filled[name],
                     examples=tuple(tally.examples.get(name, ())),
                 )
 
