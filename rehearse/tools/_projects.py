@@ -31,6 +31,7 @@ class Found:
     migration: tuple[str, ...]
     newest: str | None = None  # None: the tool itself knows
     remarks: tuple[str, ...] = ()
+    to_fill_in: bool = False  # its lines hold words that the user must put in before they can run
 
 
 def projects(folder: Path) -> Iterator[Found]:
@@ -66,6 +67,7 @@ def _django(folder: Path) -> Iterator[Found]:
                 'forward  = "python manage.py migrate APP"',
                 'back     = "python manage.py migrate APP 0001"',
             ),
+            to_fill_in=True,
             remarks=(
                 "name the APP and the migration to start from",
                 "DATABASES in settings.py must take its connection from the environment: DATABASE_URL, or PGHOST, "
@@ -100,6 +102,7 @@ def _commands(made_by: str, place: str, forward: str, back: str, everything: str
             f'back     = "{back}"',
         ),
         remarks=(_NODE, "prepare must end before the change"),
+        to_fill_in=True,
     )
 
 

@@ -12,6 +12,7 @@ from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.errors import Mistake
 from rehearse.model import Scenario
 from rehearse.protocols import Role
+from rehearse.reading import profile
 from rehearse.reading.scenario import read
 from rehearse.tools.alembic import TOOL as ALEMBIC
 from rehearse.tools.sql import TOOL as SQL
@@ -27,7 +28,8 @@ def put(folder: Path, files: dict[str, str]) -> None:
 
 def init(folder: Path, monkeypatch: pytest.MonkeyPatch, *args: str) -> tuple[Scenario, str]:
     monkeypatch.chdir(folder)
-    done = CliRunner().invoke(command, args, catch_exceptions=False)
+    words = args if "--rows" in args else (*args, "--no-rows")
+    done = CliRunner().invoke(command, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return read(folder / "rehearse.toml"), done.output
 
@@ -156,3 +158,54 @@ def test_a_database_that_cannot_be_reached_is_a_mistake(tmp_path: Path, monkeypa
     with pytest.raises(Mistake, match="no connection"):
         CliRunner().invoke(command, ["postgresql://me:secret@127.0.0.1:1/x"], catch_exceptions=False)
     assert not (tmp_path / "rehearse.toml").exists()
+
+
+def migrations(*, first: str = "create table customers (id bigint primary key, name text not null)") -> dict[str, str]:
+    second = "create table orders (id bigint primary key, customer_id bigint not null references customers)"
+    ways = "-- migrate:up\n{};\n-- migrate:down\nselect 1;\n"
+    newest = "alter table orders add a int"
+    return {f"db/migrations/{n}_x.sql": ways.format(sql) for n, sql in enumerate((first, second, newest), 1)}
+
+
+@pytest.mark.slow
+def test_rows_are_made_where_the_schema_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, migrations())
+    found, output = init(tmp_path, monkeypatch, "--rows")
+    assert found.data.profile == "rehearse.profile.toml"
+    assert "rows for 2 tables" in output
+    made = profile.find(found.data.profile, tmp_path)
+    assert {name: table.rows for name, table in made.tables.items()} == {"customers": 20_000, "orders": 100_000}
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Mistake, match=r"rehearse.toml is there already"):
+        CliRunner().invoke(command, [], catch_exceptions=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        ("create table customers (id bigint primary key, name nowhere)", "nowhere"),
+        ("create table customers (id bigint primary key, x int not null, check (x > 1 and x < 1))", "customers"),
+    ],
+)
+def test_what_stands_in_the_way_of_rows_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, words: str
+) -> None:
+    put(tmp_path, migrations(first=first))
+    found, output = init(tmp_path, monkeypatch, "--rows")
+    assert found.data.profile is None
+    assert "note: no rows were made: " in output
+    assert words in output.lower()
+    assert not (tmp_path / "rehearse.profile.toml").exists()
+
+
+@pytest.mark.slow
+def test_rows_are_those_that_a_database_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: PostgresDatabase
+) -> None:
+    with database.connect() as connection:
+        connection.execute("create table customers as select generate_series(1, 777) id; analyze customers")
+    put(tmp_path, migrations())
+    found, _ = init(tmp_path, monkeypatch, "--rows", database.url(Role.OWNER))
+    assert found.data.profile is not None
+    assert profile.find(found.data.profile, tmp_path).tables["customers"].rows == 777
