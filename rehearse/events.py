@@ -154,6 +154,20 @@ class CallEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallTried(Event):
+    """A kind of call was tried in quiet, and rolled back, on a `state` of the schema: "start", "forward" or "back".
+
+    `code` is that of its error; `columns` are those that it returned, as "id integer, note text".
+    """
+
+    state: str
+    call: str
+    code: str | None = None
+    message: str | None = None
+    columns: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowWritten(Event):
     """A row that a call wrote or tried to write; `at_ns` is when the call was sent, `done_ns` when it was answered.
 
@@ -202,6 +216,7 @@ KINDS: tuple[type[Event], ...] = (
     LockTaken,
     LockWaited,
     CallEnded,
+    CallTried,
     RowWritten,
     Sampled,
     Remarked,

@@ -88,17 +88,25 @@ class MigrationChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallChoice:
-    """A kind of call: one statement or several, which make one transaction. `share` is relative to the other calls'."""
+    """A kind of call: one statement or several, which make one transaction. `share` is relative to the other calls'.
+
+    `version` says which of two versions of the application sends it; without it both do.
+    """
 
     name: str
     sql: Texts
     share: Annotated[float, Field(gt=0)] = 1.0
+    version: Literal["old", "new"] | None = None
     values: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadChoice:
-    """What the application does. Without `calls` a mix is derived from the schema."""
+    """What the application does. Without `calls` a mix is derived from the schema.
+
+    `deploy` says when the new version of the application goes live, where calls have versions: "after" the migration
+    (and off before it goes back), "before" it, or "together" with the old one all along.
+    """
 
     sessions: Annotated[int, Field(ge=1, le=2000)] = 16
     rate: PerSecond = 200.0
@@ -109,6 +117,7 @@ class WorkloadChoice:
     skew: Annotated[float, Field(ge=0, lt=3)] = 0.8  # Zipf exponent of the keys drawn; 0 is uniform
     workers: int | None = None  # processes that send; None: by the number of cores
     settings: dict[str, Setting] = field(default_factory=dict)  # the application's session settings
+    deploy: Literal["after", "before", "together"] = "after"
     calls: list[CallChoice] = field(default_factory=list)
 
 
@@ -210,6 +219,7 @@ class ColumnDifference:
     column: str
     values_changed: int
     values_lost: int
+    values_filled: int | None = None
     examples: tuple[Example, ...] = ()
 
 
@@ -219,7 +229,6 @@ class WrongWrite:
 
     `kind`: "lost" (acknowledged and not there), "phantom" (refused, and there all the same).
     """
-    values_filled: int | None = None
 
     kind: str
     table: str
@@ -338,6 +347,7 @@ class CallShape:
     sql: tuple[str, ...]
     share: float
     touches: Mapping[str, tuple[str, ...]] | None
+    version: str | None = None  # of the application: "old", "new", or None: both
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

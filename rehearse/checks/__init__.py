@@ -1,11 +1,12 @@
 """Every check: a function, its rule, and when it is asked.
 
-Locks (L…), timing (D…), integrity (I…), fidelity (F…), traffic (T…), and whether the run can be believed (R…).
+Locks (L…), timing (D…), integrity (I…), fidelity (F…), traffic (T…), versions of the application (C…), and whether the
+run can be believed (R…).
 """
 
 from __future__ import annotations
 
-from rehearse.checks import fidelity, integrity, locks, timing, traffic, trust
+from rehearse.checks import compatibility, fidelity, integrity, locks, timing, traffic, trust
 from rehearse.errors import Mistake, near_miss
 from rehearse.protocols import Check
 
@@ -15,6 +16,7 @@ CHECKS: tuple[Check, ...] = (
     *integrity.CHECKS,
     *fidelity.CHECKS,
     *traffic.CHECKS,
+    *compatibility.CHECKS,
     *trust.CHECKS,
 )
 

@@ -15,6 +15,7 @@ from rehearse.protocols import Database, Migration, MigrationFailed, NoWayBack, 
 from rehearse.rehearsal.progress import Progress
 from rehearse.rehearsal.watching import watching
 from rehearse.workload.driver import Driver
+from rehearse.workload.rollout import shares
 
 Act = Callable[[Journal], None]
 Stopped = MigrationFailed | NoWayBack
@@ -50,7 +51,7 @@ class _Overhearing:
 
 def baseline(stage: Stage) -> None:
     """Run the traffic without a migration, watched as in the other phases."""
-    with _watched(stage, _Overhearing(stage.journal)) as watch, _traffic(stage, "baseline", watch):
+    with _watched(stage, _Overhearing(stage.journal)) as watch, _traffic(stage, "baseline", watch, new=0.0):
         began = time.monotonic_ns()
         _wait(stage.workload.baseline)
         ended = time.monotonic_ns()
@@ -59,15 +60,19 @@ def baseline(stage: Stage) -> None:
 
 def perform(stage: Stage, name: str, act: Act) -> Stopped | None:
     """Run a phase in which the migration acts under traffic; return what stopped it, or None."""
-    heard = _Overhearing(stage.journal)
-    with _watched(stage, heard) as watch, _traffic(stage, name, watch):
+    heard, live = _Overhearing(stage.journal), shares(stage.workload.deploy, name)
+    with _watched(stage, heard) as watch, _traffic(stage, name, watch, new=live.start):
         began = time.monotonic_ns()
+        stage.driver.roll_out(live.led, stage.workload.lead)
         _wait(stage.workload.lead)
+        stage.driver.roll_out(live.acting)
         acted = time.monotonic_ns()
         stopped = _outcome(act, heard)
         if stopped:
             stage.database.end_sessions(Role.MIGRATION)
         finished = time.monotonic_ns()
+        if not stopped:  # nobody deploys after a migration that failed
+            stage.driver.roll_out(live.end, stage.workload.settle)
         _wait(stage.workload.settle)
         ended = time.monotonic_ns()
     error = str(stopped) or type(stopped).__name__ if stopped else None
@@ -105,10 +110,10 @@ def _watched(stage: Stage, heard: _Overhearing) -> Iterator[Watch | None]:
 
 
 @contextmanager
-def _traffic(stage: Stage, name: str, watch: Watch | None) -> Iterator[None]:
+def _traffic(stage: Stage, name: str, watch: Watch | None, *, new: float) -> Iterator[None]:
     stage.progress.stage(name)
     with watching(watch.probes, stage.journal) if watch else nullcontext():
-        stage.driver.begin(name)
+        stage.driver.begin(name, new=new)
         stage.progress.traffic(stage.driver.counts)
         try:
             yield

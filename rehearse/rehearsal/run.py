@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 
 import pandas
 
 from rehearse import registry
-from rehearse.events import CallEnded, History, RowWritten, TableLoaded
+from rehearse.events import CallEnded, CallTried, History, RowWritten, TableLoaded
 from rehearse.model import Comparison, Recording, Scenario, Snapshot
 from rehearse.protocols import Comparable, Database, Forkable, Keepable, Migration, NoWayBack, Role, Server
 from rehearse.recording.environment import environment
@@ -30,6 +31,7 @@ def run(scenario: Scenario, *, progress: Progress | None = None, keep: bool = Fa
     progress = progress or Silent()
     journal = ListingJournal(progress.event)
     check_files(scenario)
+    mixes.check(scenario.workload)
     migration = registry.tool(scenario.migration.tool).open(scenario)
     engine = registry.engine(scenario.engine.name)
     check_room(scenario, engine)
@@ -55,15 +57,18 @@ class _Rehearsal:
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     copies: dict[str, Database] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
+    new_calls: frozenset[str] = frozenset()
+    unclear: dict[str, tuple[str, ...]] = field(default_factory=dict)  # columns that triggers may change, after forward
 
     def recording(self) -> Recording:
         """Prepare, run the phases, and return the recording."""
         database = self._prepared()
         workload = self.scenario.workload
         mix = mixes.open_mix(workload, database, engine=self.scenario.engine.name, seed=self.scenario.seed)
+        self.new_calls = frozenset(call.name for call in mix.calls if call.version == "new")
         with Driver(mix, database, workload, self.scenario.seed, self.journal) as driver:
             stage = Stage(database, self.migration, driver, workload, self.journal, self.progress)
-            self._phases(stage)
+            self._phases(stage, mix)
         name, version = self.scenario.engine.name, self.server.version
         return Recording(
             scenario=self.scenario,
@@ -87,12 +92,18 @@ class _Rehearsal:
             )
         return database
 
-    def _phases(self, stage: Stage) -> None:
+    def _phases(self, stage: Stage, mix: mixes.Mix) -> None:
         """Run baseline, forward, back and again as far as they get, and compare after each."""
         url = stage.database.url(Role.MIGRATION)
+        self._try(stage.database, mix, "start")
         baseline(stage)
         stopped = perform(stage, "forward", lambda journal: self.migration.forward(url, journal))
+        if self.new_calls:
+            survey = registry.part("engine", self.scenario.engine.name, "survey").survey(stage.database.url(Role.OWNER))
+            self.unclear = {name: facts.unclear for name, facts in survey.tables.items() if facts.unclear}
         self._compare(stage.database, "start", "forward")
+        if not stopped:
+            self._try(stage.database, mix, "forward")
         if stopped or self.scenario.migration.back is False:
             return
         self._copy(stage.database, "forward")
@@ -101,8 +112,27 @@ class _Rehearsal:
             self._compare(stage.database, "start", "back")
         if stopped:
             return
+        self._try(stage.database, mix, "back")
         perform(stage, "again", lambda journal: self.migration.forward(url, journal))
         self._compare(stage.database, "forward", "again")
+
+    def _try(self, database: Database, mix: mixes.Mix, state: str) -> None:
+        """Try each call on the schema of now, where the engine can."""
+        try:
+            part = registry.part("engine", self.scenario.engine.name, "tries")
+        except ModuleNotFoundError:
+            return
+        with staged(f"try the calls, {state}", self.journal, self.progress):
+            asked = [
+                (call.statements, values)
+                for call, values in zip(mix.calls, mixes.tries(mix, self.scenario.seed), strict=True)
+            ]
+            settings = {name: str(value) for name, value in self.scenario.workload.settings.items()}
+            found = part.tried(database.url(Role.APPLICATION), asked, settings)
+        for call, (code, message, columns) in zip(mix.calls, found, strict=True):
+            self.journal.write(
+                CallTried(at_ns=_now(), state=state, call=call.name, code=code, message=message, columns=columns)
+            )
 
     def _snapshot(self, database: Database, name: str) -> Snapshot:
         with staged(f"snapshot {name}", self.journal, self.progress):
@@ -122,11 +152,21 @@ class _Rehearsal:
         copy = self.copies.get(before)
         if copy is None or not isinstance(database, Comparable):
             return
-        writes = _named(self.journal.close())
+        writes = self._doubted(_named(self.journal.close()))
         with staged(f"compare {before} and {after}", self.journal, self.progress):
             since = writes[writes["at_ns"] > older.at_ns]
             origin = self.snapshots["start"]
             self.comparisons.append(database.compare(copy, older, newer, since, origin=origin))
+
+    def _doubted(self, writes: pandas.DataFrame) -> pandas.DataFrame:
+        """Return the writes; those of new calls with the columns that triggers may carry them to as unclear."""
+        is_new = writes["call"].isin(self.new_calls) & writes["table"].isin(self.unclear)
+        if not is_new.any():
+            return writes
+        some = zip(writes.loc[is_new, "table"], writes.loc[is_new, "unclear"], strict=True)
+        more = [json.dumps(sorted({*json.loads(known), *self.unclear[table]})) for table, known in some]
+        writes.loc[is_new, "unclear"] = more
+        return writes
 
 
 def _named(facts: History) -> pandas.DataFrame:

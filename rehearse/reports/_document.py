@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from rehearse.events import DataCompared, PhaseRan, Remarked, StageRan, TableLoaded
+from rehearse.measures.compatibility import CompatibleCall, compatibility
 from rehearse.model import Budget, Recording, Scenario, Verdict
 from rehearse.recording.folder import without_password
 from rehearse.reports import _integrity, _phases, _verdict
 from rehearse.reports._shape import (
     Allowed,
+    CompatibilityCell,
+    CompatibilitySeen,
     Loaded,
     LoadedTable,
     Machine,
@@ -40,6 +43,7 @@ def document(recording: Recording, verdict: Verdict) -> Report:
         phases=phases,
         integrity=integrity,
         rollback=rollback,
+        compatibility=[_compatible(one) for one in compatibility(recording)],
         findings=findings,
         verdict=_verdict.verdict(recording, verdict, findings, phases),
         remarks=[
@@ -47,6 +51,13 @@ def document(recording: Recording, verdict: Verdict) -> Report:
         ],
         not_measured=_verdict.not_measured(recording, verdict, phases, integrity, rollback),
     )
+
+
+def _compatible(one: CompatibleCall) -> CompatibilitySeen:
+    cells = [
+        CompatibilityCell(**{field.name: getattr(cell, field.name) for field in fields(cell)}) for cell in one.cells
+    ]
+    return CompatibilitySeen(call=one.call, version=one.version, cells=cells)
 
 
 def as_json(report: Report) -> dict[str, Any]:

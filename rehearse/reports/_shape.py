@@ -403,6 +403,27 @@ class NotMeasuredSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompatibilityCell:
+    """A call on one state of the schema."""
+
+    state: Annotated[str, told("start, forward or back: which migration the schema has behind it")]
+    outcome: Annotated[Literal["ok", "error", "other columns"], told("whether it works, and returns what it should")]
+    live: Annotated[bool, told("whether its version of the application is sent while the schema is so")]
+    code: Annotated[str | None, told("the error's code")]
+    message: Annotated[str | None, told("the error's words")]
+    columns: Annotated[str | None, told("the columns that were returned, with their types")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompatibilitySeen:
+    """A kind of call on the states of the schema."""
+
+    call: Annotated[str, told("the call")]
+    version: Annotated[str | None, told("the version of the application that sends it; null: both")]
+    cells: Annotated[list[CompatibilityCell], told("in the order in which they were tried")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A rehearsal's report."""
 
@@ -414,6 +435,7 @@ class Report:
     phases: Annotated[list[Phase], told("in order: baseline, forward, back, again")]
     integrity: Annotated[Integrity, told("whether every write survived")]
     rollback: Annotated[Rollback, told("whether back leads back")]
+    compatibility: Annotated[list[CompatibilitySeen], told("each call, tried in quiet on each state of the schema")]
     findings: Annotated[list[FindingSeen], told("every place where an answer is no, the gravest first")]
     verdict: Annotated[VerdictSeen, told("all answers")]
     remarks: Annotated[list[RemarkSeen], told("what a reader must know besides")]

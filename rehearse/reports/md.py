@@ -10,7 +10,16 @@ from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import fenced, line
 from rehearse.reports._escape import markdown as escaped
-from rehearse.reports._shape import DataLoss, Difference, FindingSeen, Lock, Phase, Report, Statement
+from rehearse.reports._shape import (
+    CompatibilityCell,
+    DataLoss,
+    Difference,
+    FindingSeen,
+    Lock,
+    Phase,
+    Report,
+    Statement,
+)
 
 MOST = 60_000  # GitHub refuses comments of more than 65,536
 _FINDINGS = 30
@@ -43,6 +52,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield _phases(report.phases)
     yield from _findings(report.findings)
     yield _folded("Statements and locks", _statements(report.phases))
+    yield _folded("Versions of the application", _compatibility(report))
     yield _folded("What the way back did not restore", _rollback(report))
     yield _folded("What was not measured", _not_measured(report))
     yield _foot(report)
@@ -73,6 +83,29 @@ def _phases(phases: Sequence[Phase]) -> str:
         for phase in phases
     ]
     return _table(["phase", "took", "longest outage", "p99 (× baseline)", "failed", "missed", "migration"], rows) + "\n"
+
+
+def _compatibility(report: Report) -> str:
+    """Return a table of calls against states of the schema, where calls have versions."""
+    if not any(one.version for one in report.compatibility):
+        return ""
+    states = {"start": "before", "forward": "after forward", "back": "after back"}
+    head = ["call", "version", *(states[cell.state] for cell in report.compatibility[0].cells)]
+    rows = [
+        [one.call, one.version or "both", *(_compatible(cell) for cell in one.cells)] for one in report.compatibility
+    ]
+    return _table(head, rows)
+
+
+def _compatible(cell: CompatibilityCell) -> str:
+    word = (
+        f"✗ {cell.code} {cell.message}"
+        if cell.outcome == "error"
+        else "≠ other columns"
+        if cell.outcome != "ok"
+        else "✓"
+    )
+    return word if cell.live else f"{word} (not live)"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

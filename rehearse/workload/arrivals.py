@@ -15,28 +15,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 256
+_LOW = np.uint64(2**11 - 1)  # the bits of a word that `uniform` leaves
 PHASES = 16  # a recording has at most so many phases with traffic
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """256 calls in the order of time: numbers, nanoseconds since the phase's start, kinds, and words (256, width)."""
+    """256 calls in the order of time: numbers, nanoseconds since the phase's start, kinds, and words (256, width).
+
+    `kinds` are those of the old version of the application, `new_kinds` of the new one; a call is the new one's where
+    its share of the calls is more than its `luck`, a number of [0, 1).
+    """
 
     numbers: NDArray[np.int64]
     due_ns: NDArray[np.int64]
     kinds: NDArray[np.intp]
+    new_kinds: NDArray[np.intp]
+    luck: NDArray[np.float64]
     words: NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """The calls of one phase. `shares` weigh the kinds of calls; `width` is how many words a call may need."""
+    """The calls of one phase. `shares` weigh the kinds of calls; `width` is how many words a call may need.
+
+    `new_shares` weigh them in the new version of the application, where it has other calls than the old one.
+    """
 
     seed: int
     phase: int
     rate: float
     shares: Sequence[float]
     width: int
+    new_shares: Sequence[float] | None = None
 
     def block(self, index: int) -> Block:
         """Return the calls with sequence numbers from 256 · index on."""
@@ -45,15 +56,22 @@ class Schedule:
         words = bits.random_raw(BLOCK * (2 + self.width)).reshape(BLOCK, 2 + self.width)
         lasts_ns = BLOCK / self.rate * 1e9
         due = np.sort(uniform(words[:, 0])) * lasts_ns + index * lasts_ns
-        edges = np.cumsum(np.asarray(self.shares, dtype=float))
-        kinds = np.searchsorted(edges, uniform(words[:, 1]) * edges[-1], side="right")
+        kinds = _kinds(words[:, 1], self.shares)
         sequence = np.arange(index * BLOCK, (index + 1) * BLOCK)
         return Block(
             numbers=sequence * PHASES + self.phase,
             due_ns=due.astype(np.int64),
-            kinds=np.minimum(kinds, len(edges) - 1),
+            kinds=kinds,
+            new_kinds=kinds if self.new_shares is None else _kinds(words[:, 1], self.new_shares),
+            luck=(words[:, 1] & _LOW) / (_LOW + 1.0),
             words=words[:, 2:],
         )
+
+
+def _kinds(words: NDArray[np.uint64], shares: Sequence[float]) -> NDArray[np.intp]:
+    edges = np.cumsum(np.asarray(shares, dtype=float))
+    found: NDArray[np.intp] = np.searchsorted(edges, uniform(words) * edges[-1], side="right").clip(0, len(edges) - 1)
+    return found
 
 
 def uniform(words: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -68,13 +68,15 @@ class Calls:
         self._draws = [[(one["word"], draw(one, drawn)) for one in call["draws"]] for call in calls]
         self._places = [call["places"] for call in calls]
 
-    def values(self, block: Block, rows: NDArray[np.intp], wall_us: int) -> list[list[list[bytes | None]]]:
+    def values(
+        self, block: Block, rows: NDArray[np.intp], wall_us: int, kinds: NDArray[Any] | None = None
+    ) -> list[list[list[bytes | None]]]:
         """Return for each of these rows of a block its values, a list for each statement.
 
-        `wall_us` is the wall clock at the phase's start.
+        `wall_us` is the wall clock at the phase's start; `kinds` are the rows' kinds where they are not the block's.
         """
         found: list[list[list[bytes | None]]] = [[] for _ in range(len(rows))]
-        kinds = block.kinds[rows]
+        kinds = block.kinds[rows] if kinds is None else kinds
         for kind in np.unique(kinds):
             here = np.flatnonzero(kinds == kind)
             own = rows[here]

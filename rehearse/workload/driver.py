@@ -169,10 +169,11 @@ class Driver:
 
     # --- phases
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, *, new: float = 0.0) -> None:
         """Connect all sessions, prepare all calls, and start to send; returns once the schedule's first moment is set.
 
-        Raises ServerFailed, in the server's words, where a session cannot connect.
+        `new` is the share of calls of the application's new version. Raises ServerFailed, in the server's words, where
+        a session cannot connect.
         """
         assert self._phase is None, "a phase is under way"
         if self._phases == PHASES:
@@ -181,7 +182,7 @@ class Driver:
         self._phases += 1
         for at, worker in enumerate(self._workers):
             worker.reset()
-            worker.tell(self._asked(at))
+            worker.tell({**self._asked(at), "new": new})
         try:
             self._all_ready()
         except BaseException:
@@ -191,6 +192,11 @@ class Driver:
         self._phase.wall_us = (time.time_ns() + _HEAD_START_NS) // 1000
         for worker in self._workers:
             worker.tell({"do": "start", "at_ns": at_ns, "wall_us": self._phase.wall_us})
+
+    def roll_out(self, share: float, over_ns: int = 0) -> None:
+        """From now on bring the new version's share of the calls to another, over so many nanoseconds."""
+        for worker in self._workers:
+            worker.tell({"do": "live", "share": share, "at_ns": time.monotonic_ns(), "over_ns": over_ns})
 
     def end(self) -> None:
         """Stop sending, wait for the answers (after 3 s the server is asked to stop what still runs), disconnect.
@@ -302,8 +308,9 @@ class Driver:
             seed=self._seed,
             phase=phase.index,
             rate=self._choice.rate,
-            shares=[call.share for call in self._mix.calls],
+            shares=self._mix.shares,
             width=self._mix.width,
+            new_shares=self._mix.new_shares,
         )
         return Writes(self._mix.calls, schedule, self._drawn, phase.wall_us)
 

@@ -80,7 +80,7 @@ class Writes:
         blocks, places = place(sent["number"])
         for block in np.unique(blocks):
             here = blocks == block
-            values = self.drawn.values(self.schedule.block(int(block)), places[here], self.wall_us)
+            values = self.drawn.values(self.schedule.block(int(block)), places[here], self.wall_us, sent["kind"][here])
             yield from zip(sent[here], values, strict=True)
 
     def _rows(self, call: Any, values: list[list[bytes | None]], returned: Returned) -> Iterator[tuple[Any, ...]]:

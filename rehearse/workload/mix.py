@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from rehearse import registry
 from rehearse.errors import ScenarioMistake
 from rehearse.model import CallChoice, CallShape, Survey, TableFacts, WorkloadChoice
 from rehearse.protocols import Database, Role
 from rehearse.workload import default
+from rehearse.workload.arrivals import PHASES, Schedule
+from rehearse.workload.draws import Calls
 from rehearse.workload.ledger import Ledger, ledger
 from rehearse.workload.shapes import touches
 from rehearse.workload.statements import BadSql, Statement, split
-from rehearse.workload.values import Draw, Wanted, draws
+from rehearse.workload.values import Draw, Wanted, check_names, draws
 
+_TRIES = 5  # sets of values that a call is tried with: one may meet a row that is there already
 _KEYS = 200_000  # rows that keys are drawn from, at most
 _VALUES = 20_000  # rows that other values are drawn from, at most
 
@@ -35,6 +41,7 @@ class PreparedCall:
     draws: tuple[Draw, ...]
     places: tuple[tuple[int, ...], ...]
     writes: bool
+    version: str | None = None
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -58,6 +65,18 @@ class Mix:
     notes: tuple[str, ...]
 
     @property
+    def shares(self) -> list[float]:
+        """The weights of the calls in the old version of the application."""
+        return [0.0 if call.version == "new" else call.share for call in self.calls]
+
+    @property
+    def new_shares(self) -> list[float] | None:
+        """The weights of the calls in the new version, where it has other calls than the old one."""
+        if all(call.version is None for call in self.calls):
+            return None
+        return [0.0 if call.version == "old" else call.share for call in self.calls]
+
+    @property
     def width(self) -> int:
         """How many random words a call needs at most."""
         return max((1 + one["word"] for call in self.calls for one in call.draws), default=1)
@@ -79,7 +98,18 @@ class Mix:
             ],
             "pools": self.pools,
             "width": self.width,
+            "shares": self.shares,
+            "new_shares": self.new_shares,
         }
+
+
+def tries(mix: Mix, seed: int) -> list[list[list[list[bytes | None]]]]:
+    """Return for each call a few sets of values, as its traffic would draw them, to try it with."""
+    schedule = Schedule(seed=seed, phase=PHASES - 1, rate=1.0, shares=mix.shares, width=mix.width)
+    drawn, block = Calls(mix.plan()["calls"], mix.pools, seed), schedule.block(0)
+    rows = np.arange(_TRIES)
+    now_us = time.time_ns() // 1000
+    return [drawn.values(block, rows, now_us, np.full(_TRIES, kind)) for kind in range(len(mix.calls))]
 
 
 def open_mix(
@@ -102,6 +132,7 @@ def open_mix(
     chosen = choice.calls or default.calls(survey)
     wanted = Wanted(survey, lambda table, column: part.greatest(url, table, column))
     calls = tuple(_prepared(one, at, wanted, engine) for at, one in enumerate(chosen))
+    _versions(calls)
     settings = {name: str(value) for name, value in choice.settings.items()}
     _refuse(calls, part, database.url(Role.APPLICATION), settings)
     skews = {table: (access or {}).get(table, choice.skew) for table in survey.tables}
@@ -132,7 +163,24 @@ def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str) -> Prepa
         writes=touched is None
         or any("writes" in kinds for kinds in touched.values())
         or any(one.writes for one in ledgers),
+        version=choice.version,
     )
+
+
+def check(choice: WorkloadChoice) -> None:
+    """Raise a ScenarioMistake for a call whose SQL cannot be split or whose values do not fit it; needs no database."""
+    for at, call in enumerate(choice.calls):
+        parameters = [name for one in _statements(call, f"workload.calls[{at}]") for name in one.parameters]
+        check_names(parameters, call.values, f"workload.calls[{at}]")
+
+
+def _versions(calls: Sequence[PreparedCall]) -> None:
+    for one, other in (("old", "new"), ("new", "old")):
+        if all(call.version == other for call in calls):
+            raise ScenarioMistake(
+                f"workload.calls: no call is left for the {one} version of the application; "
+                f"give calls without a version, which both send, or some with version = {one!r}"
+            )
 
 
 def _statements(choice: CallChoice, where: str) -> tuple[Statement, ...]:
@@ -145,7 +193,8 @@ def _statements(choice: CallChoice, where: str) -> tuple[Statement, ...]:
 
 def _refuse(calls: Sequence[PreparedCall], part: ModuleType, url: str, settings: Mapping[str, str]) -> None:
     """Let the server prepare every statement once, so that a typo is told before anything is measured."""
-    statements = [(at, call.name, sql) for at, call in enumerate(calls) for sql in call.statements]
+    old = [(at, call) for at, call in enumerate(calls) if call.version != "new"]  # the new schema is not there yet
+    statements = [(at, call.name, sql) for at, call in old for sql in call.statements]
     for (at, name, _), says in zip(
         statements, part.refusals(url, [sql for *_, sql in statements], settings), strict=True
     ):
@@ -169,4 +218,5 @@ def _shape(call: PreparedCall, survey: Survey, engine: str) -> CallShape:
         sql=call.statements,
         share=call.share,
         touches=touches(call.statements, survey, engine=engine),
+        version=call.version,
     )

@@ -46,17 +46,23 @@ class Wanted:
         return self.pools.index((table, columns))
 
 
-def draws(parameters: Sequence[str], values: Mapping[str, Any], wanted: Wanted, where: str) -> list[Draw]:
-    """Return a draw for each parameter, in their order; `where` names the call, as in "workload.calls[0]"."""
+def check_names(parameters: Sequence[str], values: Mapping[str, Any], where: str) -> None:
+    """Raise a ScenarioMistake for a value without a parameter, or a parameter without a value; needs no database."""
     for name in values:
         if name not in parameters:
             raise ScenarioMistake(f"{where}.values.{name}: the SQL has no :{name}{near_miss(name, parameters)}")
+    for name in parameters:
+        if name not in values:
+            raise ScenarioMistake(f"{where}.values.{name}: :{name} has no value{_near_value(name, values)}")
+
+
+def draws(parameters: Sequence[str], values: Mapping[str, Any], wanted: Wanted, where: str) -> list[Draw]:
+    """Return a draw for each parameter, in their order; `where` names the call, as in "workload.calls[0]"."""
+    check_names(parameters, values, where)
     words: dict[tuple[int, int], int] = {}
     seen: Counter[tuple[int, int]] = Counter()
     found = []
     for at, name in enumerate(parameters):
-        if name not in values:
-            raise ScenarioMistake(f"{where}.values.{name}: :{name} has no value{_near_value(name, values)}")
         one = _draw(values[name], wanted, f"{where}.values.{name}")
         word = at
         if one["draw"] == "pool" and one.pop("keyed"):

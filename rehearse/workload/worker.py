@@ -156,14 +156,32 @@ class Records:
 class _Due:
     """A call that is due."""
 
-    __slots__ = ("due_ns", "kind", "number", "picked_ns", "values")
+    __slots__ = ("due_ns", "kind", "luck", "new", "number", "picked_ns", "values")
 
-    def __init__(self, number: int, due_ns: int, kind: int, values: list[list[bytes | None]]) -> None:
+    def __init__(self, number: int, due_ns: int, kind: int, luck: float, values: list[list[bytes | None]]) -> None:
         self.number = number
         self.due_ns = due_ns
         self.kind = kind
+        self.luck = luck
         self.values = values
+        self.new: tuple[int, list[list[bytes | None]]] | None = None  # what the new version sends in its place
         self.picked_ns = 0
+
+
+class RollOut:
+    """The new version's share of the calls over time: what it was told to be, reached along straight lines."""
+
+    def __init__(self, share: float) -> None:
+        self._from, self._to, self._at, self._over = share, share, 0, 1
+
+    def go(self, share: float, at_ns: int, over_ns: int) -> None:
+        """From this moment on go to another share, over so many nanoseconds."""
+        self._from, self._to, self._at, self._over = self.share(at_ns), share, at_ns, max(1, over_ns)
+
+    def share(self, at_ns: int) -> float:
+        """Return the share at a moment."""
+        done = min(1.0, max(0.0, (at_ns - self._at) / self._over))
+        return self._from + (self._to - self._from) * done
 
 
 class Traffic:
@@ -176,9 +194,11 @@ class Traffic:
             seed=plan["seed"],
             phase=asked["phase"],
             rate=asked["rate"],
-            shares=[call["share"] for call in plan["calls"]],
+            shares=plan["shares"],
             width=plan["width"],
+            new_shares=plan["new_shares"],
         )
+        self._rollout = RollOut(asked["new"])
         connect = import_module(plan["session"]).connect
         kinds = [SimpleNamespace(**call) for call in plan["calls"]]
         self._sessions: list[Session] = [
@@ -257,9 +277,15 @@ class Traffic:
         self._block += 1
         own = np.flatnonzero((block.numbers // PHASES) % self._asked["workers"] == self._asked["worker"])
         due = (block.due_ns[own] + self._began_ns).tolist()
-        rows = zip(block.numbers[own].tolist(), due, block.kinds[own].tolist(), strict=True)
+        rows = zip(block.numbers[own].tolist(), due, block.kinds[own].tolist(), block.luck[own].tolist(), strict=True)
         values = self._calls.values(block, own, self._wall_us)
-        self._coming.extend(_Due(*row, drawn) for row, drawn in zip(rows, values, strict=True))
+        made = [_Due(*row, drawn) for row, drawn in zip(rows, values, strict=True)]
+        if self._schedule.new_shares is not None:
+            kinds = block.new_kinds[own]
+            drawn_new = self._calls.values(block, own, self._wall_us, kinds)
+            for call, kind, drawn in zip(made, kinds.tolist(), drawn_new, strict=True):
+                call.new = kind, drawn
+        self._coming.extend(made)
 
     def _admit(self, at: int) -> None:
         coming, waiting = self._coming, self._waiting
@@ -269,6 +295,8 @@ class Traffic:
             if coming[0].due_ns > at:
                 return
             call = coming.popleft()
+            if call.new is not None and call.luck < self._rollout.share(call.due_ns):
+                call.kind, call.values = call.new
             call.picked_ns = at
             waiting.append(call)
             self._due += 1
@@ -322,6 +350,8 @@ class Traffic:
             told = json.loads(content)
             if told["do"] == "start":
                 self._began_ns, self._wall_us = told["at_ns"], told["wall_us"]
+            elif told["do"] == "live":
+                self._rollout.go(told["share"], told["at_ns"], told["over_ns"])
             elif told["do"] == "end":
                 self._stop_ns = told["at_ns"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from rehearse.checks import CHECKS, by_code
 from rehearse.errors import Mistake
-from rehearse.events import Outcome, Remarked, TableLoaded
+from rehearse.events import CallTried, Outcome, Remarked, TableLoaded
 from rehearse.judging import answer, judge
 from rehearse.measures.fidelity import rollback
 from rehearse.model import (
@@ -116,6 +116,12 @@ def with_budget(recording: Recording, **values: object) -> Recording:
     return replace(recording, scenario=replace(recording.scenario, budget=budget))
 
 
+def tried_by_versions(*tried: CallTried) -> Recording:
+    clean = examples.clean()
+    old, *rest = clean.calls
+    return replace(forward(*tried), calls=(replace(old, name="read old", version="old"), *rest))
+
+
 BAD: dict[str, Callable[[], Recording]] = {
     "L001": lambda: held(0.8),
     "L002": lambda: held(0.8, stops=("writes",), mode="ShareLock"),
@@ -123,6 +129,10 @@ BAD: dict[str, Callable[[], Recording]] = {
         refusals=[hand.Refusal(begin=11, end=12, code="40P01", message="deadlock detected", most=1)]
     ),
     "L004": lambda: rows_held(0.8),
+    "C001": lambda: tried_by_versions(
+        CallTried(at_ns=hand.at(5), state="start", call="read old", columns="note text"),
+        CallTried(at_ns=hand.at(15), state="forward", call="read old", code="42703", message="no column note"),
+    ),
     "D001": lambda: with_budget(examples.clean(), duration=1),
     "D002": lambda: with_error("forward"),
     "D003": lambda: with_error("back"),
@@ -138,6 +148,7 @@ BAD: dict[str, Callable[[], Recording]] = {
     "T003": lambda: with_budget(traffic_with(misses=[hand.Stall(begin=11, end=11.5)]), missed=0),
 }
 UNSURE: dict[str, Callable[[], Recording]] = {
+    "C001": tried_by_versions,
     "R001": lambda: forward(frames=[hand.traffic(4, 9, late_ms=20), hand.traffic(10, 14)]),
     "R002": lambda: forward(
         frames=[

@@ -70,7 +70,8 @@ def test_every_file_of_a_topic_is_used() -> None:
         for way in ("bad", "good"):
             migration = read(topic / f"{way}.toml").migration
             used |= {str(migration.forward), str(migration.back)}
-        assert {path.name for path in topic.iterdir()} == used, topic
+        own = {name for name in used if not name.startswith("../")}
+        assert {path.name for path in topic.iterdir()} == own, topic
 
 
 def test_every_check_has_what_fails_it() -> None:

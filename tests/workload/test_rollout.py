@@ -1,0 +1,54 @@
+"""Two versions of the application: which is live when, and what each of their calls does on each schema."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rehearse.workload.arrivals import Schedule
+from rehearse.workload.rollout import Deploy, shares, states
+from rehearse.workload.worker import RollOut
+
+
+def test_the_share_of_the_new_version_goes_along_a_line() -> None:
+    rollout = RollOut(0.0)
+    rollout.go(1.0, 1_000, 2_000)
+    assert [rollout.share(at) for at in (0, 1_000, 2_000, 3_000, 9_000)] == [0.0, 0.0, 0.5, 1.0, 1.0]
+    rollout.go(0.0, 2_000, 0)  # in the middle of it, at once
+    assert [rollout.share(at) for at in (2_000, 2_001)] == [0.5, 0.0]
+
+
+def test_each_version_has_its_own_kinds_at_the_same_times() -> None:
+    schedule = Schedule(seed=1, phase=0, rate=100.0, shares=[3, 1, 0], new_shares=[0, 1, 3], width=2)
+    block = schedule.block(0)
+    assert set(block.kinds) == {0, 1}
+    assert set(block.new_kinds) == {1, 2}
+    assert block.luck.mean() == pytest.approx(0.5, abs=0.1)
+    plain = Schedule(seed=1, phase=0, rate=100.0, shares=[3, 1, 0], width=2).block(0)
+    assert (plain.due_ns == block.due_ns).all()
+    assert (plain.new_kinds == plain.kinds).all()
+    assert np.corrcoef(block.luck, block.kinds)[0, 1] == pytest.approx(0.0, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("deploy", "old", "new"),
+    [
+        ("after", ("start", "forward", "back"), ("forward",)),
+        ("before", ("start", "back"), ("start", "forward", "back")),
+        ("together", ("start", "forward", "back"), ("start", "forward", "back")),
+    ],
+)
+def test_a_version_meets_the_schemas_that_are_there_while_it_is_live(
+    deploy: Deploy, old: tuple[str, ...], new: tuple[str, ...]
+) -> None:
+    assert (states(deploy, "old"), states(deploy, "new")) == (old, new)
+    assert states(deploy, None) == ("start", "forward", "back")
+
+
+def test_going_back_the_new_code_goes_first_where_it_came_last() -> None:
+    forward, back = shares("after", "forward"), shares("after", "back")
+    assert (forward.led, forward.acting, forward.end) == (0.0, 0.0, 1.0)
+    assert (back.start, back.led, back.acting, back.end) == (1.0, 0.0, 0.0, 0.0)
+    forward, back = shares("before", "forward"), shares("before", "back")
+    assert (forward.led, forward.acting, forward.end) == (1.0, 1.0, 1.0)
+    assert (back.start, back.acting, back.end) == (1.0, 1.0, 0.0)
