@@ -43,6 +43,7 @@ class _Lazy(click.Group):
             return None
         module = importlib.import_module(f"rehearse.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
+        command.help = _kept(command.help)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -72,6 +73,14 @@ def group() -> None:
     Exit codes: 0 passed, 1 failed, 2 a mistake in what was asked, 3 could not tell, 4 too big for this machine,
     130 interrupted.
     """
+
+
+def _kept(text: str | None) -> str | None:
+    r"""Return a help text whose \b, written in a raw docstring, is the sign that click looks for: lines stay lines."""
+    return None if text is None else text.replace("\\b\n", "\b\n")
+
+
+group.help = _kept(group.help)
 
 
 def main() -> NoReturn:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -92,8 +93,10 @@ def command(  # noqa: PLR0917
         _Given(into).refuse_rows()
     if into and statistics:
         _Given(into).check_statistics()
-    described = profiles.find(profile)
+    described = profiles.find(profile, key="PROFILE")
     structure = _Given(into).structure() if into else _made(described, schema)
+    if into and not structure.tables:
+        _refuse_no_tables(described, schema)
     opened = datasets.open_tables(described, structure, scale=scale, seed=seed, rows=_rows(tables))
     seen, started = _Seen(), time.monotonic()
     with datasets.made_by(workers, opened) as made, _counted(made, quiet=as_json) as counted:
@@ -106,6 +109,19 @@ def command(  # noqa: PLR0917
     if into and statistics:
         _Given(into).reckon_with(datasets.production(described, structure, seed=seed, rows=_rows(tables)), seen)
     _tell(opened, seen, took_s, likeness, as_json=as_json)
+
+
+def _refuse_no_tables(profile: Profile, schema: Path | None) -> NoReturn:
+    """Say how to make the tables: a dataset fills them, and never makes one."""
+    from rehearse.errors import ScenarioMistake  # noqa: PLC0415
+
+    if schema is None and profile.schema and profile.file:
+        schema = profile.file.parent / profile.schema
+    file = "SCHEMA.sql" if schema is None else os.path.relpath(schema)
+    raise ScenarioMistake(
+        f"--into: this database has no tables, and rows need tables; make them first: psql URL -f {file}, "
+        "or run your migrations there"
+    )
 
 
 def _workers(text: str) -> Workers | None:

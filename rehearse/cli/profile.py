@@ -178,7 +178,7 @@ def _review(path: str, *, as_json: bool) -> int:
     from rehearse.profiles.review import review  # noqa: PLC0415
     from rehearse.reading import profile as profiles  # noqa: PLC0415
 
-    found = review(profiles.find(path))
+    found = review(profiles.find(path, key="FILE"))
     if as_json:
         rows = [{"where": one.where, "kind": one.kind, "says": one.says, "values": one.values} for one in found]
         click.echo(json.dumps({"look": rows}, indent=2))

@@ -21,13 +21,13 @@ EXIT = {Status.PASSED: 0, Status.FAILED: 1, Status.UNKNOWN: 3}
 @click.option("--seed", type=int, help="Seed of the data and of the traffic.")
 @click.option("--engine", metavar="NAME[:VERSION]", help="Another engine or version than the scenario's.")
 @click.option(
-    "--via", metavar="embedded|binary|docker|URL", help="Where the server comes from; a URL names one as disposable."
+    "--via", metavar="embedded|binary|URL", help="Where the server comes from; a URL names one as disposable."
 )
 @click.option("--budget", "budgets", multiple=True, metavar="KEY=VALUE", help="Another budget, e.g. blocked=250ms.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the reports; default reports/SCENARIO/WHEN.")
 @click.option("--keep", is_flag=True, help="Leave the server and its databases for a look; says how to remove them.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json on standard output, nothing else.")
-@click.option("-q", "--quiet", is_flag=True, help="Print the verdict and the report's path only.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the verdict with its reason, and the report's path, only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print each statement and lock as it is seen.")
 @click.pass_context
 def command(  # noqa: PLR0917
@@ -89,7 +89,9 @@ def show(recording: Recording, verdict: Verdict, *, as_json: bool, brief: bool =
         click.echo(renderer("json")(recording, verdict))
         return
     if brief:
-        click.echo(f"{recording.scenario.name}: {verdict.status}")
+        from rehearse.reports import summary  # noqa: PLC0415
+
+        click.echo(f"{recording.scenario.name}: {summary(recording, verdict)}")
         return
     from rehearse.reports.terminal import print_report  # noqa: PLC0415
 

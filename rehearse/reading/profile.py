@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -17,21 +18,26 @@ from rehearse.profiles import Access, Facts, Joint, NullBy, Profile, QueryMix, S
 from rehearse.profiles.shapes import SHAPES
 
 _SHIPPED = Path(__file__).parent.parent / "_shipped" / "data_profiles"
+_DATABASE = re.compile(r"://|\b(?:host|hostaddr|dbname|user|password|service)\s*=")  # a URL, or libpq's words
 _INNER = {"items": ("of",), "range": ("low",), "given": ("otherwise",)}  # keys that hold a shape
 _BESIDE_SOURCE = Path(__file__).parent.parent.parent / "data_profiles"
 
 
-def find(name: str, folder: Path | None = None) -> Profile:
-    """Return the profile of this name or path.
+def find(name: str, folder: Path | None = None, *, key: str = "data.profile") -> Profile:
+    """Return the profile of this name or path; `key` says for an error where the name was given.
 
     It is looked for beside `folder` (a scenario's), then in data_profiles/ of the folder we are in and of those above
     it, then among the profiles that ship with rehearse.
     """
+    if _DATABASE.search(name):  # never echoed: it may hold a password
+        raise ScenarioMistake(
+            f"{key}: this is a database and no profile; `rehearse profile URL --out FILE` makes a profile of it"
+        )
     places = list(_places(name, folder or Path.cwd()))
     found = next((path for path in places if path.is_file()), None)
     if found is None:
         known = sorted({path.stem for place in _folders() if place.is_dir() for path in place.glob("*.toml")})
-        raise ScenarioMistake(f"data.profile = {name!r}: there is no such profile{near_miss(name, known)}")
+        raise ScenarioMistake(f"{key} = {name!r}: there is no such profile{near_miss(name, known)}")
     return read(found)
 
 

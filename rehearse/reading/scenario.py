@@ -99,7 +99,7 @@ def _via(text: str) -> dict[str, Any]:
         return {"via": "url", "url": text}
     known = ("embedded", "binary", "docker")
     if text not in known:
-        raise ScenarioMistake(f"--via {text}: write embedded, binary, docker or a URL")
+        raise ScenarioMistake(f"--via {text}: write embedded, binary or a URL{near_miss(text, known)}")
     return {"via": text}
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rehearse.model import Recording, Verdict
 
 NAMES = ("html", "json", "junit", "md", "plan", "sarif", "terminal")
 
@@ -12,3 +15,10 @@ def report_schema() -> dict[str, Any]:
     from rehearse.reports._schema import schema  # noqa: PLC0415  pydantic's schemas are slow to load
 
     return schema()
+
+
+def summary(recording: Recording, verdict: Verdict) -> str:
+    """Return the status and the verdict's one sentence: "failed: orders was closed to reads for 2.39 s …"."""
+    from rehearse.reports._document import document  # noqa: PLC0415
+
+    return f"{verdict.status}: {document(recording, verdict).verdict.says}"

@@ -17,7 +17,10 @@ from rehearse.registry import renderer
 FILES = {"html": "report.html", "json": "report.json", "md": "report.md", "junit": "junit.xml"}
 
 
-def default_folder(scenario: Scenario, root: Path = Path("reports")) -> Path:
+ROOT = Path("reports")
+
+
+def default_folder(scenario: Scenario, root: Path = ROOT) -> Path:
     """Return a new folder <root>/<scenario>/<when>, not taken by another run."""
     when = datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
     parent = root / scenario.name
@@ -32,8 +35,9 @@ def opened(scenario: Scenario, out: Path | None) -> Iterator[Path]:
     A folder that we made and that is still empty is gone where the block raises.
     """
     is_new = out is not None and not out.exists()
+    above = [one for one in (ROOT / scenario.name, ROOT) if not one.exists()]
     folder = _writable(out) if out else default_folder(scenario)
-    made = [folder, folder.parent] if out is None else [folder] if is_new else []
+    made = [folder, *above] if out is None else [folder] if is_new else []
     try:
         yield folder
     except BaseException:

@@ -153,3 +153,75 @@ def test_data_is_made_in_no_database_that_somebody_uses(database: PostgresDataba
     again = rehearse(*ask, "--yes-this-is-disposable")
     assert again.returncode == 2
     assert "only empty tables are filled" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        ((), "  rehearse explain L001            what a finding means"),
+        (("profile",), "  rehearse profile data_profiles/shop.toml --check"),
+        (("anonymize",), '  "products.title" = "keep"'),
+    ],
+)
+def test_examples_in_a_help_text_have_a_line_each(args: tuple[str, ...], line: str) -> None:
+    shown = rehearse(*args, "--help").stdout
+    assert "\\b" not in shown
+    assert line in shown.splitlines()
+
+
+def test_help_offers_no_way_that_is_refused() -> None:
+    assert "docker" not in rehearse("run", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    "named", ["postgresql://u:hidden@h/db", "postgresql://h/db?password=hidden", "host=h user=u password=hidden"]
+)
+def test_a_database_in_the_place_of_a_profile_is_not_echoed(named: str) -> None:
+    for args in (("profile", named, "--check"), ("data", named, "--into", "postgresql://127.0.0.1:1/x")):
+        done = rehearse(*args)
+        assert done.returncode == 2
+        assert "hidden" not in done.stdout + done.stderr
+    assert "FILE: this is a database and no profile" in rehearse("profile", named, "--check").stderr
+
+
+def test_a_mistyped_profile_is_told_with_the_word_of_the_command_line(tmp_path: Path) -> None:
+    done = rehearse("data", "shpo", "--out", str(tmp_path / "out"))
+    assert done.stderr == "rehearse: PROFILE = 'shpo': there is no such profile; did you mean 'shop'?\n"
+
+
+MISTYPED = """
+name = "a"
+[migration]
+forward = "create table t (a int)"
+[[workload.calls]]
+name = "read"
+sql = "select :id::int"
+values = { ide = 7 }
+"""
+
+
+@pytest.mark.slow
+def test_a_mistyped_call_starts_no_server_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(MISTYPED, encoding="utf-8")
+    done = rehearse("run", "a.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "workload.calls[0].values.ide: the SQL has no :ide; did you mean 'id'?" in done.stderr
+    assert "start the server" not in done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["a.toml"]
+
+
+@pytest.mark.slow
+def test_a_folder_of_reports_that_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(MISTYPED, encoding="utf-8")
+    (tmp_path / "reports").mkdir()
+    rehearse("run", "a.toml", cwd=tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.toml", "reports"]
+
+
+@pytest.mark.slow
+def test_data_for_a_database_without_tables_says_how_to_make_them(database: PostgresDatabase) -> None:
+    done = rehearse("data", "shop", "--scale=0.00001", "--into", database.url(Role.OWNER))
+    assert done.returncode == 2
+    assert done.stderr.startswith("rehearse: --into: this database has no tables")
+    assert "schema.sql" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

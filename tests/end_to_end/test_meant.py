@@ -120,3 +120,10 @@ def test_a_declared_backfill_that_writes_over_values_still_fails(tmp_path: Path)
     found = report(small.scenario(tmp_path, "update items set note = 'none';", "select 1;", migration=effect))
     assert codes(found) == {"F002"}
     assert "666 values of items.note did not come back" in found["findings"][0]["says"]
+
+
+def test_quiet_says_why(tmp_path: Path) -> None:
+    done = small.run(small.scenario(tmp_path, "update items set note = 'none';", "select 1;"), "-q")
+    status, path = done.stdout.splitlines()
+    assert status.startswith("small: failed: 2,000 values of items.note changed")
+    assert path == str(tmp_path / "out" / "report.html")
