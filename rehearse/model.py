@@ -40,31 +40,68 @@ class Data:
     (PostgreSQL 18 and later; autovacuum is off then, and small scans may be parallel, on a server of our own).
     """
 
-    profile: str | None = None
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    load: list[str] | None = None
-    dump: str | None = None
-    tables: dict[str, Setting] = field(default_factory=dict)  # rows of single tables: { orders = "5M" }
-    statistics: Literal["production"] | None = None
+    profile: Annotated[str | None, told("a data profile (name or path) that rows are generated from")] = None
+    scale: Annotated[
+        Annotated[float, Field(gt=0, allow_inf_nan=False)],
+        told("share of the profile's row counts that is made, for example 0.05"),
+    ] = 1.0
+    load: Annotated[
+        list[str] | None,
+        told("SQL files that are run in order: your own schema and rows (plain SQL, and pg_dump's COPY … FROM stdin)"),
+    ] = None
+    dump: Annotated[str | None, told("a dump by pg_dump (custom or plain) that is restored")] = None
+    tables: Annotated[
+        dict[str, Setting],
+        told(
+            "rows of single tables in place of the profile's: { orders = '5M' }; 0 says that one is empty "
+            "in production too"
+        ),
+    ] = field(default_factory=dict)
+    statistics: Annotated[
+        Literal["production"] | None,
+        told("'production': plan as if the profile's rows were there at scale 1 (PostgreSQL 18 and later)"),
+    ] = None
+
+
+
+def told(description: str) -> Any:
+    """Describe a key in the JSON Schema."""
+    return Field(description=description)
+
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:
     """Which database, and how it is had. `url` names a server that the user calls disposable (`via = "url"`)."""
 
-    name: str = "postgres"
-    version: str | None = None
-    via: Literal["embedded", "binary", "docker", "url"] = "embedded"
-    url: str | None = None
-    settings: dict[str, Setting] = field(default_factory=dict)
+    name: Annotated[str, told("the kind of database: postgres")] = "postgres"
+    version: Annotated[str | None, told("its version, for example '18'; without it the newest that is here")] = None
+    via: Annotated[
+        Literal["embedded", "binary", "docker", "url"],
+        told(
+            "how the server is had: embedded (from the wheel), binary (installed here), or url (one that "
+            "you call disposable)"
+        ),
+    ] = "embedded"
+    url: Annotated[
+        str | None,
+        told("the server for via = 'url'; a database of our own is made on it, and no other is touched"),
+    ] = None
+    settings: Annotated[
+        dict[str, Setting],
+        told("settings of the server, for example { shared_buffers = '256MB' }"),
+    ] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """A change of data that is meant: in a column, or (without `column`) rows of the table that come or go."""
 
-    table: str
-    column: str | None = None
+    table: Annotated[str, told("the table whose data is meant to change")]
+    column: Annotated[
+        str | None,
+        told("the column whose values are meant to change; without it rows of the table may come or go"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +111,51 @@ class MigrationChoice:
     `options` are a tool's own words (Alembic: ini, from, to; command: cwd, env), in [migration.options].
     """
 
-    tool: str = "sql"
-    schema: Texts | None = None
-    prepare: Texts | None = None
-    forward: Texts | None = None
-    back: Texts | Literal[False] | None = None
-    transaction: Literal["file", "statement", "none"] = "file"
-    settings: dict[str, Setting] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
-    effects: list[Effect] = field(default_factory=list)  # [[migration.effects]]: what is meant to change
-    timeout: Nanoseconds | None = None  # each way; a migration still running then is cancelled, and that is recorded
+    tool: Annotated[
+        str,
+        told(
+            "what runs the migration: sql (files that rehearse sends itself), alembic, or command (any shell command)"
+        ),
+    ] = "sql"
+    schema: Annotated[
+        Texts | None,
+        told(
+            "the schema that the change starts from: SQL files, or a folder of migrations; not needed where "
+            "load or dump brings it"
+        ),
+    ] = None
+    prepare: Annotated[
+        Texts | None,
+        told("what else brings the database to where the change starts: SQL files, or commands with tool = 'command'"),
+    ] = None
+    forward: Annotated[Texts | None, told("the change: a file, a list of files, the SQL itself, or the command")] = None
+    back: Annotated[
+        Texts | Literal[False] | None,
+        told("what undoes it, given as forward is; false: there is no way back, and that is accepted"),
+    ] = None
+    transaction: Annotated[
+        Literal["file", "statement", "none"],
+        told("file: each file in one transaction; statement: each statement in its own; none: sent as they stand"),
+    ] = "file"
+    settings: Annotated[
+        dict[str, Setting],
+        told("session settings of the migration's role, for example { lock_timeout = '200ms' }"),
+    ] = field(default_factory=dict)
+    options: Annotated[
+        dict[str, Any],
+        told(
+            "the tool's own words: alembic has ini, section, from, to, driver, env, python; command has "
+            "cwd, env; both have bookkeeping (tables in which the tool notes what it has run)"
+        ),
+    ] = field(default_factory=dict)
+    effects: Annotated[
+        list[Effect],
+        told("changes of data that are meant, and so are no finding"),
+    ] = field(default_factory=list)
+    timeout: Annotated[
+        Nanoseconds | None,
+        told("longest time that the migration may take each way; then it is cancelled, and that is recorded"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +165,23 @@ class CallChoice:
     `version` says which of two versions of the application sends it; without it both do.
     """
 
-    name: str
-    sql: Texts
-    share: Annotated[float, Field(gt=0)] = 1.0
-    version: Literal["old", "new"] | None = None
-    values: dict[str, Any] = field(default_factory=dict)
+    name: Annotated[str, told("the call's name in the report")]
+    sql: Annotated[Texts, told("its statement, or several, which make one transaction; :name stands for a value")]
+    share: Annotated[
+        Annotated[float, Field(gt=0)],
+        told("how often it comes, relative to the other calls' shares"),
+    ] = 1.0
+    version: Annotated[
+        Literal["old", "new"] | None,
+        told("the version of the application that sends it, old or new; without it both do"),
+    ] = None
+    values: Annotated[
+        dict[str, Any],
+        told(
+            "where each :name comes from: 'table.column' (a value that exists), { min, max }, { choices }, "
+            "{ text }, { uuid }, { serial }, 'now', or a constant"
+        ),
+    ] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,45 +192,96 @@ class WorkloadChoice:
     (and off before it goes back), "before" it, or "together" with the old one all along.
     """
 
-    sessions: Annotated[int, Field(ge=1, le=2000)] = 16
-    rate: PerSecond = 200.0
-    baseline: Nanoseconds = 5 * units.NS_PER_S
-    lead: Nanoseconds = 1 * units.NS_PER_S  # traffic before the migration acts, within the phase
-    settle: Nanoseconds = 2 * units.NS_PER_S
-    patience: Nanoseconds = 10 * units.NS_PER_S  # a call that finds no free session for so long is missed
-    skew: Annotated[float, Field(ge=0, lt=3)] = 0.8  # Zipf exponent of the keys drawn; 0 is uniform
-    workers: int | None = None  # processes that send; None: by the number of cores
-    settings: dict[str, Setting] = field(default_factory=dict)  # the application's session settings
-    deploy: Literal["after", "before", "together"] = "after"
-    calls: list[CallChoice] = field(default_factory=list)
+    sessions: Annotated[Annotated[int, Field(ge=1, le=2000)], told("connections of the application's pool")] = 16
+    rate: Annotated[
+        PerSecond, told("calls a second, each sent when it is due or counted as missed: '400/s', or '60% of capacity'")
+    ] = 200.0  # a float, or OfCapacity until that is measured
+    baseline: Annotated[
+        Nanoseconds,
+        told("how long the traffic runs without the migration first: what 'slow' is measured against"),
+    ] = 5 * units.NS_PER_S
+    lead: Annotated[Nanoseconds, told("traffic in each phase before the migration begins, for example '1s'")] = (
+        1 * units.NS_PER_S
+    )
+    settle: Annotated[Nanoseconds, told("traffic in each phase after the migration has ended, for example '2s'")] = (
+        2 * units.NS_PER_S
+    )
+    patience: Annotated[
+        Nanoseconds,
+        told("how long a call waits for a free session before it counts as missed, for example '10s'"),
+    ] = 10 * units.NS_PER_S
+    skew: Annotated[
+        Annotated[float, Field(ge=0, lt=3)],
+        told("how uneven the keys are drawn: the Zipf exponent; 0 is uniform"),
+    ] = 0.8
+    workers: Annotated[int | None, told("processes that send the calls; without it as many as the cores bear")] = None
+    settings: Annotated[
+        dict[str, Setting],
+        told("session settings of the application, for example { statement_timeout = '5s' }"),
+    ] = field(default_factory=dict)
+    deploy: Annotated[
+        Literal["after", "before", "together"],
+        told(
+            "when the new version of the application goes live, where calls have versions: after the "
+            "migration, before it, or together with the old one"
+        ),
+    ] = "after"
+    calls: Annotated[
+        list[CallChoice],
+        told("the kinds of calls; without any, reads and updates by key are derived from the schema"),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What the application can bear. None: not asked."""
 
-    blocked: Nanoseconds | None = 1 * units.NS_PER_S
-    duration: Nanoseconds | None = None
-    slowdown: float | None = None
-    lost_writes: int | None = 0
-    errors: int | None = 0  # calls that failed in a phase of the migration, beyond the baseline's share
-    missed: int | None = None
-    fidelity: Annotated[float, Field(ge=0, le=1)] | None = 1.0
+    blocked: Annotated[
+        Nanoseconds | None,
+        told("longest stretch in which one table may be closed to reads or to writes, for example '500ms'"),
+    ] = 1 * units.NS_PER_S
+    duration: Annotated[Nanoseconds | None, told("longest time of the migration, each way, for example '10min'")] = None
+    slowdown: Annotated[float | None, told("p99 latency while migrating, as a multiple of the baseline's p99")] = None
+    lost_writes: Annotated[int | None, told("acknowledged writes that may be missing afterwards")] = 0
+    errors: Annotated[
+        int | None,
+        told("calls that may fail in a phase of the migration beyond the baseline's share"),
+    ] = 0
+    missed: Annotated[int | None, told("calls that may find no free session in time")] = None
+    fidelity: Annotated[
+        Annotated[float, Field(ge=0, le=1)] | None,
+        told("share of schema and data that the way back must bring back, 0 to 1; at 1 every single loss counts"),
+    ] = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What to rehearse, whole and with its seed. `file` is the scenario's own path; paths in it are relative to it."""
 
-    name: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")]
-    why: str = ""
-    seed: int = 1
-    data: Data = field(default_factory=Data)
-    engine: EngineChoice = field(default_factory=EngineChoice)
-    migration: MigrationChoice = field(default_factory=MigrationChoice)
-    workload: WorkloadChoice = field(default_factory=WorkloadChoice)
-    budget: Budget = field(default_factory=Budget)
-    expect: dict[str, Any] = field(default_factory=dict)  # shipped scenarios: the status and the codes to be found
+    name: Annotated[
+        Annotated[str, Field(pattern=r"^[\w][\w.-]*$")],
+        told("the scenario's name: letters, digits, '_', '.', '-'; reports stand in a folder of this name"),
+    ]
+    why: Annotated[str, told("why this is rehearsed, for the reader of the report")] = ""
+    seed: Annotated[int, told("the same seed gives the same rows and the same traffic")] = 1
+    data: Annotated[Data, told("where the rows come from")] = field(default_factory=Data)
+    engine: Annotated[EngineChoice, told("which database, and how it is had")] = field(default_factory=EngineChoice)
+    migration: Annotated[MigrationChoice, told("the change, and the way back")] = field(default_factory=MigrationChoice)
+    workload: Annotated[
+        WorkloadChoice,
+        told("what the application does meanwhile"),
+    ] = field(default_factory=WorkloadChoice)
+    budget: Annotated[
+        Budget,
+        told(
+            "what the application can bear; a key that is left out has its default, and 'none' on the "
+            "command line drops it"
+        ),
+    ] = field(default_factory=Budget)
+    expect: Annotated[
+        dict[str, Any],
+        told("for scenarios that are tests themselves: the status and the codes that must be found"),
+    ] = field(default_factory=dict)
     file: Path | None = None
 
     @property
