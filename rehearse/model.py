@@ -29,6 +29,13 @@ PerSecond = Annotated[
     WithJsonSchema({"type": ["string", "number"], "description": "a rate such as '400/s'"}),
 ]
 Texts = str | list[str]
+
+
+def told(description: str) -> Any:
+    """Describe a key in the JSON Schema."""
+    return Field(description=description)
+
+
 Setting = str | int | float | bool
 
 
@@ -61,13 +68,6 @@ class Data:
         Literal["production"] | None,
         told("'production': plan as if the profile's rows were there at scale 1 (PostgreSQL 18 and later)"),
     ] = None
-
-
-
-def told(description: str) -> Any:
-    """Describe a key in the JSON Schema."""
-    return Field(description=description)
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +194,8 @@ class WorkloadChoice:
 
     sessions: Annotated[Annotated[int, Field(ge=1, le=2000)], told("connections of the application's pool")] = 16
     rate: Annotated[
-        PerSecond, told("calls a second, each sent when it is due or counted as missed: '400/s', or '60% of capacity'")
-    ] = 200.0  # a float, or OfCapacity until that is measured
+        PerSecond, told("calls a second, each sent when it is due or counted as missed, for example '400/s'")
+    ] = 200.0
     baseline: Annotated[
         Nanoseconds,
         told("how long the traffic runs without the migration first: what 'slow' is measured against"),

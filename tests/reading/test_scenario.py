@@ -156,12 +156,3 @@ def test_every_key_of_a_scenario_is_described() -> None:
     for name, part in {"": described, **described["$defs"]}.items():
         for key, value in part.get("properties", {}).items():
             assert key == "$schema" or value.get("description"), f"{name}.{key}"
-
-
-def test_a_rate_may_be_a_share_of_the_capacity(tmp_path: Path) -> None:
-    path = tmp_path / "s.toml"
-    path.write_text('name = "s"\n[workload]\nrate = "60% of capacity"\n', encoding="utf-8")
-    assert read(path).workload.rate == OfCapacity(0.6)
-    path.write_text('name = "s"\n[workload]\nrate = "900% of capacity"\n', encoding="utf-8")
-    with pytest.raises(ScenarioMistake, match="between 1 % and 300 %"):
-        read(path)
