@@ -23,10 +23,28 @@ Nanoseconds = Annotated[
     PlainSerializer(lambda ns: f"{ns}ns", when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "description": "a duration such as '250ms', '2s', '10min'"}),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class OfCapacity:
+    """A rate as a share of the calls that the database answers at most, which is measured before the baseline."""
+
+    share: float
+
+    def __str__(self) -> str:
+        """Return it as a scenario has it."""
+        return f"{100.0 * self.share:g}% of capacity"
+
+
+def _rate(text: Any) -> float | OfCapacity:
+    share = units.share_of(text, "capacity")
+    return units.rate_per_s(text) if share is None else OfCapacity(share)
+
+
 PerSecond = Annotated[
-    float,
-    BeforeValidator(units.rate_per_s),
-    WithJsonSchema({"type": ["string", "number"], "description": "a rate such as '400/s'"}),
+    Any,
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": ["string", "number"], "description": "a rate such as '400/s', or '60% of capacity'"}),
 ]
 Texts = str | list[str]
 
@@ -194,8 +212,8 @@ class WorkloadChoice:
 
     sessions: Annotated[Annotated[int, Field(ge=1, le=2000)], told("connections of the application's pool")] = 16
     rate: Annotated[
-        PerSecond, told("calls a second, each sent when it is due or counted as missed, for example '400/s'")
-    ] = 200.0
+        PerSecond, told("calls a second, each sent when it is due or counted as missed: '400/s', or '60% of capacity'")
+    ] = 200.0  # a float, or OfCapacity until that is measured
     baseline: Annotated[
         Nanoseconds,
         told("how long the traffic runs without the migration first: what 'slow' is measured against"),

@@ -46,8 +46,17 @@ def rate_per_s(text: Any) -> float:
         return float(text)
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|min|h)\s*", text) if isinstance(text, str) else None
     if not found or float(found[1]) <= 0:
-        raise ValueError(f"{text!r} is not a rate; write for example '400/s' or '30/min'")
+        raise ValueError(f"{text!r} is not a rate; write for example '400/s', '30/min' or '60% of capacity'")
     return float(found[1]) * NS_PER_S / _DURATIONS[found[2]]
+
+
+def share_of(text: Any, whole: str) -> float | None:
+    """Return 0.6 for "60% of capacity", where that is the whole; None for what reads otherwise."""
+    pattern = rf"\s*(\d+(?:\.\d+)?)\s*%\s*of\s+{whole}\s*"
+    found = re.fullmatch(pattern, text) if isinstance(text, str) else None
+    if found and not 0.0 < float(found[1]) <= 300.0:
+        raise ValueError(f"{text!r}: between 1 % and 300 % of {whole}")
+    return float(found[1]) / 100.0 if found else None
 
 
 def _amount(text: Any, units: Mapping[str, int], kind: str, example: str) -> int:

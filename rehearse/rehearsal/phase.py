@@ -63,7 +63,7 @@ def perform(stage: Stage, name: str, act: Act) -> Stopped | None:
     heard, live = _Overhearing(stage.journal), shares(stage.workload.deploy, name)
     with _watched(stage, heard) as watch, _traffic(stage, name, watch, new=live.start):
         began = time.monotonic_ns()
-        stage.driver.roll_out(live.led, stage.workload.lead)
+        stage.driver.roll_out(live.led, stage.workload.lead // 2)  # what is under way then ends before the act
         _wait(stage.workload.lead)
         stage.driver.roll_out(live.acting)
         acted = time.monotonic_ns()

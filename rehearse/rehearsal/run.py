@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas
 
 from rehearse import registry
 from rehearse.events import CallEnded, CallTried, History, RowWritten, TableLoaded
-from rehearse.model import Comparison, Recording, Scenario, Snapshot
+from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
 from rehearse.protocols import Comparable, Database, Forkable, Keepable, Migration, NoWayBack, Role, Server
 from rehearse.recording.environment import environment
 from rehearse.recording.journal import ListingJournal
+from rehearse.rehearsal.calibration import calibrated
 from rehearse.rehearsal.phase import Stage, baseline, perform, staged
 from rehearse.rehearsal.prepare import check_files, check_room, prepare
 from rehearse.rehearsal.progress import Progress, Silent
@@ -65,6 +66,12 @@ class _Rehearsal:
         database = self._prepared()
         workload = self.scenario.workload
         mix = mixes.open_mix(workload, database, engine=self.scenario.engine.name, seed=self.scenario.seed)
+        notes = mix.notes
+        if isinstance(workload.rate, OfCapacity):
+            with staged("measure the capacity", self.journal, self.progress):
+                asked, (workload, capacity) = workload.rate, calibrated(mix, database, workload, self.scenario.seed)
+            notes = (*notes, f"the database answers {capacity:,.0f} calls/s at most; {asked} is {workload.rate:,.0f}/s")
+            self.scenario = replace(self.scenario, workload=workload)
         self.new_calls = frozenset(call.name for call in mix.calls if call.version == "new")
         with Driver(mix, database, workload, self.scenario.seed, self.journal) as driver:
             stage = Stage(database, self.migration, driver, workload, self.journal, self.progress)
@@ -72,7 +79,7 @@ class _Rehearsal:
         name, version = self.scenario.engine.name, self.server.version
         return Recording(
             scenario=self.scenario,
-            environment=environment(name, version, self.server.settings(), mix.notes),
+            environment=environment(name, version, self.server.settings(), notes),
             history=self.journal.close(),
             snapshots=self.snapshots,
             comparisons=self.comparisons,

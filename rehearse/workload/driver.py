@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rehearse import registry
 from rehearse.errors import Mistake, ServerFailed
 from rehearse.events import CallEnded, Journal, Remarked, RowWritten
-from rehearse.model import WorkloadChoice
+from rehearse.model import OfCapacity, WorkloadChoice
 from rehearse.protocols import Database, Role
 from rehearse.units import NS_PER_S
 from rehearse.workload.arrivals import PHASES, Schedule
@@ -129,6 +129,8 @@ class _Phase:
 
     name: str
     index: int
+    rate: float
+    journal: Journal
     wall_us: int = 0
 
 
@@ -169,16 +171,17 @@ class Driver:
 
     # --- phases
 
-    def begin(self, name: str, *, new: float = 0.0) -> None:
+    def begin(self, name: str, *, new: float = 0.0, rate: float | None = None, journal: Journal | None = None) -> None:
         """Connect all sessions, prepare all calls, and start to send; returns once the schedule's first moment is set.
 
-        `new` is the share of calls of the application's new version. Raises ServerFailed, in the server's words, where
+        `new` is the share of calls of the application's new version; `rate` and `journal` are the driver's own unless
+        others are given. Raises ServerFailed, in the server's words, where
         a session cannot connect.
         """
         assert self._phase is None, "a phase is under way"
         if self._phases == PHASES:
             raise Mistake(f"a rehearsal has at most {PHASES} phases with traffic")
-        self._phase = _Phase(name, self._phases)
+        self._phase = _Phase(name, self._phases, rate or self._choice.rate, journal or self._journal)
         self._phases += 1
         for at, worker in enumerate(self._workers):
             worker.reset()
@@ -247,7 +250,7 @@ class Driver:
             "worker": worker,
             "workers": count,
             "sessions": sessions // count + (worker < sessions % count),
-            "rate": self._choice.rate,
+            "rate": self._phase.rate,
             "url": self._database.url(Role.APPLICATION),
             "settings": {name: str(value) for name, value in self._choice.settings.items()},
             "patience_ns": self._choice.patience,
@@ -279,7 +282,7 @@ class Driver:
         says = (
             f"a sending process was lost in phase {phase.name}, and with it what became of its calls: {_said(worker)}"
         )
-        self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="driver", says=says, weakens=True))
+        phase.journal.write(Remarked(at_ns=time.monotonic_ns(), source="driver", says=says, weakens=True))
 
     # --- what happened
 
@@ -289,17 +292,11 @@ class Driver:
         parts: list[pandas.DataFrame] = []
         for worker in self._workers:
             for found, returned in _spooled(worker.spool):
-                self._journal.write_frame(CallEnded, calls_frame(found, names, _known(worker.errors)))
+                phase.journal.write_frame(CallEnded, calls_frame(found, names, _known(worker.errors)))
                 parts.append(writes.frame(found, returned))
                 if sum(map(len, parts)) > _ROWS:
-                    self._write_rows(parts)
-        self._write_rows(parts)
-
-    def _write_rows(self, parts: list[pandas.DataFrame]) -> None:
-        filled = [part for part in parts if len(part)]
-        if filled:
-            self._journal.write_frame(RowWritten, pandas.concat(filled, ignore_index=True))
-        parts.clear()
+                    _write_rows(parts, phase.journal)
+        _write_rows(parts, phase.journal)
 
     def _writes(self, phase: _Phase) -> Writes:
         if self._drawn is None:
@@ -307,7 +304,7 @@ class Driver:
         schedule = Schedule(
             seed=self._seed,
             phase=phase.index,
-            rate=self._choice.rate,
+            rate=phase.rate,
             shares=self._mix.shares,
             width=self._mix.width,
             new_shares=self._mix.new_shares,
@@ -331,11 +328,19 @@ class Driver:
         self._workers.clear()
 
 
+def _write_rows(parts: list[pandas.DataFrame], journal: Journal) -> None:
+    filled = [part for part in parts if len(part)]
+    if filled:
+        journal.write_frame(RowWritten, pandas.concat(filled, ignore_index=True))
+    parts.clear()
+
+
 def workers(choice: WorkloadChoice) -> int:
     """Return how many processes send: one up to 2,000 calls/s and 64 sessions, else one a core."""
     if choice.workers:
         return min(choice.workers, choice.sessions)
     rate, sessions = _ONE_WORKER
+    assert not isinstance(choice.rate, OfCapacity), "the capacity was not measured"
     if choice.rate <= rate and choice.sessions <= sessions:
         return 1
     return min(os.cpu_count() or 1, choice.sessions)

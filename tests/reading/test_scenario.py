@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from rehearse.errors import ScenarioMistake
+from rehearse.model import OfCapacity
 from rehearse.reading.scenario import parse, read, schema, with_budget, with_options
 from rehearse.units import NS_PER_MS, NS_PER_S
 
@@ -156,3 +157,10 @@ def test_every_key_of_a_scenario_is_described() -> None:
     for name, part in {"": described, **described["$defs"]}.items():
         for key, value in part.get("properties", {}).items():
             assert key == "$schema" or value.get("description"), f"{name}.{key}"
+
+
+def test_a_rate_may_be_a_share_of_the_capacity(tmp_path: Path) -> None:
+    text = 'name = "s"\n[workload]\nrate = "{}% of capacity"\n'
+    assert read(written(tmp_path, text.format(60))).workload.rate == OfCapacity(0.6)
+    with pytest.raises(ScenarioMistake, match="between 1 % and 300 %"):
+        read(written(tmp_path, text.format(900)))
