@@ -1,8 +1,7 @@
-"""`rehearse anonymize URL`: a copy of a real database in which nobody can be found again."""
+"""`rehearse anonymize URL`: a copy of a real database, with pseudonyms for what tells of people."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
@@ -17,15 +16,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from rehearse.cli import subset
+from rehearse.cli import anonymized, subset
 
 if TYPE_CHECKING:
     import pyarrow
     from rich.progress import Progress, TaskID
 
     from rehearse.datasets.masking import Found, Spot, Treatment
-    from rehearse.datasets.masks import Masks, Tally, Verify
+    from rehearse.datasets.masks import Verify
     from rehearse.engines.postgres.copying import Copied, Source
+    from rehearse.engines.postgres.schema_copy import Schema
+    from rehearse.errors import RehearseError, ServerFailed
     from rehearse.events import Event
     from rehearse.profiles import Structure
 
@@ -54,6 +55,16 @@ _KEY_BYTES = 16  # the fewest that cannot be guessed
     "needs 24 bytes of memory for each. Either way every value is compared with its own pseudonym, where none may "
     "stay as it is.",
 )
+@click.option(
+    "--shift-times",
+    "shift_days",
+    type=click.IntRange(1, 36_500),
+    metavar="DAYS",
+    help="Move all dates and timestamps that would be kept by the same secret 1 to DAYS days; differences stay.",
+)
+@click.option(
+    "--timeout", default="60s", show_default=True, help="Longest that URL may count the values of one column."
+)
 @click.option("--no-verify", "unverified", is_flag=True, help="Look for none.")
 @click.option("--plan", is_flag=True, help="Only say what would be done to each column; write nothing.")
 @click.option(
@@ -68,6 +79,8 @@ def command(  # noqa: PLR0917
     key_file: Path | None,
     workers: int | None,
     verify: Literal["sample", "full"],
+    shift_days: int | None,
+    timeout: str,
     *,
     unverified: bool,
     plan: bool,
@@ -78,7 +91,7 @@ def command(  # noqa: PLR0917
     children: str,
     seed: int,
 ) -> int:
-    r"""Copy a real PostgreSQL database so that nobody in it can be found again.
+    r"""Copy a real PostgreSQL database with pseudonyms for what tells of people.
 
     URL is only read, in one snapshot. Names, mail addresses, numbers and the like become others of the same form, the
     same wherever they occur, so that joins, unique columns and lengths survive. A text of which nothing is known is
@@ -92,7 +105,19 @@ def command(  # noqa: PLR0917
     "products.title" = "keep"
 
     Rules: keep, null, text, number, "shift 30d", "round 2" (digits that count), "round month", "round year", email,
-    phone, name, address, iban, card, ip, national id, free text, birth date, user name, url, secret, location.
+    mailbox (a mail address whose domain stays), phone, name, address, iban, card, ip, national id, free text, birth
+    date, user name, url, secret, location.
+
+    The schema is copied as it is, but for what leads to other servers (foreign tables and their servers, with their
+    passwords) and for comments that may tell of people. Defaults, conditions, enums and functions may tell of them,
+    too: such texts are listed, and the exit code is 3 until they are said to tell of nobody, or are gone:
+
+    \b
+    [schema]
+    keep = ["Europe/*", "info@example.org"]
+
+    Kept are keys that are numbers, other numbers, and dates and times (see --shift-times): who holds the source, or
+    knows a row's number or moment, finds that row again.
 
     With --where or --share only some rows are copied, and no foreign key is broken: parents always come along, and
     children with the rows that were asked for. --share 5% takes a share of the tables with which one can start, and
@@ -110,13 +135,13 @@ def command(  # noqa: PLR0917
     key = _key(key_file)
     asked = _rules(rules)
     wanted = subset.asked(where, shares, children)
-    with copying.opened(url, "URL") as source:
-        treated = _treated(source, asked)
+    with copying.opened(url, "URL", counting_ms=_timeout_ms(timeout)) as source:
+        treated = _treated(source, asked.columns, shift_days)
         sizes: Sequence[subset.Size] = ()
         if wanted:
             source, sizes = subset.chosen(source, wanted, seed, quiet=as_json)  # noqa: PLW2901
         if plan:
-            _tell_plan(treated, sizes, as_json=as_json)
+            anonymized.tell_plan(treated, sizes, as_json=as_json)
             return 0
         from rehearse.datasets.masks import Masks  # noqa: PLC0415
 
@@ -125,13 +150,37 @@ def command(  # noqa: PLR0917
         tables = [copying.Copied(source, name, masks.batch, _arrays(source, name, treated)) for name in _names(source)]
         started = time.monotonic()
         if sizes and not as_json:
-            _table(*subset.heads_and_rows(sizes))
+            anonymized.table(*subset.heads_and_rows(sizes))
+        schema, empty_views = None, list[str]()
         with _counted(tables, quiet=as_json) as counted, _threads_alternating():
             if into:
-                _fill(source, into, counted, workers, disposable=disposable)
+                schema, empty_views = _fill(source, into, counted, workers, asked.schema, disposable=disposable)
             elif out:
                 _write(source.structure, counted, out)
-    return _tell(masks, tables, time.monotonic() - started, sizes, as_json=as_json, repeatable=key is not None)
+    done = anonymized.Done(
+        masks=masks,
+        structure=source.structure,
+        rows=sum(one.rows for one in tables),
+        took_s=time.monotonic() - started,
+        sizes=sizes,
+        repeatable=key is not None,
+        schema=schema,
+        empty_views=tuple(empty_views),
+        known=asked.schema,
+    )
+    return anonymized.tell(done, as_json=as_json)
+
+
+def _timeout_ms(text: str) -> int:
+    from rehearse import units  # noqa: PLC0415
+
+    try:
+        found = units.duration_ns(text) // 1_000_000
+    except ValueError as error:
+        raise click.UsageError(f"--timeout: {error}") from None
+    if found < 1:
+        raise click.UsageError("--timeout: at least 1ms; a statement without a limit has no place on a live database")
+    return found
 
 
 @contextmanager
@@ -162,19 +211,39 @@ def _key(file: Path | None) -> bytes | None:
     return text or None
 
 
-def _rules(file: Path | None) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a file of rules says: the rule of each column, and patterns of texts of the schema that tell of nobody."""
+
+    columns: Mapping[str, str]
+    schema: tuple[str, ...] = ()
+
+
+def _rules(file: Path | None) -> _Asked:
     from rehearse.errors import ScenarioMistake, near_miss  # noqa: PLC0415
 
     if file is None:
-        return {}
+        return _Asked({})
     try:
         read = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioMistake(f"{file}: {error}") from None
     for name in read:
-        if name != "columns":
-            raise ScenarioMistake(f"{file}: {name}: no such key{near_miss(name, ['columns'])}")
-    return dict(_flat(file, read.get("columns", {}), ""))
+        if name not in ("columns", "schema"):
+            raise ScenarioMistake(f"{file}: {name}: no such key{near_miss(name, ['columns', 'schema'])}")
+    return _Asked(dict(_flat(file, read.get("columns", {}), "")), _known(file, read.get("schema", {})))
+
+
+def _known(file: Path, schema: Any) -> tuple[str, ...]:
+    from rehearse.errors import ScenarioMistake, near_miss  # noqa: PLC0415
+
+    for name in schema if isinstance(schema, dict) else ["schema"]:
+        if name != "keep":
+            raise ScenarioMistake(f"{file}: schema.{name}: no such key{near_miss(name, ['keep'])}")
+    known = schema.get("keep", [])
+    if not isinstance(known, list) or not all(isinstance(one, str) for one in known):
+        raise ScenarioMistake(f'{file}: schema.keep = {known!r}: write a list of texts, such as ["Europe/*"]')
+    return tuple(known)
 
 
 def _flat(file: Path, tree: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -191,10 +260,13 @@ def _flat(file: Path, tree: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _names(source: Source) -> list[str]:
-    return [table.name for table in source.structure.parents_first()]
+    """Return the tables whose rows hold anything."""
+    from rehearse.engines.postgres.copying import columns_of  # noqa: PLC0415
+
+    return [table.name for table in source.structure.parents_first() if columns_of(table)]
 
 
-def _treated(source: Source, rules: Mapping[str, str]) -> dict[Spot, Treatment]:
+def _treated(source: Source, rules: Mapping[str, str], shift_days: int | None) -> dict[Spot, Treatment]:
     """Look at a sample of every table, and decide what is done to each column."""
     from rehearse.datasets import masking  # noqa: PLC0415
 
@@ -203,14 +275,17 @@ def _treated(source: Source, rules: Mapping[str, str]) -> dict[Spot, Treatment]:
     found: dict[Spot, Found] = {}
     for name in source.structure.tables:
         found |= _findings(source, name)
-    return masking.treatments(source.structure, found, rules, partitioned_by=source.partitioned_by)
+    return masking.treatments(
+        source.structure, found, rules, partitioned_by=source.partitioned_by, shift_days=shift_days
+    )
 
 
 def _findings(source: Source, name: str) -> dict[Spot, Found]:
     from rehearse.datasets import findings  # noqa: PLC0415
 
     table = source.structure.tables[name]
-    looked_at = [one for one in table.columns.values() if one.type.kind in ("text", "json", "array")]
+    kinds = ("text", "json", "array", "integer", "numeric")
+    looked_at = [one for one in table.columns.values() if one.type.kind in kinds and not one.computed]
     if not looked_at:
         return {}
     arrays = frozenset(one.name for one in looked_at if one.type.kind == "array")
@@ -232,25 +307,65 @@ def _arrays(source: Source, name: str, treated: Mapping[Spot, Treatment]) -> fro
     return frozenset(one.name for one in masked)
 
 
-def _fill(source: Source, into: str, tables: Sequence[_Counted], workers: int | None, *, disposable: bool) -> None:
-    """Fill an empty database: its schema first, where it has no tables."""
-    from rehearse.engines.postgres import copying, given  # noqa: PLC0415
+def _fill(
+    source: Source,
+    into: str,
+    tables: Sequence[_Counted],
+    workers: int | None,
+    known: Sequence[str],
+    *,
+    disposable: bool,
+) -> tuple[Schema | None, list[str]]:
+    """Fill an empty database, its schema first where it has no tables; return that, and which views stay empty."""
+    from rehearse.engines.postgres import copying, given, schema_copy  # noqa: PLC0415
     from rehearse.engines.postgres.load import load  # noqa: PLC0415
     from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
+    from rehearse.errors import ServerFailed  # noqa: PLC0415
 
     copying.refuse_itself(source, into, "--into")
-    target = _Target(into)
+    target, schema = _Target(into), None
     if not disposable:
         with target.connect() as connection:
             given.refuse_rows(
                 connection, "--into", "name an empty one, or say --yes-this-is-disposable if nobody will miss it"
             )
     if not copying.has_tables(into, "--into"):
-        copying.copy_schema(source, into, "--into")
+        schema = schema_copy.schema_of(source, known)
+        schema_copy.make(schema, into, "--into")
     copying.refuse_other_tables(source, structure(target), "--into")
     target.refuse_full([one.table for one in tables])
-    load(target, tables, _Silent(), streams=workers)
-    copying.refill_views(source, into, "--into")
+    try:
+        load(target, tables, _Silent(), streams=workers)
+    except ServerFailed as error:
+        raise _in_words_of_rules(error, target) from None
+    return schema, schema_copy.refill_views(source, into, "--into")
+
+
+def _in_words_of_rules(error: ServerFailed, target: _Target) -> RehearseError:
+    """Return what to do where the server takes no pseudonyms; loading speaks of profiles, and there is none here.
+
+    What the server says of the row is left out: values that are kept may be in it.
+    """
+    import psycopg  # noqa: PLC0415
+
+    from rehearse.engines.postgres.copying import columns_in  # noqa: PLC0415
+    from rehearse.errors import ScenarioMistake  # noqa: PLC0415
+
+    cause = error.__cause__
+    if not isinstance(cause, psycopg.errors.IntegrityError | psycopg.errors.DataError):
+        return error
+    diag = cause.diag
+    with target.connect() as connection:
+        columns = columns_in(connection, diag.schema_name, diag.table_name, diag.constraint_name, diag.column_name)
+    table = diag.table_name if diag.schema_name in (None, "public") else f"{diag.schema_name}.{diag.table_name}"
+    names = [f"{table}.{column}" for column in columns]
+    where = " and ".join(names) or str(error).partition(":")[0]
+    return ScenarioMistake(
+        f"--into: {where}: the server refuses the pseudonyms: {diag.message_primary or str(cause).strip()}; say what "
+        f'is done instead: --rules FILE with [columns] "{names[0] if names else "table.column"}" = a rule whose values '
+        'the table takes, such as "mailbox" (a mail address whose domain stays), "text", "null", or "keep" if it tells '
+        "of nobody"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +385,8 @@ class _Target:
 
         with self.connect() as connection:
             for table in tables:
-                schema, _, name = table.rpartition(".")
-                if given.has_rows(connection, schema or "public", name):
+                schema, dot, name = table.partition(".")
+                if given.has_rows(connection, *((schema, name) if dot else ("public", table))):
                     raise NotDisposable(f"--into: table {table} holds rows, and only empty tables are filled")
 
 
@@ -344,106 +459,3 @@ def _counted(tables: Sequence[Copied], *, quiet: bool) -> Iterator[Sequence[_Cou
         width = max((len(one.table) for one in tables), default=0)
         tasks = [progress.add_task(one.table.ljust(width), total=one.rows or None) for one in tables]
         yield [_Counted(one, progress, task) for one, task in zip(tables, tasks, strict=True)]
-
-
-def _tell_plan(treated: Mapping[Spot, Treatment], sizes: Sequence[subset.Size], *, as_json: bool) -> None:
-    if as_json:
-        columns = [
-            {"table": table, "column": column, "rule": one.rule.word, "why": one.why}
-            for (table, column), one in treated.items()
-        ]
-        tables = {"tables": subset.described(sizes)} if sizes else {}
-        click.echo(json.dumps({**tables, "columns": columns}, indent=2))
-        return
-    if sizes:
-        _table(*subset.heads_and_rows(sizes))
-    _table(
-        ("column", "rule", "why"),
-        [(f"{table}.{column}", one.rule.word, one.why) for (table, column), one in treated.items()],
-    )
-
-
-def _tell(
-    masks: Masks,
-    tables: Sequence[Copied],
-    took_s: float,
-    sizes: Sequence[subset.Size],
-    *,
-    as_json: bool,
-    repeatable: bool,
-) -> int:
-    """Print what was done, and return 1 where a value of the source was found in the copy."""
-    from rehearse.units import human_count  # noqa: PLC0415
-
-    rows = sum(one.rows for one in tables)
-    leaks = {spot: tally.leaks for spot, tally in masks.tallies.items() if tally.leaks}
-    if as_json:
-        columns = [_described(spot, tally) for spot, tally in masks.tallies.items()]
-        told = {
-            "columns": columns,
-            "rows": rows,
-            "took_s": round(took_s, 3),
-            "repeatable": repeatable,
-            "verify": masks.verify,
-        }
-        told |= {"tables": subset.described(sizes)} if sizes else {}
-        click.echo(json.dumps(told, indent=2))
-    else:
-        heads = ("column", "rule", "why", "rows", "different before", "after", "seen again")
-        _table(heads, [_row(spot, tally) for spot, tally in masks.tallies.items()])
-        click.echo(f"{human_count(rows)} rows in {took_s:.1f} s")
-        click.echo(_verified(masks))
-        if not repeatable:
-            click.echo("the key was random and is gone: another copy will have other pseudonyms (see --key-file)")
-    for (table, column), count in leaks.items():
-        click.echo(f"rehearse: {table}.{column}: {count} values of the source are in the copy", err=True)
-    return 1 if leaks else 0
-
-
-def _verified(masks: Masks) -> str:
-    """Say what was verified."""
-    if masks.verify == "none":
-        return "not verified: nobody looked for values of the source in the copy"
-    least = min((tally.sightings.share for tally in masks.tallies.values() if tally.sightings), default=1.0)
-    share = "all" if least >= 1.0 else f"{least:.2g} or more"
-    more = "" if least >= 1.0 else "; --verify full looks for all"
-    return (
-        f"verified: every masked value against its own pseudonym, where none may stay; {share} of each column's "
-        f"different values looked for in all of the copy{more}"
-    )
-
-
-def _described(spot: Spot, tally: Tally) -> dict[str, object]:
-    seen = tally.sightings
-    return {
-        "table": spot[0],
-        "column": spot[1],
-        "rule": tally.treatment.rule.word,
-        "why": tally.treatment.why,
-        "rows": tally.rows,
-        "nulls": tally.nulls,
-        "different_before": seen.different(0) if seen else None,
-        "different_after": seen.different(1) if seen else None,
-        "seen_again": seen.seen_again() if seen else None,
-        "leaks": tally.leaks if seen else None,
-        "looked_at": seen.share if seen else None,
-    }
-
-
-def _row(spot: Spot, tally: Tally) -> tuple[str, ...]:
-    from rehearse.units import human_count  # noqa: PLC0415
-
-    seen = tally.sightings
-    counts = (seen.different(0), seen.different(1), seen.seen_again()) if seen else (None, None, None)
-    words = (f"{spot[0]}.{spot[1]}", tally.treatment.rule.word, tally.treatment.why, human_count(tally.rows))
-    return *words, *("" if one is None else human_count(one) for one in counts)
-
-
-def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(row[place]) for row in (heads, *rows)) for place in range(len(heads))]
-    for row in (heads, *rows):
-        cells = (
-            cell.ljust(width) if place < 3 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        click.echo("  ".join(cells).rstrip())

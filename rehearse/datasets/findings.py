@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from rehearse.datasets import documents
-from rehearse.datasets.masking import FEWEST_ROWS, MOST_CODES, Found
-from rehearse.profiles import Column
-from rehearse.profiles.personal import by_content, by_name
+from rehearse.datasets.listing import listed
+from rehearse.datasets.masking import FEWEST_ROWS, MOST_CODES, Found, Spot, Treatment
+from rehearse.profiles import Column, Structure
+from rehearse.profiles.personal import Personal, by_content, by_name, by_numbers, by_person, is_of_a_person
 
 Exact = Callable[[], tuple[int, list[str]]]  # rows of the rarest value, and all values
 _CODE = re.compile(r"[\w.:/+#-][\w .:/+#-]{0,31}")
@@ -21,30 +22,58 @@ def found(column: Column, sample: pa.Array, exact: Exact) -> Found:
     """Return what is known of a column; `exact` is asked, and may read all rows, only where it may hold codes."""
     kind = column.type.kind
     if kind == "json":
-        return Found(paths=documents.paths(sample))
+        keyed = documents.value_keys(sample)
+        return Found(paths=documents.paths(sample, keyed), value_keys=keyed)
     if kind == "array":
-        return Found(personal=by_content(_elements(sample)))
+        return Found(personal=_of_array(column, sample))
+    values = sample.drop_null().unique().to_pylist()
+    if kind in ("integer", "numeric"):
+        return Found(personal=by_numbers(column.name, values))
     if kind != "text":
         return Found()
-    values = sample.drop_null().unique().to_pylist()
-    personal = by_content(values)
+    personal = personal_texts(column.name, values)
     may_be_codes = personal is None and by_name(column.name) is None and _are_codes(values)
-    return Found(personal=personal, are_codes=may_be_codes and _surely_codes(exact))
+    are_codes = may_be_codes and _surely_codes(column.name, exact)
+    return Found(personal=personal, are_codes=are_codes, may_be_codes=may_be_codes)
+
+
+def personal_texts(column: str, values: Sequence[str]) -> Personal | None:
+    """Return what texts tell of persons: by what stands in them, more of it where the column's name is somebody's."""
+    return by_content(values) or (by_person(values) if is_of_a_person(column) else None)
+
+
+def told_by_lists(structure: Structure, treated: Mapping[Spot, Treatment]) -> Iterator[tuple[Spot, Personal, str]]:
+    """Yield what looks personal among the values that enums and CHECKs list for columns that are kept for it."""
+    for (table, name), treatment in treated.items():
+        column = structure.tables[table].columns[name]
+        values = column.type.labels or (listed(structure.tables[table], name) or () if treatment.why == "check" else ())
+        for value in values if treatment.why in ("type", "check") else ():
+            kind = personal_texts(name, [value])
+            if kind:
+                yield (table, name), kind, value
 
 
 def _are_codes(values: list[str]) -> bool:
     return 0 < len(values) <= MOST_CODES and all(_CODE.fullmatch(one) for one in values)
 
 
-def _surely_codes(exact: Exact) -> bool:
+def _surely_codes(column: str, exact: Exact) -> bool:
     fewest, values = exact()
-    return fewest >= FEWEST_ROWS and _are_codes(values) and by_content(values) is None
+    return fewest >= FEWEST_ROWS and _are_codes(values) and personal_texts(column, values) is None
 
 
-def _elements(arrays: pa.Array) -> Iterator[str]:
+def _of_array(column: Column, sample: pa.Array) -> Personal | None:
+    values = list(_leaves(sample))
+    element = column.type.element.kind if column.type.element else "text"
+    if element in ("integer", "numeric"):
+        return by_numbers(column.name, values)
+    return personal_texts(column.name, values) if element == "text" else by_content(values)
+
+
+def _leaves(arrays: pa.Array) -> Iterator[str]:
     for one in arrays.to_pylist():
         if one is not None:
-            yield from _strings(json.loads(one))
+            yield from _strings(json.loads(one, parse_int=str, parse_float=str))
 
 
 def _strings(tree: object) -> Iterator[str]:

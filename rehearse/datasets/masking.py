@@ -1,22 +1,27 @@
 """What is done to each column of a copy: by the user's rules, by its name, by what stands in it, or else masked.
 
 A text of which nothing is known is masked. What is kept needs a reason: numbers and moments that no name calls
-personal, enums, bools, a CHECK that lists the values, a column that partitions, or few values of many rows each.
+personal, enums, bools, a CHECK that lists the values, a table that is partitioned by them, or few values of many rows
+each.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rehearse.datasets.listing import listed
 from rehearse.datasets.pseudonyms import Form
 from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.profiles import Column, Structure, TableStructure, Type
 from rehearse.profiles.personal import Personal, by_name
 
-Why = Literal["rule", "name", "content", "default", "type", "check", "codes", "partition key", "reference", "computed"]
+Why = Literal[
+    "rule", "option", "name", "content", "default", "type", "check", "codes", "partition key", "reference", "computed"
+]
+Partitioning = Literal["hash", "list", "range"]
 Spot = tuple[str, str]  # table and column
 FEWEST_ROWS = 50  # that must share each value of a column of codes
 MOST_CODES = 64
@@ -37,7 +42,7 @@ _FORMS: Mapping[Personal, Form] = {
     "secret": "text",
     "location": "place",
 }
-WORDS = ("keep", "null", "text", "number", "shift", "round", *_FORMS)
+WORDS = ("keep", "null", "text", "number", "shift", "round", "mailbox", *_FORMS)
 _HARMLESS = """int4range int8range numrange tsrange tstzrange daterange int4multirange int8multirange nummultirange
     tsmultirange tstzmultirange datemultirange money bit varbit oid pg_lsn""".split()  # noqa: SIM905
 _SHIFT = re.compile(r"shift (\d{1,5})\s?d")
@@ -69,15 +74,22 @@ class Treatment:
     rule: Rule
     why: Why
     paths: Mapping[str, Rule] = field(default_factory=dict)
+    value_keys: frozenset[str] = frozenset()  # the places in documents whose keys are values themselves
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a sample of a column told. `paths` are those in documents."""
+    """What a sample of a column told. `paths` and `value_keys` are those in documents.
+
+    `are_codes`: each value is short, there are few, and many rows have each; `may_be_codes`: as far as a sample tells,
+    all of that but the last.
+    """
 
     personal: Personal | None = None
     are_codes: bool = False
+    may_be_codes: bool = False
     paths: Mapping[str, Personal] = field(default_factory=dict)
+    value_keys: frozenset[str] = frozenset()
 
 
 def treatments(
@@ -85,30 +97,67 @@ def treatments(
     found: Mapping[Spot, Found],
     rules: Mapping[str, str],
     *,
-    partitioned_by: Iterable[Spot] = (),
+    partitioned_by: Mapping[Spot, Partitioning] | None = None,
+    shift_days: int | None = None,
 ) -> dict[Spot, Treatment]:
-    """Return what is done to every column; raises ScenarioMistake for a rule that fits no column or not its type."""
+    """Return what is done to every column; raises ScenarioMistake for a rule that fits no column or not its type.
+
+    `shift_days` moves all dates and timestamps that would be kept by up to so many days, but for those that partition.
+    """
     explicit, paths = resolve(structure, rules)
-    listed = frozenset(partitioned_by)
+    keys = {spot: how for spot, how in (partitioned_by or {}).items() if how != "hash"}
+    seen = _without_numbered(structure, found)
     decided: dict[Spot, Treatment] = {}
     for table in structure.tables.values():
         for column in table.columns.values():
             spot = table.name, column.name
-            seen = found.get(spot, Found())
-            decided[spot] = (
-                Treatment(KEEP, "computed")
-                if column.computed
-                else _explicit(table, column, explicit[spot])
-                if spot in explicit
-                else Treatment(KEEP, "partition key")
-                if spot in listed
-                else _decided(table, column, seen)
-            )
+            if column.computed:
+                decided[spot] = Treatment(KEEP, "computed")
+            elif spot in explicit:
+                decided[spot] = _explicit(table, column, explicit[spot])
+            elif spot in keys:
+                decided[spot] = _of_partition_key(table, column, seen.get(spot), keys[spot])
+            else:
+                decided[spot] = _shifted(column, _decided(table, column, seen.get(spot, Found())), shift_days)
             if column.type.kind == "json" and not decided[spot].rule.keeps:
-                inner = {path: _form_rule(kind) for path, kind in seen.paths.items()}
-                decided[spot] = Treatment(decided[spot].rule, decided[spot].why, inner | paths.get(spot, {}))
+                decided[spot] = _of_documents(decided[spot], seen.get(spot, Found()), paths.get(spot, {}))
     _agree(structure, decided, explicit)
     return decided
+
+
+def _without_numbered(structure: Structure, found: Mapping[Spot, Found]) -> dict[Spot, Found]:
+    """Return what was found, but for numbers that a sequence draws, or that point at such: they look like any."""
+    columns = {(table.name, name): one for table in structure.tables.values() for name, one in table.columns.items()}
+    drawn = {spot for spot, column in columns.items() if column.numbered}
+    tied = {spot for group in _groups(structure) if drawn.intersection(group) for spot in group}
+    return {spot: Found() if spot in drawn | tied else one for spot, one in found.items()}
+
+
+def _of_documents(treatment: Treatment, seen: Found, rules: Mapping[str, Rule]) -> Treatment:
+    inner = {path: _form_rule(kind) for path, kind in seen.paths.items()}
+    return Treatment(treatment.rule, treatment.why, inner | dict(rules), seen.value_keys)
+
+
+def _of_partition_key(table: TableStructure, column: Column, seen: Found | None, how: Partitioning) -> Treatment:
+    """Return that a key by which rows find their part is kept; raises where it tells of a person, or may."""
+    treatment = _decided(table, column, seen or Found())
+    harmless = treatment.rule.keeps or seen is None or (treatment.why == "default" and seen.may_be_codes)
+    is_told = treatment.why == "name" or (treatment.why == "content" and column.type.kind == "text")
+    if is_told or not (harmless or column.type.kind != "text"):
+        spot = f"{table.name}.{column.name}"
+        word = f"looks like {treatment.rule.word!r}" if treatment.why != "default" else "is no list of codes"
+        raise ScenarioMistake(
+            f"{spot}: the table is partitioned by {how} of it, so its values would be kept, and it {word}; say what is "
+            f'done to it: --rules FILE with [columns] "{spot}" = "keep" if it may be told, or another rule '
+            '(such as "text") if --into has parts for any value'
+        )
+    return Treatment(KEEP, "partition key")
+
+
+def _shifted(column: Column, treatment: Treatment, days: int | None) -> Treatment:
+    kind = column.type.element or column.type
+    is_moment = kind.kind in ("date", "timestamp")
+    return Treatment(Rule("shift", days=days), "option") if days and is_moment and treatment.rule.keeps else treatment
 
 
 def parse(text: str, where: str) -> Rule:
@@ -119,8 +168,8 @@ def parse(text: str, where: str) -> Rule:
         return Rule("round", digits=found[1])
     if text in ("keep", "null"):
         return Rule(text)
-    if text in ("text", "number"):
-        return Rule(text, form="text" if text == "text" else "number")
+    if text in ("text", "number", "mailbox"):
+        return Rule(text, form=text)  # type: ignore[arg-type]
     if text in _FORMS:
         return Rule(text, form=_FORMS[text])  # type: ignore[index]
     raise ScenarioMistake(
@@ -148,7 +197,7 @@ def resolve(structure: Structure, rules: Mapping[str, str]) -> tuple[dict[Spot, 
 def _resolved(structure: Structure, name: str) -> tuple[str, str, str]:
     """Return table, column and path of `customers.email`, `audit.log.entry` or `customers.profile.address.street`."""
     words = name.split(".")
-    tables = [".".join(words[:count]) for count in (2, 1) if len(words) > count]
+    tables = [".".join(words[:count]) for count in range(len(words) - 1, 0, -1)]
     table = next((one for one in tables if one in structure.tables), None)
     if table is None:
         raise ScenarioMistake(
@@ -187,7 +236,8 @@ def _decided(table: TableStructure, column: Column, seen: Found) -> Treatment:
     kind = column.type.element if column.type.element else column.type
     if kind.kind in ("bool", "enum", "time", "interval") or kind.declared.partition("(")[0] in _HARMLESS:
         return Treatment(KEEP, "type")
-    if kind.kind == "text" and is_listed(table, column.name):
+    # Whatever its name: the table takes no other values, and they are told by the schema, which is looked at.
+    if kind.kind == "text" and listed(table, column.name):
         return Treatment(KEEP, "check")
     named = by_name(column.name)
     personal = named or seen.personal
@@ -249,14 +299,6 @@ def _form(form: Form, kind: Type) -> Form | None:  # noqa: PLR0911 - one answer 
     return {"cidr": "ip", "macaddr": "mac", "macaddr8": "mac"}.get(bare)  # type: ignore[return-value]
 
 
-def is_listed(table: TableStructure, column: str) -> bool:
-    """Say whether a CHECK of the table lists the values that a column may have."""
-    name = re.compile(
-        rf'(?:^|[\s(])"?{re.escape(column)}"?\)*(?:::[\w ]+\)?)?\s*(?:= ANY \(+ARRAY\[|IN \()', re.IGNORECASE
-    )
-    return any(name.search(check) for check in table.checks)
-
-
 def _agree(structure: Structure, decided: dict[Spot, Treatment], explicit: Mapping[Spot, Rule]) -> None:
     """Give all columns that refer to each other the same rule: what is asked for, else what masks."""
     for group in _groups(structure):
@@ -265,18 +307,33 @@ def _agree(structure: Structure, decided: dict[Spot, Treatment], explicit: Mappi
         if len(rules) > 1:
             names = ", ".join(f"'{table}.{column}' = {decided[table, column].rule.word!r}" for table, column in asked)
             raise ScenarioMistake(f"rules: columns that refer to each other need the same rule: {names}")
-        masked = [decided[spot].rule for spot in group if not decided[spot].rule.keeps and decided[spot].rule.form]
+        masked = [rule for spot in group if (rule := decided[spot].rule).form or rule.word == "shift"]
         if not asked and not masked:
             continue
-        rule = decided[asked[0]].rule if asked else _strictest(masked)
+        pinned = [spot for spot in group if decided[spot].why == "partition key" and decided[spot].rule.keeps]
+        if pinned and not asked:
+            _refuse_pinned(pinned[0], group, decided)
+        rule = decided[asked[0]].rule if asked else KEEP if pinned else _strictest(masked)
         for spot in group:
             if decided[spot].rule != rule and decided[spot].rule.word != "null" and spot not in explicit:
                 decided[spot] = Treatment(rule, "reference")
 
 
+def _refuse_pinned(key: Spot, group: list[Spot], decided: Mapping[Spot, Treatment]) -> None:
+    """Raise where a partition key, which is kept, refers to what tells of a person."""
+    for table, column in sorted(spot for spot in group if decided[spot].why in ("name", "content")):
+        raise ScenarioMistake(
+            f"{key[0]}.{key[1]}: the table is partitioned by it, so its values would be kept, and it goes with "
+            f"{table}.{column}, which looks like {decided[table, column].rule.word!r}; say what is done to them: "
+            f'--rules FILE with [columns] "{table}.{column}" = "keep", or another rule'
+        )
+
+
 def _strictest(rules: list[Rule]) -> Rule:
     """Return one rule for all, of a form that keeps different values different."""
-    named = [rule for rule in rules if rule.form not in ("text", "free text", "ip")]
+    named = sorted(
+        (rule for rule in rules if rule.form not in ("text", "free text", "ip")), key=lambda rule: not rule.form
+    )
     ints = sorted(
         (rule for rule in rules if rule.form and rule.form.startswith("int")), key=lambda rule: str(rule.form)
     )

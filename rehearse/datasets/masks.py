@@ -16,13 +16,26 @@ from rehearse.datasets import documents
 from rehearse.datasets.masking import KEEP, Rule, Spot, Treatment, form_for
 from rehearse.datasets.permutation import derived
 from rehearse.datasets.pseudonyms import Form, Pseudonyms
-from rehearse.datasets.remembered import Pairs, Remembered
+from rehearse.datasets.remembered import Remembered, valid_pairs
 from rehearse.datasets.sightings import Sightings
 from rehearse.profiles import Column, Structure
 
 Verify = Literal["sample", "full", "none"]
 # What never stays as it is.
-_MOVED: tuple[Form, ...] = ("text", "email", "phone", "card", "iban", "uuid", "url", "words", "int16", "int32", "int64")
+_MOVED: tuple[Form, ...] = (
+    "text",
+    "email",
+    "mailbox",
+    "phone",
+    "card",
+    "iban",
+    "uuid",
+    "url",
+    "words",
+    "int16",
+    "int32",
+    "int64",
+)
 _FAR: tuple[Form, ...] = ("text", "email", "phone", "iban", "uuid", "url")
 
 
@@ -30,7 +43,8 @@ _FAR: tuple[Form, ...] = ("text", "email", "phone", "iban", "uuid", "url")
 class Tally:
     """What was done to a column. `unmoved` are values that are what they were; `sightings` None where none are kept.
 
-    A value that comes again may be counted among the unmoved each time, or once.
+    The values of documents and arrays are the texts and numbers in them that are masked. A value that comes again may
+    be counted among the unmoved each time, or once.
     """
 
     treatment: Treatment
@@ -42,8 +56,16 @@ class Tally:
     @property
     def leaks(self) -> int:
         """How many values of the source were found in the copy that a pseudonym should stand for."""
-        far = self.sightings.seen_again_far() if self.sightings and self.treatment.rule.form in _FAR else 0
-        return self.unmoved + far
+        return self.unmoved + (self.sightings.seen_again_far() if self.sightings else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Masked:
+    """Values without nulls, and what one rule made of them, row for row."""
+
+    rule: Rule
+    before: pa.Array
+    after: pa.Array
 
 
 class Masks:
@@ -79,25 +101,35 @@ class Masks:
 
     def _column(self, spot: Spot, values: pa.Array) -> pa.Array:
         tally = self.tallies[spot]
-        deed = partial(self._treated, spot, tally.treatment)
+        leaves: list[_Masked] = []
+        deed = partial(self._treated, spot, tally.treatment, leaves)
         with self._locks[spot[0]]:
             done, pairs = self._remembered[spot].of(values, deed) if spot in self._remembered else (deed(values), None)
             tally.rows += len(values)
             tally.nulls += done.null_count
             if tally.sightings is not None and pairs is not None:
-                _look(tally, tally.sightings, pairs)
+                is_made_of_values = self._columns[spot].type.kind in ("array", "json")
+                for one in leaves if is_made_of_values else [_Masked(tally.treatment.rule, *pairs)]:
+                    _look(tally, tally.sightings, one)
         return done
 
-    def _treated(self, spot: Spot, treatment: Treatment, values: pa.Array) -> pa.Array:
+    def _treated(self, spot: Spot, treatment: Treatment, leaves: list[_Masked], values: pa.Array) -> pa.Array:
+        """Return a column's values masked; what was masked in documents and arrays is added to `leaves`."""
         rule, column = treatment.rule, self._columns[spot]
         if rule.keeps:
             return values
         if rule.word == "null":
             return pa.nulls(len(values), pa.string())
         if column.type.kind == "array":
-            return documents.masked_arrays(values, lambda _path, _number, part: self._by_rule(rule, part))
+            return documents.masked_arrays(values, lambda _path, _number, part: self._leaf(rule, leaves, part))
         if column.type.kind == "json":
-            return documents.masked_documents(values, partial(self._place, treatment))
+            return documents.masked_documents(
+                values,
+                lambda path, is_number, part: self._leaf(
+                    _rule_at(treatment, spot[1], path, is_number=is_number), leaves, part
+                ),
+                treatment.value_keys,
+            )
         return self._by_rule(rule, values)
 
     def _by_rule(self, rule: Rule, values: pa.Array) -> pa.Array:
@@ -109,24 +141,32 @@ class Masks:
             return shifted(self._pseudonyms.key, rule.days, values)
         return rounded(rule.digits or "", values) if rule.digits else values
 
-    def _place(self, treatment: Treatment, path: str, is_number: bool, values: pa.Array) -> pa.Array:  # noqa: FBT001
-        """Return what stands at one path of documents, masked: numbers only where a name or a rule says so."""
-        rule = treatment.paths.get(path)
-        named = documents.kind_of(path)
-        if rule is None:
-            rule = Rule(named, form=form_for(named)) if named else KEEP if is_number else Rule("text", form="text")
-        if is_number and rule.form is not None:
-            rule = Rule(rule.word, form="place" if rule.form == "place" else "number")
-        return self._by_rule(rule, values)
+    def _leaf(self, rule: Rule, leaves: list[_Masked], values: pa.Array) -> pa.Array:
+        done = self._by_rule(rule, values)
+        if rule.word not in ("keep", "null"):
+            leaves.append(_Masked(rule, *valid_pairs(values, done)))
+        return done
 
 
-def _look(tally: Tally, sightings: Sightings, pairs: Pairs) -> None:
-    old, new = pairs
-    sightings.add(old, new, far=tally.treatment.rule.form in _FAR)
-    if tally.treatment.rule.form in _MOVED:
-        same = pc.equal(old, new)
+def _rule_at(treatment: Treatment, column: str, path: str, *, is_number: bool) -> Rule:
+    """Return what is done to what stands at one path of documents: to numbers only where a name or a rule says so."""
+    rule = treatment.paths.get(path)
+    if rule is None:
+        named = documents.kind_of(path or (column if treatment.why == "name" else ""))
+        rule = Rule(named, form=form_for(named)) if named else KEEP if is_number else Rule("text", form="text")
+    if is_number and rule.form is not None:
+        return Rule(rule.word, form="place" if rule.form == "place" else "number")
+    return rule
+
+
+def _look(tally: Tally, sightings: Sightings, masked: _Masked) -> None:
+    form = masked.rule.form
+    sightings.add(masked.before, masked.after, far=form in _FAR)
+    if form in _MOVED:
+        same = pc.equal(masked.before, masked.after)
         if pc.any(same).as_py():
-            tally.unmoved += pc.sum(pc.match_substring_regex(old.filter(same), r"[0-9A-Za-z]")).as_py() or 0
+            moves = pc.match_substring_regex(masked.before.filter(same), r"[0-9A-Za-z]")
+            tally.unmoved += pc.sum(moves).as_py() or 0
 
 
 def shifted(key: bytes, days: int, values: pa.Array) -> pa.Array:

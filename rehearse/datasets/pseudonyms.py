@@ -30,8 +30,8 @@ from rehearse.datasets.permutation import derived
 from rehearse.datasets.symbols import Codes
 
 Form = Literal[
-    "text", "email", "words", "phone", "card", "iban", "ip", "uuid", "bytes", "url", "free text", "number", "place",
-    "day", "mac", "int16", "int32", "int64",
+    "text", "email", "mailbox", "words", "phone", "card", "iban", "ip", "uuid", "bytes", "url", "free text", "number",
+    "place", "day", "mac", "int16", "int32", "int64",
 ]  # fmt: skip
 FORMS: tuple[Form, ...] = get_args(Form)
 
@@ -75,6 +75,7 @@ class Pseudonyms:
         ways: dict[Form, Deed] = {
             "text": self._text,
             "email": self._emails,
+            "mailbox": partial(_classed, _is_address, partial(self._addresses, keep_domains=True), self._letters),
             "words": partial(_distinct, self._words),
             "phone": self._phones,
             "card": self._cards,
@@ -127,13 +128,15 @@ class Pseudonyms:
         return self._scramble("digits", values, alphabets=symbols.some(_DIGITS))
 
     def _emails(self, values: Texts) -> Texts:
-        return _classed(partial(pc.match_substring, pattern="@"), self._addresses, self._letters, values)
+        return _classed(_is_address, self._addresses, self._letters, values)
 
-    def _addresses(self, values: Texts) -> Texts:
+    def _addresses(self, values: Texts, *, keep_domains: bool = False) -> Texts:
         """Return mail addresses whose two parts are permuted apart: all of one domain stay of one domain."""
         found = symbols.codes(values)
         places = found.last("@")
         points = symbols.moved(derived(self.key, "mail"), found, fixed=found.behind(places))
+        if keep_domains:
+            return symbols.texts(Codes(points, found.bounds))
         behind = found.behind(places + 1)
         domains = symbols.texts(Codes(found.points[behind], _sums(found.ends - places - 1)))
         fresh = _distinct(partial(_classed, _is_provider, _same, self._domains), domains)
@@ -359,6 +362,10 @@ def _holds_word(values: Texts) -> pa.Array:
     if may_be.any():
         may_be[may_be] = _matches(r"\pL{4}", values.filter(pa.array(may_be)))
     return pa.array(may_be)
+
+
+def _is_address(values: Texts) -> pa.Array:
+    return pc.match_substring(values, "@")
 
 
 def _is_provider(values: Texts) -> pa.Array:

@@ -39,15 +39,16 @@ class Remembered:
             return _all(values, deed)
         made = deed(first)
         self._values, self._made = pa.concat_arrays([self._values, first]), pa.concat_arrays([self._made, made])
-        return self._made.take(pc.index_in(values, self._values)), _valid(first, made)
+        return self._made.take(pc.index_in(values, self._values)), valid_pairs(first, made)
 
 
 def _all(values: pa.Array, deed: Deed) -> tuple[pa.Array, Pairs]:
     made = deed(values)
-    return made, _valid(values, made)
+    return made, valid_pairs(values, made)
 
 
-def _valid(values: pa.Array, made: pa.Array) -> Pairs:
+def valid_pairs(values: pa.Array, made: pa.Array) -> Pairs:
+    """Return old and new values row for row, without those of which one is null."""
     if not values.null_count and not made.null_count:
         return values, made
     both = pc.and_(values.is_valid(), made.is_valid())

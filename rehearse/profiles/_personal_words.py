@@ -25,10 +25,12 @@ WORDS: Mapping[Personal, frozenset[str]] = {
         reisepass taxid personnummer aadhaar aadhar licence license plate driverlicense steuerid steuernummer
         codicefiscale nationalid cedula imei""".split()
     ),
-    "birth date": frozenset("dob birth birthday birthdate dateofbirth born geburtsdatum geburtstag naissance".split()),
+    "birth date": frozenset(
+        "dob birth birthday birthdate dateofbirth born geburtsdatum geburtstag gebdat gebdatum naissance".split()
+    ),
     "phone": frozenset(
         "phone phoneno phonenumber tel telephone telefon telefono telefone mobile cell cellphone fax msisdn whatsapp "
-        "handy portable".split()
+        "handy portable mobil handynummer rufnummer telefonnummer mobilnummer telnr celular movil gsm".split()
     ),
     "user name": frozenset("username login nickname nick handle alias twitter instagram skype telegram".split()),
     "location": frozenset(
@@ -173,4 +175,55 @@ USUAL = frozenset(
         "support sales card bank transfer credit debit cash invoice gift voucher first second third high "
         "medium low normal urgent north south east west united states kingdom "
     ).split()
+)
+# The last words of a column's name that stand for a person, who may be told by a short name or a login.
+PEOPLE = frozenset(
+    """assignee assigned doctor physician dentist nurse surgeon therapist counselor counsellor psychologist midwife vet
+    agent rep reps representative owner driver courier chauffeur teacher tutor professor lecturer student pupil patient
+    employee staff worker clerk cashier operator seller buyer vendedor salesperson salesman salesrep manager supervisor
+    boss chief foreman contact person people user member customer client guest tenant landlord lessee lawyer attorney
+    solicitor notary judge trainer coach instructor mentor mentee reviewer approver editor creator requester requestor
+    requestee reporter submitter uploader modifier updater responsible witness signer translator interpreter technician
+    mechanic engineer developer officer inspector auditor consultant advisor adviser broker dealer recruiter candidate
+    applicant caller callee inviter invitee attendee participant passenger pilot captain nanny sitter cleaner guardian
+    parent mother father husband wife child son daughter sibling relative heir donor borrower debtor creditor insured
+    claimant plaintiff defendant suspect victim informant resident occupant subscriber follower admin moderator stylist
+    actor organizer organiser planner dispatcher picker packer rider waiter chef bartender barista host hostess
+    bearbeiter sachbearbeiter arzt aerztin kunde kundin fahrer mitarbeiter verkaeufer betreuer berater ansprechpartner
+    kontakt patientin lehrer schueler inhaber besitzer eigentuemer mieter vermieter leiter pfleger benutzer nutzer
+    bediener ersteller medecin infirmier vendeur auteur responsable proprietaire conducteur chauffeur eleve utilisateur
+    medico enfermero usuario cliente empleado dueno propietario conductor alumno paciente profesor creador lekarz
+    kierowca klient pracownik wlasciciel opiekun""".split()
+)
+# What may follow such a word without a change of what is meant: staff_code, assigned_to.
+OF_PEOPLE = frozenset("to id ids code codes ref initials short abbr abbreviation nr no key keys".split())
+# What stands before "by" where nobody does it.
+NOT_BY = frozenset("sort sorted order ordered group grouped filter partition partitioned split powered".split())
+# What a person's column holds where nobody is meant: systems, roles and ways.
+NOBODY = frozenset(
+    """system admin admins administrator root superuser bot bots robot cron crontab api import importer imported export
+    exporter migration migrator batch job jobs scheduler scheduled service services daemon script auto automatic
+    automatically automation automated manual manually staff team support helpdesk user users guest customer customers
+    client owner member manager employee supervisor agent agents operator doctor nurse driver none nobody noone unknown
+    anonymous other others na nil unassigned assigned unset default test tester demo sample example public internal
+    external web website app apps application ios android windows linux macos mobile desktop tablet browser chrome
+    firefox safari edge opera email mail phone telephone sms post fax chat letter online offline self myself company
+    organization organisation individual person private business partner vendor supplier agency store shop office
+    warehouse headquarters branch queue pool group everyone anyone anybody somebody all any both first second third
+    primary secondary backup main junior senior lead head new old current former yes no true false null legacy sync
+    webhook integration backend frontend server worker workers trigger database postgres robo human machine computer
+    department dept finance accounting accounts billing marketing legal operations ops security engineering devops
+    development dev qa sre it hr facility logistics procurement purchasing management board committee council
+    day night early late shift morning afternoon evening north south east west
+    never always once daily weekly monthly yearly active inactive pending open closed low medium high normal urgent
+    system_user superadmin moderator editor viewer reader writer author reviewer approver requester creator reporter
+    gmbh inc ltd llc corp co ag sa plc""".split()
+)
+# Ends of names of what is counted or measured, in which long numbers are no numbers of anybody.
+MEASURES = frozenset(
+    """bytes byte size cents cent pence sum total totals amount amounts balance price cost revenue salary value values
+    count counts counter ms us ns micros millis nanos seconds secs sec epoch timestamp ts time date at until since
+    duration age length offset position pos seq sequence order rank version revision xid lsn txid hash checksum crc
+    bits flags mask score points weight width height distance rate ratio limit quota capacity usage population views
+    hits clicks impressions reads writes rows lines barcode ean gtin upc isbn issn asin sku""".split()
 )

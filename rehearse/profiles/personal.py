@@ -14,10 +14,15 @@ from typing import Literal
 from rehearse.profiles._personal_words import (
     HONORIFICS,
     LOCALES,
+    MEASURES,
+    NOBODY,
     NOT_ABOUT_IT,
+    NOT_BY,
+    OF_PEOPLE,
     ORDINARY,
     PAIRS,
     PARTICLES,
+    PEOPLE,
     QUESTIONS,
     STEMS,
     STREET,
@@ -83,6 +88,83 @@ def _by_word(word: str) -> Personal | None:
     return None
 
 
+@lru_cache(maxsize=4096)
+def is_of_a_person(column: str) -> bool:
+    """Say whether a column's name stands for somebody: created_by, assigned_to, doctor, staff_code.
+
+    What is said *of* somebody (owner_type, driver_status) does not.
+    """
+    words = [word.casefold() for word in _CAMEL.findall(column)]
+    if len(words) > 1 and words[-1] in ("by", "von", "por"):
+        return words[-2] not in NOT_BY
+    while len(words) > 1 and words[-1] in OF_PEOPLE:
+        words.pop()
+    return bool(words) and (words[-1] in PEOPLE or words[-1].removesuffix("s") in PEOPLE)
+
+
+def by_person(values: Iterable[str]) -> Literal["name", "user name"] | None:
+    """Return what names somebody among values, where a column's name stands for somebody; None where nothing could.
+
+    Then small letters may be a name, and so may be any word that is no ordinary one: a list of names knows few.
+    """
+    found = [value for value in dict.fromkeys(values) if _may_be_somebody(value)]
+    if not found:
+        return None
+    return "name" if all(value[0].isupper() and not re.search(r"\d", value) for value in found) else "user name"
+
+
+def _may_be_somebody(value: str) -> bool:
+    words = [_folded(word) for word in re.findall(r"[^\W\d_]+", value)]
+    if len(value) == 2 and words == [value]:  # li, wu; but not DE
+        return value in names()[1] and value not in NOBODY
+    first, last = names()
+    known = [word for word in words if word in first or word in last]
+    return any(
+        len(word) > 2 and word not in NOBODY and word not in USUAL and (word in known or word not in _common())
+        for word in words
+    )
+
+
+def is_login(word: str) -> bool:
+    """Say whether a word is somebody's name in small letters, or an initial and a last name, with digits behind it."""
+    first, last = names()
+    parts = [_folded(part) for part in re.split(r"[._-]", word.rstrip("0123456789")) if part]
+    if len(parts) > 1:
+        return len(parts) < 4 and parts[-1] in last and (len(parts[0]) == 1 or parts[0] in first)
+    is_known = bool(parts) and len(parts[0]) > 2 and parts[0] not in USUAL and parts[0] not in NOBODY
+    if not is_known or parts[0] in _common():
+        return False
+    return parts[0] in first or parts[0] in last or (len(parts[0]) > 4 and parts[0][1:] in last)
+
+
+def are_ordinary(words: str) -> bool:
+    """Say whether all words written together (order_status, utmSource) are ordinary ones, but for very short ones."""
+    return all(_folded(word) in _common() | _TECHNICAL for word in _CAMEL.findall(words) if len(word) > 3)
+
+
+def by_numbers(column: str, values: Iterable[str]) -> Personal | None:
+    """Return which kind of personal number most of these whole numbers look like, None where they look like none.
+
+    A number alone tells little, so nine in ten must agree: those of cards have their check digit, and telephone numbers
+    10 to 15 digits, which moments since 1970 have, too. What a column measures (bytes, cents) is not asked.
+    """
+    digits = [text for value in dict.fromkeys(values) if (text := value.strip().lstrip("-")).isdigit()]
+    words = [word.casefold() for word in _CAMEL.findall(column)]
+    if not digits or (words and words[-1] in MEASURES):
+        return None
+    most = 0.9 * len(digits)
+    if len(digits) > 2 and sum(12 < len(one) < 20 and _is_card(one) for one in digits) >= most:
+        return "card"
+    return "phone" if sum(10 <= len(one) <= 15 and not _is_moment(one) for one in digits) >= most else None
+
+
+def _is_moment(digits: str) -> bool:
+    """Say whether a number could be a moment of 1990 to 2050 in seconds, milli- or microseconds since 1970."""
+    unit = {10: 1, 12: 1_000, 13: 1_000, 15: 1_000_000, 16: 1_000_000}.get(len(digits))
+    return unit is not None and 631_152_000 <= int(digits) // unit <= 2_524_608_000
+
+
+_TECHNICAL = frozenset().union(NOBODY, NOT_ABOUT_IT, MEASURES, PEOPLE, *WORDS.values())
 _EMAIL = re.compile(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+\.[^\W\d_]{2,}")
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://(?:[^\s/?#]*@\S+|[^\s/?#]+(?:/[^\s?#]+|/?[?#]\S+))", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.?[\w-]*")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import string
 from functools import partial
 from hashlib import md5
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehearse.datasets.masking import Found, is_listed, parse, treatments
+from rehearse.datasets.findings import found
+from rehearse.datasets.listing import listed
+from rehearse.datasets.masking import Found, Partitioning, parse, treatments
 from rehearse.datasets.masks import Masks, rounded, shifted
 from rehearse.datasets.pseudonyms import FORMS, Form, Pseudonyms
 from rehearse.datasets.remembered import Remembered
@@ -22,6 +25,7 @@ KEYED = Pseudonyms(b"0123456789abcdef")
 EXACT: tuple[Form, ...] = (
     "text",
     "email",
+    "mailbox",
     "words",
     "phone",
     "card",
@@ -146,6 +150,11 @@ def test_mail_keeps_its_company_apart_and_its_provider() -> None:
     assert "acme" not in ann and ann.endswith(".de") and free.endswith("@gmail.com") and not free.startswith("ann")
 
 
+def test_a_mailbox_keeps_its_domain_whatever_it_is() -> None:
+    ann, bob, other = of("mailbox", "ann@corp.example.com", "bob@corp.example.com", "Ann Lee")
+    assert ann.endswith("@corp.example.com") and not ann.startswith("ann@") and ann != bob and other != "Ann Lee"
+
+
 def test_a_uuid_stays_one_and_is_the_same_in_a_text() -> None:
     uid = "3f2b8c1e-9d4a-4f6b-8a1c-2e5d7f9b0c3a"
     assert of("uuid", uid) == of("text", uid) != [uid]
@@ -252,14 +261,84 @@ def test_a_type_of_which_nothing_is_known_is_emptied_or_told() -> None:
         decided(table("t", column("a", "other", "hstore", nullable=False)))
 
 
-@pytest.mark.parametrize("check, listed", [
-    ("CHECK ((plan = ANY (ARRAY['a'::text, 'b'::text])))", True),
-    ("CHECK (((plan)::text = ANY ((ARRAY['a'::character varying])::text[])))", True),
-    ("CHECK ((plan <> ''::text))", False),
-    ("CHECK ((other = ANY (ARRAY['a'::text])))", False),
+@pytest.mark.parametrize("check, values", [
+    ("CHECK ((plan = ANY (ARRAY['a'::text, 'b'::text])))", ("a", "b")),
+    ("CHECK (((plan)::text = ANY ((ARRAY['a'::character varying])::text[])))", ("a",)),
+    ('CHECK (((("plan")::text = ANY (ARRAY[\'a\'::text])) AND (n > 3)))', ("a",)),
+    ("CHECK (((plan IS NULL) OR (plan = 'a'::text))) NOT VALID", ("a",)),
+    ("CHECK ((plan <> ''::text))", None),
+    ("CHECK ((other = ANY (ARRAY['a'::text])))", None),
+    ("CHECK ((NOT (plan = ANY (ARRAY['a'::text]))))", None),
+    ("CHECK ((length(plan) = ANY (ARRAY[18, 22])))", None),
+    ("CHECK (((plan = ANY (ARRAY['unknown'::text, 'n/a'::text])) OR (plan ~ '^[+0-9]+$'::text)))", None),
+    ("CHECK ((lower(plan) = ANY (ARRAY['jdoe'::text, 'asmith'::text])))", None),
+    ("CHECK (((plan)::character varying(2) = 'ab'::text))", None),
+    ("CHECK ((plan = ANY (ARRAY['a'::text, NULL::text])))", None),
 ])  # fmt: skip
-def test_a_check_that_lists_values_is_known(check: str, listed: bool) -> None:
-    assert is_listed(table("t", column("plan"), checks=(check,)), "plan") is listed
+def test_only_a_check_that_lists_the_column_itself_lists_values(check: str, values: tuple[str, ...] | None) -> None:
+    assert listed(table("t", column("plan"), checks=(check,)), "plan") == values
+
+
+def test_a_column_whose_check_asks_for_a_form_is_masked_by_its_name() -> None:
+    checks = (
+        "CHECK ((length(iban) = ANY (ARRAY[18, 22])))",
+        "CHECK (((phone = ANY (ARRAY['n/a'::text])) OR (phone ~ '1')))",
+    )
+    assert decided(table("t", column("iban"), column("phone"), checks=checks)) == {
+        "t.iban": ("iban", "name"),
+        "t.phone": ("phone", "name"),
+    }
+
+
+def test_a_key_that_spreads_rows_by_its_hash_is_masked_and_one_that_lists_people_is_told() -> None:
+    def by(how: Partitioning, name: str, found: Found | None) -> tuple[str, str]:
+        structure = Structure({"t": table("t", column(name))})
+        seen = {("t", name): found} if found else {}
+        one = treatments(structure, seen, {}, partitioned_by={("t", name): how})["t", name]
+        return one.rule.word, one.why
+
+    assert by("hash", "email", None) == ("email", "name")
+    assert by("hash", "code", Found()) == ("text", "default")
+    assert by("list", "region", Found(may_be_codes=True)) == ("keep", "partition key")
+    assert by("list", "region", None) == ("keep", "partition key")
+    for how, name, seen in (
+        ("list", "email", None),
+        ("list", "holder", Found(may_be_codes=True)),
+        ("range", "code", Found(personal="name")),
+        ("range", "code", Found()),
+    ):
+        with pytest.raises(ScenarioMistake, match=rf'"t\.{name}" = "keep"'):
+            by(how, name, seen)  # type: ignore[arg-type]
+
+
+def test_what_a_partition_key_refers_to_is_kept_with_it_unless_it_tells_of_people() -> None:
+    parent = table("countries", column("code"))
+    child = table("sales", column("country"), refers=(("country", "countries", "code"),))
+    structure = Structure({"countries": parent, "sales": child})
+    keys: dict[tuple[str, str], Partitioning] = {("sales", "country"): "list"}
+    found = treatments(structure, {("sales", "country"): Found(may_be_codes=True)}, {}, partitioned_by=keys)
+    assert {one.rule.word for one in found.values()} == {"keep"}
+    with pytest.raises(ScenarioMistake, match=r"goes with countries\.code, which looks like 'name'"):
+        treatments(structure, {("countries", "code"): Found(personal="name")}, {}, partitioned_by=keys)
+
+
+def test_long_numbers_that_a_sequence_draws_are_nobody_s() -> None:
+    key = Column(name="id", type=Type(kind="integer", declared="bigint"), nullable=False, numbered=True)
+    parent = table("t", key, column("contact", "integer", "bigint"))
+    child = table("u", column("t_id", "integer", "bigint"), refers=(("t_id", "t", "id"),))
+    structure = Structure({"t": parent, "u": child})
+    seen = dict.fromkeys([("t", "id"), ("t", "contact"), ("u", "t_id")], Found(personal="phone"))
+    found = {".".join(spot): one.rule.word for spot, one in treatments(structure, seen, {}).items()}
+    assert found == {"t.id": "keep", "t.contact": "phone", "u.t_id": "keep"}
+
+
+def test_moments_that_would_be_kept_are_shifted_where_that_is_asked_for() -> None:
+    moments = [column(name, "timestamp", "timestamptz") for name in ("at", "part")]
+    structure = Structure({"t": table("t", *moments, column("birth_date", "date", "date"), column("n", "integer"))})
+    found = treatments(structure, {}, {}, partitioned_by={("t", "part"): "range"}, shift_days=30)
+    words = {name: (one.rule.word, one.why) for (_, name), one in found.items()}
+    assert words["at"] == ("shift", "option") and words["part"] == ("keep", "partition key")
+    assert words["birth_date"] == ("birth date", "name") and words["n"] == ("keep", "type")
 
 
 @pytest.mark.parametrize("text", ["e-mail", "shift", "shift d", "round", "round week", ""])
@@ -278,6 +357,83 @@ def test_documents_are_masked_by_path_and_numbers_kept_as_written() -> None:
     found = masks.batch("t", rows).column("d").to_pylist()
     assert found[1] is None and found[0].count("Ann") == 1 and '"n": 1.50' in found[0] and '"gone": null' in found[0]
     assert "acme" not in found[0] and "12345" not in found[0] and "[true, null, " in found[0]
+
+
+def masked_documents(*documents: str, keys: bool = True) -> tuple[list[str], Masks]:
+    structure = Structure({"t": table("t", column("d", "json", "jsonb"))})
+    values = pa.array(documents, pa.string())
+    seen = {("t", "d"): found(structure.tables["t"].columns["d"], values, lambda: (0, []))} if keys else {}
+    masks = Masks(b"0123456789abcdef", structure, treatments(structure, seen, {}))
+    return masks.batch("t", pa.RecordBatch.from_arrays([values], names=["d"])).column("d").to_pylist(), masks
+
+
+def test_documents_in_which_nothing_is_masked_are_no_leaks() -> None:
+    made, masks = masked_documents(
+        '{"qty": 3, "ok": true}', "5", "null", '{"who": "Ann Lee"}', '{"qty": 3, "ok": true}'
+    )
+    tally = masks.tallies["t", "d"]
+    assert made[:3] == ['{"qty": 3, "ok": true}', "5", "null"] and "Ann" not in made[3]
+    assert tally.leaks == 0 and tally.sightings is not None and tally.sightings.different(0) == 1
+
+
+def test_a_text_that_stays_in_a_document_is_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pseudonyms, "of", lambda _self, _form, values: values)
+    _, masks = masked_documents('{"who": "Ann Lee", "qty": 3}', '["Ann Lee", {"k": ["Bob Stone"]}]')
+    assert masks.tallies["t", "d"].leaks >= 2
+
+
+def test_keys_of_which_each_object_has_others_are_masked_as_values() -> None:
+    scores = [f'{{"jdoe{number}": 3, "okonkwo": 2, "phone": 4915112345001}}' for number in range(100)]
+    made, _ = masked_documents(*scores)
+    assert not any(word in one for one in made for word in ("jdoe", "okonkwo", "4915112345001"))
+    assert all(one.count(": 3") == one.count(": 2") == one.count("phone") == 1 for one in made)
+    assert len({key for one in made for key in json.loads(one)}) == 102
+    approvals = [f'{{"by": {{"{login}": 1}}}}' for login in ("jdoe", "asmith", "ann_lee") * 9]
+    assert not any(word in one for one in masked_documents(*approvals)[0] for word in ("jdoe", "asmith", "ann_lee"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "size colour material",
+        "status amount order_id created_at updated_at total country "
+        "product_id reason source_type utm_source session page_url price tax rate kind",
+    ],
+)
+def test_keys_that_are_words_of_records_are_kept(names: str) -> None:
+    keys = names.split()
+    documents = [f'{{"type": 1, "{keys[one % len(keys)]}": true}}' for one in range(200)]
+    assert masked_documents(*documents)[0] == documents
+
+
+def test_names_of_staff_are_no_codes_and_kinds_and_places_are() -> None:
+    def personal(name: str, *values: str) -> str | None:
+        told = found(column(name), pa.array(values), lambda: (50, list(values)))
+        assert told.are_codes is (told.personal is None)
+        return told.personal
+
+    assert personal("created_by", "jdoe", "asmith", "garcia", "system") == "user name"
+    assert personal("assigned_to", "smith", "nguyen") == "user name"
+    assert personal("doctor", "Okonkwo", "Przybylski") == "name"
+    for name, values in {
+        "created_by": "system admin import api cron", "assigned_to": "support sales", "owner": "company customer",
+        "status": "open closed smith", "colour": "red green", "country": "DE US FR", "driver_status": "okonkwo idle",
+        "sort_by": "price qty", "agent": "A1 A2", "client": "web ios android",
+    }.items():  # fmt: skip
+        assert personal(name, *values.split()) is None, name
+
+
+@pytest.mark.parametrize("name, values, kind", [
+    ("contact", [4915112340000 + one for one in range(100)], "phone"),
+    ("paid_with", [4111111111111111, 378282246310005, 5555555555554444], "card"),
+    ("n", range(100), None),
+    ("size_bytes", range(10**11, 10**11 + 9), None),
+    ("seen", range(1_700_000_000_000, 1_700_000_000_009), None),
+    ("id", range(10**17, 10**17 + 99), None),
+])  # fmt: skip
+def test_whole_numbers_are_looked_at(name: str, values: list[int], kind: str | None) -> None:
+    sample = pa.array([str(one) for one in values])
+    assert found(column(name, "integer", "bigint"), sample, lambda: (0, [])).personal == kind
 
 
 def test_a_value_that_stays_is_found() -> None:

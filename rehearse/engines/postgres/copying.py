@@ -6,24 +6,21 @@ lock stronger than that of a SELECT is taken, nor waited for longer than `LOCK_T
 
 from __future__ import annotations
 
-import re
 import secrets
-import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import psycopg
 import pyarrow as pa
-from psycopg import conninfo, sql
+from psycopg import sql
 
-from rehearse.engines import _local
-from rehearse.engines.postgres import binaries, given
+from rehearse.engines.postgres import given
 from rehearse.engines.postgres.abreast import ahead
 from rehearse.engines.postgres.copy_out import batches
-from rehearse.engines.postgres.structure import structure
-from rehearse.errors import Missing, NotDisposable, ScenarioMistake, ServerFailed, near_miss
+from rehearse.engines.postgres.structure import NAME, structure
+from rehearse.errors import NotDisposable, ScenarioMistake, ServerFailed, near_miss
 from rehearse.profiles import Structure, TableStructure
 
 if TYPE_CHECKING:
@@ -42,10 +39,12 @@ _SETTINGS = (
     "bytea_output=hex",
     "xmloption=content",
 )
+Strategy = Literal["hash", "list", "range"]
+COUNTING_MS = 60_000  # the longest that one statement may count
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Estimates only: a table that was never analysed says -1. Any version.
-_ROWS = """
-    SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END, c.relkind = 'p',
+_ROWS = f"""
+    SELECT {NAME}, c.relkind = 'p',
            greatest(0, coalesce((SELECT sum(p.reltuples) FROM pg_partition_tree(c.oid) t
                                  JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf), c.reltuples))::bigint
     FROM pg_class c
@@ -53,28 +52,40 @@ _ROWS = """
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
-_PARTITIONED_BY = """
-    SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname
+# By the root, whatever part of it is partitioned again. A column that a key's expressions read depends, as those of a
+# key do, on its own table; from 12.
+_PARTITIONED_BY = f"""
+    SELECT DISTINCT {NAME}, a.attname, p.partstrat::text
     FROM pg_partitioned_table p
-    JOIN pg_class c ON c.oid = p.partrelid
+    JOIN pg_class c ON c.oid = pg_partition_root(p.partrelid)
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(p.partattrs::int2[])
+    JOIN pg_attribute a ON a.attrelid = p.partrelid
+    WHERE a.attnum = ANY(p.partattrs::int2[])
+       OR EXISTS (
+            SELECT FROM pg_depend d
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = p.partrelid AND d.objsubid = a.attnum
+              AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p.partrelid AND d.refobjsubid = 0
+              AND d.deptype = 'i'
+       )
 """
-# What a view holds that was made without its rows, in the order in which one may build on another.
-_EMPTY_VIEWS = (
-    "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY c.oid"
-)
-_FULL_VIEWS = """
-    SELECT n.nspname, c.relname
-    FROM pg_class c
+_STRATEGIES: Mapping[str, Strategy] = {"h": "hash", "l": "list", "r": "range"}
+_COLUMNS_IN = """
+    SELECT a.attname
+    FROM pg_constraint k
+    JOIN pg_class c ON c.oid = k.conrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'm' AND c.relispopulated
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(k.conkey)
+    WHERE n.nspname = %s AND c.relname = %s AND k.conname = %s
+    ORDER BY a.attnum
 """
 _TABLES = f"SELECT EXISTS ({_ROWS})"
-_META = re.compile(r"^\\(?:un)?restrict .*$", re.MULTILINE)
-
 # Names of applications are shown to everybody who looks at the same server.
 _SAME = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s AND datname = current_database())"
+
+
+class TookTooLong(ServerFailed):
+    """A statement was stopped by its timeout."""
+
 
 Mask = Callable[[str, pa.RecordBatch], pa.RecordBatch]
 
@@ -97,7 +108,8 @@ class Source:
     structure: Structure
     rows: Mapping[str, int]  # as the statistics have it
     partitioned: frozenset[str]
-    partitioned_by: frozenset[tuple[str, str]]
+    partitioned_by: Mapping[tuple[str, str], Strategy]  # by table and column
+    counting_ms: int = COUNTING_MS
     chosen: Mapping[str, Part] = field(default_factory=dict)  # of tables that are not copied whole
 
     @contextmanager
@@ -135,23 +147,30 @@ class Source:
             percent = min(100.0, 200.0 * rows / estimate)
             query += sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE (1)").format(sql.Literal(percent))
         query += sql.SQL(" LIMIT {}").format(sql.Literal(rows))
-        with self.connect() as connection:
+        with self.connect() as connection, refusals(table):
             found = list(batches(connection, query, {name: pa.string() for name in columns}))
         return pa.Table.from_batches(found).combine_chunks() if found else None
 
     def fewest_rows(self, table: str, column: str) -> tuple[int, list[str]]:
-        """Return how many rows the rarest value of a column has, and all its values; reads the whole table."""
+        """Return how many rows the rarest value of a column has, and all its values; reads the whole table.
+
+        What takes longer than `counting_ms` is given up, as if a value were one row's alone.
+        """
         query = sql.SQL("SELECT {0}::text, count(*) FROM {1} WHERE {0} IS NOT NULL GROUP BY 1 ORDER BY 2").format(
             sql.Identifier(column), identifier(table)
         )
-        with self.connect() as connection:
-            found = connection.execute(query).fetchall()
+        try:
+            with self.connect() as connection, refusals(table):
+                connection.execute(f"SET LOCAL statement_timeout = {self.counting_ms}")
+                found = connection.execute(query).fetchall()
+        except TookTooLong:
+            return 0, []
         return (found[0][1] if found else 0), [value for value, _ in found]
 
 
 @contextmanager
-def opened(url: str, where: str) -> Iterator[Source]:
-    """Open a source: its snapshot is held until the block ends."""
+def opened(url: str, where: str, *, counting_ms: int = COUNTING_MS) -> Iterator[Source]:
+    """Open a source: its snapshot is held until the block ends. No statement counts for longer than `counting_ms`."""
     with _connected(url, where) as connection:
         mark = f"rehearse-{secrets.token_hex(12)}"
         connection.execute("SELECT set_config('application_name', %s, false)", [mark])
@@ -166,8 +185,15 @@ def opened(url: str, where: str) -> Iterator[Source]:
             structure=structure(_Reading(url, where)),
             rows={name: rows for name, _, rows in sizes},
             partitioned=frozenset(name for name, is_parent, _ in sizes if is_parent),
-            partitioned_by=frozenset(connection.execute(_PARTITIONED_BY).fetchall()),
+            partitioned_by=_partitioned_by(connection.execute(_PARTITIONED_BY).fetchall()),
+            counting_ms=counting_ms,
         )
+
+
+def _partitioned_by(rows: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], Strategy]:
+    """Return how each column partitions; where one does so by its hash and otherwise, too, otherwise."""
+    ordered = sorted(rows, key=lambda row: row[2] != "h")
+    return {(table, column): _STRATEGIES[letter] for table, column, letter in ordered}
 
 
 @dataclass(slots=True)
@@ -217,6 +243,15 @@ def identifier(table: str) -> sql.Identifier:
     return sql.Identifier(schema, name) if dot else sql.Identifier("public", table)
 
 
+def columns_in(
+    connection: Connection, schema: str | None, table: str | None, constraint: str | None, column: str | None
+) -> list[str]:
+    """Return the columns of what an error names: the one column, or those of the constraint."""
+    if column:
+        return [column]
+    return [name for (name,) in connection.execute(_COLUMNS_IN, [schema, table, constraint]).fetchall()]
+
+
 def has_tables(url: str, where: str) -> bool:
     """Say whether a database has any table."""
     with given.connect(url, where) as connection:
@@ -232,30 +267,6 @@ def refuse_itself(source: Source, into: str, where: str) -> None:
         raise NotDisposable(f"{where}: that is the database to be copied; name another, empty one")
 
 
-def copy_schema(source: Source, into: str, where: str) -> None:
-    """Make the source's tables, and all else that its schema consists of, in an empty database."""
-    with given.connect(into, where) as connection:
-        text = _META.sub("", _schema(source))
-        try:
-            connection.execute(text.encode())
-        except psycopg.Error as error:
-            raise ServerFailed(
-                f"{where}: the source's schema cannot be made there: {str(error).strip()}; make the tables yourself, "
-                "empty, and what they need (extensions, roles), and run again"
-            ) from None
-
-
-def refill_views(source: Source, into: str, where: str) -> None:
-    """Fill the materialized views that hold rows at the source."""
-    with source.connect() as connection:
-        full = {f"{schema}.{name}" for schema, name in connection.execute(_FULL_VIEWS).fetchall()}
-    with given.connect(into, where) as connection:
-        for (view,) in connection.execute(_EMPTY_VIEWS).fetchall():
-            name = view if "." in view else f"public.{view}"
-            if name.replace('"', "") in full:
-                connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.SQL(view)))
-
-
 def refuse_other_tables(source: Source, target: Structure, where: str) -> None:
     """Raise a ScenarioMistake where a table of the source has no place in the target."""
     for table in source.structure.tables.values():
@@ -268,25 +279,6 @@ def refuse_other_tables(source: Source, target: Structure, where: str) -> None:
         for name in columns_of(table):
             if name not in theirs:
                 raise ScenarioMistake(f"{where}: table {table.name} has no column {name!r}{near_miss(name, theirs)}")
-
-
-def _schema(source: Source) -> str:
-    """Return the source's schema as SQL; the password goes by the environment, which other users cannot read."""
-    words = given.words(source.url, "URL")
-    password = words.pop("password", None)
-    with source.connect() as connection:
-        major = connection.info.server_version // 10_000
-    program = binaries.program("pg_dump", None, at_least=major)
-    command: list[Any] = [
-        program, "--schema-only", "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions",
-        "--no-tablespaces", f"--lock-wait-timeout={LOCK_TIMEOUT}", f"--snapshot={source.snapshot}",
-        f"--dbname={conninfo.make_conninfo(**words)}",
-    ]  # fmt: skip
-    environment = _local.environment() | ({"PGPASSWORD": str(password)} if password else {})
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Missing(f"URL: pg_dump cannot read the schema: {done.stderr.strip()}")
-    return done.stdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +307,12 @@ def refusals(table: str) -> Iterator[None]:
         raise ServerFailed(
             f"{table}: somebody holds a lock on it for more than {LOCK_TIMEOUT}, and nobody is kept waiting; run again"
         ) from None
+    except psycopg.errors.QueryCanceled as error:
+        raise TookTooLong(f"{table}: the source stopped reading: {str(error).strip()}") from None
     except psycopg.errors.InsufficientPrivilege as error:
-        raise ScenarioMistake(f"{table}: it may not be read whole: {str(error).strip()}") from None
+        raise ScenarioMistake(
+            f"{table}: it may not be read whole: {str(error).strip()}; connect as a role that may SELECT from it, and "
+            "whom row security does not hold (BYPASSRLS, or the owner)"
+        ) from None
     except psycopg.Error as error:
         raise ServerFailed(f"{table}: the source stopped reading: {str(error).strip()}") from None

@@ -28,7 +28,9 @@ OURS = """
         WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'
     )
 """
-NAME = "CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END"
+# A dot in a table's own name would be taken for the one behind a schema.
+NAME = """CASE WHEN n.nspname = 'public' AND strpos(c.relname, '.') = 0
+    THEN c.relname ELSE n.nspname || '.' || c.relname END"""
 # Partitions are filled through the table that they are part of.
 _TABLES = f"""
     SELECT c.oid, {NAME} AS name
@@ -127,7 +129,7 @@ def structure(database: Connects) -> Structure:
         constraints = _by_table(connection.execute(_CONSTRAINTS, wanted))
         domains = _by_table(connection.execute(_DOMAINS, wanted))
         keys = _by_table(connection.execute(_KEYS, wanted))
-    numbered = {oid: {number: name for number, name, *_ in rows} for oid, rows in columns.items()}
+    numbered = {oid: {number: name for number, name, *_ in columns[oid]} for oid in names}
     return Structure(
         {
             name: TableStructure(

@@ -23,6 +23,7 @@ from psycopg.pq import ExecStatus
 
 from rehearse.engines.postgres.copy_out import binary_blocks
 from rehearse.engines.postgres.copying import Source, identifier, refusals
+from rehearse.engines.postgres.structure import NAME
 from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
 from rehearse.profiles import Structure
 
@@ -39,8 +40,8 @@ _HEADER_BYTES = 19
 _BATCH = 20_000  # places or keys in one query: 300 kB of SQL
 _LOOKED_UP_SHARE = 0.02  # of a table's rows: above, reading all in their order is quicker than an index
 # What a table's rows lie in: itself, or its parts to any depth. The file changes when a table is rewritten. From 12.
-_RELATIONS = """
-    SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END, c.relkind,
+_RELATIONS = f"""
+    SELECT {NAME}, c.relkind,
            l.oid, ln.nspname, l.relname, l.relkind, pg_relation_filenode(l.oid), pg_table_size(l.oid)
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -55,8 +56,8 @@ _RELATIONS = """
     ORDER BY 1, 4, 5
 """
 # The columns by whose value a row is found in an index.
-_LEADING = """
-    SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname
+_LEADING = f"""
+    SELECT {NAME}, a.attname
     FROM pg_index i
     JOIN pg_class c ON c.oid = i.indrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -201,7 +202,7 @@ def _inside(condition: str) -> sql.Composable:
 
 def _called(relation: sql.Composable, table: str) -> sql.Composed:
     """Return a relation that conditions may call by the table's name."""
-    return sql.SQL("{} AS {}").format(relation, sql.Identifier(table.rpartition(".")[2]))
+    return sql.SQL("{} AS {}").format(relation, sql.Identifier(table.partition(".")[2] or table))
 
 
 class Places:
