@@ -23,7 +23,7 @@ _INVALID = (
         asks="Does the migration take longer than budget.duration, each way?",
         harm="The release window is over before the migration is.",
         remedy="Split the change so that the long part runs outside the window: batched backfill, concurrent index, "
-        "validation later. `rehearse estimate` tells what production's size will take.",
+        "validation later. Rehearse at two or three sizes (--scale) to see how the time grows.",
     ),
     asked=lambda recording: recording.scenario.budget.duration is not None,
 )

@@ -174,11 +174,12 @@ def _rollback(report: Report) -> str:
     rows += [["physical", *_difference(one)] for one in rollback.physical or []]
     rows += [["again", *_difference(one)] for one in rollback.again or []]
     rows += [["again", *_loss(one)] for one in rollback.again_data or []]
+    accepted = "".join(f"Stays filled, not counted: {escaped(one)}\n\n" for one in rollback.accepted)
     if not rows:
-        return ""
+        return accepted
     more = f"\n… and {len(rows) - _ROWS} more.\n" if len(rows) > _ROWS else ""
     fidelity = f"Fidelity {escaped(_words.share(rollback.fidelity))}\n\n"
-    return fidelity + _table(["part", "what", "before", "after"], rows[:_ROWS]) + more
+    return fidelity + accepted + _table(["part", "what", "before", "after"], rows[:_ROWS]) + more
 
 
 def _difference(one: Difference) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from rehearse.model import Recording, Verdict
@@ -10,7 +10,7 @@ from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import fenced
 from rehearse.reports._escape import markdown as escaped
-from rehearse.reports._shape import Phase, Report, Statement
+from rehearse.reports._shape import DataLoss, Lock, Phase, Report, Statement
 
 _STEPS = 60
 _SQL = 1_500
@@ -51,7 +51,7 @@ def _measured_on(report: Report) -> str:
     return (
         f"Measured on {escaped(scenario.engine)} {escaped(scenario.engine_version)} with {rows:,} rows "
         f"at {scenario.rate_per_s:g} calls/s. Production's size and load change the durations: "
-        "`rehearse estimate` extrapolates them.\n"
+        "rehearse at two or three sizes (--scale) to see how they grow.\n"
     )
 
 
@@ -74,27 +74,48 @@ def _steps(title: str, phase: Phase | None) -> Iterator[str]:
     if phase.error:
         yield f"**It failed in the rehearsal:** {escaped(_words.short(phase.error, 500))}\n"
     for statement in phase.statements[:_STEPS]:
-        yield _step(statement)
+        yield _step(statement, phase)
     rest = len(phase.statements) - _STEPS + phase.statements_left_out
     if rest > 0:
         yield f"… and {_words.plural(rest, 'more statement')}.\n"
 
 
-def _step(one: Statement) -> str:
+def _step(one: Statement, phase: Phase) -> str:
     sql = one.sql if len(one.sql) <= _SQL else f"{one.sql[:_SQL]} …"
     place = f" ({escaped(one.file)})" if one.file else ""
-    locks = "".join(f"\n{text}" for text in _closes(one))
+    locks = "".join(f"\n{text}" for text in _closes(one, phase))
     return f"### Step {one.n}: {_words.seconds(one.duration_s)}{place}\n\n{fenced(sql, 'sql')}\n{locks}\n"
 
 
-def _closes(one: Statement) -> Iterator[str]:
-    for lock in one.locks:
-        if lock.stops:
-            held = _words.doubted(lock.held_ms, lock.doubt_ms)
-            yield (
-                f"- closes {escaped(lock.table)} to {_words.enough(lock.stops)} for {held} "
-                f"({escaped(lock.mode)}; it waited {_words.ms(lock.waited_ms)} for the lock)"
-            )
+def _closes(one: Statement, phase: Phase) -> Iterator[str]:
+    for lock in _closing(one.locks):
+        held = _words.doubted(lock.held_ms, lock.doubt_ms)
+        yield (
+            f"- closes {escaped(lock.table)} to {_words.enough(lock.stops)} for {held}{_until(lock, one, phase)} "
+            f"({escaped(lock.mode)}; it waited {_words.ms(lock.waited_ms)} for the lock)"
+        )
+
+
+def _closing(locks: Iterable[Lock]) -> list[Lock]:
+    """Return the locks that close a table, those left out that another one of the same step covers."""
+    found: list[Lock] = []
+    for lock in sorted(locks, key=lambda one: (one.index is not None, -len(one.stops), -(one.held_ms or 0))):
+        if lock.stops and not any(_covers(one, lock) for one in found):
+            found.append(lock)
+    return found
+
+
+def _covers(one: Lock, other: Lock) -> bool:
+    longer = (one.held_ms or 0) + one.doubt_ms + other.doubt_ms >= (other.held_ms or 0)
+    return one.table == other.table and set(one.stops) >= set(other.stops) and longer
+
+
+def _until(lock: Lock, one: Statement, phase: Phase) -> str:
+    """Say that a lock outlives its step: it lasts until the transaction ends, with which step."""
+    if one.transaction is None or lock.held_ms is None or lock.held_ms - lock.doubt_ms <= one.duration_s * 1_000:
+        return ""
+    last = max(other.n for other in phase.statements if other.transaction == one.transaction)
+    return f", until the transaction ends with step {last}" if last > one.n else ", until the transaction ends"
 
 
 def _stop(report: Report, phase: Phase | None) -> Iterator[str]:
@@ -120,16 +141,21 @@ def _way_back(report: Report, phase: Phase | None) -> Iterator[str]:
         return
     if not rollback.schema and not rollback.data:
         yield "It restored schema and data wholly, the application's writes since the start kept.\n"
+        yield from (f"- stays filled: {escaped(one)}" for one in rollback.accepted)
         return
     yield f"**It does not restore all** (fidelity {escaped(_words.share(rollback.fidelity))}):\n"
     for one in rollback.data or []:
-        name = one.table if one.column is None else f"{one.table}.{one.column}"
-        lost = one.rows_lost if one.column is None else one.values_lost
-        yield f"- {escaped(name)}: {_words.count(lost)} {'rows' if one.column is None else 'values'} are lost"
+        yield f"- {escaped(one.table if one.column is None else f'{one.table}.{one.column}')}: {_loss(one)}"
     for difference in rollback.schema[:30]:
         after = _words.shown(difference.after, "gone")
         yield f"- {escaped(difference.object)}: {escaped(difference.property)} is {escaped(_words.short(after, 200))}"
     yield ""
+
+
+def _loss(one: DataLoss) -> str:
+    if one.column is None:
+        return f"{_words.count(one.rows_lost)} rows are lost, {_words.count(one.rows_left_over)} are left over"
+    return f"{_words.count(one.values_changed)} values did not come back, {_words.count(one.values_lost)} of them lost"
 
 
 RENDERER = PlanRenderer()
