@@ -168,6 +168,17 @@ class CallTried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompanyKept(Event):
+    """A session beside the traffic was in a transaction from `at_ns` to `ended_ns`; `code` is that of its error."""
+
+    name: str
+    ended_ns: int
+    session: int
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowWritten(Event):
     """A row that a call wrote or tried to write; `at_ns` is when the call was sent, `done_ns` when it was answered.
 
@@ -217,6 +228,7 @@ KINDS: tuple[type[Event], ...] = (
     LockWaited,
     CallEnded,
     CallTried,
+    CompanyKept,
     RowWritten,
     Sampled,
     Remarked,

@@ -203,6 +203,21 @@ class CallChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompanyChoice:
+    """A session beside the traffic that stays long in a transaction: a report, an export, a forgotten console."""
+
+    name: Annotated[str, told("its name, in reports and as application_name")]
+    sql: Annotated[Texts, told("what it runs in its transaction; no parameters")]
+    hold: Annotated[Nanoseconds, told("how long it stays idle in its transaction then, for example '5s'")] = 0
+    first: Annotated[Nanoseconds, told("when it begins, from the phase's start")] = 0
+    every: Annotated[Nanoseconds, told("from one beginning to the next")] = 10 * units.NS_PER_S
+    sessions: Annotated[Annotated[int, Field(ge=1, le=200)], told("how many do so")] = 1
+    isolation: Annotated[
+        Literal["read committed", "repeatable read", "serializable"] | None, told("of its transactions")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadChoice:
     """What the application does. Without `calls` a mix is derived from the schema.
 
@@ -244,6 +259,10 @@ class WorkloadChoice:
             "migration, before it, or together with the old one"
         ),
     ] = "after"
+    company: Annotated[
+        list[CompanyChoice],
+        told("sessions that stay long in a transaction beside the calls"),
+    ] = field(default_factory=list)
     calls: Annotated[
         list[CallChoice],
         told("the kinds of calls; without any, reads and updates by key are derived from the schema"),

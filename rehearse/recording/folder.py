@@ -21,12 +21,12 @@ import pandas
 from pydantic import TypeAdapter, ValidationError
 
 from rehearse.errors import Mistake
-from rehearse.events import KINDS, CallTried, DataCompared, Event
+from rehearse.events import KINDS, CallTried, CompanyKept, DataCompared, Event
 from rehearse.model import CallShape, Comparison, Environment, Recording, Scenario, Snapshot
 from rehearse.recording.journal import Facts, columns
 
 FORMAT = 1
-_YOUNGER: frozenset[type[Event]] = frozenset({DataCompared, CallTried})  # kinds that a folder of this format may lack
+_YOUNGER: frozenset[type[Event]] = frozenset({DataCompared, CallTried, CompanyKept})  # kinds that a folder of this format may lack
 NAME = "recording.json"
 _PASSWORD_WORD = re.compile(r"\b(ssl)?password\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|\S)*)\s*", re.IGNORECASE)
 

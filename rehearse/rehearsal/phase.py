@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import pandas
@@ -31,6 +31,7 @@ class Stage:
     workload: WorkloadChoice
     journal: Journal
     progress: Progress
+    company: Callable[[], AbstractContextManager[None]] = nullcontext  # sessions that stay long in a transaction
 
 
 @dataclass(slots=True)
@@ -116,7 +117,8 @@ def _traffic(stage: Stage, name: str, watch: Watch | None, *, new: float) -> Ite
         stage.driver.begin(name, new=new)
         stage.progress.traffic(stage.driver.counts)
         try:
-            yield
+            with stage.company():
+                yield
         finally:
             stage.progress.traffic(None)
             stage.driver.end()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pandas
 
@@ -74,7 +76,8 @@ class _Rehearsal:
             self.scenario = replace(self.scenario, workload=workload)
         self.new_calls = frozenset(call.name for call in mix.calls if call.version == "new")
         with Driver(mix, database, workload, self.scenario.seed, self.journal) as driver:
-            stage = Stage(database, self.migration, driver, workload, self.journal, self.progress)
+            company = partial(self._company, database)
+            stage = Stage(database, self.migration, driver, workload, self.journal, self.progress, company)
             self._phases(stage, mix)
         name, version = self.scenario.engine.name, self.server.version
         return Recording(
@@ -122,6 +125,17 @@ class _Rehearsal:
         self._try(stage.database, mix, "back")
         perform(stage, "again", lambda journal: self.migration.forward(url, journal))
         self._compare(stage.database, "forward", "again")
+
+    def _company(self, database: Database) -> AbstractContextManager[None]:
+        workload = self.scenario.workload
+        if not workload.company:
+            return nullcontext()
+        part = registry.part("engine", self.scenario.engine.name, "company")
+        settings = {name: str(value) for name, value in workload.settings.items()}
+        kept: AbstractContextManager[None] = part.company(
+            database.url(Role.APPLICATION), workload.company, settings, self.journal
+        )
+        return kept
 
     def _try(self, database: Database, mix: mixes.Mix, state: str) -> None:
         """Try each call on the schema of now, where the engine can."""
