@@ -16,6 +16,7 @@ LEFT = 250.0
 RIGHT = 170.0
 ROW = 24.0
 MOST = 24
+LETTER = 7.0  # width of a letter of a label
 
 _NAMED = (("p50", "p50"), ("p95", "p95"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max"))
 
@@ -31,14 +32,14 @@ def outages(report: Report) -> Markup:
     room = WIDTH - LEFT - RIGHT
     height = ROW * len(worst) + 44
     parts = [*_time_grid(most, room, height - 26)]
-    for number, (phase, one) in enumerate(worst):
-        parts += _outage(phase, one, 16 + ROW * number, room / most, budget)
     if budget is not None:
         x = LEFT + room * budget / most
         parts += [
             line(x, 12, x, height - 26, kind="budget"),
             text(x, 9, f"budget {_words.ms(budget)}", kind="note", anchor="middle"),
         ]
+    for number, (phase, one) in enumerate(worst):
+        parts += _outage(phase, one, 16 + ROW * number, room / most, budget)
     told = "; ".join(
         f"{phase}: {one.table} closed to {one.stops} for {_words.ms(one.longest_ms)}" for phase, one in worst
     )
@@ -65,7 +66,14 @@ def _outage(phase: str, one: Outage, y: float, scale: float, budget: float | Non
     if half >= 1:
         yield line(max(middle - half, LEFT), y + ROW / 2 - 1, middle + half, y + ROW / 2 - 1, kind="whisker")
     label = _words.ms(one.longest_ms) + (" ✗ over budget" if over else "")
-    yield text(middle + half + 6, y + 15, label, kind="value bad" if over else "value")
+    x = _beside(middle + half + 6, label, None if budget is None else LEFT + budget * scale)
+    yield text(x, y + 15, label, kind="value bad" if over else "value")
+
+
+def _beside(x: float, label: str, line_x: float | None) -> float:
+    """Return where a label begins that would lie on the budget's line: behind it."""
+    is_struck = line_x is not None and x - 3 < line_x < x + LETTER * len(label) + 3
+    return line_x + 6 if is_struck and line_x is not None else x
 
 
 def percentiles(report: Report) -> Markup:

@@ -26,6 +26,7 @@ CALLS = 64.0
 MARKS = 16.0
 FEET = 30.0
 _ENOUGH = 25
+_LETTER = 7.4  # width of a letter of a phase's name
 BARS = 400  # bars of a lane in a phase; shorter ones are left out beyond that
 
 
@@ -120,8 +121,8 @@ def _frame(panel: Panel, height: float) -> Markup:
         says = f"the migration acted for {_words.seconds(phase.duration_s)}"
         parts.append(rect(begin, HEAD - 6, max(end - begin, 1), bottom - HEAD + 6, kind="acting", says=says))
     took = _words.seconds(phase.duration_s) if phase.acted_s else _words.seconds(phase.traffic_s)
-    roomy = panel.width > 150
-    label = f"{phase.name} · {took}" if roomy else phase.name
+    label = f"{phase.name} · migration {took}" if phase.acted_s else f"{phase.name} · {took}"
+    label = label if panel.width > _LETTER * len(label) else phase.name
     parts.append(text(panel.left, 18, label, kind="phase failed" if phase.error else "phase"))
     return tag("g", *parts)
 
@@ -208,9 +209,16 @@ def _latency(panels: Sequence[Panel], top: float) -> Iterator[Markup]:
     if before and before.latency_ms.p99:
         y = scale(before.latency_ms.p99)
         yield line(LEFT, y, WIDTH - RIGHT, y, kind="baseline")
-        yield text(
-            WIDTH - RIGHT - 2, y - 4, f"baseline p99 {_words.ms(before.latency_ms.p99)}", kind="note", anchor="end"
-        )
+        yield from _baseline_key(before.latency_ms.p99, top - 2)
+
+
+def _baseline_key(p99_ms: float, y: float) -> Iterator[Markup]:
+    """Name the line of the baseline above the curves, where nothing is drawn."""
+    says = f"baseline p99 {_words.ms(p99_ms)}"
+    right = WIDTH - RIGHT - 2
+    yield text(right, y, says, kind="note", anchor="end")
+    begin = right - 6.4 * len(says) - 34
+    yield line(begin, y - 4, begin + 28, y - 4, kind="baseline")
 
 
 def _grid(scale: LogScale) -> Iterator[Markup]:

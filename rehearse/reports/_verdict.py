@@ -228,7 +228,7 @@ def _gaps_of_phases(phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
         unlogged = sum(one.wal_bytes is None for one in phase.statements)
         if unlogged:
             yield (
-                f"{phase.name}: log volume of {_words.plural(unlogged, 'statement')}",
+                f"{phase.name}: WAL of {_words.plural(unlogged, 'statement')}",
                 "the server's log position was not read",
             )
 

@@ -37,9 +37,14 @@ def seconds(value: float | None) -> str:
 
 
 def doubted(value: float | None, doubt: float) -> str:
-    """Return a length in milliseconds with its doubt, which is left out below a hundredth of it."""
+    """Return a length in milliseconds with its doubt, which is left out below a hundredth of it.
+
+    Where the doubt is more than half of the length, what is sure is said instead: "2.58 s, at least 80 ms".
+    """
     if value is None or doubt <= value / 100:
         return ms(value)
+    if doubt > value / 2:
+        return f"{ms(value)}, at least {ms(value - doubt)}" if doubt < value else f"up to {ms(value + doubt)}"
     return f"{ms(value)} ± {ms(doubt)}"
 
 

@@ -40,6 +40,7 @@ class HtmlRenderer:
 
 def page(report: Report) -> str:
     """Return the page of a report."""
+    groups = _groups(report.findings)
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     return _environment().get_template("report.html.j2").render(
         report=report,
@@ -49,7 +50,8 @@ def page(report: Report) -> str:
         timeline=timeline(report),
         outages=_charts.outages(report),
         percentiles=_charts.percentiles(report),
-        groups=_groups(report.findings),
+        groups=groups,
+        remedies=_remedies(groups),
         fidelity=_fidelity(report),
         limits={"statements": STATEMENTS, "sql": SQL, "findings": FINDINGS},
     )  # fmt: skip
@@ -94,6 +96,18 @@ def _groups(findings: list[FindingSeen]) -> list[list[FindingSeen]]:
     order = {code: place for place, code in reversed(list(enumerate(one.code for one in findings)))}
     ordered = sorted(findings, key=lambda one: order[one.code])
     return [list(group) for _, group in groupby(ordered, key=lambda one: one.code)]
+
+
+def _remedies(groups: list[list[FindingSeen]]) -> dict[str, tuple[list[str], list[str]]]:
+    """Return by check the remedies that no check before it has, and the checks before it that have the others."""
+    told: dict[str, str] = {}
+    found = {}
+    for group in groups:
+        code, remedies = group[0].code, dict.fromkeys(one.remedy for one in group)
+        earlier = dict.fromkeys(told[one] for one in remedies if one in told)
+        found[code] = ([one for one in remedies if one not in told], list(earlier))
+        told |= {one: code for one in remedies if one not in told}
+    return found
 
 
 def _fidelity(report: Report) -> dict[str, list[tuple[str, list[Difference]]] | None]:

@@ -150,7 +150,7 @@ def _phase_statements(phase: Phase) -> str:
 
 def _statement(one: Statement) -> str:
     sql = one.sql if len(one.sql) <= _SQL else f"{one.sql[:_SQL]} …"
-    figures = [_words.seconds(one.duration_s), f"log {_words.size(one.wal_bytes)}"]
+    figures = [_words.seconds(one.duration_s), f"WAL {_words.size(one.wal_bytes)}"]
     figures += [f"rewrites {', '.join(one.rewrites)}"] if one.rewrites else []
     figures += [f"at {one.file}"] if one.file else []
     figures += [f"FAILED {one.error}"] if one.error else []

@@ -8,12 +8,14 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import escape
 from rich.console import Console
 
 from rehearse import registry
 from rehearse.cli import COMMANDS
 from rehearse.judging import judge
 from rehearse.model import Recording
+from rehearse.reports import _charts, _words
 from rehearse.reports.md import MOST
 from rehearse.reports.terminal import print_report
 from rehearse.testing import recordings as hand
@@ -229,3 +231,28 @@ def test_a_page_says_not_measured_and_never_zero_for_it() -> None:
     text = judged("unmeasured").rendered("html")
     assert text.count("not measured") > 8
     assert "no table was closed" not in text.lower()
+
+
+# --- the page
+
+
+def test_a_remedy_stands_once_in_the_page(harmful: Judged) -> None:
+    page = harmful.rendered("html")
+    for finding in harmful.verdict.findings:
+        assert page.count(f"<dd>{escape(finding.remedy)}</dd>") == 1, finding.code
+    assert '<a href="#finding-L001">L001</a>' in page
+    assert 'id="finding-L001"' in page
+
+
+def test_a_length_of_which_little_is_known_says_what_is_sure() -> None:
+    assert _words.doubted(2_580, 2_500) == "2.58 s, at least 80 ms"
+    assert _words.doubted(100, 20) == "100 ms ± 20 ms"
+    assert _words.doubted(10, 20) == "up to 30 ms"
+    assert _words.doubted(100, 0.5) == "100 ms"
+
+
+def test_a_label_does_not_lie_on_the_line_of_the_budget() -> None:
+    assert _charts._beside(100, "285 ms", 120) == 126
+    assert _charts._beside(100, "285 ms", 300) == 100
+    assert _charts._beside(100, "285 ms", 90) == 100
+    assert _charts._beside(100, "285 ms", None) == 100

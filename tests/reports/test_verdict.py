@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rehearse.judging import judge
-from rehearse.model import Budget
+from rehearse.model import Budget, ColumnDifference
 from rehearse.reports._document import document
 from rehearse.testing.examples import harmful as harmful_recording
 from tests.reports.conftest import Judged, judged
@@ -25,7 +25,23 @@ def test_a_pass_says_how_long_how_closed_and_how_slow() -> None:
 def test_a_failure_says_the_gravest_first_and_how_many_more(harmful: Judged) -> None:
     says = sentence(harmful)
     assert says.startswith("3 writes to orders were acknowledged and are not there, on the way forward; ")
-    assert says.endswith("more findings below.")
+    assert says.endswith(f"; {len(harmful.verdict.findings)} findings below.")
+
+
+def changed(column: ColumnDifference) -> list[str]:
+    """The codes of findings in their order, where the way forward changes a column without losing a write."""
+    recording = harmful_recording()
+    forward = recording.comparisons[0]
+    tables = [replace(one, columns=(column,) if one.table == "orders" else (), lost_writes=0) for one in forward.tables]
+    recording = replace(recording, comparisons=[replace(forward, tables=tuple(tables)), *recording.comparisons[1:]])
+    return [one.code for one in document(recording, judge(recording)).findings]
+
+
+def test_an_outage_comes_before_a_change_in_which_nothing_is_lost() -> None:
+    kept = changed(ColumnDifference(column="note", values_changed=3, values_lost=0, values_filled=3))
+    assert kept.index("L001") < kept.index("I003") < kept.index("F002")
+    lost = changed(ColumnDifference(column="note", values_changed=3, values_lost=0, values_filled=2))
+    assert lost.index("I003") < lost.index("L001")
 
 
 def test_a_closed_table_is_told_with_time_budget_and_statement() -> None:
