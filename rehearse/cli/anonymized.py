@@ -152,14 +152,18 @@ def _kept(done: Done) -> dict[str, list[str]]:
 
 
 def _kept_in_words(kept: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    counts = (len(kept["keys"]), "columns of keys"), (len(kept["times"]), "columns of dates and times")
-    parts = [f"{count} {words}" for count, words in counts if count]
+    names = ("keys", "keys"), ("times", "dates and times")
+    parts = [f"{words} ({', '.join(_some(kept[name]))})" for name, words in names if kept[name]]
     if parts:
         yield (
             f"kept as they are: {' and '.join(parts)}: who holds the source, or knows a row's number or its moment, "
             "finds that row again" + ("; --shift-times DAYS moves the times" if kept["times"] else "")
         )
     yield "mail addresses keep their last part and, of public providers, their domain; equal values stay equal"
+
+
+def _some(names: Sequence[str]) -> list[str]:
+    return [*names[:3], *([f"{len(names) - 3} more"] if len(names) > 3 else [])]
 
 
 def _verified(masks: Masks) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
+from psycopg import conninfo
 
 from rehearse.cli.anonymize import command
 from rehearse.engines import _local
@@ -299,3 +301,291 @@ def test_a_password_is_in_no_message(source: PostgresDatabase) -> None:
     result = CliRunner().invoke(command, [url, "--plan"], standalone_mode=False)
     assert "no connection" in str(result.exception)
     assert "hunter22" not in str(result.exception) + result.output
+
+
+@pytest.fixture
+def production(server: PostgresServer) -> Iterator[PostgresDatabase]:
+    """A source that a test fills, beside the database that is copied into."""
+    made = server.create("anonymize_production")
+    yield made
+    made.drop()
+
+
+def fill(database: PostgresDatabase, sql: str) -> None:
+    with database.connect(Role.OWNER) as connection:
+        connection.execute(sql.encode())
+
+
+def dumped(database: PostgresDatabase) -> str:
+    program = binaries.program("pg_dump", None, at_least=18)
+    dump = _local.run([program, "--dbname", database.url(Role.OWNER)], None)
+    assert dump.returncode == 0, dump.stderr
+    return dump.stdout
+
+
+def elsewhere(database: PostgresDatabase) -> str:
+    """Return SQL for a foreign server that is this very database, and its table `people` seen through that."""
+    with database.connect(Role.OWNER) as connection:
+        known = connection.info
+        return f"""
+            CREATE EXTENSION postgres_fdw;
+            CREATE SERVER crm FOREIGN DATA WRAPPER postgres_fdw
+                OPTIONS (host '{known.host}', port '{known.port}', dbname '{known.dbname}');
+            CREATE USER MAPPING FOR PUBLIC SERVER crm OPTIONS (user '{known.user}', password '{known.password}');
+            CREATE FOREIGN TABLE crm_people (id int, full_name text) SERVER crm OPTIONS (table_name 'people');
+        """
+
+
+PEOPLE = """
+    CREATE TABLE people (id int PRIMARY KEY, full_name text);
+    INSERT INTO people VALUES (1, 'Zenobia Plantedsson');
+    CREATE MATERIALIZED VIEW local_names AS SELECT full_name FROM people;
+"""
+
+
+def test_a_copy_leads_to_no_other_server(production: PostgresDatabase, database: PostgresDatabase) -> None:
+    fill(production, PEOPLE + elsewhere(production))
+    fill(
+        production,
+        """
+        COMMENT ON FOREIGN TABLE crm_people IS 'people';
+        CREATE VIEW crm_view AS SELECT full_name FROM crm_people;
+        CREATE MATERIALIZED VIEW crm_names AS SELECT full_name FROM crm_view;
+        CREATE UNIQUE INDEX ON crm_names (full_name);
+        CREATE PUBLICATION everything FOR ALL TABLES;
+        """,
+    )
+    told = json.loads(run(production, "--into", database.url(Role.OWNER), "--json").stdout)
+    out = {"server crm", "foreign table crm_people", "view crm_view", "materialized view crm_names"}
+    assert out == set(told["left_out"])
+    assert ask(database, "SELECT count(*) FROM pg_foreign_server") == [(0,)]
+    assert ask(database, "SELECT count(*) FROM pg_user_mapping") == ask(database, "SELECT count(*) FROM pg_publication")
+    assert ask(database, "SELECT count(*) FROM pg_class WHERE relkind = 'f' OR relname ~ '^crm'") == [(0,)]
+    names = ask(database, "SELECT full_name FROM local_names")
+    assert len(names) == 1 and "Zenobia" not in dumped(database)
+
+
+def test_a_view_over_another_server_is_not_filled_in_a_database_of_the_user_s(
+    production: PostgresDatabase, database: PostgresDatabase
+) -> None:
+    views = """
+        CREATE FUNCTION through() RETURNS SETOF text LANGUAGE sql AS 'SELECT full_name FROM public.crm_people';
+        CREATE MATERIALIZED VIEW crm_names AS SELECT full_name FROM crm_people {rows};
+        CREATE MATERIALIZED VIEW crm_called AS SELECT * FROM through() {rows};
+    """
+    fill(production, PEOPLE + elsewhere(production))
+    fill(production, views.format(rows=""))
+    fill(database, PEOPLE.partition("INSERT")[0] + elsewhere(production) + views.format(rows="WITH NO DATA"))
+    told = run(production, "--into", database.url(Role.OWNER)).stdout
+    for view in ("crm_names", "crm_called"):
+        assert f"left empty: materialized view public.{view}: it may read from another server" in told
+    assert ask(database, "SELECT count(*) FROM pg_class WHERE relkind = 'm' AND relispopulated") == [(0,)]
+
+
+def test_a_part_of_a_table_on_another_server_is_told(production: PostgresDatabase, database: PostgresDatabase) -> None:
+    fill(production, PEOPLE + elsewhere(production))
+    fill(
+        production,
+        """
+        CREATE TABLE logs (id int, full_name text) PARTITION BY RANGE (id);
+        CREATE FOREIGN TABLE logs_far PARTITION OF logs FOR VALUES FROM (0) TO (9) SERVER crm
+            OPTIONS (table_name 'people');
+        """,
+    )
+    with pytest.raises(ScenarioMistake, match="lies on another server, which a copy must not reach"):
+        run(production, "--into", database.url(Role.OWNER))
+    assert ask(database, "SELECT count(*) FROM pg_class WHERE relname = 'people'") == [(0,)]
+
+
+def test_keys_by_which_rows_are_spread_are_masked_or_told(
+    production: PostgresDatabase, database: PostgresDatabase, tmp_path: Path
+) -> None:
+    fill(
+        production,
+        """
+        CREATE TABLE clients (email text PRIMARY KEY) PARTITION BY HASH (email);
+        CREATE TABLE clients_0 PARTITION OF clients FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE clients_1 PARTITION OF clients FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+        INSERT INTO clients SELECT 'planted' || n || '@plantedcorp.org' FROM generate_series(1, 300) n;
+        CREATE TABLE sales (code text, at date) PARTITION BY LIST (lower(code));
+        CREATE TABLE sales_eu PARTITION OF sales FOR VALUES IN ('de', 'fr');
+        INSERT INTO sales VALUES ('DE', '2024-01-01'), ('fr', '2024-01-01');
+        CREATE TABLE tenants (n int, owner text) PARTITION BY RANGE (n);
+        CREATE TABLE tenants_1 PARTITION OF tenants FOR VALUES FROM (1) TO (9) PARTITION BY LIST (owner);
+        CREATE TABLE tenants_1_a PARTITION OF tenants_1 DEFAULT;
+        INSERT INTO tenants VALUES (1, 'okonkwo'), (2, 'jdoe');
+        """,
+    )
+    with pytest.raises(ScenarioMistake, match=r"tenants\.owner: the table is partitioned by list of it.*--rules FILE"):
+        run(production, "--into", database.url(Role.OWNER))
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[columns]\n"tenants.owner" = "user name"\n')
+    run(production, "--into", database.url(Role.OWNER), "--rules", str(rules))
+    assert ask(database, "SELECT count(*) FROM clients") == [(300,)]
+    assert ask(database, "SELECT code FROM sales ORDER BY 1") == [("DE",), ("fr",)]
+    text = dumped(database)
+    assert not [word for word in ("planted", "okonkwo", "jdoe") if word in text]
+
+
+def test_what_a_reviewer_planted_is_not_in_the_copy(production: PostgresDatabase, database: PostgresDatabase) -> None:
+    fill(
+        production,
+        """
+        CREATE TABLE visits (
+            id int PRIMARY KEY, created_by text, assigned_to text, doctor text, contact bigint, status text,
+            plan text CHECK (plan IN ('free')),
+            login text CHECK (lower(login) = ANY (ARRAY['jdoe']) OR login LIKE '%@%'),
+            iban text CHECK (length(iban) IN (18, 22)), phone text CHECK (phone IN ('n/a') OR phone ~ '^[+0-9]+$'),
+            scores jsonb, plain jsonb
+        );
+        INSERT INTO visits SELECT n, (ARRAY['jdoe', 'asmith', 'garcia'])[1 + n % 3],
+            (ARRAY['smith', 'nguyen'])[1 + n % 2], (ARRAY['Okonkwo', 'Przybylski'])[1 + n % 2], 4915112345000 + n,
+            (ARRAY['open', 'closed'])[1 + n % 2], 'free', 'user' || n || '@plantedcorp.org',
+            'DE89' || lpad(n::text, 18, '3'), '+49151' || lpad(n::text, 8, '7'),
+            jsonb_build_object('jdoe' || n, 3, 'okonkwo', 2),
+            (ARRAY['{"qty": 3, "ok": true}', '5', 'null'])[1 + n % 3]::jsonb
+        FROM generate_series(1, 300) n;
+        """,
+    )
+    told = json.loads(run(production, "--into", database.url(Role.OWNER), "--json").stdout)
+    assert not [one["column"] for one in told["columns"] if one["leaks"]]
+    query = "SELECT id, status, plan, plain FROM visits ORDER BY id"
+    assert ask(database, query) == ask(production, query)
+    rows = dumped(database).partition("COPY public.visits")[2]
+    words = "jdoe|asmith|garcia|smith|nguyen|okonkwo|przybylski|49151123|de893333|49151777|planted"
+    assert not re.findall(words, rows.lower())
+
+
+TOLD = """
+    CREATE TYPE owners AS ENUM ('Ann Lee', 'nobody');
+    CREATE TABLE accounts (
+        id int PRIMARY KEY, owner owners, zone text DEFAULT 'Europe/Berlin',
+        note text DEFAULT 'call Ann Lee +49 151 1234567',
+        created_by text CHECK (created_by IN ('okonkwo', 'system')), CHECK (note <> 'Bob Stone')
+    );
+    COMMENT ON TABLE accounts IS 'ask ann.lee@example.org';
+    COMMENT ON COLUMN accounts.id IS 'the number';
+    CREATE INDEX ON accounts (id) WHERE note = 'Carl Gauss';
+    CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS $f$ BEGIN
+        -- Emmy Noether wants it so
+        RETURN 'Ada Lovelace'; END $f$;
+    CREATE FUNCTION g() RETURNS text LANGUAGE sql AS $$ SELECT 'host=db password=planted9' $$;
+    INSERT INTO accounts (id, owner, created_by) VALUES (1, 'Ann Lee', 'okonkwo');
+"""
+
+
+def test_texts_of_the_schema_that_may_tell_of_people_are_told(
+    production: PostgresDatabase, database: PostgresDatabase, server: PostgresServer, tmp_path: Path
+) -> None:
+    fill(production, TOLD)
+    told = run(production, "--into", database.url(Role.OWNER), code=3).stdout
+    for look in ("type owners: name 'Ann Lee'", "'call Ann Lee +49 151 1234567'", "name 'Bob Stone'", "'Carl Gauss'",
+                 "function f(): name 'Ada Lovelace'", "'Emmy Noether wants it so'", "function g(): secret",
+                 "accounts.created_by: user name 'okonkwo'"):  # fmt: skip
+        assert look in told, look
+    assert "planted9" not in told and "Europe" not in told and "1 comments" in told
+    comments = "SELECT obj_description('accounts'::regclass), col_description('accounts'::regclass, 1)"
+    assert ask(database, comments) == [(None, "the number")]
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[schema]\nkeep = ["* Lee*", "Bob Stone", "Carl*", "Ada*", "Emmy*", "okonkwo", "host=*"]\n')
+    again = server.create("anonymize_vouched")
+    assert "look:" not in run(production, "--into", again.url(Role.OWNER), "--rules", str(rules)).stdout
+    again.drop()
+
+
+@pytest.mark.parametrize(
+    "policy", ["", "GRANT SELECT ON people TO reader; ALTER TABLE people ENABLE ROW LEVEL SECURITY"]
+)
+def test_a_reader_who_may_not_read_all_is_told_so(production: PostgresDatabase, policy: str) -> None:
+    fill(production, PEOPLE)
+    fill(production, "CREATE ROLE reader LOGIN PASSWORD 'only4reading'")
+    try:
+        fill(production, policy or "SELECT")
+        url = conninfo.make_conninfo(production.url(Role.OWNER), user="reader", password="only4reading")
+        result = CliRunner().invoke(command, [url, "--plan"], standalone_mode=False)
+        assert isinstance(result.exception, ScenarioMistake)
+        assert "people: it may not be read whole" in str(result.exception) and "BYPASSRLS" in str(result.exception)
+    finally:
+        fill(production, "DROP OWNED BY reader; DROP ROLE reader")
+
+
+def test_tables_with_a_dot_or_without_columns_are_copied(
+    production: PostgresDatabase, database: PostgresDatabase, tmp_path: Path
+) -> None:
+    fill(
+        production,
+        """
+        CREATE TABLE "a.b" (id int PRIMARY KEY, v text, w text);
+        INSERT INTO "a.b" VALUES (1, 'planted', 'kept');
+        CREATE TABLE nothing ();
+        """,
+    )
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[columns]\n"public.a.b.w" = "keep"\n')
+    run(production, "--into", database.url(Role.OWNER), "--rules", str(rules))
+    ((v, w),) = ask(database, 'SELECT v, w FROM "a.b"')
+    assert v != "planted" and w == "kept"
+    assert ask(database, "SELECT count(*) FROM nothing") == [(0,)]
+
+
+def test_pseudonyms_that_a_condition_refuses_are_told_with_a_rule_that_helps(
+    production: PostgresDatabase, server: PostgresServer, tmp_path: Path
+) -> None:
+    fill(
+        production,
+        r"""
+        CREATE TABLE staff (id int PRIMARY KEY, email text CHECK (email ~ '@corp\.example\.com$'));
+        INSERT INTO staff SELECT n, 'planted' || n || '@corp.example.com' FROM generate_series(1, 50) n;
+        """,
+    )
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[columns]\n"staff.email" = "mailbox"\n')
+    first, second = server.create("anonymize_refused"), server.create("anonymize_mailbox")
+    try:
+        with pytest.raises(
+            ScenarioMistake, match=r'staff\.email: the server refuses.*"staff\.email" = .*"mailbox"'
+        ) as told:
+            run(production, "--into", first.url(Role.OWNER))
+        assert "profile" not in str(told.value) and "Failing row" not in str(told.value)
+        run(production, "--into", second.url(Role.OWNER), "--rules", str(rules))
+        assert ask(second, "SELECT count(*) FROM staff WHERE email !~ 'planted'") == [(50,)]
+    finally:
+        first.drop()
+        second.drop()
+
+
+def test_what_takes_too_long_to_count_is_masked(production: PostgresDatabase) -> None:
+    fill(
+        production,
+        """
+        CREATE TABLE big (id int PRIMARY KEY, status text);
+        INSERT INTO big SELECT n, (ARRAY['open', 'closed'])[1 + n % 2] FROM generate_series(1, 400000) n;
+        """,
+    )
+
+    def rule(*options: str) -> str:
+        told = json.loads(run(production, "--plan", "--json", *options).stdout)
+        return next(str(one["rule"]) for one in told["columns"] if one["column"] == "status")
+
+    assert (rule(), rule("--timeout", "1ms")) == ("keep", "text")
+
+
+def test_what_is_kept_is_told_and_moments_are_shifted_if_that_is_asked_for(
+    production: PostgresDatabase, database: PostgresDatabase
+) -> None:
+    fill(
+        production,
+        """
+        CREATE TABLE visits (id int PRIMARY KEY, begun timestamptz, ended timestamptz, on_day date, letter text);
+        INSERT INTO visits SELECT n, timestamptz '2024-01-01 12:00:00.123456+00' + n * interval '1 hour',
+            timestamptz '2024-01-01 13:00:00+00' + n * interval '1 hour', date '2024-01-01' + n, chr(96 + n)
+        FROM generate_series(1, 26) n;
+        """,
+    )
+    told = run(production, "--into", database.url(Role.OWNER), "--shift-times", "60").stdout
+    assert "kept as they are: keys (visits.id): who holds the source" in told and "seen again:" in told
+    query = "SELECT ended - begun, (begun AT TIME ZONE 'UTC')::date - on_day FROM visits ORDER BY id"
+    assert ask(database, query) == ask(production, query)
+    both_begun = [ask(one, "SELECT min(begun), min(on_day) FROM visits")[0] for one in (production, database)]
+    (before, day), (after, other_day) = both_begun
+    assert 1 <= abs((after - before).days) <= 60 and (other_day - day) == (after - before)

@@ -69,14 +69,14 @@ def looks(entry: Entry, known: Iterable[str] = ()) -> Iterator[Look]:
 
 
 def kind_of(text: str) -> str | None:
-    """Return what a text tells of; a long one, which alone may tell anything, is looked at word by word."""
+    """Return what a text tells of; a sentence is looked at by two words, and one that may tell anything by each."""
     if _PASSWORD.search(text):
         return "secret"
-    found = by_content([text])
-    if found != "free text":
+    found, words = by_content([text]), text.split()
+    if found not in (None, "free text"):
         return found
-    words = text.split()
-    parts = [*words, *(f"{first} {second}" for first, second in pairwise(words))]
+    pairs = [f"{first} {second}" for first, second in pairwise(words)]
+    parts = [*pairs, *words] if found else pairs
     return next((kind for part in parts if (kind := by_content([part])) not in (None, "free text")), None)
 
 
