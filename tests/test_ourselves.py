@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import rehearse
 from rehearse.checks import CHECKS
-from rehearse.reading.scenario import parse, read
+from rehearse.reading.scenario import parse, read, schema
+from rehearse.units import NS_PER_MS, human_duration
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,6 +37,57 @@ def test_every_toml_block_of_the_readme_parses() -> None:
     for block in blocks:
         values = tomllib.loads(block)
         parse({"name": "a"} | values)
+
+
+def keys() -> str:
+    """Return the README's list of a scenario's keys: a table for each section of the file, from the JSON Schema."""
+    described = schema()
+    return "\n\n".join("\n".join(lines) for lines in _sections(described, described["$defs"], "the file", ""))
+
+
+def _sections(part: dict[str, Any], models: dict[str, Any], head: str, path: str) -> Iterator[list[str]]:
+    """Yield the lines of a section's own keys, then those of each section in it."""
+    inner = {key: _model(value) for key, value in part["properties"].items()}
+    rows = [_key(key, value) for key, value in part["properties"].items() if inner[key] is None and key != "$schema"]
+    if rows:
+        yield [f"| {head} | default | is |", "|---|---|---|", *rows]
+    for key, found in inner.items():
+        if found is not None:
+            name, is_list = found
+            below = f"`[[{path}{key}]]`" if is_list else f"`[{path}{key}]`"
+            yield from _sections(models[name], models, below, f"{path}{key}.")
+
+
+def _model(value: dict[str, Any]) -> tuple[str, bool] | None:
+    """Return the model that a key holds, and whether it is a list of them; None: a plain value."""
+    place = value.get("$ref") or value.get("items", {}).get("$ref")
+    return (place.rpartition("/")[2], "items" in value) if place else None
+
+
+def _key(key: str, value: dict[str, Any]) -> str:
+    default = value.get("default")
+    shown = "" if default in (None, "", [], {}) else f"`{_plain(default)}`"
+    return f"| `{key}` | {shown} | {value['description'].replace('|', chr(92) + '|')} |"
+
+
+def _plain(value: Any) -> str:
+    """Return a default as a scenario would have it: nanoseconds as a duration."""
+    if isinstance(value, str) and value.endswith("ns"):
+        value = int(value.removesuffix("ns"))
+    if isinstance(value, int) and value >= NS_PER_MS:
+        return human_duration(value).replace(".00 ", "").replace(" ", "")
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_every_key_of_a_scenario_stands_in_the_readme() -> None:
+    begin, end = "tests/test_ourselves.py -->\n", "\n<!-- /keys -->"
+    path = ROOT / "README.md"
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    written, _, after = rest.partition(end)
+    if os.environ.get("REHEARSE_UPDATE_GOLDEN"):
+        path.write_text(f"{before}{begin}{keys()}{end}{after}", encoding="utf-8")
+        written = keys()
+    assert written == keys(), "not in step; REHEARSE_UPDATE_GOLDEN=1 pytest tests/test_ourselves.py writes them"
 
 
 def test_every_shipped_scenario_reads_and_says_why() -> None:

@@ -28,7 +28,10 @@ def findings(recording: Recording, verdict: Verdict) -> list[FindingSeen]:
     """Return every finding with its rule's words and its statement, the gravest first."""
     rules = {answer.rule.code: answer.rule for answer in verdict.answers}
     kept = _tables_kept(recording)
-    ordered = sorted(verdict.findings, key=lambda one: (_weight(one, kept), -(one.measured or 0)))
+    ordered = sorted(
+        verdict.findings,  # the second way forward tells last what the first has told
+        key=lambda one: (_weight(one, kept), one.phase == "again", -(one.measured or 0)),
+    )
     return [_finding(recording, one, rules[one.code].name, rules[one.code].harm) for one in ordered]
 
 
