@@ -108,6 +108,8 @@ def _lines(done: Done, looks: Sequence[Look]) -> Iterator[str]:
         yield f"left out, as they may tell of people: {done.schema.comments_left_out} comments"
     yield from (f"left empty: materialized view {one}" for one in done.empty_views)
     yield from _kept_in_words(_kept(done))
+    if any(tally.treatment.rule.form == "email" for tally in done.masks.tallies.values()):
+        yield "mail addresses keep their last part and, of public providers, their domain"
     if looks:
         yield "look: these texts of the schema are in the copy as they are, and may tell of people:"
         yield from (f"  {one.where}: {one.kind} {one.shown}".rstrip() for one in looks)
@@ -159,7 +161,6 @@ def _kept_in_words(kept: Mapping[str, Sequence[str]]) -> Iterator[str]:
             f"kept as they are: {' and '.join(parts)}: who holds the source, or knows a row's number or its moment, "
             "finds that row again" + ("; --shift-times DAYS moves the times" if kept["times"] else "")
         )
-    yield "mail addresses keep their last part and, of public providers, their domain; equal values stay equal"
 
 
 def _some(names: Sequence[str]) -> list[str]:

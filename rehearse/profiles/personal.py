@@ -148,11 +148,12 @@ def by_numbers(column: str, values: Iterable[str]) -> Personal | None:
     A number alone tells little, so nine in ten must agree: those of cards have their check digit, and telephone numbers
     10 to 15 digits, which moments since 1970 have, too. What a column measures (bytes, cents) is not asked.
     """
-    digits = [text for value in dict.fromkeys(values) if (text := value.strip().lstrip("-")).isdigit()]
+    different = [value.strip().lstrip("-") for value in dict.fromkeys(values)]
+    digits = [value for value in different if value.isdigit()]
     words = [word.casefold() for word in _CAMEL.findall(column)]
     if not digits or (words and words[-1] in MEASURES):
         return None
-    most = 0.9 * len(digits)
+    most = 0.9 * len(different)
     if len(digits) > 2 and sum(12 < len(one) < 20 and _is_card(one) for one in digits) >= most:
         return "card"
     return "phone" if sum(10 <= len(one) <= 15 and not _is_moment(one) for one in digits) >= most else None
@@ -180,7 +181,7 @@ _DATE = re.compile(
     r"(?:[T ]?\d{1,2}:?\d{2}(?::?\d{2}(?:[.,]\d+)?)?)?\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)?(?: BC)?"
 )
 _IPV4 = re.compile(r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w-]|\.\d)")
-_COLONS = re.compile(r"(?<![\w:])[0-9a-f]*(?::[0-9a-f]*){2,7}(?:\.\d{1,3}){0,3}", re.IGNORECASE)
+_COLONS = re.compile(r"(?<![\w:])[0-9a-f]*(?::[0-9a-f]*){2,7}(?:\.\d{1,3}){0,3}(?!\w)", re.IGNORECASE)
 _MAC = re.compile(r"\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b", re.IGNORECASE)
 _CARD = re.compile(r"(?<![\w.-])[1-9](?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b", re.IGNORECASE)

@@ -254,6 +254,21 @@ def test_a_rule_that_cannot_be_is_told(
     assert ask(database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
+@pytest.mark.parametrize("text, complaint", [
+    ("[schema]\nkept = []", "did you mean 'keep'"),
+    ("[schema]\nkeep = 'Ann'", "write a list of texts"),
+    ("schema = 1", "no such key"),
+    ("[collumns]", "did you mean 'columns'"),
+])  # fmt: skip
+def test_rules_for_a_schema_that_cannot_be_are_told(
+    source: PostgresDatabase, tmp_path: Path, text: str, complaint: str
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(text)
+    with pytest.raises(ScenarioMistake, match=complaint):
+        run(source, "--plan", "--rules", str(rules))
+
+
 def test_a_database_that_somebody_uses_is_not_written_to(source: PostgresDatabase, database: PostgresDatabase) -> None:
     with database.connect(Role.OWNER) as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS n")
@@ -382,17 +397,17 @@ def test_a_view_over_another_server_is_not_filled_in_a_database_of_the_user_s(
     assert ask(database, "SELECT count(*) FROM pg_class WHERE relkind = 'm' AND relispopulated") == [(0,)]
 
 
-def test_a_part_of_a_table_on_another_server_is_told(production: PostgresDatabase, database: PostgresDatabase) -> None:
+@pytest.mark.parametrize("made, name", [
+    ("CREATE TABLE logs (id int, full_name text) PARTITION BY RANGE (id); CREATE FOREIGN TABLE logs_far "
+     "PARTITION OF logs FOR VALUES FROM (0) TO (9) SERVER crm OPTIONS (table_name 'people')", "logs_far"),
+    ("CREATE TABLE holds (one crm_people)", "holds"),
+])  # fmt: skip
+def test_a_table_of_which_a_part_is_on_another_server_is_told(
+    production: PostgresDatabase, database: PostgresDatabase, made: str, name: str
+) -> None:
     fill(production, PEOPLE + elsewhere(production))
-    fill(
-        production,
-        """
-        CREATE TABLE logs (id int, full_name text) PARTITION BY RANGE (id);
-        CREATE FOREIGN TABLE logs_far PARTITION OF logs FOR VALUES FROM (0) TO (9) SERVER crm
-            OPTIONS (table_name 'people');
-        """,
-    )
-    with pytest.raises(ScenarioMistake, match="lies on another server, which a copy must not reach"):
+    fill(production, made)
+    with pytest.raises(ScenarioMistake, match=f"{name}: it is .* lies on another server, which a copy must not reach"):
         run(production, "--into", database.url(Role.OWNER))
     assert ask(database, "SELECT count(*) FROM pg_class WHERE relname = 'people'") == [(0,)]
 

@@ -79,6 +79,44 @@ def test_an_ordinary_value_is_not_personal(value: str) -> None:
     assert personal.by_content([value]) is None
 
 
+OF_A_PERSON = (
+    "created_by updatedBy assigned_to assignee doctor rep sales_rep staff_code owner driver agent kontakt angelegt_von "
+    "approver_id customers"
+)
+OF_NOBODY = (
+    "status colour country country_code sort_by order_by owner_type driver_status agent_version customer_segment "
+    "created_at by total region currency language"
+)
+
+
+def test_a_name_that_stands_for_somebody_is_told_from_one_that_says_something_of_him() -> None:
+    assert [one for one in OF_A_PERSON.split() if not personal.is_of_a_person(one)] == []
+    assert [one for one in OF_NOBODY.split() if personal.is_of_a_person(one)] == []
+
+
+@pytest.mark.parametrize("value", ["jdoe", "asmith", "garcia", "smith", "nguyen", "li", "ann_lee", "ann.lee"])
+def test_small_letters_may_be_somebody_where_a_column_is_of_a_person(value: str) -> None:
+    assert personal.by_person([value]) == "user name"
+
+
+@pytest.mark.parametrize("value", ["Okonkwo", "Przybylski", "Smith", "Dr. House", "Ann Lee"])
+def test_a_name_that_no_list_has_may_be_somebody_where_a_column_is_of_a_person(value: str) -> None:
+    assert personal.by_person([value]) == "name"
+
+
+def test_systems_roles_ways_and_codes_are_nobody() -> None:
+    words = (
+        "system admin import api cron support sales customer company web ios android cash card paid in_progress DE us "
+        "EU A1 B12 red queue-3 system-import team-a night_shift email phone unassigned 007"
+    )
+    assert personal.by_person(words.split()) is None
+
+
+@pytest.mark.parametrize("value", ["n::float8", "floor(n)::bigint", "a::date"])
+def test_a_cast_is_no_address_of_a_machine(value: str) -> None:
+    assert personal.by_content([value]) is None
+
+
 def test_one_value_among_many_is_enough() -> None:
     assert personal.by_content([*NOT_HELD, "ann@example.org"]) == "email"
     assert personal.by_content(["Peru", "Chad", "Jordan", "Cuba"]) == "name"

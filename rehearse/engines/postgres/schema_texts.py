@@ -19,6 +19,7 @@ _TOKEN = re.compile(
 )
 _HEAD = re.compile(r"-- Name: (?P<name>.*); Type: (?P<kind>[A-Z ]+); Schema: (?P<schema>.*?); Owner: .*")
 _PASSWORD = re.compile(r"\b(?:password|passwd|pwd|secret|api_?key)\s*=\s*\S", re.IGNORECASE)
+_SHORTENED = re.compile(r"n[’']t\b")  # Don is a name, Don't is none
 _LONGEST = 60  # characters of a text that are shown
 
 
@@ -72,7 +73,7 @@ def kind_of(text: str) -> str | None:
     """Return what a text tells of; a sentence is looked at by two words, and one that may tell anything by each."""
     if _PASSWORD.search(text):
         return "secret"
-    found, words = by_content([text]), text.split()
+    found, words = by_content([text]), [word for word in text.split() if not _SHORTENED.search(word)]
     if found not in (None, "free text"):
         return found
     pairs = [f"{first} {second}" for first, second in pairwise(words)]
