@@ -151,6 +151,7 @@ class CallEnded(Event):
     message: str | None = None
     number: int = 0  # unique in a recording; `RowWritten.number` points here
     picked_ns: int | None = None
+    tries: int = 1  # how often it was sent; times and outcome are those of the last try, `at_ns` is when it was due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,6 +193,13 @@ class CallChoice:
         Literal["old", "new"] | None,
         told("the version of the application that sends it, old or new; without it both do"),
     ] = None
+    retries: Annotated[
+        Annotated[int, Field(ge=0, le=20)],
+        told("how often the application sends it again after such an error, waiting 10 ms, 20 ms … 320 ms"),
+    ] = 0
+    retry_on: Annotated[
+        list[str], told("the codes after which it does: by default serialization failures and deadlocks")
+    ] = field(default_factory=lambda: ["40001", "40P01"])
     values: Annotated[
         dict[str, Any],
         told(

@@ -88,6 +88,7 @@ class Latencies:
     on_time_share: float | None
     sent_share: float | None
     throughput: float | None
+    retried: int | None  # calls that were sent more than once; None in a recording that does not tell
     before: CallLatencies | None
     during: CallLatencies | None
     after: CallLatencies | None
@@ -118,6 +119,7 @@ def latencies(recording: Recording, phase: str) -> Latencies | None:
         on_time_share=_share(calls, "picked_ns"),
         sent_share=_share(calls, "sent_ns"),
         throughput=_throughput(calls),
+        retried=_retried(calls),
         **_stretches(calls, ran),
         calls=tuple(_kind(str(name), calls[calls["call"] == name]) for name in sorted(calls["call"].unique())),
         errors=tuple(_errors(calls)),
@@ -181,6 +183,11 @@ def _throughput(calls: pandas.DataFrame) -> float | None:
         return None
     lasted = int(calls["done_ns"].max() - calls["at_ns"].min())
     return float((calls["outcome"] == Outcome.OK.value).sum() / (lasted / 1e9)) if lasted else None
+
+
+def _retried(calls: pandas.DataFrame) -> int | None:
+    tries = pandas.to_numeric(calls["tries"])
+    return None if len(calls) and tries.isna().all() else int((tries > 1).sum())
 
 
 def _stretches(calls: pandas.DataFrame, ran: PhaseRan) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rehearse.events import LockTaken, LockWaited, PhaseRan, Remarked, Statement
 from rehearse.measures.latency import CallLatencies, Latencies, latencies, slowdown
 from rehearse.measures.outage import Outage as MeasuredOutage
 from rehearse.measures.outage import outages
+from rehearse.measures.recovery import recovery_ns
 from rehearse.model import Recording
 from rehearse.reports._shape import (
     CallError,
@@ -197,6 +198,8 @@ def _traffic(recording: Recording, phase: PhaseRan) -> Traffic | None:
         latency_ms=_percentiles(felt),
         slowdown=Slowdown(p50=times.p50 if times else None, p99=times.p99 if times else None),
         on_time_share=felt.on_time_share,
+        retried=felt.retried,
+        recovery_ms=_ms(recovery_ns(recording, phase.name)) if before else None,
         errors=[CallError(code=one.code, count=one.count, example=one.example) for one in felt.errors],
         calls=[_call(one) for one in felt.calls],
         stretches=[_call(one) for one in (felt.before, felt.during, felt.after) if one is not None],

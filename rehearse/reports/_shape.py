@@ -224,6 +224,10 @@ class Traffic:
     latency_ms: Annotated[Percentiles, told("latency from when a call was due, failed and missed calls included")]
     slowdown: Annotated[Slowdown, told("against the baseline of this run; null in the baseline")]
     on_time_share: Annotated[float | None, told("share of calls sent within 5 ms of when they were due")]
+    retried: Annotated[int | None, told("calls that were sent more than once; what is recorded is their last try")]
+    recovery_ms: Annotated[
+        float | None, told("from the end of the longest outage until calls were as fast as before; null: no outage")
+    ]
     errors: Annotated[list[CallError], told("by code, most frequent first")]
     calls: Annotated[list[CallTraffic], told("by kind of call")]
     stretches: Annotated[list[CallTraffic], told("before, during and after the migration's act; empty in the baseline")]

@@ -48,6 +48,7 @@ def calls_frame(found: Records, names: Sequence[str], errors: Errors) -> pandas.
             "message": texts,
             "number": found["number"],
             "picked_ns": pandas.array(found["picked"], dtype="Int64"),
+            "tries": found["tries"].astype(np.int64),
         }
     ).assign(sent_ns=lambda frame: frame["sent_ns"].mask(missed))
 

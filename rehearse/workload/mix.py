@@ -42,6 +42,8 @@ class PreparedCall:
     places: tuple[tuple[int, ...], ...]
     writes: bool
     version: str | None = None
+    retries: int = 0
+    retry_on: tuple[str, ...] = ()
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -92,6 +94,8 @@ class Mix:
                     "tells": call.tells,
                     "writes": call.writes,
                     "draws": call.draws,
+                    "retries": call.retries,
+                    "retry_on": call.retry_on,
                     "places": call.places,
                 }
                 for call in self.calls
@@ -164,6 +168,8 @@ def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str) -> Prepa
         or any("writes" in kinds for kinds in touched.values())
         or any(one.writes for one in ledgers),
         version=choice.version,
+        retries=choice.retries,
+        retry_on=tuple(choice.retry_on),
     )
 
 

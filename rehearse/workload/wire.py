@@ -25,8 +25,9 @@ PROGRESS = struct.Struct("<qqq")
 OUTCOMES = (Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN, Outcome.MISSED)
 PLACES = {outcome: place for place, outcome in enumerate(OUTCOMES)}
 
-# `touched` has a bit for each statement that touched a row; `reached` counts the statements that were sent.
-RECORD = struct.Struct("<qqqqqQIIHBB")
+# `touched` has a bit for each statement that touched a row; `reached` counts the statements that were sent, `tries` how
+# often the call was: what is recorded is its last one.
+RECORD = struct.Struct("<qqqqqQIIHBBB")
 RECORD_TYPE = np.dtype(
     [
         ("number", "<i8"),
@@ -40,6 +41,7 @@ RECORD_TYPE = np.dtype(
         ("kind", "<u2"),
         ("outcome", "u1"),
         ("reached", "u1"),
+        ("tries", "u1"),
     ]
 )
 

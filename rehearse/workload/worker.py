@@ -8,6 +8,7 @@ all processes of a machine share.
 from __future__ import annotations
 
 import gc
+import heapq
 import json
 import os
 import queue
@@ -40,6 +41,7 @@ _RECORDS = 4096  # records kept before they are handed over out of turn
 _AHEAD_NS = 3_000_000  # idle time that is enough to make the next block of calls
 _AHEAD = 128  # calls made ready below which that is done
 _ERRORS = 1000  # kinds of errors told apart; later ones only by their code
+_RETRY_NS, _RETRY_MOST_NS = 10_000_000, 320_000_000  # before a call is sent again: the first time, and at most
 _ATTEMPTS = 4  # refused connections in a row after which a phase cannot begin
 _CANCELLED = "cancelled by rehearse, since it still ran long after the phase's end"
 
@@ -112,7 +114,7 @@ class Records:
     def missed(self, call: _Due, at_ns: int) -> None:
         """Record a call that was never sent."""
         missed = PLACES[Outcome.MISSED]
-        self._put(call.number, call.due_ns, call.picked_ns, -1, at_ns, 0, 0, 0, call.kind, missed, 0)
+        self._put(call.number, call.due_ns, call.picked_ns, -1, at_ns, 0, 0, 0, call.kind, missed, 0, call.tries)
 
     def ended(self, call: _Due, session: Session, sent_ns: int, done_ns: int, answer: SessionAnswer) -> None:
         """Record a call that was answered, or whose connection was lost."""
@@ -125,7 +127,7 @@ class Records:
         error = 0 if answer.outcome is Outcome.OK else self._error(answer.code, answer.message)
         place, reached = PLACES[answer.outcome], min(255, len(answer.told))
         times = (call.due_ns, call.picked_ns, sent_ns, done_ns)
-        self._put(call.number, *times, touched, session.pid, error, call.kind, place, reached)
+        self._put(call.number, *times, touched, session.pid, error, call.kind, place, reached, call.tries)
 
     def _put(self, *record: int) -> None:
         """Keep a record; the order is that of `wire.RECORD`."""
@@ -156,7 +158,7 @@ class Records:
 class _Due:
     """A call that is due."""
 
-    __slots__ = ("due_ns", "kind", "luck", "new", "number", "picked_ns", "values")
+    __slots__ = ("due_ns", "kind", "luck", "new", "number", "picked_ns", "tries", "values")
 
     def __init__(self, number: int, due_ns: int, kind: int, luck: float, values: list[list[bytes | None]]) -> None:
         self.number = number
@@ -166,6 +168,7 @@ class _Due:
         self.values = values
         self.new: tuple[int, list[list[bytes | None]]] | None = None  # what the new version sends in its place
         self.picked_ns = 0
+        self.tries = 0
 
 
 class RollOut:
@@ -213,6 +216,8 @@ class Traffic:
         self._busy: dict[Session, tuple[_Due, int]] = {}
         self._waiting: deque[_Due] = deque()
         self._coming: deque[_Due] = deque()
+        self._later: list[tuple[int, int, _Due]] = []  # a heap of calls to be sent again: when, number
+        self._retries = [(call["retries"], frozenset(call["retry_on"])) for call in plan["calls"]]
         self._block = 0
         self._began_ns = self._wall_us = 0
         self._stop_ns: int | None = None
@@ -262,11 +267,13 @@ class Traffic:
         while self._stop_ns is None:
             at = now()
             self._admit(at)
+            self._admit_again(at)
             self._dispatch()
             if at >= tick:
                 self._tick(at)
                 tick = at + _TICK_NS
-            free_ns = min(self._coming[0].due_ns, tick) - now()
+            next_ns = min(self._coming[0].due_ns, tick, *(one[0] for one in self._later[:1]))
+            free_ns = next_ns - now()
             if free_ns > _AHEAD_NS and len(self._coming) < _AHEAD:
                 self._fill()
             self._look(free_ns / 1e9)
@@ -301,6 +308,19 @@ class Traffic:
             waiting.append(call)
             self._due += 1
 
+    def _admit_again(self, at: int) -> None:
+        while self._later and self._later[0][0] <= at:
+            self._waiting.append(heapq.heappop(self._later)[2])
+
+    def _is_tried_again(self, call: _Due, answer: SessionAnswer, at: int) -> bool:
+        """Take a call back that the application would send again, after a wait that doubles each time."""
+        most, codes = self._retries[call.kind]
+        if answer.outcome is not Outcome.FAILED or answer.code not in codes or call.tries > most:
+            return False
+        wait_ns = min(_RETRY_MOST_NS, _RETRY_NS * 2 ** (call.tries - 1))
+        heapq.heappush(self._later, (at + wait_ns, call.number, call))
+        return True
+
     def _dispatch(self) -> None:
         while self._waiting and self._idle:
             session = self._idle.popleft()
@@ -308,6 +328,7 @@ class Traffic:
                 self._restless.add(session)
                 continue
             call = self._waiting.popleft()
+            call.tries += 1
             self._busy[session] = (call, now())
             session.send(call.kind, call.values)
             if session.restless:
@@ -331,7 +352,9 @@ class Traffic:
         answer = session.advance()
         if answer is not None:
             call, sent = self._busy.pop(session)
-            self._records.ended(call, session, sent, now(), answer)
+            at = now()
+            if not self._is_tried_again(call, answer, at):
+                self._records.ended(call, session, sent, at, answer)
         if was_ready and not session.ready:  # it lost its connection while idle
             self._idle.remove(session)
         if session.ready and not was_ready:
@@ -373,12 +396,14 @@ class Traffic:
     def _drain(self) -> None:
         """Send what was due, and wait for answers; after a while have the server stop what still runs."""
         give_up = now() + self._asked["drain_ns"]
-        while (self._busy or self._waiting) and now() < give_up:
+        while (self._busy or self._waiting or self._later) and now() < give_up:
+            self._admit_again(now())
             self._dispatch()
             self._look(_RESTLESS_S)
-        for call in self._waiting:
+        for call in (*self._waiting, *(one[2] for one in self._later)):
             self._records.missed(call, now())
         self._waiting.clear()
+        self._later.clear()
         for session in list(self._busy):
             session.cancel()
         give_up = now() + self._asked["drain_ns"]

@@ -327,3 +327,43 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+FICKLE = """
+CREATE SEQUENCE turns;
+CREATE FUNCTION fickle() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('turns') % 3 <> 0 THEN
+        RAISE EXCEPTION 'could not serialize access' USING ERRCODE = 'serialization_failure';
+    END IF;
+    RETURN 1;
+END $$;
+GRANT USAGE ON SEQUENCE turns TO PUBLIC;
+"""
+
+
+def test_a_call_is_sent_again_as_often_as_the_application_would(bank: PostgresDatabase) -> None:
+    with owner(bank) as connection:
+        connection.execute(FICKLE)
+    stubborn = CallChoice(name="stubborn", sql="select fickle()", retries=20)
+    with running(bank, workload(stubborn, rate=50.0, sessions=1)) as (driver, journal):
+        until(lambda: driver.counts().ok > 30)
+        driver.end()
+    calls = calls_of(journal.close())
+    answered = calls[calls["outcome"] == "ok"]
+    assert set(calls["outcome"]) == {"ok"}, calls[calls["outcome"] != "ok"].to_dict("records")
+    assert answered["tries"].sum() == value(bank, "select last_value from turns")
+    assert answered["tries"].mean() == pytest.approx(3.0, abs=0.5)
+    waited = answered[answered["tries"] >= 3]
+    assert ((waited["done_ns"] - waited["at_ns"]) >= 30_000_000).all()  # 10 ms and 20 ms
+
+
+def test_a_call_without_retries_fails_at_once(bank: PostgresDatabase) -> None:
+    with owner(bank) as connection:
+        connection.execute(FICKLE)
+    with running(bank, workload(CallChoice(name="once", sql="select fickle()"), rate=50.0)) as (driver, journal):
+        until(lambda: driver.counts().failed > 20)
+        driver.end()
+    calls = calls_of(journal.close())
+    assert set(calls["tries"]) == {1}
+    assert set(calls[calls["outcome"] == "failed"]["code"]) == {"40001"}
