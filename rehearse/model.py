@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from rehearse import units
 from rehearse.events import History
@@ -39,6 +39,15 @@ class OfCapacity:
 def _rate(text: Any) -> float | OfCapacity:
     share = units.share_of(text, "capacity")
     return units.rate_per_s(text) if share is None else OfCapacity(share)
+
+
+def _curve(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    times = [at for at, _ in points]
+    if points and (times[0] != 0 or times != sorted(set(times)) or len(points) < 2):
+        raise ValueError("a curve begins at '0s' and has two points or more, each later than the one before")
+    if points and not any(factor for _, factor in points):
+        raise ValueError("a curve of zeros has no calls")
+    return points
 
 
 PerSecond = Annotated[
@@ -266,6 +275,17 @@ class WorkloadChoice:
             "migration, before it, or together with the old one"
         ),
     ] = "after"
+    arrivals: Annotated[
+        Literal["poisson", "even"], told("how calls come: at random, as those of many users do, or equally far apart")
+    ] = "poisson"
+    curve: Annotated[
+        list[tuple[Nanoseconds, Annotated[float, Field(ge=0, le=1000)]]],
+        AfterValidator(_curve),
+        told(
+            "factors of the rate over a phase's time, with straight lines between, again and again: for a burst "
+            "[['0s', 1], ['3s', 1], ['3.1s', 5], ['4s', 5], ['4.1s', 1], ['10s', 1]]"
+        ),
+    ] = field(default_factory=list)
     company: Annotated[
         list[CompanyChoice],
         told("sessions that stay long in a transaction beside the calls"),

@@ -144,7 +144,13 @@ class Driver:
     def __init__(self, mix: Mix, database: Database, choice: WorkloadChoice, seed: int, journal: Journal) -> None:
         self._mix, self._database, self._choice = mix, database, choice
         self._seed, self._journal = seed, journal
-        self._plan = {"do": "plan", "seed": seed, "session": _session_module(mix.engine), **mix.plan()}
+        self._plan = {
+            "do": "plan",
+            "seed": seed,
+            "session": _session_module(mix.engine),
+            **mix.plan(),
+            **_arrivals(choice),
+        }
         self._workers: list[_Worker] = []
         self._phase: _Phase | None = None
         self._phases = 0
@@ -308,6 +314,8 @@ class Driver:
             shares=self._mix.shares,
             width=self._mix.width,
             new_shares=self._mix.new_shares,
+            even=self._plan["even"],
+            curve=self._plan["curve"],
         )
         return Writes(self._mix.calls, schedule, self._drawn, phase.wall_us)
 
@@ -326,6 +334,11 @@ class Driver:
             worker.spool.close()
             worker.stderr.close()
         self._workers.clear()
+
+
+def _arrivals(choice: WorkloadChoice) -> dict[str, Any]:
+    curve = [(at_ns / NS_PER_S, factor) for at_ns, factor in choice.curve]
+    return {"even": choice.arrivals == "even", "curve": curve}
 
 
 def _write_rows(parts: list[pandas.DataFrame], journal: Journal) -> None:

@@ -200,6 +200,8 @@ class Traffic:
             shares=plan["shares"],
             width=plan["width"],
             new_shares=plan["new_shares"],
+            even=plan["even"],
+            curve=plan["curve"],
         )
         self._rollout = RollOut(asked["new"])
         connect = import_module(plan["session"]).connect

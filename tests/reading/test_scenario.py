@@ -164,3 +164,17 @@ def test_a_rate_may_be_a_share_of_the_capacity(tmp_path: Path) -> None:
     assert read(written(tmp_path, text.format(60))).workload.rate == OfCapacity(0.6)
     with pytest.raises(ScenarioMistake, match="between 1 % and 300 %"):
         read(written(tmp_path, text.format(900)))
+
+
+@pytest.mark.parametrize(
+    ("curve", "says"),
+    [
+        ("[['1s', 1], ['2s', 2]]", "begins at '0s'"),
+        ("[['0s', 1]]", "two points or more"),
+        ("[['0s', 0], ['2s', 0]]", "no calls"),
+    ],
+)
+def test_a_curve_that_is_none_is_told(tmp_path: Path, curve: str, says: str) -> None:
+    with pytest.raises(ScenarioMistake, match=says) as mistake:
+        read(written(tmp_path, f'name = "s"\n[workload]\ncurve = {curve}\n'))
+    assert "workload.curve" in str(mistake.value)

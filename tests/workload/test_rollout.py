@@ -52,3 +52,30 @@ def test_going_back_the_new_code_goes_first_where_it_came_last() -> None:
     forward, back = shares("before", "forward"), shares("before", "back")
     assert (forward.led, forward.acting, forward.end) == (1.0, 1.0, 1.0)
     assert (back.start, back.acting, back.end) == (1.0, 1.0, 0.0)
+
+
+def dues(seconds: float, **changes: object) -> np.ndarray:
+    words = {"seed": 1, "phase": 0, "rate": 400.0, "shares": [1], "width": 1, **changes}
+    schedule = Schedule(**words)  # type: ignore[arg-type]
+    blocks, at = [], 0
+    while not blocks or blocks[-1][-1] < seconds * 1e9:
+        blocks.append(schedule.block(at).due_ns)
+        at += 1
+    found = np.concatenate(blocks) / 1e9
+    assert (np.diff(found) >= 0).all()
+    return found[found < seconds]
+
+
+def test_even_calls_are_equally_far_apart() -> None:
+    assert np.diff(dues(5.0, even=True)) == pytest.approx(1 / 400, abs=1e-6)
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_the_rate_follows_a_curve_again_and_again(even: bool) -> None:
+    burst = [(0.0, 1.0), (1.0, 1.0), (1.0001, 4.0), (1.5, 4.0), (1.5001, 0.0), (2.0, 0.0)]
+    found = dues(20.0, curve=burst, even=even)
+    counts, _ = np.histogram(found % 2.0, bins=[0, 1, 1.5, 2.0])
+    assert counts[:2] == pytest.approx([4000, 8000], rel=0.06)
+    assert counts[2] < 10
+    ramp = dues(20.0, curve=[(0.0, 0.0), (20.0, 2.0)], even=even)
+    assert np.median(ramp) == pytest.approx(20 / 2**0.5, rel=0.03)
