@@ -11,6 +11,7 @@ from rehearse.checks import by_code
 from rehearse.judging import answer
 from rehearse.measures.fidelity import rollback
 from rehearse.model import Comparison, PropertyDifference, Recording, Snapshot, Status, TableComparison, TableState
+from rehearse.reports._integrity import integrity as seen
 from rehearse.testing import examples
 
 FLYWAY = (
@@ -77,6 +78,7 @@ def test_what_a_tool_notes_is_no_finding(table: str, columns: tuple[str, ...], t
     assert failed(recording) == set()
     assert rollback(recording).fidelity == 1.0
     assert rollback(recording).data == ()
+    assert [one.table for one in seen(recording).tables if one.is_bookkeeping] == [table]
 
 
 @pytest.mark.parametrize(

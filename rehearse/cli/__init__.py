@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import re
 import signal
 import sys
 import traceback
@@ -13,6 +14,9 @@ from typing import Any, NoReturn
 import click
 
 from rehearse.errors import RehearseError
+
+# Of a URL, also as a path has it ("postgresql:/me:secret@db"), of its query, and of libpq's words.
+_PASSWORD = re.compile(r"(\w:/{1,2}[^\s:/@]*:)[^\s@]+(?=@)|((?:ssl)?password\s*=\s*)[^\s&'\"]+", re.IGNORECASE)
 
 # command: (module, function, one line of help: shown without importing the module)
 COMMANDS = {
@@ -110,18 +114,24 @@ def _guarded(call: Callable[[], Any]) -> int:
 def _told(error: Exception) -> int:
     """Say what went wrong and return the exit code for it."""
     if isinstance(error, click.ClickException):
+        error.message = masked(error.message)
         error.show()
         return 2
     if isinstance(error, RehearseError):
-        for line in str(error).splitlines():
+        for line in masked(str(error)).splitlines():
             click.echo(f"rehearse: {line}", err=True)
         return error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
-        click.echo(f"rehearse: {error.filename}: {error.strerror}", err=True)
+        click.echo(masked(f"rehearse: {error.filename}: {error.strerror}"), err=True)
         return 4 if error.errno == errno.ENOSPC else 2
     traceback.print_exception(error)
     click.echo("rehearse: this is a fault of rehearse, not of what was rehearsed; please report it", err=True)
     return 3  # not Python's own 1, which would say that a migration failed
+
+
+def masked(text: str) -> str:
+    """Return a text without the passwords of URLs in it, whatever the URL was taken for: a file, a profile, a name."""
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 
 def _code(result: Any) -> int:

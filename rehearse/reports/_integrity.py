@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rehearse import bookkeeping
 from rehearse.measures import fidelity
 from rehearse.measures.fidelity import RowsLost
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
@@ -22,15 +23,15 @@ from rehearse.units import counted
 
 def integrity(recording: Recording) -> Integrity:
     """Return whether the writes of every phase survived, and what else differs after the way forward."""
-    measured = fidelity.integrity(recording)
+    measured, own = fidelity.integrity(recording), bookkeeping.tables(recording)
     return Integrity(
         lost_writes=measured.lost_writes,
         phantom_writes=measured.phantom_writes,
-        tables=[_table(one) for one in measured.tables],
+        tables=[_table(one, is_bookkeeping=one.table in own) for one in measured.tables],
     )
 
 
-def _table(one: TableComparison) -> TableIntegrity:
+def _table(one: TableComparison, *, is_bookkeeping: bool) -> TableIntegrity:
     return TableIntegrity(
         table=one.table,
         rows_before=one.rows_before,
@@ -45,6 +46,7 @@ def _table(one: TableComparison) -> TableIntegrity:
         phantom_writes=one.phantom_writes,
         wrong_writes=[_wrong(write) for write in one.wrong_writes],
         not_measured=list(one.unmeasured),
+        is_bookkeeping=is_bookkeeping,
     )
 
 

@@ -300,6 +300,7 @@ class TableIntegrity:
     phantom_writes: Annotated[int, told("refused writes that are there")]
     wrong_writes: Annotated[list[WrongWriteSeen], told("some of both")]
     not_measured: Annotated[list[str], told("what could not be compared, in words")]
+    is_bookkeeping: Annotated[bool, told("whether it is the migration tool's own, whose rows are no finding")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

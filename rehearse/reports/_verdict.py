@@ -111,7 +111,7 @@ def verdict(
 
 def _sentence(recording: Recording, judged: Verdict, found: Sequence[FindingSeen], phases: Sequence[Phase]) -> str:
     if judged.status is Status.FAILED:
-        return _failed(recording, found, phases)
+        return _failed(recording, found, phases) + _untried(judged.answers)
     if judged.status is Status.UNKNOWN:
         return _unknown(judged.answers)
     return _passed(recording, judged, phases)
@@ -123,6 +123,12 @@ def _failed(recording: Recording, found: Sequence[FindingSeen], phases: Sequence
     more = len(found) - (2 if closed and _twin(worst, found) else 1)
     rest = f"; {_words.plural(len(found), 'finding')} below" if more > 0 else ""
     return f"{closed or _in_brief(worst)}{rest}."
+
+
+def _untried(answers: Sequence[Answer]) -> str:
+    """Return the sentence that a failure on empty tables needs too: that its figures say little."""
+    reasons = [one.reason for one in answers if one.rule.code == "R004" and one.reason]
+    return f" Besides, {reasons[0]}." if reasons else ""
 
 
 def _in_brief(worst: FindingSeen) -> str:

@@ -225,3 +225,18 @@ def test_data_for_a_database_without_tables_says_how_to_make_them(database: Post
     assert done.stderr.startswith("rehearse: --into: this database has no tables")
     assert "schema.sql" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["run", "judge", "report", "profile"])
+def test_a_url_in_the_place_of_a_file_does_not_show_its_password(command: str) -> None:
+    for url in ("postgresql://me:hidden@127.0.0.1:1/x", "mysql://me:hid%40den@db/x?password=hidden"):
+        done = rehearse(command, url)
+        assert done.returncode in (2, 3), done.stderr
+        assert "hid" not in done.stdout + done.stderr
+
+
+def test_only_passwords_are_masked() -> None:
+    for text in ("a.toml: data.profile = 'x'", "http://localhost:80/a b@c", "at 10:30: me@example.org", "C:/me/x.toml"):
+        assert cli.masked(text) == text
+    assert cli.masked("postgresql:/me:s:e/c@db/x is no file") == "postgresql:/me:***@db/x is no file"
+    assert cli.masked("host=h password=abc dbname=x") == "host=h password=*** dbname=x"

@@ -33,9 +33,21 @@ def test_values_rows_and_losses_are_counted_by_column(database: PostgresDatabase
     found = table(compared(database, T, change + "insert into t values (2000, 1, 'x')", limit=3))
     assert (found.rows_missing, found.rows_unexpected) == (10, 1)
     assert [(one.column, one.values_changed, one.values_lost) for one in found.columns] == [("v", 10, 0), ("w", 30, 30)]
+    assert [one.values_filled for one in found.columns] == [0, 0]
     assert [(one.key, one.before, one.after) for one in found.columns[1].examples] == [
         ("1", "w1", None), ("2", "w2", None), ("3", "w3", None)
     ]  # fmt: skip
+
+
+def test_values_that_were_null_are_told_from_those_that_were_others(database: PostgresDatabase) -> None:
+    first = T + "update t set w = null where id <= 20; update t set v = null where id = 7;"
+    written = [wrote("update", {"id": "5"}, {"v": "50"})]
+    found = table(
+        compared(database, first, "update t set v = 50 where id = 5; update t set w = 'x' where id <= 25", written)
+    )
+    assert [(one.column, one.values_changed, one.values_lost, one.values_filled) for one in found.columns] == [
+        ("w", 25, 0, 20)
+    ]
 
 
 @pytest.mark.parametrize(
