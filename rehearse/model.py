@@ -286,6 +286,10 @@ class WorkloadChoice:
             "[['0s', 1], ['3s', 1], ['3.1s', 5], ['4s', 5], ['4.1s', 1], ['10s', 1]]"
         ),
     ] = field(default_factory=list)
+    mix: Annotated[
+        Literal["profile"] | None,
+        told("'profile': beside the calls, the statements that data.profile has seen in production, as often as there"),
+    ] = None
     company: Annotated[
         list[CompanyChoice],
         told("sessions that stay long in a transaction beside the calls"),

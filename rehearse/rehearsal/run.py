@@ -11,9 +11,11 @@ from functools import partial
 import pandas
 
 from rehearse import registry
+from rehearse.errors import ScenarioMistake
 from rehearse.events import CallEnded, CallTried, History, RowWritten, TableLoaded
 from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
 from rehearse.protocols import Comparable, Database, Forkable, Keepable, Migration, NoWayBack, Role, Server
+from rehearse.reading import profile as profiles
 from rehearse.recording.environment import environment
 from rehearse.recording.journal import ListingJournal
 from rehearse.rehearsal.calibration import calibrated
@@ -67,7 +69,13 @@ class _Rehearsal:
         """Prepare, run the phases, and return the recording."""
         database = self._prepared()
         workload = self.scenario.workload
-        mix = mixes.open_mix(workload, database, engine=self.scenario.engine.name, seed=self.scenario.seed)
+        mix = mixes.open_mix(
+            workload,
+            database,
+            engine=self.scenario.engine.name,
+            seed=self.scenario.seed,
+            statements=_statements(self.scenario),
+        )
         notes = mix.notes
         if isinstance(workload.rate, OfCapacity):
             with staged("measure the capacity", self.journal, self.progress):
@@ -188,6 +196,18 @@ class _Rehearsal:
         more = [json.dumps(sorted({*json.loads(known), *self.unclear[table]})) for table, known in some]
         writes.loc[is_new, "unclear"] = more
         return writes
+
+
+def _statements(scenario: Scenario) -> list[tuple[str, float]]:
+    """Return the statements that the profile saw in production, with their weights, where they are asked for."""
+    if scenario.workload.mix != "profile":
+        return []
+    if not scenario.data.profile:
+        raise ScenarioMistake(
+            f"{scenario.name}: workload.mix = 'profile' takes the statements of data.profile; name one"
+        )
+    queries = profiles.find(scenario.data.profile, scenario.folder).queries
+    return [(one.sql, one.per_s or 1.0) for one in queries]
 
 
 def _named(facts: History) -> pandas.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from rehearse.model import CallChoice, CallShape, Survey, TableFacts, WorkloadCh
 from rehearse.protocols import Database, Role
 from rehearse.workload import default
 from rehearse.workload.arrivals import PHASES, Schedule
+from rehearse.workload.captured import captured
 from rehearse.workload.draws import Calls
 from rehearse.workload.ledger import Ledger, ledger
 from rehearse.workload.shapes import touches
 from rehearse.workload.statements import BadSql, Statement, split
 from rehearse.workload.values import Draw, Wanted, check_names, draws
 
+_PARAMETER = re.compile(r":p(\d+)\b")
 _TRIES = 5  # sets of values that a call is tried with: one may meet a row that is there already
 _KEYS = 200_000  # rows that keys are drawn from, at most
 _VALUES = 20_000  # rows that other values are drawn from, at most
@@ -123,17 +126,19 @@ def open_mix(
     engine: str = "postgres",
     access: Mapping[str, float] | None = None,
     seed: int = 1,
+    statements: Sequence[tuple[str, float]] = (),
 ) -> Mix:
     """Return the mix of a workload on a loaded database: SQL read, values found, rows sampled.
 
     Without calls a mix is derived from the schema, and a note says so. `access` gives single tables a skew of their
-    own. Raises ScenarioMistake, naming the call and the key, for SQL that the server refuses to prepare or a value
-    that cannot be found.
+    own. `statements` are those that production counted, with their weights, for `mix = "profile"`. Raises
+    ScenarioMistake, naming the call and the key, for SQL that the server refuses to prepare or a value that cannot be
+    found.
     """
     part = registry.part("engine", engine, "survey")
     url = database.url(Role.OWNER)
     survey: Survey = part.survey(url)
-    chosen = choice.calls or default.calls(survey)
+    chosen, notes = _chosen(choice, survey, part, database.url(Role.OWNER), statements)
     wanted = Wanted(survey, lambda table, column: part.greatest(url, table, column))
     calls = tuple(_prepared(one, at, wanted, engine) for at, one in enumerate(chosen))
     _versions(calls)
@@ -147,7 +152,30 @@ def open_mix(
         calls=calls,
         shapes=tuple(_shape(one, survey, engine) for one in calls),
         pools=pools,
-        notes=() if choice.calls else (default.note(survey),),
+        notes=notes,
+    )
+
+
+def _chosen(
+    choice: WorkloadChoice, survey: Survey, part: ModuleType, url: str, statements: Sequence[tuple[str, float]]
+) -> tuple[list[CallChoice], tuple[str, ...]]:
+    """Return the calls, and what a reader must know of how they were found."""
+    if choice.mix != "profile":
+        return (choice.calls, ()) if choice.calls else (default.calls(survey), (default.note(survey),))
+    found = captured(statements, survey, partial(part.greatest, url))
+    refused = part.refusals(url, [_PARAMETER.sub(r"$\1", str(one.sql)) for one in found.calls], {})
+    good = [one for one, says in zip(found.calls, refused, strict=True) if says is None]
+    if not good and not choice.calls:
+        raise ScenarioMistake(
+            "workload.mix = 'profile': the profile holds no statement that can be sent (pg_stat_statements was not "
+            "there, or its statements need another schema); give workload.calls, or leave mix out"
+        )
+    out = [*found.left_out, *((str(one.sql), says) for one, says in zip(found.calls, refused, strict=True) if says)]
+    share = 1.0 - sum(one.share for one in good) / (sum(weight for _, weight in statements) or 1.0)
+    note = f"{len(good)} kinds of calls are statements that the profile saw in production, without their transactions"
+    more = "; ".join(f"{sql[:120]}: {why}" for sql, why in out[:5])
+    return [*good, *choice.calls], (
+        f"{note}; {len(out)} were left out, {share:.0%} of the calls: {more}" if out else note,
     )
 
 
