@@ -46,8 +46,12 @@ def told_by_lists(structure: Structure, treated: Mapping[Spot, Treatment]) -> It
     """Yield what looks personal among the values that enums and CHECKs list for columns that are kept for it."""
     for (table, name), treatment in treated.items():
         column = structure.tables[table].columns[name]
-        values = column.type.labels or (listed(structure.tables[table], name) or () if treatment.why == "check" else ())
-        for value in values if treatment.why in ("type", "check") else ():
+        values: Sequence[str] = ()
+        if treatment.why == "type":
+            values = (column.type.element or column.type).labels
+        elif treatment.why == "check":
+            values = listed(structure.tables[table], name) or ()
+        for value in values:
             kind = personal_texts(name, [value])
             if kind:
                 yield (table, name), kind, value

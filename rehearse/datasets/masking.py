@@ -130,6 +130,12 @@ def _without_numbered(structure: Structure, found: Mapping[Spot, Found]) -> dict
     columns = {(table.name, name): one for table in structure.tables.values() for name, one in table.columns.items()}
     drawn = {spot for spot, column in columns.items() if column.numbered}
     tied = {spot for group in _groups(structure) if drawn.intersection(group) for spot in group}
+    tied |= {
+        (table.name, key.columns[0])
+        for table in structure.tables.values()
+        for key in structure.undeclared(table)
+        if (key.parent, key.parent_columns[0]) in drawn | tied
+    }
     return {spot: Found() if spot in drawn | tied else one for spot, one in found.items()}
 
 

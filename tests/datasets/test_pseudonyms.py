@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import string
+from dataclasses import replace
 from functools import partial
 from hashlib import md5
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehearse.datasets.findings import found
+from rehearse.datasets.findings import found, told_by_lists
 from rehearse.datasets.listing import listed
 from rehearse.datasets.masking import Found, Partitioning, parse, treatments
 from rehearse.datasets.masks import Masks, rounded, shifted
@@ -326,10 +327,23 @@ def test_long_numbers_that_a_sequence_draws_are_nobody_s() -> None:
     key = Column(name="id", type=Type(kind="integer", declared="bigint"), nullable=False, numbered=True)
     parent = table("t", key, column("contact", "integer", "bigint"))
     child = table("u", column("t_id", "integer", "bigint"), refers=(("t_id", "t", "id"),))
-    structure = Structure({"t": parent, "u": child})
-    seen = dict.fromkeys([("t", "id"), ("t", "contact"), ("u", "t_id")], Found(personal="phone"))
-    found = {".".join(spot): one.rule.word for spot, one in treatments(structure, seen, {}).items()}
-    assert found == {"t.id": "keep", "t.contact": "phone", "u.t_id": "keep"}
+    undeclared = table("v", column("t_id", "integer", "bigint"))
+    structure = Structure({"t": replace(parent, primary_key=("id",)), "u": child, "v": undeclared})
+    seen = dict.fromkeys([("t", "id"), ("t", "contact"), ("u", "t_id"), ("v", "t_id")], Found(personal="phone"))
+    decided = {".".join(spot): one.rule.word for spot, one in treatments(structure, seen, {}).items()}
+    assert decided == {"t.id": "keep", "t.contact": "phone", "u.t_id": "keep", "v.t_id": "keep"}
+
+
+def test_lists_of_values_that_look_personal_are_told() -> None:
+    owner = Column(name="owner", type=Type(kind="enum", declared="o", labels=("Ann Lee", "nobody")), nullable=True)
+    checks = (
+        "CHECK ((by = ANY (ARRAY['x'::text])))",
+        "CHECK ((made_by = ANY (ARRAY['okonkwo'::text, 'system'::text])))",
+    )
+    structure = Structure({"t": table("t", owner, column("by"), column("made_by"), checks=checks)})
+    told = list(told_by_lists(structure, treatments(structure, {}, {})))
+    assert told == [(("t", "owner"), "name", "Ann Lee"), (("t", "made_by"), "user name", "okonkwo")]
+    assert not list(told_by_lists(structure, treatments(structure, {}, {"t.owner": "keep", "t.made_by": "keep"})))
 
 
 def test_moments_that_would_be_kept_are_shifted_where_that_is_asked_for() -> None:

@@ -442,7 +442,9 @@ def test_keys_by_which_rows_are_spread_are_masked_or_told(
     assert not [word for word in ("planted", "okonkwo", "jdoe") if word in text]
 
 
-def test_what_a_reviewer_planted_is_not_in_the_copy(production: PostgresDatabase, database: PostgresDatabase) -> None:
+def test_names_numbers_and_logins_in_odd_places_are_not_in_the_copy(
+    production: PostgresDatabase, database: PostgresDatabase
+) -> None:
     fill(
         production,
         """

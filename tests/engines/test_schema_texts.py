@@ -68,8 +68,9 @@ def test_an_ordinary_text_is_not_told(sql: str) -> None:
     assert texts(sql) == []
 
 
-def test_a_password_is_a_secret_and_is_not_shown() -> None:
-    (look,) = looks(Entry("FUNCTION", "f()", "AS $$ select 'host=db password=hunter22' $$"))
+@pytest.mark.parametrize("text", ["host=db password=hunter22", "postgresql://ann:hunter22@db.example.org/crm"])
+def test_a_password_is_a_secret_and_is_not_shown(text: str) -> None:
+    (look,) = looks(Entry("FUNCTION", "f()", f"AS $$ select '{text}' $$"))
     assert (look.kind, look.shown) == ("secret", "") and look.where == "function f()"
 
 

@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _HEAD = re.compile(r"-- Name: (?P<name>.*); Type: (?P<kind>[A-Z ]+); Schema: (?P<schema>.*?); Owner: .*")
-_PASSWORD = re.compile(r"\b(?:password|passwd|pwd|secret|api_?key)\s*=\s*\S", re.IGNORECASE)
+_PASSWORD = re.compile(r"\b(?:password|passwd|pwd|secret|api_?key)\s*=\s*\S|://[^\s/@:]*:[^\s/@]+@", re.IGNORECASE)
 _SHORTENED = re.compile(r"n[’']t\b")  # Don is a name, Don't is none
 _LONGEST = 60  # characters of a text that are shown
 
