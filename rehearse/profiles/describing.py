@@ -355,9 +355,11 @@ class _Describing:
             correlation=figures.score(found),
         )
 
-    def _text(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape:
+    def _text(self, table: TableStructure, column: Column, found: ColumnStatistics, rows: float) -> Shape | None:
         names = listed(table, column)
-        if names and not self._is_personal(table, column, [str(name) for name in names]):
+        if names and self._is_personal(table, column, [str(name) for name in names]):
+            return None  # rows are made of the condition's own list, which stands in the schema
+        if names:
             return self._labels(column, found, [str(name) for name in names])
         seen, filled = figures.weighted(found), max(1e-9, 1.0 - found.null)
         values = [value for value, _ in seen]

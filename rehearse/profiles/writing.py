@@ -11,7 +11,7 @@ import tomlkit
 
 from rehearse.profiles.describing import Remark
 from rehearse.profiles.profile import Profile, Table
-from rehearse.profiles.shapes import Value
+from rehearse.profiles.shapes import Items, Value
 
 
 def toml(profile: Profile, remarks: Iterable[Remark] = ()) -> str:
@@ -44,12 +44,16 @@ def _table(name: str, table: Table, notes: Mapping[str, list[str]]) -> Iterator[
         return
     yield f"[tables.{_key(name)}.columns]"
     for column, shape in table.columns.items():
-        if (
-            isinstance(shape, Value) and shape.value is None
-        ):  # TOML has no null; without a word of it the column is null as well
+        if _is_unsaid(shape):  # TOML has no null; without a word of it the column is null as well
             continue
         says = "; ".join(notes.get(f"{name}.{column}", ()))
         yield f"{_key(column)} = {_value(shape)}" + (f"  # {says}" if says else "")
+
+
+def _is_unsaid(shape: Any) -> bool:
+    if isinstance(shape, Value):
+        return shape.value is None
+    return isinstance(shape, Items) and _is_unsaid(shape.of)
 
 
 def _said(values: Any) -> Iterator[tuple[str, Any]]:
