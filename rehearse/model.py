@@ -444,6 +444,14 @@ class WrongWrite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NullsFilled:
+    """Lost writes, all of whose wrong cells are NULLs that were written and hold a value now, by those columns."""
+
+    columns: tuple[str, ...]
+    writes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableComparison:
     """One table before and after. What the traffic's acknowledged writes explain is taken out of every figure.
 
@@ -464,6 +472,7 @@ class TableComparison:
     writes_untold: int = 0  # acknowledged updates and the like whose rows nobody told, so that none was verified
     wrong_writes: tuple[WrongWrite, ...] = ()  # up to a limit
     lost_writes: int = 0  # all of them
+    nulls_filled: tuple[NullsFilled, ...] = ()  # those of them that a backfill of NULLs explains
     phantom_writes: int = 0
     unmeasured: tuple[str, ...] = ()
 

@@ -7,13 +7,20 @@ from collections.abc import Iterator
 from rehearse import bookkeeping
 from rehearse.checks._check import cell, check, demand_compared, phase, rows, shown
 from rehearse.errors import NotMeasured
+from rehearse.measures.fidelity import since_start
 from rehearse.model import ColumnDifference, Comparison, Finding, Recording, Rule, TableComparison
 from rehearse.units import counted
+
+_DECLARE = (
+    "These writes set NULL, and the migration filled it, as it fills the NULLs that were there. If that is meant, "
+    "declare the effect: [[migration.effects]] with table and column; else let the backfill leave alone what is "
+    "written meanwhile (by a time stamp of the row, or a trigger that marks it)."
+)
 
 
 def _comparisons(recording: Recording) -> list[Comparison]:
     """Return the comparisons with the start; raise NotMeasured where the migration ran and there is none."""
-    found = [one for one in recording.comparisons if one.before == "start"]
+    found = since_start(recording)
     if not found:
         raise NotMeasured("the data was not compared: " + _why_not(recording))
     return found
@@ -42,10 +49,14 @@ def _wrong_writes(rule: Rule, phase: str, table: TableComparison, *, kind: str, 
         phase=phase,
         where=table.table,
         says=f"{_writes_to(table.table, count)} {word}{_example(table, kind)}",
-        remedy=rule.remedy,
+        remedy=_DECLARE if kind == "lost" and count == _nulls_filled(table) else rule.remedy,
         measured=float(count),
         allowed=float(allowed),
     )
+
+
+def _nulls_filled(table: TableComparison) -> int:
+    return sum(one.writes for one in table.nulls_filled)
 
 
 def _writes_to(table: str, count: int) -> str:

@@ -60,13 +60,43 @@ class Integrity:
 
 def integrity(recording: Recording) -> Integrity:
     """Return what became of the writes; a comparison with the start sees all of them up to its end."""
-    compared = [one for one in recording.comparisons if one.before == "start"]
-    forward = recording.comparison("start", "forward")
+    compared = since_start(recording)
+    forward = next((one for one in compared if one.after == "forward"), None)
     return Integrity(
         lost_writes=_largest(compared, "lost_writes"),
         phantom_writes=_largest(compared, "phantom_writes"),
         writes_checked=_largest(compared, "writes_checked"),
         tables=forward.tables if forward else (),
+    )
+
+
+def since_start(recording: Recording) -> list[Comparison]:
+    """Return the comparisons with the start, without lost writes that a declared effect explains.
+
+    These set a declared column to NULL, as many rows had it before, and the migration filled it: no value is lost.
+    """
+    effects = recording.scenario.migration.effects
+    return [
+        replace(one, tables=tuple(_without_nulls(table, effects) for table in one.tables))
+        for one in recording.comparisons
+        if one.before == "start"
+    ]
+
+
+def _without_nulls(table: TableComparison, effects: Iterable[Effect]) -> TableComparison:
+    declared = {one.column for one in effects if one.table == table.table}
+    excused = sum(one.writes for one in table.nulls_filled if declared.issuperset(one.columns))
+    if not excused:
+        return table
+    return replace(
+        table,
+        lost_writes=table.lost_writes - excused,
+        nulls_filled=tuple(one for one in table.nulls_filled if not declared.issuperset(one.columns)),
+        wrong_writes=tuple(
+            one
+            for one in table.wrong_writes
+            if not (one.kind == "lost" and one.column in declared and one.written is None and one.found is not None)
+        ),
     )
 
 
@@ -99,15 +129,19 @@ def went_back(recording: Recording) -> Comparison | None:
     found = recording.comparison("start", "back")
     if found is None:
         return None
-    effects = recording.scenario.migration.effects
-    found = bookkeeping.without(found, bookkeeping.tables(recording))
-    return replace(found, tables=tuple(_without_filled(one, effects) for one in found.tables))
+    return _without_expected(recording, found)
 
 
 def went_again(recording: Recording) -> Comparison | None:
-    """Return how the second way forward differs from the first, the tool's own tables left out; None: not compared."""
+    """Return how the second way forward differs from the first, what is expected taken out; None: not compared."""
     found = recording.comparison("forward", "again")
-    return None if found is None else bookkeeping.without(found, bookkeeping.tables(recording))
+    return None if found is None else _without_expected(recording, found)
+
+
+def _without_expected(recording: Recording, found: Comparison) -> Comparison:
+    effects = recording.scenario.migration.effects
+    found = bookkeeping.without(found, bookkeeping.tables(recording))
+    return replace(found, tables=tuple(_without_filled(one, effects) for one in found.tables))
 
 
 def filled(recording: Recording) -> Mapping[str, int]:

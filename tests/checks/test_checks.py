@@ -11,12 +11,13 @@ from rehearse.checks import CHECKS, by_code
 from rehearse.errors import Mistake
 from rehearse.events import CallTried, Outcome, Remarked, TableLoaded
 from rehearse.judging import answer, judge
-from rehearse.measures.fidelity import rollback
+from rehearse.measures.fidelity import integrity, rollback
 from rehearse.model import (
     Budget,
     ColumnDifference,
     Effect,
     Example,
+    NullsFilled,
     PropertyDifference,
     Recording,
     Status,
@@ -28,6 +29,7 @@ from rehearse.testing import recordings as hand
 from rehearse.units import NS_PER_MS, NS_PER_S
 
 TABLES = {"orders": 1000}
+TABLES_OF_CLEAN = examples.clean().comparisons[0].tables
 
 
 def status(code: str, recording: Recording) -> Status:
@@ -443,3 +445,25 @@ def test_a_lock_that_is_waited_for_asks_for_a_time_out() -> None:
     bad = forward(hand.statement(1, "alter table orders add t int", 11, 11.9), hand.lock("orders", 11, 11.89, 11.9))
     (finding,) = answer(by_code("L001"), bad).findings
     assert "lock_timeout" in finding.remedy
+
+
+def nulls_filled(table: TableComparison) -> TableComparison:
+    """The table with 3 lost writes, of which 2 set a column to NULL that holds a value now."""
+    wrong = WrongWrite(
+        kind="lost", table=table.table, key="7", column="note", written=None, found="a", call="write", at_ns=hand.at(11)
+    )
+    other = replace(wrong, key="8", written="b")
+    filled = (NullsFilled(columns=("note",), writes=2),)
+    return replace(table, lost_writes=3, wrong_writes=(wrong, other), nulls_filled=filled)
+
+
+def test_a_null_that_a_declared_backfill_fills_is_no_lost_write() -> None:
+    lost = compared(nulls_filled)
+    assert answer(by_code("I001"), lost).findings[0].says.startswith("3 writes to orders were")
+    (finding, *_) = answer(by_code("I001"), declared(lost)).findings
+    assert finding.says.startswith("1 write to orders was")
+    assert "'b' was written" in finding.says
+    assert integrity(declared(lost)).lost_writes == integrity(lost).lost_writes - 2 * len(TABLES_OF_CLEAN)
+    only = compared(lambda table: replace(nulls_filled(table), lost_writes=2))
+    assert "[[migration.effects]]" in answer(by_code("I001"), only).findings[0].remedy
+    assert status("I001", declared(only)) == Status.PASSED

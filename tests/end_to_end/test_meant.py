@@ -127,3 +127,21 @@ def test_quiet_says_why(tmp_path: Path) -> None:
     status, path = done.stdout.splitlines()
     assert status.startswith("small: failed: 2,000 values of items.note changed")
     assert path == str(tmp_path / "out" / "report.html")
+
+
+NULLING = """
+[[workload.calls]]
+name = "clear note"
+sql = "update items set note = null where id = :id"
+values = { id = "items.id" }
+"""
+
+
+def test_a_declared_backfill_under_calls_that_set_null_is_no_loss(tmp_path: Path) -> None:
+    undeclared = report(small.scenario(tmp_path / "a", *BACKFILL, calls=NULLING))
+    (lost, *_) = [one for one in undeclared["findings"] if one["code"] == "I001"]
+    assert "[[migration.effects]]" in lost["remedy"]
+    effect = '[[migration.effects]]\ntable = "items"\ncolumn = "note"'
+    found = report(small.scenario(tmp_path / "b", *BACKFILL, calls=NULLING, migration=effect))
+    assert (codes(found), found["verdict"]["status"]) == (set(), "passed"), found["findings"]
+    assert found["integrity"]["lost_writes"] == 0

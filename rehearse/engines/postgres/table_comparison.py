@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,7 +17,7 @@ from rehearse.engines.postgres import cells, streams
 from rehearse.engines.postgres.hidden import Others
 from rehearse.engines.postgres.pairing import Pairing
 from rehearse.events import Outcome
-from rehearse.model import ColumnDifference, Example, TableComparison, TableState, WrongWrite
+from rehearse.model import ColumnDifference, Example, NullsFilled, TableComparison, TableState, WrongWrite
 
 if TYPE_CHECKING:
     import pandas
@@ -101,6 +102,7 @@ class Work:
             writes_untold=len(writes.untold()),
             wrong_writes=tuple(islice(_wrong_writes(self.before.table, verified), self.limit)),
             lost_writes=_distinct(verified, "lost") + lost,
+            nulls_filled=_nulls_filled(verified),
             phantom_writes=_distinct(verified, "phantom") + phantoms,
             unmeasured=tuple(reasons),
         )
@@ -389,6 +391,20 @@ def _distinct(verified: Verified, kind: str) -> int:
     return len(
         {(key, one.write.number) for key, one in zip(verified.keys, verified.wrong, strict=True) if one.kind == kind}
     )
+
+
+def _nulls_filled(verified: Verified) -> tuple[NullsFilled, ...]:
+    """Return the lost writes of which nothing is wrong but that a NULL they wrote holds a value now."""
+    cells_of: dict[tuple[str, int], list[Wrong]] = {}
+    for key, one in zip(verified.keys, verified.wrong, strict=True):
+        if one.kind == "lost":
+            cells_of.setdefault((key, one.write.number), []).append(one)
+    counts = Counter(
+        tuple(sorted(one.column for one in some if one.column is not None))
+        for some in cells_of.values()
+        if all(one.column is not None and one.written is None and one.found is not None for one in some)
+    )
+    return tuple(NullsFilled(columns=columns, writes=writes) for columns, writes in sorted(counts.items()))
 
 
 def _key_text(pairing: Pairing, key: _writes.Key) -> str:
