@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import re
 import signal
 import sys
@@ -114,8 +115,9 @@ def _guarded(call: Callable[[], Any]) -> int:
 def _told(error: Exception) -> int:
     """Say what went wrong and return the exit code for it."""
     if isinstance(error, click.ClickException):
-        error.message = masked(error.message)
-        error.show()
+        shown = io.StringIO()
+        error.show(file=shown)
+        click.echo(masked(shown.getvalue()), nl=False, err=True)
         return 2
     if isinstance(error, RehearseError):
         for line in masked(str(error)).splitlines():
