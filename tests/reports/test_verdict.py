@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rehearse.events import KINDS, TableLoaded
 from rehearse.judging import judge
 from rehearse.model import Budget, ColumnDifference
+from rehearse.recording.journal import Facts
 from rehearse.reports._document import document
 from rehearse.testing.examples import harmful as harmful_recording
 from tests.reports.conftest import Judged, judged
@@ -59,3 +61,14 @@ def test_a_migration_that_stops_is_told_in_the_servers_words() -> None:
 
 def test_an_unknown_says_what_was_not_measured_and_why() -> None:
     assert "was not measured: the observer may not read pg_locks" in sentence(judged("unmeasured"))
+
+
+def test_a_failure_on_empty_tables_says_that_too() -> None:
+    recording = harmful_recording()
+    loaded = [TableLoaded(at_ns=1, table="orders", rows=0, size_bytes=8192)]
+    facts = {**{kind: recording.history.of(kind) for kind in KINDS if not kind.dense}, TableLoaded: loaded}
+    empty = replace(
+        recording, history=Facts(facts, {kind: recording.history.frame(kind) for kind in KINDS if kind.dense})
+    )
+    says = document(empty, judge(empty)).verdict.says
+    assert "findings below. Besides, the only table had 0 rows" in says
