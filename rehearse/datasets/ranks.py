@@ -39,8 +39,12 @@ class Ranks:
 
     def of_slots(self, slots: Ints) -> Ints:
         """Return the rank of the parent whose child fills each slot."""
-        ranks: Ints = np.interp(slots + 0.5, self.at_slot, self.at_parent).astype(np.int64)
-        return ranks.clip(0, max(0, self.parents - 1))
+        last = max(0, self.parents - 1)
+        ranks: Ints = np.interp(slots + 0.5, self.at_slot, self.at_parent).astype(np.int64).clip(0, last)
+        # Where a boundary falls on a half, rounding may put a slot beside it: the first slots decide.
+        ranks -= slots < self.first_slots(ranks)
+        ranks += slots >= self.first_slots(ranks + 1)
+        return ranks.clip(0, last)
 
     def of_shares(self, shares: Floats) -> Floats:
         """Return the rank, not yet whole, at each share of the slots."""

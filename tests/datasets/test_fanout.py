@@ -104,3 +104,12 @@ def test_parts_of_the_parents_without_a_row_of_their_own_are_passed_over() -> No
     placed = Fanout(stream=3, groups=(), children=60, parents=90, slices=slices).placed(np.arange(60))
     assert placed.parents.min() >= 0
     assert placed.parents.max() < 90
+
+
+def test_a_slot_between_two_parents_belongs_to_one_of_them() -> None:
+    fanout = Fanout(stream=123, groups=((7.9, 27), (6.0, 48), (0.0, 25)), children=501, parents=100)
+    order = fanout.ranks
+    slots = np.arange(501)
+    ranks = order.of_slots(slots)
+    assert (order.first_slots(ranks) <= slots).all()
+    assert (slots < order.first_slots(ranks + 1)).all()
