@@ -84,6 +84,7 @@ def test_every_key_of_a_scenario_stands_in_the_readme() -> None:
     path = ROOT / "README.md"
     before, _, rest = path.read_text(encoding="utf-8").partition(begin)
     written, _, after = rest.partition(end)
+    assert after.startswith("\n\n</details>"), "the end of the list is not where it was"
     if os.environ.get("REHEARSE_UPDATE_GOLDEN"):
         path.write_text(f"{before}{begin}{keys()}{end}{after}", encoding="utf-8")
         written = keys()
