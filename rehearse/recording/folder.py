@@ -26,7 +26,8 @@ from rehearse.model import CallShape, Comparison, Environment, Recording, Scenar
 from rehearse.recording.journal import Facts, columns
 
 FORMAT = 1
-_YOUNGER: frozenset[type[Event]] = frozenset({DataCompared, CallTried, CompanyKept})  # kinds that a folder of this format may lack
+# Kinds that a folder of this format may lack.
+_YOUNGER: frozenset[type[Event]] = frozenset({DataCompared, CallTried, CompanyKept})
 NAME = "recording.json"
 _PASSWORD_WORD = re.compile(r"\b(ssl)?password\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|\S)*)\s*", re.IGNORECASE)
 
