@@ -18,6 +18,7 @@ from rehearse.profiles import shapes as sh
 
 __all__ = ["Frame", "draw"]
 _MICROSECONDS = 1_000_000
+_FEW = 100  # rows with the rarer value of a bool, below which they are counted out
 
 
 def draw(shape: sh.Shape, kind: Type, frame: Frame, stream: int) -> pa.Array:
@@ -68,6 +69,11 @@ def _pool(weights: Mapping[str, float], kind: Type) -> pa.Array:
 
 
 def _bool(shape: sh.Bool, kind: Type, frame: Frame, stream: int) -> pa.Array:
+    rows = frame.table.rows
+    rare = round(min(shape.true, 1.0 - shape.true) * rows)
+    if 0 < rare < _FEW:  # so few that chance might leave out the lot
+        is_rare = randomness.permuted(stream, frame.rows, rows) < rare
+        return arrow.cast(pa.array(is_rare if shape.true < 0.5 else ~is_rare), kind)
     return arrow.cast(pa.array(frame.uniform(stream) >= 1.0 - shape.true), kind)
 
 

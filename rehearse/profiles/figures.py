@@ -80,15 +80,19 @@ def value_count(found: ColumnStatistics, rows: float) -> float:
     return found.distinct if found.distinct >= 0 else -found.distinct * rows
 
 
-def distinct_of(counts: Sequence[int], rows: float) -> float:
+def distinct_of(counts: Sequence[int], rows: float, *, skewed: bool = False) -> float:
     """Return how many different values `rows` rows have, by how often each was seen in a sample of them.
 
-    n d / (n - f + f n / N) for d values in a sample of n of N rows, f of them seen once (Haas and Stokes, 1998).
+    n d / (n - f + f n / N) for d values in a sample of n of N rows, f of them seen once (Haas and Stokes, 1998); where
+    they may be `skewed`, d - f + f √(N / n) if that is more (the GEE of Charikar et al., 2000).
     """
     sampled, once = sum(counts), sum(one == 1 for one in counts)
     if not sampled or rows <= sampled:
         return float(len(counts))
-    return min(rows, sampled * len(counts) / (sampled - once + once * sampled / rows))
+    found = sampled * len(counts) / (sampled - once + once * sampled / rows)
+    if skewed:
+        found = max(found, len(counts) - once + once * math.sqrt(rows / sampled))
+    return min(rows, found)
 
 
 def score(found: ColumnStatistics) -> float:

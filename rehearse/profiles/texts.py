@@ -381,7 +381,7 @@ def _texts(values: Weighted, rows: float, gate: Gate, where: tuple[str, str]) ->
         kept = gate.codes(shares, rows, len(counts))
         if kept and sum(share for _, share in kept) > 0.8:
             return Choice(of={value: round(share, 4) for value, share in kept})
-    kinds = round(distinct_of(list(often.values()), rows))
+    kinds = round(distinct_of(list(often.values()), rows, skewed=True))
     seen = Seen(
         values=[(value, weight / total) for value, weight in values],
         common=[one for one in shares if often[one[0]] >= _FEWEST_TIMES] if kinds < _REPEATED * rows else (),

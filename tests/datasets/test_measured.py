@@ -342,3 +342,9 @@ def test_items_of_random_bits_differ() -> None:
     shape = {"kind": "items", "of": {"kind": "random"}, "sizes": [2]}
     made = rows({"texts": shape})["texts"]
     assert pc.count_distinct(made.combine_chunks().flatten()).as_py() == 2 * ROWS
+
+
+@pytest.mark.parametrize("share", [0.00005, 0.99995])
+def test_a_value_that_two_rows_have_is_not_left_out_by_chance(share: float) -> None:
+    made = rows({"yes": {"kind": "bool", "true": share}})["yes"].to_pylist()
+    assert min(made.count(True), made.count(False)) == 2
