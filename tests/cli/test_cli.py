@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +22,11 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def rehearse(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rehearse", *args]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    """Run the command line as `main` does, in this process."""
+    out, told = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd or Path.cwd()), contextlib.redirect_stdout(out), contextlib.redirect_stderr(told):
+        code = cli._guarded(lambda: cli.group.main(list(args), prog_name="rehearse", standalone_mode=False))
+    return subprocess.CompletedProcess(args, code, out.getvalue(), told.getvalue())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
