@@ -8,6 +8,7 @@ from rehearse.checks import _remedies as remedies
 from rehearse.checks._check import check, phases
 from rehearse.errors import NotMeasured
 from rehearse.events import CallEnded, CompanyKept, LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
+from rehearse.measures.idle import IdleHold, idle_holds
 from rehearse.measures.outage import Outage, outages
 from rehearse.measures.waits import waits
 from rehearse.model import Finding, Recording, Rule
@@ -217,6 +218,45 @@ def rows_held(recording: Recording, rule: Rule) -> Iterator[Finding]:
     _demand_locks(recording)
 
 
+@check(
+    Rule(
+        code="L005",
+        name="idle in transaction",
+        asks="Does the migration's tool hold a lock that stops calls while the server has nothing to do for it?",
+        harm="The table stays closed while the tool computes, waits for a network, or asks somebody to confirm: all of "
+        "it time that no statement needs.",
+        remedy="Do what takes time before BEGIN or after COMMIT; send a transaction's statements without a pause; set "
+        "idle_in_transaction_session_timeout for the migration's role.",
+    ),
+    asked=_has_budget,
+)
+def idle_in_transaction(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield, for each table, the lock that was held too long and for more than half of the budget idly."""
+    allowed = recording.scenario.budget.blocked or 0
+    for phase in phases(recording):
+        told: set[str] = set()
+        for one in idle_holds(recording, phase):
+            too_long = one.held_ns - one.doubt_ns > allowed and one.idle_ns - one.doubt_ns > allowed / 2
+            if too_long and one.table not in told:
+                told.add(one.table)
+                yield _idle(rule, phase, one)
+    _demand_locks(recording)
+
+
+def _idle(rule: Rule, phase: PhaseRan, one: IdleHold) -> Finding:
+    place = "" if one.after is None else f", longest after statement {one.after} ({human_duration(one.longest_ns)})"
+    return Finding(
+        code=rule.code,
+        phase=phase.name,
+        where=one.table,
+        says=f"{one.mode} on {one.table} was held for {human_duration(one.held_ns)}, and for "
+        f"{human_duration(one.idle_ns)} of it no statement of the migration ran{place}",
+        remedy=rule.remedy,
+        measured=one.idle_ns / 1e6,
+        allowed=None,
+    )
+
+
 def _held(recording: Recording, rule: Rule, phase: str, long: list[LockWaited]) -> Finding:
     longest = max(one.ended_ns - one.at_ns for one in long)
     allowed = recording.scenario.budget.blocked or 0
@@ -243,4 +283,4 @@ def _waiting(recording: Recording, wait: LockWaited) -> list[str]:
     return [str(name) for name in mine["call"]]
 
 
-CHECKS = (closed_to_reads, closed_to_writes, deadlocks, rows_held)
+CHECKS = (closed_to_reads, closed_to_writes, deadlocks, rows_held, idle_in_transaction)

@@ -10,10 +10,13 @@ from rehearse.errors import NotMeasured
 from rehearse.events import Remarked
 from rehearse.measures.emptiness import touched
 from rehearse.measures.latency import latencies
+from rehearse.measures.steadiness import change
 from rehearse.model import Finding, Recording, Rule
+from rehearse.units import NS_PER_S
 
 ON_TIME_SHARE = 0.99
 BASELINE_ERRORS = 0.05
+_LEVELS = 3.0  # times one level of the baseline's median latency is the other, from which it is not one thing
 
 
 @check(
@@ -107,4 +110,28 @@ def rows_there(recording: Recording, _rule: Rule) -> Iterator[Finding]:
     yield from ()
 
 
-CHECKS = (on_time, baseline_works, nothing_unseen, rows_there)
+@check(
+    Rule(
+        code="R005",
+        name="baseline steady",
+        asks="Did the latency of the traffic change its level in the baseline, before the migration began?",
+        harm="The baseline says what is slow: where it was two things, neither slowdown nor recovery means much.",
+        remedy="Rehearse on a machine with less other work, give the baseline more time (workload.baseline), or lower "
+        "the rate.",
+    ),
+)
+def baseline_steady(recording: Recording, _rule: Rule) -> Iterator[Finding]:
+    """Raise NotMeasured where the medians of the baseline have two levels, far apart."""
+    before = latencies(recording, "baseline")
+    found = change(before) if before is not None else None
+    if found is not None and max(found.times, 1.0 / found.times) > _LEVELS:
+        began = phase(recording, "baseline")
+        seconds = (found.at_ns - began.at_ns) / NS_PER_S if began is not None else 0.0
+        raise NotMeasured(
+            f"{seconds:.1f} s into the baseline the median latency became {found.times:.1f} times what it was; "
+            "something else went on beside the traffic"
+        )
+    yield from ()
+
+
+CHECKS = (on_time, baseline_works, nothing_unseen, rows_there, baseline_steady)

@@ -54,6 +54,15 @@ def held(
     )
 
 
+def held_idly(seconds: float) -> Recording:
+    return forward(
+        hand.statement(1, "alter table orders add note text", 11, 11.05, transaction=1),
+        hand.statement(2, "select 1", 11.05 + seconds / 2, 11.06 + seconds / 2, transaction=1),
+        hand.statement(3, "commit", 11.1 + seconds, 11.11 + seconds, transaction=1),
+        hand.lock("orders", 11, 11.001, 11.11 + seconds),
+    )
+
+
 def rows_held(seconds: float, *events: object) -> Recording:
     update = hand.statement(1, "update orders set note = ''", 11, 12.9)
     return forward(update, hand.waited(None, 11.1, 11.1 + seconds, mode="ShareLock"), *events)
@@ -131,6 +140,7 @@ BAD: dict[str, Callable[[], Recording]] = {
         refusals=[hand.Refusal(begin=11, end=12, code="40P01", message="deadlock detected", most=1)]
     ),
     "L004": lambda: rows_held(0.8),
+    "L005": lambda: held_idly(0.9),
     "C001": lambda: tried_by_versions(
         CallTried(at_ns=hand.at(5), state="start", call="read old", columns="note text"),
         CallTried(at_ns=hand.at(15), state="forward", call="read old", code="42703", message="no column note"),
@@ -156,6 +166,13 @@ UNSURE: dict[str, Callable[[], Recording]] = {
         frames=[
             hand.traffic(4, 9, refusals=[hand.Refusal(begin=4, end=9, code="42P01", message="no table")]),
             hand.traffic(10, 14),
+        ]
+    ),
+    "R005": lambda: forward(
+        frames=[
+            hand.traffic(4, 6.5),
+            hand.traffic(6.5, 9, usual_ms=9, seed=3, first_number=900),
+            hand.traffic(10, 14, seed=2, first_number=2001),
         ]
     ),
     "R004": lambda: on_empty_tables("orders"),
@@ -467,3 +484,15 @@ def test_a_null_that_a_declared_backfill_fills_is_no_lost_write() -> None:
     only = compared(lambda table: replace(nulls_filled(table), lost_writes=2))
     assert "[[migration.effects]]" in answer(by_code("I001"), only).findings[0].remedy
     assert status("I001", declared(only)) == Status.PASSED
+
+
+def test_the_longest_pause_of_a_lock_is_named() -> None:
+    (finding,) = answer(by_code("L005"), held_idly(0.9)).findings
+    assert "and for 940 ms of it no statement of the migration ran, longest after statement 2 (490 ms)" in finding.says
+    assert answer(by_code("L005"), held(0.9)).findings == ()
+
+
+def test_a_baseline_of_one_level_is_steady_however_it_scatters() -> None:
+    for seed in range(20):
+        recording = forward(frames=[hand.traffic(4, 9, seed=seed, usual_ms=4), hand.traffic(10, 14, first_number=2001)])
+        assert status("R005", recording) == Status.PASSED

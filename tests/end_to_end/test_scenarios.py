@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[2] / "scenarios"
 FILES = sorted(FOLDER.glob("*/*.toml"))
 TOPICS = sorted({path.parent for path in FILES})
 # Says that this machine was too busy to time calls to 5 ms, which is no word on the scenario.
-OF_THE_MACHINE = "R001"
+OF_THE_MACHINE = {"R001", "R005"}
 
 
 def named(path: Path) -> str:
@@ -29,7 +29,7 @@ def test_a_shipped_scenario_keeps_its_word(path: Path) -> None:
     recording = rehearse.run(path)
     verdict = rehearse.judge(recording)
     expect = recording.scenario.expect
-    answers = tuple(one for one in verdict.answers if one.rule.code != OF_THE_MACHINE)
+    answers = tuple(one for one in verdict.answers if one.rule.code not in OF_THE_MACHINE)
     assert Verdict(answers=answers).status == expect["status"], shown(verdict)
     found = {one.code for one in verdict.findings}
     assert set(expect["codes"]) <= found, shown(verdict)
