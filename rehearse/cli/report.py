@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-FORMS = ("html", "md", "json", "junit", "sarif", "plan")
+FORMS = ("html", "md", "json", "junit", "sarif", "plan", "hdr")
 
 
 @click.command("report")
@@ -14,7 +14,10 @@ FORMS = ("html", "md", "json", "junit", "sarif", "plan")
 @click.option("--as", "form", type=click.Choice(FORMS), default="html", show_default=True, help="The form.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file; without it the text goes to standard output.")
 def command(recording: Path, form: str, out: Path | None) -> None:
-    """Write the report of RECORDING (a report's folder) as html, md, json, junit, sarif or plan."""
+    """Write the report of RECORDING (a report's folder) as html, md, json, junit, sarif or plan.
+
+    hdr is a log of HdrHistograms: the latencies of each call, a second at a time, for the tools that read such logs.
+    """
     from rehearse import registry  # noqa: PLC0415
     from rehearse.errors import Mistake  # noqa: PLC0415
     from rehearse.judging import judge  # noqa: PLC0415

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rehearse.model import Recording, Verdict
 
-NAMES = ("html", "json", "junit", "md", "plan", "sarif", "terminal")
+NAMES = ("hdr", "html", "json", "junit", "md", "plan", "sarif", "terminal")
 
 
 def report_schema() -> dict[str, Any]:
