@@ -63,7 +63,9 @@ class _Rehearsal:
     copies: dict[str, Database] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
     new_calls: frozenset[str] = frozenset()
-    unclear: dict[str, tuple[str, ...]] = field(default_factory=dict)  # columns that triggers may change, after forward
+    unclear: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # columns that new calls may change by other names, after forward
 
     def recording(self) -> Recording:
         """Prepare, run the phases, and return the recording."""
@@ -117,8 +119,7 @@ class _Rehearsal:
         baseline(stage)
         stopped = perform(stage, "forward", lambda journal: self.migration.forward(url, journal))
         if self.new_calls:
-            survey = registry.part("engine", self.scenario.engine.name, "survey").survey(stage.database.url(Role.OWNER))
-            self.unclear = {name: facts.unclear for name, facts in survey.tables.items() if facts.unclear}
+            self.unclear = self._unclear(stage.database)
         self._compare(stage.database, "start", "forward")
         if not stopped:
             self._try(stage.database, mix, "forward")
@@ -186,6 +187,16 @@ class _Rehearsal:
             since = writes[writes["at_ns"] > older.at_ns]
             origin = self.snapshots["start"]
             self.comparisons.append(database.compare(copy, older, newer, since, origin=origin))
+
+    def _unclear(self, database: Database) -> dict[str, tuple[str, ...]]:
+        """Return the columns that a new call's write may end in: by a trigger, or when a renamed one is back."""
+        survey = registry.part("engine", self.scenario.engine.name, "survey").survey(database.url(Role.OWNER))
+        start = self.snapshots["start"].tables
+        found = {
+            name: {*facts.unclear, *(set(start[name].columns) - set(facts.columns) if name in start else ())}
+            for name, facts in survey.tables.items()
+        }
+        return {name: tuple(sorted(columns)) for name, columns in found.items() if columns}
 
     def _doubted(self, writes: pandas.DataFrame) -> pandas.DataFrame:
         """Return the writes; those of new calls with the columns that triggers may carry them to as unclear."""

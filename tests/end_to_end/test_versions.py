@@ -63,6 +63,7 @@ def test_exactly_the_broken_cells_are_found(tmp_path: Path) -> None:
     verdict = rehearse.judge(recording)
     found = [(one.where, one.phase) for one in verdict.findings if one.code == "C001"]
     assert found == [("old", "forward")]  # the new version is not live before it, nor after the way back
+    assert not {"I001", "I002", "F002"} & {one.code for one in verdict.findings}  # what new calls wrote is no loss
     calls = {phase: latencies(recording, phase) for phase in ("baseline", "forward", "back")}
     by_phase = {phase: {one.call: one for one in felt.calls} for phase, felt in calls.items() if felt}
     assert "new" not in by_phase["baseline"]
