@@ -11,9 +11,14 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
+from rehearse.engines.postgres import ENGINE
 from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.server import PostgresServer
+from rehearse.errors import Missing
 from rehearse.events import LockTaken, StatementRan
+from rehearse.model import EngineChoice
 from rehearse.protocols import Role
+from tests.conftest import KeepingJournal
 from tests.engines.test_watch import migrate, of, waiting, waits_until, watched
 
 pytestmark = pytest.mark.slow
@@ -132,12 +137,24 @@ SITUATIONS: dict[str, tuple[tuple[str, ...], tuple[Held, ...]]] = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module", params=["embedded", "binary"])
+def started(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """The embedded server, and one of those that are installed here."""
+    try:
+        with ENGINE.start(EngineChoice(via=request.param), KeepingJournal()) as server:
+            yield server
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
 @pytest.fixture
-def shop(database: PostgresDatabase) -> PostgresDatabase:
+def shop(started: PostgresServer) -> Iterator[PostgresDatabase]:
+    database = started.create("situation")
     with database.connect(Role.MIGRATION) as connection:
         connection.execute(SCHEMA)
     database.grant()
-    return database
+    yield database
+    database.drop()
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
