@@ -129,6 +129,9 @@ class Effect:
         str | None,
         told("the column whose values are meant to change; without it rows of the table may come or go"),
     ] = None
+    back: Annotated[
+        bool, told("false: what was NULL in the column and is filled need not be NULL again after the way back")
+    ] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,9 +24,9 @@ _LEFT_OVER = (
     "--budget fidelity=0.99, or fidelity in [budget], allows so small a share."
 )
 _FILLED = (
-    "These values were NULL and stay filled, so none is lost. If they may stay, declare the effect: "
-    "[[migration.effects]] with table and column; else let the way back set them to NULL again (in the rows that the "
-    "way forward filled), or allow the share: --budget fidelity=0.99."
+    "These values were NULL and stay filled: who had none is not known any more. If they may stay, say so: "
+    "[[migration.effects]] with table, column and back = false; else let the way back set them to NULL again (in the "
+    "rows that the way forward filled), or allow the share: --budget fidelity=0.99."
 )
 _OVERWRITTEN = (
     "Keep the values that the way forward overwrites (in a column or a table of their own), and let the way back copy "

@@ -124,30 +124,35 @@ def rollback(recording: Recording) -> Rollback:
 def went_back(recording: Recording) -> Comparison | None:
     """Return how the state after the way back differs from the start, what is expected taken out; None: not compared.
 
-    Expected are the migration tool's own tables, and values of a declared column that were NULL and stay filled.
+    Expected are the migration tool's own tables, and values that were NULL and stay filled where the effect says
+    `back = false`.
     """
     found = recording.comparison("start", "back")
     if found is None:
         return None
-    return _without_expected(recording, found)
+    return _without_expected(recording, found, _one_way(recording))
+
+
+def _one_way(recording: Recording) -> list[Effect]:
+    """Return the effects that the way back need not undo."""
+    return [one for one in recording.scenario.migration.effects if not one.back]
 
 
 def went_again(recording: Recording) -> Comparison | None:
     """Return how the second way forward differs from the first, what is expected taken out; None: not compared."""
     found = recording.comparison("forward", "again")
-    return None if found is None else _without_expected(recording, found)
+    return None if found is None else _without_expected(recording, found, recording.scenario.migration.effects)
 
 
-def _without_expected(recording: Recording, found: Comparison) -> Comparison:
-    effects = recording.scenario.migration.effects
+def _without_expected(recording: Recording, found: Comparison, effects: Iterable[Effect]) -> Comparison:
     found = bookkeeping.without(found, bookkeeping.tables(recording))
     return replace(found, tables=tuple(_without_filled(one, effects) for one in found.tables))
 
 
 def filled(recording: Recording) -> Mapping[str, int]:
-    """Return how many values of each declared table.column were NULL at the start and are filled after the way back."""
+    """Return how many values of each such table.column were NULL at the start and are filled after the way back."""
     found = recording.comparison("start", "back")
-    effects = recording.scenario.migration.effects
+    effects = _one_way(recording)
     columns = ((table.table, one) for table in (found.tables if found else ()) for one in table.columns)
     return {
         f"{table}.{one.column}": one.values_filled

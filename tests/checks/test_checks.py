@@ -283,7 +283,9 @@ def test_an_accepted_one_way_change_asks_nothing_of_the_way_back() -> None:
 
 def test_a_declared_effect_is_no_finding() -> None:
     bad = compared(changed)
-    effects = [Effect(table=name, column="note") for name in ("orders", "payments", "customers", "order_items")]
+    effects = [
+        Effect(table=name, column="note", back=False) for name in ("orders", "payments", "customers", "order_items")
+    ]
     migration = replace(bad.scenario.migration, effects=effects)
     declared = replace(bad, scenario=replace(bad.scenario, migration=migration))
     assert status("I003", bad) == Status.FAILED
@@ -392,7 +394,7 @@ def filled(table: TableComparison, *, overwritten: int = 0) -> TableComparison:
 
 def declared(recording: Recording) -> Recording:
     tables = {table.table for one in recording.comparisons for table in one.tables}
-    effects = [Effect(table=name, column="note") for name in sorted(tables)]
+    effects = [Effect(table=name, column="note", back=False) for name in sorted(tables)]
     migration = replace(recording.scenario.migration, effects=effects)
     return replace(recording, scenario=replace(recording.scenario, migration=migration))
 

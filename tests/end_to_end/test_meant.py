@@ -110,13 +110,15 @@ def test_a_backfill_of_nulls_fails_until_it_is_declared(tmp_path: Path) -> None:
     assert codes(undeclared) == {"I003", "F002"}
     assert all("[[migration.effects]]" in one["remedy"] for one in undeclared["findings"])
     effect = '[[migration.effects]]\ntable = "items"\ncolumn = "note"'
+    assert codes(report(small.scenario(tmp_path / "c", *BACKFILL, migration=effect))) == {"F002"}
+    effect += "\nback = false"
     found = report(small.scenario(tmp_path / "b", *BACKFILL, migration=effect))
     assert (codes(found), found["verdict"]["status"]) == (set(), "passed"), found["findings"]
     assert found["rollback"]["accepted"] == ["1,334 values of items.note that were NULL at the start: declared"]
 
 
 def test_a_declared_backfill_that_writes_over_values_still_fails(tmp_path: Path) -> None:
-    effect = '[[migration.effects]]\ntable = "items"\ncolumn = "note"'
+    effect = '[[migration.effects]]\ntable = "items"\ncolumn = "note"\nback = false'
     found = report(small.scenario(tmp_path, "update items set note = 'none';", "select 1;", migration=effect))
     assert codes(found) == {"F002"}
     assert "666 values of items.note did not come back" in found["findings"][0]["says"]
@@ -141,7 +143,7 @@ def test_a_declared_backfill_under_calls_that_set_null_is_no_loss(tmp_path: Path
     undeclared = report(small.scenario(tmp_path / "a", *BACKFILL, calls=NULLING))
     (lost, *_) = [one for one in undeclared["findings"] if one["code"] == "I001"]
     assert "[[migration.effects]]" in lost["remedy"]
-    effect = '[[migration.effects]]\ntable = "items"\ncolumn = "note"'
+    effect = '[[migration.effects]]\ntable = "items"\ncolumn = "note"\nback = false'
     found = report(small.scenario(tmp_path / "b", *BACKFILL, calls=NULLING, migration=effect))
     assert (codes(found), found["verdict"]["status"]) == (set(), "passed"), found["findings"]
     assert found["integrity"]["lost_writes"] == 0
