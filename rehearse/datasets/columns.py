@@ -44,7 +44,7 @@ def _choice(shape: sh.Choice, kind: Type, frame: Frame, stream: int) -> pa.Array
         group = frame.parents(frame.table.references[shape.within])[0]
         places = keys.ranked(stream, group, frame.positions(shape.within), len(weights))
         return _pool(weights, kind).take(pa.array(places))
-    drawn = frame.uniform(stream, shape.correlation)
+    drawn = frame.uniform(stream, shape.correlation, even=not shape.slices and shape.recent is None)
     picked = _picked(weights, kind, drawn)
     parts = [(1.0 - shape.recent_rows, shape.recent)] if shape.recent is not None else []
     starts = [0.0, *(upto for upto, _ in shape.slices[:-1])]

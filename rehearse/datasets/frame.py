@@ -209,11 +209,16 @@ class Frame:
         step = _AHEAD / max(1e-9, _share_with_children(reference))
         return np.minimum((places * step).astype(np.int64), self.rows - 1).clip(0)
 
-    def uniform(self, stream: int, correlation: float = 0.0) -> Floats:
-        """Return a number in [0, 1) for each row, that goes with the row's place or its other columns as told."""
+    def uniform(self, stream: int, correlation: float = 0.0, *, even: bool = False) -> Floats:
+        """Return a number in [0, 1) for each row, that goes with the row's place or its other columns as told.
+
+        Where it goes with nothing, `even` gives all rows together numbers at equal steps: shares are met exactly.
+        """
         joint = self._joint(stream)
         if joint is not None:
             return normal.shares(joint)
+        if not correlation and even and self.again is None:
+            return (randomness.permuted(stream, self.rows, self.table.rows) + 0.5) / max(1, self.table.rows)
         if not correlation:
             return randomness.uniform(stream, self.rows)
         own = math.sqrt(1.0 - correlation**2)

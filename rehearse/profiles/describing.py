@@ -42,6 +42,8 @@ _FEW = 200  # so few different numbers are told one by one, as far as they may b
 _LEAST_SHARE = 0.002  # of a number that is worth its own mention beside a histogram
 Tier = Literal["catalogs", "aggregates", "sample"]
 _REFERENCE = re.compile(r"(?:^|_)(?:id|uid|no|nr|number|key|code)$", re.IGNORECASE)
+_WITH_PLACE = 0.9  # correlation of a reference with the rows' places, from which the children are counted
+_BY_CHANCE = 0.15  # correlation below which that of a reference to a short list is none
 _LIST_DIGITS, _LIST_LETTERS = 6, 3  # of a key in such a list that may be told
 _LOOKUP_ROWS = 1000  # a table that others point at and that is as small is a list, and does not grow
 _BOOLS = {"t": "true", "f": "false"}
@@ -208,13 +210,15 @@ class _Describing:
             return None
         if any(column.name in one for one in table.keys) or key not in table.foreign_keys:
             return None
-        filled = max(1e-9, 1.0 - found.null)
+        filled, score = max(1e-9, 1.0 - found.null), figures.score(found)
+        if abs(score) > _WITH_PLACE:  # the children lie in their parents' order, and are counted
+            return None
         told = [(value, share) for value, share in found.common if share * seen.rows >= self.gate.floor]
         if {value for value, _ in told} - set(ids) or sum(share for _, share in told) < 0.9 * filled:
             return None
         return Choice(
             of={value: figures.rounded_share(share / filled) for value, share in told},
-            correlation=figures.score(found),
+            correlation=score if abs(score) > _BY_CHANCE else 0.0,
             null=figures.rounded_share(found.null) if column.nullable else None,
         )
 
@@ -314,7 +318,7 @@ class _Describing:
         edges = figures.quantiles_of(bounds, rest if bounds else 0.0, withheld) or [value for value, _ in told]
         edges = edges if len(edges) > 1 else [min(edges), max(edges)]
         beside = max(1.0, rows * (filled - sum(share for _, share in told)))
-        at, exact = figures.simplified(self.gate.thinned(sorted(edges), beside))
+        at, exact = figures.simplified(sorted(edges) if is_public else self.gate.thinned(sorted(edges), beside))
         kept = rounded_micros(exact) if moments else rounded(exact)
         if bounds and beside < self.gate.floor and not is_public:
             at, kept = [0.0, 1.0], years(exact) if moments else coarse(exact)

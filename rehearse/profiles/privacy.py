@@ -18,7 +18,7 @@ _LONGEST = 40
 _CODE = re.compile(r"[\w .:/+&()%<>=,-]*")
 _RUN_OF_DIGITS = re.compile(r"\d{6,}")
 _KEY = re.compile(r"[A-Za-z_][\w.-]{0,39}")
-_UNITS_S = (1, 60, 3600, 86_400)
+_UNITS_S = (0.001, 0.01, 0.1, 1, 60, 3600, 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +122,12 @@ def years(values: Sequence[float]) -> list[float]:
 
 
 def rounded_micros(values: Sequence[float]) -> list[float]:
-    """Return moments (µs since 1970) rounded to days, or to hours, minutes or seconds where their span is short."""
+    """Return moments (µs since 1970) rounded to days, or to hours … milliseconds where their span is short."""
     unit = _unit_s(max(values) - min(values)) * 1e6
     return [round(value / unit) * unit for value in values]
 
 
-def _unit_s(span_us: float) -> int:
+def _unit_s(span_us: float) -> float:
     fine = [unit for unit in _UNITS_S if unit * 1e6 * 250 <= span_us]
     return fine[-1] if fine else _UNITS_S[0]
 

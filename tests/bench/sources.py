@@ -44,6 +44,8 @@ PUBLIC = (
     "*.tax_code",
     "*.state",
     "*address.title",
+    "pgbench_branches.*",
+    "pgbench_tellers.*",
 )
 FILLS = sorted((Path(__file__).parent / "oscar").glob("*.sql"))
 _VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
