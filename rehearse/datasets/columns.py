@@ -18,6 +18,7 @@ from rehearse.profiles import shapes as sh
 
 __all__ = ["Frame", "draw"]
 _MICROSECONDS = 1_000_000
+_IN_ORDER = 0.5  # correlation with the rows' places, above which a list's words come in their order
 _FEW = 100  # rows with the rarer value of a bool, below which they are counted out
 
 
@@ -38,7 +39,8 @@ def _position(shape: sh.Position, kind: Type, frame: Frame, _stream: int) -> pa.
 def _choice(shape: sh.Choice, kind: Type, frame: Frame, stream: int) -> pa.Array:
     weights = shape.of if isinstance(shape.of, Mapping) else dict.fromkeys(map(_word, shape.of), 1.0)
     if shape.each:
-        places = randomness.permuted(stream, frame.rows, frame.table.rows)
+        in_order = shape.correlation > _IN_ORDER
+        places = frame.rows if in_order else randomness.permuted(stream, frame.rows, frame.table.rows)
         return _pool(weights, kind).take(pa.array(places % len(weights)))
     if shape.within is not None:
         group = frame.parents(frame.table.references[shape.within])[0]

@@ -162,7 +162,7 @@ class _Describing:
             return None
         listed_ids = self._ids(table.name) if table.primary_key == (name,) else []
         if listed_ids:
-            return Choice(of=[*listed_ids], each=True)
+            return Choice(of=[*listed_ids], each=True, correlation=figures.score(found))
         shape = self._shape(table, column, found, seen.rows)
         if shape is None or not column.nullable:
             return shape
