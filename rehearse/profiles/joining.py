@@ -12,6 +12,7 @@ from rehearse.profiles.privacy import moment
 from rehearse.profiles.profile import Joint, NullBy, Table
 from rehearse.profiles.shapes import After, Bool, Choice, Copy, Given, Histogram, Parent, Serial, Shape
 
+_BY_CHANCE = 0.15  # correlation of a choice with another column, below which its shares are met exactly instead
 _UNTOLD = 0.3  # share of the rows that may have a value which too few share
 
 
@@ -34,6 +35,8 @@ def _along(shape: Shape, name: str, learned: Joined) -> Shape:
         return shape
     if isinstance(shape, Serial):
         return replace(shape, order="rows")
+    if isinstance(shape, Choice) and shape.each:  # a short list's keys, in the order in which they were counted up
+        return replace(shape, correlation=1.0)
     if isinstance(shape, Histogram | Choice | Parent):
         return replace(shape, correlation=learned.along.get(name, 0.0))
     return shape
@@ -159,12 +162,21 @@ def _joint(columns: Mapping[str, Shape], learned: Joined) -> Joint | None:
     """
     names = [name for name in learned.columns if name == PLACE or _is_drawn(columns.get(name))]
     whole = {(one, other): _correlation(learned, columns, one, other) for one in names for other in names}
-    kept = [one for one in names if any(whole[one, other] for other in names if other not in (one, PLACE))]
+    kept = [
+        one
+        for one in names
+        if any(abs(whole[one, other]) > _least(columns.get(one)) for other in names if other not in (one, PLACE))
+    ]
     if not kept or kept == [PLACE]:
         return None
     kept = [PLACE, *(name for name in kept if name != PLACE)]
     rows = [[whole[one, other] for other in kept[: at + 1]] for at, one in enumerate(kept)]
     return Joint(columns=kept, correlations=rows)
+
+
+def _least(shape: Shape | None) -> float:
+    """Return the correlation with another column above which a column goes with it; of a choice, whose shares count."""
+    return _BY_CHANCE if isinstance(shape, Choice) else 0.0
 
 
 def _correlation(learned: Joined, columns: Mapping[str, Shape], one: str, other: str) -> float:
