@@ -28,7 +28,7 @@ from rehearse.profiles.structure import Column, Structure, Table
 _SPARE = 1.5  # more rows than asked for on average end a sample; they would be those at the table's end
 _FEW = 12  # so few different whole numbers are categories too
 _MOST_KINDS = 50
-_MOST_SEEN = 5000
+_MOST_SEEN = 10_000
 _LEAST = 5  # sampled rows that must share a pair of values, whatever the floor
 _PLACE = "rehearse place"  # the row's page, as the sample's first column
 _NEWEST = 2000  # rows that came last, by a key that was counted up: those of which something is still to happen
