@@ -32,7 +32,7 @@ DIFFERING = (
     "SELECT * FROM customers WHERE email = 'a@b.c'",
     "SELECT * FROM orders WHERE status = 'pending'",
     "SELECT * FROM orders WHERE channel = 'phone' ORDER BY created_at DESC LIMIT 20",
-    "SELECT * FROM payments WHERE order_id IN (SELECT id FROM orders WHERE status = 'packed')",
+    "SELECT * FROM orders JOIN customers ON customers.id = customer_id WHERE status = 'pending' AND channel = 'phone'",
     "SELECT * FROM open_orders WHERE total_cents > 100000",
 )
 ALIKE = (

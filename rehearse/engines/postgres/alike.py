@@ -8,7 +8,7 @@ how many letters of which class the first signs have.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import psycopg
 import pyarrow as pa
 from numpy.typing import NDArray
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from rehearse.engines.postgres.copy_out import batches
 from rehearse.engines.postgres.structure import Connects, structure
@@ -32,6 +33,7 @@ TIMEOUT_MS = 60_000
 _SCANNED_ROWS = 10_000_000  # above, whole pages are sampled instead of rows: 0.02 more noise in what is in disk order
 _SEED = 1
 _LETTERED = 32  # signs of a text that are looked at for their class
+_ROLLBACKS = 10
 _TEXT_SIGNS = 200  # signs of a text that is asked for
 _READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Rows in disk order, from the first page and by one process; a policy that hides rows is an error.
@@ -160,10 +162,22 @@ def tables_of(database: Connects) -> Structure:
 def reading(connection: Connection, timeout_ms: int = TIMEOUT_MS, **settings: str) -> Iterator[None]:
     """Read in one read-only transaction, each statement of which has so much time."""
     given = {**_SETTINGS, "statement_timeout": str(timeout_ms), **settings}
-    with connection.transaction():
-        connection.execute(_READ_ONLY)
-        connection.execute(_SET, [list(given), list(given.values())])
-        yield
+    try:
+        with connection.transaction():
+            connection.execute(_READ_ONLY)
+            connection.execute(_SET, [list(given), list(given.values())])
+            yield
+    finally:
+        _rolled_back(connection)
+
+
+def _rolled_back(connection: Connection) -> None:
+    """End a transaction that the timeout kept from being rolled back: it holds for the ROLLBACK itself, too."""
+    for _ in range(_ROLLBACKS):
+        if connection.info.transaction_status is not TransactionStatus.INERROR:
+            return
+        with suppress(psycopg.errors.QueryCanceled):
+            connection.rollback()
 
 
 def identifier(table: str) -> sql.Identifier:
