@@ -131,6 +131,41 @@ class LockWaited(Event):
     blocked_by: tuple[int, ...]
     blocked_by_migration: bool
     doubt_ns: int
+    on: str = ""  # what was locked, where it is no table: "transaction", "row", "advisory lock", "old snapshot" …
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSeen(Event):
+    """A session that the migration waited for, as the server told of it then.
+
+    `kind` is the server's word for the process ("client backend", "autovacuum worker"), `state` what it was at, and
+    `query` its last statement. `since_ns` is when its transaction began; None where it is in none.
+    """
+
+    session: int
+    role: str  # "application" | "migration" | "other"
+    kind: str
+    state: str | None = None
+    since_ns: int | None = None
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed(Event):
+    """A command was seen in a part of its work from `at_ns` to `ended_ns`, with `done` of `total` units at the last.
+
+    The commands are long ones that the server reports on, also those of others (a vacuum that runs by itself).
+    """
+
+    ended_ns: int
+    session: int
+    command: str  # "CREATE INDEX CONCURRENTLY", "VACUUM FULL" …
+    part: str  # as the server calls it: "building index: scanning table"
+    table: str | None
+    done: int | None = None
+    total: int | None = None
+    unit: str | None = None  # "blocks", "rows", "bytes", "sessions"
+    doubt_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +262,8 @@ KINDS: tuple[type[Event], ...] = (
     StatementRan,
     LockTaken,
     LockWaited,
+    SessionSeen,
+    Progressed,
     CallEnded,
     CallTried,
     CompanyKept,

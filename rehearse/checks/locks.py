@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from rehearse.checks import _remedies as remedies
 from rehearse.checks._check import check, phases
 from rehearse.errors import NotMeasured
-from rehearse.events import CallEnded, CompanyKept, LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
+from rehearse.events import CallEnded, LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
 from rehearse.measures.idle import IdleHold, idle_holds
+from rehearse.measures.obstacles import whom
 from rehearse.measures.outage import Outage, outages
 from rehearse.measures.waits import waits
 from rehearse.model import Finding, Recording, Rule
@@ -88,20 +89,10 @@ def _culprit(recording: Recording, phase: PhaseRan, outage: Outage) -> str:
 
 
 def _behind(recording: Recording, lock: LockTaken) -> str:
-    """Name the company of long transactions that a lock waited for."""
-    until = lock.granted_ns or lock.released_ns or lock.at_ns
-    blockers = {
-        session
-        for wait in recording.history.of(LockWaited)
-        if wait.session == lock.session and wait.ended_ns > lock.at_ns and wait.at_ns < until
-        for session in wait.blocked_by
-    }
-    names = dict.fromkeys(
-        one.name
-        for one in recording.history.of(CompanyKept)
-        if one.session in blockers and one.at_ns < until and one.ended_ns > lock.at_ns
-    )
-    return f", which waited for {' and '.join(map(repr, names))}" if names else ""
+    """Say for whom a lock waited."""
+    names = whom(recording, lock)
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return f", which waited for {' and '.join(names[:2])}{more}" if names else ""
 
 
 def _short(sql: str) -> str:

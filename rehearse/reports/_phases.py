@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from rehearse.events import LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
+from rehearse.events import LockTaken, LockWaited, PhaseRan, Progressed, Remarked, StatementRan
 from rehearse.measures.latency import CallLatencies, Latencies, latencies, slowdown
 from rehearse.measures.outage import Outage as MeasuredOutage
 from rehearse.measures.outage import outages
 from rehearse.measures.recovery import recovery_ns
 from rehearse.model import Recording
+from rehearse.reports import _load
 from rehearse.reports._shape import (
     CallError,
     CallTraffic,
@@ -45,6 +46,8 @@ def within(phase: PhaseRan, at_ns: int) -> bool:
 def _phase(recording: Recording, phase: PhaseRan, zero_ns: int) -> Phase:
     statements = [one for one in recording.history.of(StatementRan) if within(phase, one.at_ns)]
     locks = [one for one in recording.history.of(LockTaken) if within(phase, one.at_ns)]
+    reported = [one for one in recording.history.of(Progressed) if within(phase, one.at_ns)]
+    others = [one for one in reported if not any(_load.belongs(one, each) for each in statements)]
     shown = _shown(statements)
     numbers = {one.n for one in statements}
     acted = None if phase.acted_ns is None else (phase.acted_ns, phase.finished_ns or phase.ended_ns)
@@ -56,11 +59,14 @@ def _phase(recording: Recording, phase: PhaseRan, zero_ns: int) -> Phase:
         traffic_s=(phase.ended_ns - phase.at_ns) / NS_PER_S,
         acted_s=None if acted is None else (_since(phase, acted[0]), _since(phase, acted[1])),
         error=phase.error,
-        statements=[_statement(one, phase, locks) for one in shown],
+        statements=[_statement(one, phase, locks, reported) for one in shown],
         statements_left_out=len(statements) - len(shown),
         other_locks=[_lock(one, phase) for one in locks if one.statement not in numbers],
         outages=_outages(recording, phase, locks),
         waits=_waits([one for one in recording.history.of(LockWaited) if within(phase, one.at_ns)]),
+        obstacles=_load.stood_in_the_way(recording, phase),
+        other_progress=_load.progress(phase, others),
+        load=_load.load(recording, phase),
         traffic=_traffic(recording, phase),
     )
 
@@ -77,7 +83,9 @@ def _since(phase: PhaseRan, at_ns: int) -> float:
     return (at_ns - phase.at_ns) / NS_PER_S
 
 
-def _statement(one: StatementRan, phase: PhaseRan, locks: Sequence[LockTaken]) -> Statement:
+def _statement(
+    one: StatementRan, phase: PhaseRan, locks: Sequence[LockTaken], reported: Sequence[Progressed]
+) -> Statement:
     return Statement(
         n=one.n,
         sql=one.sql,
@@ -92,6 +100,7 @@ def _statement(one: StatementRan, phase: PhaseRan, locks: Sequence[LockTaken]) -
         error=one.error,
         code=one.code,
         locks=[_lock(lock, phase) for lock in locks if lock.statement == one.n],
+        progress=_load.progress(phase, [each for each in reported if _load.belongs(each, one)]),
     )
 
 
@@ -200,6 +209,7 @@ def _traffic(recording: Recording, phase: PhaseRan) -> Traffic | None:
         on_time_share=felt.on_time_share,
         retried=felt.retried,
         recovery_ms=_ms(recovery_ns(recording, phase.name)) if before else None,
+        lost=_load.lost(recording, phase),
         errors=[CallError(code=one.code, count=one.count, example=one.example) for one in felt.errors],
         calls=[_call(one) for one in felt.calls],
         stretches=[_call(one) for one in (felt.before, felt.during, felt.after) if one is not None],

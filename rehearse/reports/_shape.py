@@ -112,6 +112,21 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A part of a long command, as the server reported it while it ran."""
+
+    command: Annotated[str, told("the command")]
+    part: Annotated[str, told("what it was at, in the server's words")]
+    table: Annotated[str | None, told("the table")]
+    started_s: Annotated[float, told("when it was first seen at it")]
+    duration_s: Annotated[float, told("for how long")]
+    doubt_ms: Annotated[float, told("width of the error of its times")]
+    done: Annotated[int | None, told("how much was done when it was last seen")]
+    total: Annotated[int | None, told("of how much")]
+    unit: Annotated[str | None, told("blocks, rows, bytes or sessions")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """A statement of the migration."""
 
@@ -128,6 +143,7 @@ class Statement:
     error: Annotated[str | None, told("the server's error; null: it ran to its end")]
     code: Annotated[str | None, told("the error's SQLSTATE or number")]
     locks: Annotated[list[Lock], told("the locks it asked for")]
+    progress: Annotated[list[Progress], told("the parts of its work, where the server reports on it")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +172,55 @@ class Waits:
     longest_ms: Annotated[float, told("the longest")]
     total_ms: Annotated[float, told("all together")]
     doubt_ms: Annotated[float, told("the largest error of one wait")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """A wait of the migration itself."""
+
+    statement: Annotated[int | None, told("the statement that waited; null: not known")]
+    what: Annotated[str, told("the table, or what else was locked, in words")]
+    mode: Annotated[str, told("the engine's own name of the mode that was asked for")]
+    at_s: Annotated[float, told("when it began to wait")]
+    waited_ms: Annotated[float, told("for how long")]
+    doubt_ms: Annotated[float, told("width of the error of the wait")]
+    whom: Annotated[list[str], told("who stood in the way, and what they were at, in words")]
+    queued: Annotated[int, told("waits of the application behind the migration meanwhile")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What the server and this machine did in a stretch, the application's work included."""
+
+    seconds: Annotated[float, told("the stretch: the migration's act, or the whole baseline")]
+    wal_bytes: Annotated[float | None, told("write-ahead log written")]
+    wal_peak_bytes_per_s: Annotated[float | None, told("the same in its busiest second")]
+    replica_lag_s: Annotated[
+        Mapping[str, float] | None,
+        told("how far a replica would be behind at most, by the bytes of WAL that it replays a second"),
+    ]
+    checkpoints: Annotated[int | None, told("checkpoints begun")]
+    checkpoints_asked: Annotated[int | None, told("of them, those that were asked for, mostly since WAL ran full")]
+    disk_extra_bytes: Annotated[float | None, told("what database and temporary files grew by at most, WAL aside")]
+    temp_bytes: Annotated[float | None, told("written to temporary files by queries that ended")]
+    dead_rows: Annotated[float | None, told("dead rows more than at the beginning, as the server's statistics say")]
+    cache_hit_share: Annotated[float | None, told("share of the pages asked for that were in shared memory")]
+    server_cores: Annotated[float | None, told("CPU seconds of the server a second")]
+    client_cores: Annotated[float | None, told("the same of the driver, the tool and the observers' own side")]
+    machine_share: Annotated[float | None, told("share of all cores that was taken, by whomever")]
+    read_bytes: Annotated[float | None, told("read from storage by the server")]
+    written_bytes: Annotated[float | None, told("written to storage by the server")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """The time that calls lost together against the median of the same calls in the baseline, by its reason."""
+
+    locks_ms: Annotated[float, told("waiting for locks, whoever held them")]
+    migration_ms: Annotated[float, told("of that, for the migration or behind it")]
+    pool_ms: Annotated[float, told("waiting for a session that was free")]
+    driver_ms: Annotated[float, told("the driver was late: the test machine's fault")]
+    load_ms: Annotated[float, told("the rest: CPU, storage, caches, plans")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +293,7 @@ class Traffic:
     recovery_ms: Annotated[
         float | None, told("from the end of the longest outage until calls were as fast as before; null: no outage")
     ]
+    lost: Annotated[Lost | None, told("where the time went; null: there was no baseline")]
     errors: Annotated[list[CallError], told("by code, most frequent first")]
     calls: Annotated[list[CallTraffic], told("by kind of call")]
     stretches: Annotated[list[CallTraffic], told("before, during and after the migration's act; empty in the baseline")]
@@ -249,6 +315,9 @@ class Phase:
     other_locks: Annotated[list[Lock], told("locks that no statement could be found for")]
     outages: Annotated[list[Outage] | None, told("by table and kind, the longest first; null: locks were not seen")]
     waits: Annotated[list[Waits], told("waits for locks, by role and table")]
+    obstacles: Annotated[list[Obstacle], told("what the migration itself waited for, the longest first; at most 100")]
+    other_progress: Annotated[list[Progress], told("long commands of others, vacuums that ran by themselves too")]
+    load: Annotated[Load | None, told("what the server and this machine did; null: not sampled")]
     traffic: Annotated[Traffic | None, told("what the application felt; null: there was no traffic")]
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from rehearse.engines.postgres.cost import cpu_ns
+from rehearse.engines._machine import cpu_ns
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.roles import Connection
 from rehearse.engines.postgres.server import PostgresServer

@@ -14,8 +14,8 @@ import time
 import psutil
 
 from rehearse.cli import subset
+from rehearse.engines._machine import server_cpu
 from rehearse.engines.postgres import ENGINE, copying
-from rehearse.engines.postgres.samples import server_cpu
 from rehearse.model import EngineChoice
 from rehearse.protocols import Role
 from rehearse.recording.journal import ListingJournal

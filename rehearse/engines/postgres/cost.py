@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
+from rehearse.engines._machine import children, cpu_ns
 from rehearse.events import Sampled
 from rehearse.units import NS_PER_MS
 
@@ -75,19 +75,3 @@ class Cost:
     def _now(self) -> tuple[int, int, int]:
         """Return the time, this backend's CPU and the server's, in ns; 0 for what cannot be read."""
         return time.monotonic_ns(), cpu_ns(self._backend), sum(map(cpu_ns, children(self._postmaster)))
-
-
-def children(pid: int | None) -> list[int]:
-    """Return the process ids of a process's children, from Linux's list of them; elsewhere none."""
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def cpu_ns(pid: int | None) -> int:
-    """Return the CPU that a process has taken, to the ns, from Linux's scheduler; 0 elsewhere."""
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        return 0

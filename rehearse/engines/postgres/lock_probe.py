@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from rehearse.engines.postgres.clock import ServerClock
+from rehearse.engines.postgres.clock import ServerClock, server_ns
 from rehearse.engines.postgres.cost import Cost
 from rehearse.engines.postgres.holds import Hold, Sightings
 from rehearse.engines.postgres.lock_waits import Waits
@@ -17,7 +17,7 @@ from rehearse.engines.postgres.modes import EXCLUSIVE, stops
 from rehearse.engines.postgres.relations import Relations
 from rehearse.engines.postgres.sightings import SeenStatements
 from rehearse.engines.postgres.wire import ConnectionLost, Refused, Wire
-from rehearse.events import Event, Remarked
+from rehearse.events import Event, Remarked, SessionSeen
 from rehearse.units import NS_PER_MS, NS_PER_S, human_duration
 
 EVERY_NS = 5 * NS_PER_MS
@@ -27,6 +27,9 @@ _RETRY_NS = 250 * NS_PER_MS
 _ROLES = "SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (string_to_array($1, ','))"
 _FACTS = "SELECT oid, current_setting('server_version_num') FROM pg_database WHERE datname = current_database()"
 _ROLE_OF = "SELECT usesysid FROM pg_stat_get_activity($1::int4)"
+_SESSION = """
+SELECT usesysid, backend_type, state, xact_start::text, left(query, 500) FROM pg_stat_get_activity($1::int4)
+"""
 _FILES = """
 SELECT oid, relfilenode FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384 AND relfilenode <> 0
 """
@@ -65,6 +68,7 @@ class LockProbe:
         self._relations = Relations()
         self._sightings = Sightings()
         self._waits = Waits(self._role_of, self._table_of)
+        self._blockers: set[int] = set()  # of the migration, told already
         self._files: dict[int, str] = {}
         self._times, self._wal = array("q"), array("q")
         self._gap = _Gaps()
@@ -144,6 +148,7 @@ class LockProbe:
     def _note(self, wire: Wire, seen: Look) -> Iterator[Event]:
         migration = {one.session for one in seen.sessions}
         yield from self._waits.see(seen, migration)
+        yield from self._told_blockers(wire, seen)
         self._roles = {session: role for session, role in self._roles.items() if self._waits.waits(session)}
         new, gone = self._sightings.see(seen, migration)
         for hold in new:
@@ -154,6 +159,24 @@ class LockProbe:
         self._relations.renew(wire, {hold.relation for hold in gone if stops(hold.mode)})
         if any(hold.mode == EXCLUSIVE for hold in gone):
             self._compare_files(wire, gone, seen.until_ns)
+
+    def _told_blockers(self, wire: Wire, seen: Look) -> Iterator[SessionSeen]:
+        """Yield who they are that the migration has begun to wait for."""
+        now = self._waits.blockers("migration")
+        new, self._blockers = now - self._blockers, now
+        if 0 in new:
+            yield SessionSeen(at_ns=seen.from_ns, session=0, role="other", kind="prepared transaction")
+        for session in sorted(new - {0}):
+            for role, kind, state, since, query in wire.rows(_SESSION, [str(session)]):
+                yield SessionSeen(
+                    at_ns=seen.from_ns,
+                    session=session,
+                    role=self._named(role or ""),
+                    kind=kind or "",
+                    state=state,
+                    since_ns=None if since is None else self.clock.monotonic_ns(server_ns(since)),
+                    query=query or None,
+                )
 
     def _compare_files(self, wire: Wire, gone: list[Hold], at_ns: int) -> None:
         newer = _files(wire)
@@ -173,8 +196,11 @@ class LockProbe:
         return []
 
     def _role_of(self, session: int) -> str:
+        return self._named(self._roles.get(session, ""))
+
+    def _named(self, role: str) -> str:
         names = {oid: name for name, oid in self._ids.items()}
-        name = names.get(self._roles.get(session, ""))
+        name = names.get(role)
         return {self._watched.migration: "migration", self._watched.application: "application"}.get(name or "", "other")
 
     def _table_of(self, relation: int) -> str | None:

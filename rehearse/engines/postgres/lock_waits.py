@@ -9,6 +9,16 @@ from rehearse.engines.postgres.looks import Lock, Look
 from rehearse.events import LockWaited
 
 Key = tuple[int, str, int, str, str]
+# What is locked where it is no table, in words.
+_THINGS = {
+    "transactionid": "transaction",  # of which a row is waited for
+    "tuple": "row",
+    "virtualxid": "old snapshot",  # CREATE INDEX CONCURRENTLY and its like wait until nobody sees what was
+    "spectoken": "row",
+    "extend": "table's end",
+    "object": "catalog object",
+    "advisory": "advisory lock",
+}
 
 
 @dataclass(slots=True)
@@ -48,6 +58,18 @@ class Waits:
             wait.blocked_by |= set(lock.blocked_by)
             wait.by_migration |= leads_to(lock.session, blockers, migration)
         self._last_ns = look.from_ns
+
+    def blockers(self, role: str) -> set[int]:
+        """Return the sessions that a role is waiting for, and those that these wait for in turn."""
+        blockers = {wait.lock.session: wait.blocked_by for wait in self._open.values()}
+        found: set[int] = set()
+        ahead = [one for wait in self._open.values() if wait.role == role for one in wait.blocked_by]
+        while ahead:
+            one = ahead.pop()
+            if one not in found:
+                found.add(one)
+                ahead += blockers.get(one, ())
+        return found
 
     def waits(self, session: int) -> bool:
         """Say whether a session was waiting at the last look."""
@@ -102,4 +124,13 @@ def _waited(wait: _Wait, until_ns: int) -> LockWaited:
         blocked_by=tuple(sorted(wait.blocked_by)),
         blocked_by_migration=wait.by_migration,
         doubt_ns=max(0, doubt),
+        on=_thing(wait.lock),
     )
+
+
+def _thing(lock: Lock) -> str:
+    kind, _, number = lock.on.partition(" ")
+    if kind == "relation":
+        return ""
+    word = _THINGS.get(kind, kind)
+    return f"{word} {number}" if kind == "advisory" and number else word

@@ -14,6 +14,7 @@ from rehearse.engines.postgres.holds import joined, locks_taken
 from rehearse.engines.postgres.lock_probe import LockProbe, Watched
 from rehearse.engines.postgres.modes import EXCLUSIVE
 from rehearse.engines.postgres.onlooker import PostgresOnlooker
+from rehearse.engines.postgres.progress import ProgressProbe
 from rehearse.engines.postgres.samples import SampleProbe
 from rehearse.engines.postgres.statements import ServerLog, statements_with_effects
 from rehearse.engines.postgres.wire import ConnectionLost, Wire
@@ -46,7 +47,12 @@ class PostgresWatch:
         self._locks = LockProbe(Watched(url, self._migration, application, database.server.pid))
         self._locks.connect()
         self._log = ServerLog(log) if log is not None and log.suffix == ".json" and log.exists() else None
-        self.probes: Sequence[Probe] = (self._locks, SampleProbe(url, database.server.pid))
+        major = database.server.major
+        self.probes: Sequence[Probe] = (
+            self._locks,
+            SampleProbe(url, database.server.pid, major),
+            ProgressProbe(url, major),
+        )
         self._between = PostgresOnlooker(url)
         self.onlooker: Onlooker = self._between
 

@@ -24,7 +24,10 @@ SELECT 'session', pid::text, state, xact_start::text, query_start::text, state_c
  UNION ALL
 SELECT 'lock', pid::text, virtualtransaction, coalesce(relation, 0)::text, mode, granted::text, {waitstart}::text,
        array_to_string(CASE WHEN NOT granted THEN pg_blocking_pids(pid) END, ','),
-       concat_ws(' ', locktype, transactionid, page, tuple, objid)
+       concat_ws(' ', locktype, transactionid, page, tuple,
+                 CASE WHEN locktype <> 'advisory' THEN objid::text
+                      WHEN objsubid = 1 THEN ((classid::int8 << 32) | objid::int8)::text
+                      ELSE classid || ',' || objid END)
   FROM pg_lock_status()
  WHERE (NOT granted AND (database = $2::oid OR database IS NULL OR database = 0))
     OR (relation >= 16384 AND database = $2::oid AND pid IN (SELECT pid FROM activity))

@@ -1,37 +1,48 @@
-"""Figures of the server four times a second: CPU, WAL, temporary files, and the database's size now and then."""
+"""Figures of the server four times a second: CPU and storage, WAL, checkpoints, caches, temporary files, sizes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
 
-import psutil
-
-from rehearse.engines.postgres.cost import children, cpu_ns
+from rehearse.engines._machine import Machine
 from rehearse.engines.postgres.wire import ConnectionLost, Refused, Wire
 from rehearse.events import Event, Remarked, Sampled
 from rehearse.units import NS_PER_MS, NS_PER_S
 
 EVERY_NS = 250 * NS_PER_MS
-_SIZE_EVERY_NS = 5 * NS_PER_S  # it asks the file system about each file
+_SIZE_EVERY_NS = 5 * NS_PER_S
+_SHARE = 50  # the sizes may take so little of the time: a server asks the file system about each file
+_NAMES = ("wal", "temp", "cache hit", "cache asked", "checkpoints timed", "checkpoints asked")
 _FIGURES = """
-SELECT pg_current_wal_insert_lsn() - '0/0', pg_stat_get_db_temp_bytes(oid)
+SELECT pg_current_wal_insert_lsn() - '0/0', pg_stat_get_db_temp_bytes(oid),
+       pg_stat_get_db_blocks_hit(oid), pg_stat_get_db_blocks_fetched(oid), {checkpoints}
   FROM pg_database
  WHERE datname = current_database()
 """
-_SIZE = "SELECT pg_database_size(current_database())"
+_CHECKPOINTS = "pg_stat_get_checkpointer_num_timed(), pg_stat_get_checkpointer_num_requested()"
+_CHECKPOINTS_TO_16 = "pg_stat_get_bgwriter_timed_checkpoints(), pg_stat_get_bgwriter_requested_checkpoints()"
+# Temporary files lie outside of the database's folder, and are gone when their query ends.
+_SIZES = """
+SELECT pg_database_size(current_database()), (SELECT coalesce(sum(size), 0) FROM pg_ls_tmpdir()),
+       (SELECT sum(pg_stat_get_dead_tuples(oid)) FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384)
+"""
+_SIZE_NAMES = ("size", "temp files", "dead rows")
 
 
 class SampleProbe:
-    """Samples "server cpu" (s, from the postmaster's start), "wal" and "temp" (bytes, from its start), "size" (bytes).
+    """Samples what this machine tells (see `Machine.figures`) and what the server does, from its start where it counts.
 
-    "server cpu" needs the server to be on this machine; without its process id it is not sampled.
+    "wal" and "temp" (bytes written to temporary files), "cache hit" of "cache asked" (pages), "checkpoints timed" and
+    "checkpoints asked" (those that WAL or somebody asked for); now and then "size" (bytes of the database), "temp
+    files" (bytes that are there now) and "dead rows", as the server's statistics have them.
     """
 
-    def __init__(self, url: str, pid: int | None) -> None:
+    def __init__(self, url: str, pid: int | None, major: int) -> None:
         self.every_ns = EVERY_NS
         self._url = url
-        self._postmaster = _process(pid)
+        self._figures_sql = _FIGURES.format(checkpoints=_CHECKPOINTS if major >= 17 else _CHECKPOINTS_TO_16)
+        self._machine = Machine(pid)
         self._wire: Wire | None = None
         self._size_ns = 0
         self._missed: str | None = None
@@ -49,22 +60,21 @@ class SampleProbe:
             return [Remarked(at_ns=now, source="samples", says=said)] if first else []
 
     def close(self) -> Iterable[Event]:
-        """Sample a last time and disconnect."""
+        """Sample a last time, sizes too, and disconnect."""
+        self._size_ns = 0
         events = list(self.look())
         self._disconnect()
         return events
 
     def _figures(self, now: int) -> Iterator[tuple[str, float]]:
-        if self._postmaster is not None:
-            yield from (("server cpu", seconds) for seconds in server_cpu(self._postmaster))
+        yield from self._machine.figures()
         if self._wire is None:
             self._wire = Wire(self._url, "rehearse observer: samples")
-        ((wal, temp),) = self._wire.rows(_FIGURES)
-        yield "wal", float(wal or 0)
-        yield "temp", float(temp or 0)
-        if now - self._size_ns >= _SIZE_EVERY_NS:
-            self._size_ns = now
-            yield "size", float(self._wire.rows(_SIZE)[0][0] or 0)
+        yield from _named(_NAMES, self._wire.rows(self._figures_sql)[0])
+        if now >= self._size_ns:
+            yield from _named(_SIZE_NAMES, self._wire.rows(_SIZES)[0])
+            took = time.monotonic_ns() - now
+            self._size_ns = now + min(_SIZE_EVERY_NS, _SHARE * took)
 
     def _disconnect(self) -> None:
         if self._wire is not None:
@@ -72,31 +82,7 @@ class SampleProbe:
         self._wire = None
 
 
-def server_cpu(postmaster: psutil.Process) -> Iterator[float]:
-    """Yield the CPU seconds of a server's processes, those that ended included; nothing where it is gone.
-
-    Of processes that ended in ticks of 10 ms; of those that live, from Linux's scheduler, to the ns. Elsewhere all are
-    in ticks: good over a second and more.
-    """
-    try:
-        times = postmaster.cpu_times()
-        pids = children(postmaster.pid)  # for psutil reads every process of the machine, and each for 50 µs
-        living = sum(map(cpu_ns, pids)) / 1e9 if pids else sum(map(_seconds, postmaster.children()))
-    except psutil.Error:
-        return
-    yield times.user + times.system + times.children_user + times.children_system + living
-
-
-def _seconds(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return times.user + times.system
-
-
-def _process(pid: int | None) -> psutil.Process | None:
-    try:
-        return None if pid is None else psutil.Process(pid)
-    except psutil.Error:
-        return None
+def _named(names: Iterable[str], row: Iterable[str | None]) -> Iterator[tuple[str, float]]:
+    for name, value in zip(names, row, strict=True):
+        if value is not None:
+            yield name, float(value)

@@ -1,0 +1,134 @@
+"""What the server reports of long commands while they run: pg_stat_progress_*, as parts with a beginning and an end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rehearse.engines.postgres.relations import Relations
+from rehearse.engines.postgres.wire import ConnectionLost, Refused, Wire
+from rehearse.events import Event, Progressed
+from rehearse.units import NS_PER_MS
+
+EVERY_NS = 100 * NS_PER_MS
+_INDEX = """
+SELECT pid, command, phase, relid,
+       CASE WHEN lockers_total > 0 AND phase LIKE 'waiting%' THEN lockers_done
+            WHEN blocks_total > 0 THEN blocks_done WHEN tuples_total > 0 THEN tuples_done END,
+       CASE WHEN lockers_total > 0 AND phase LIKE 'waiting%' THEN lockers_total
+            WHEN blocks_total > 0 THEN blocks_total WHEN tuples_total > 0 THEN tuples_total END,
+       CASE WHEN lockers_total > 0 AND phase LIKE 'waiting%' THEN 'sessions'
+            WHEN blocks_total > 0 THEN 'blocks' WHEN tuples_total > 0 THEN 'rows' END
+  FROM pg_stat_progress_create_index WHERE datname = current_database()
+"""
+_CLUSTER = """
+SELECT pid, command, phase, relid,
+       CASE WHEN heap_blks_total > 0 THEN heap_blks_scanned ELSE heap_tuples_written END,
+       nullif(heap_blks_total, 0), CASE WHEN heap_blks_total > 0 THEN 'blocks' ELSE 'rows' END
+  FROM pg_stat_progress_cluster WHERE datname = current_database()
+"""
+_VACUUM = """
+SELECT pid, 'VACUUM', phase, relid,
+       CASE WHEN phase LIKE 'vacuuming%' THEN heap_blks_vacuumed ELSE heap_blks_scanned END, heap_blks_total, 'blocks'
+  FROM pg_stat_progress_vacuum WHERE datname = current_database()
+"""
+_ANALYZE = """
+SELECT pid, 'ANALYZE', phase, relid, sample_blks_scanned, sample_blks_total, 'blocks'
+  FROM pg_stat_progress_analyze WHERE datname = current_database()
+"""
+_COPY = """
+SELECT pid, command, CASE WHEN command = 'COPY TO' THEN 'copying out' ELSE 'copying in' END, relid,
+       CASE WHEN bytes_total > 0 THEN bytes_processed ELSE tuples_processed END, nullif(bytes_total, 0),
+       CASE WHEN bytes_total > 0 THEN 'bytes' ELSE 'rows' END
+  FROM pg_stat_progress_copy WHERE datname = current_database()
+"""
+_SINCE = ((_INDEX, 12), (_CLUSTER, 12), (_VACUUM, 12), (_ANALYZE, 13), (_COPY, 14))
+
+
+@dataclass(slots=True)
+class _Part:
+    """A part that a command is at."""
+
+    began_ns: int
+    doubt_ns: int
+    last_ns: int
+    done: int | None
+    total: int | None
+    unit: str | None
+
+
+class ProgressProbe:
+    """Looks ten times a second; parts shorter than that may be missed.
+
+    A part's beginning and its end each lie between two looks: that is its doubt.
+    """
+
+    def __init__(self, url: str, major: int) -> None:
+        self.every_ns = EVERY_NS
+        self._url = url
+        self._sql = " UNION ALL ".join(query for query, since in _SINCE if major >= since)
+        self._wire: Wire | None = None
+        self._relations = Relations()
+        self._parts: dict[tuple[int, str, str, int], _Part] = {}
+        self._looked_ns: int | None = None
+
+    def look(self) -> Iterable[Event]:
+        """Look once; return the parts that are over. A look that fails is left to the next."""
+        try:
+            if self._wire is None:
+                self._wire = Wire(self._url, "rehearse observer: progress")
+            rows = self._wire.rows(self._sql)
+            self._relations.learn(self._wire, (int(row[3]) for row in rows if row[3]))
+        except Refused:
+            return []
+        except ConnectionLost:
+            self._disconnect()
+            return []
+        return list(self._note(rows, time.monotonic_ns()))
+
+    def close(self) -> Iterable[Event]:
+        """Look a last time, return what was still going on, and disconnect."""
+        events = list(self.look())
+        events += self._over(self._parts.keys(), time.monotonic_ns())
+        self._disconnect()
+        return events
+
+    def _note(self, rows: Iterable[list[str | None]], now: int) -> Iterator[Event]:
+        before, self._looked_ns = self._looked_ns or now, now
+        seen = {
+            (int(pid or 0), command or "", part or "", int(oid or 0)): (done, total, unit)
+            for pid, command, part, oid, done, total, unit in rows
+        }
+        yield from self._over(self._parts.keys() - seen.keys(), now)
+        for key, (done, total, unit) in seen.items():
+            part = self._parts.setdefault(key, _Part((before + now) // 2, now - before, now, None, None, None))
+            part.last_ns = now
+            part.done, part.total, part.unit = _number(done), _number(total), unit
+
+    def _over(self, keys: Iterable[tuple[int, str, str, int]], now: int) -> Iterator[Progressed]:
+        for key in list(keys):
+            part = self._parts.pop(key)
+            pid, command, name, relation = key
+            where = self._relations.get(relation)
+            yield Progressed(
+                at_ns=part.began_ns,
+                ended_ns=(part.last_ns + now) // 2,
+                session=pid,
+                command=command,
+                part=name,
+                table=None if where is None else where.table,
+                done=part.done,
+                total=part.total,
+                unit=part.unit,
+                doubt_ns=part.doubt_ns + now - part.last_ns,
+            )
+
+    def _disconnect(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+        self._wire = None
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
