@@ -21,6 +21,7 @@ Key = tuple[int, str, int, str]  # session, transaction, relation, mode
 _TOLERANCE_NS = 2 * NS_PER_MS
 # These release locks before they end: they are made of several transactions.
 _IN_PARTS = re.compile(r"\bconcurrently\b|^\s*(vacuum|call|do|cluster|reindex)\b|;\s*\S", re.IGNORECASE)
+_BACK_TO = re.compile(r"\s*rollback\s+((work|transaction)\s+)?to\b", re.IGNORECASE)
 _CONTROL = re.compile(r"\s*(begin|start|commit|end|rollback|abort|savepoint|release|set)\b", re.IGNORECASE)
 
 
@@ -141,7 +142,7 @@ def locks_taken(holds: Iterable[Hold], statements: Iterable[StatementRan]) -> li
 def _taken(hold: Hold, where: Relation, statements: Sequence[StatementRan]) -> LockTaken:
     asking = _asking(hold, where, statements)
     granted, grant_width = _granted(hold, asking)
-    released, release_width = _released(hold, _ending(asking, statements))
+    released, release_width = _released(hold, _releasing(hold, asking, statements))
     at = hold.asked_ns if hold.asked_ns is not None else granted
     if at is None:  # seen to wait in one look alone, before the wait had its time
         at = hold.absent_ns or hold.gone_ns or 0
@@ -192,6 +193,14 @@ def _ending(asking: StatementRan | None, statements: Sequence[StatementRan]) -> 
         return asking
     rest = [one for one in statements if one.transaction == asking.transaction and one.n >= asking.n]
     return next((one for one in rest if one.code is not None or one.error is not None), rest[-1] if rest else asking)
+
+
+def _releasing(hold: Hold, asking: StatementRan | None, statements: Sequence[StatementRan]) -> StatementRan | None:
+    """Return the statement at whose end the lock is released: the transaction's last, or one back to a savepoint."""
+    ending = _ending(asking, statements)
+    if _fits(hold, ending):
+        return ending
+    return next((one for one in statements if _BACK_TO.match(one.sql) and _fits(hold, one)), ending)
 
 
 def _granted(hold: Hold, asking: StatementRan | None) -> tuple[int | None, int]:

@@ -25,7 +25,11 @@ _RARELY_NS = 1 * NS_PER_S
 _LATE_NS = 50 * NS_PER_MS
 _RETRY_NS = 250 * NS_PER_MS
 _ROLES = "SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (string_to_array($1, ','))"
-_FACTS = "SELECT oid, current_setting('server_version_num') FROM pg_database WHERE datname = current_database()"
+_FACTS = """
+SELECT oid, current_setting('server_version_num'), (SELECT max(oid) FROM pg_class)
+  FROM pg_database
+ WHERE datname = current_database()
+"""
 _ROLE_OF = "SELECT usesysid FROM pg_stat_get_activity($1::int4)"
 _SESSION = """
 SELECT usesysid, backend_type, state, xact_start::text, left(query, 500) FROM pg_stat_get_activity($1::int4)
@@ -64,10 +68,12 @@ class LockProbe:
         self._ids: dict[str, str] = {}
         self._version = 0
         self._database = "0"
+        self._newest = 0  # the youngest relation when the watch began
         self._roles: dict[int, str] = {}
         self._relations = Relations()
         self._sightings = Sightings()
         self._waits = Waits(self._role_of, self._table_of)
+        self._made: set[int] = set()  # younger relations that were seen
         self._blockers: set[int] = set()  # of the migration, told already
         self._files: dict[int, str] = {}
         self._times, self._wal = array("q"), array("q")
@@ -129,8 +135,8 @@ class LockProbe:
             self._ids = {name or "": oid or "" for oid, name in wire.rows(_ROLES, [names])}
             if self._watched.migration not in self._ids:
                 raise Refused(f"no role is called {self._watched.migration}")
-            ((database, version),) = wire.rows(_FACTS)
-            self._database, self._version = database or "0", int(version or 0)
+            ((database, version, newest),) = wire.rows(_FACTS)
+            self._database, self._version, self._newest = database or "0", int(version or 0), int(newest or 0)
             self._files = _files(wire)
             for _ in range(3):  # a new backend's first looks are slow: it reads catalogs
                 look(wire, self.clock, self._ids[self._watched.migration], self._database, self._version)
@@ -152,13 +158,22 @@ class LockProbe:
         self._roles = {session: role for session, role in self._roles.items() if self._waits.waits(session)}
         new, gone = self._sightings.see(seen, migration)
         for hold in new:
-            hold.where = self._relations.get(hold.relation)
+            where = self._relations.get(hold.relation)
+            hold.where = None if where is not None and where.part and self._is_being_made(hold) else where
+        self._made |= {hold.relation for hold in new if hold.relation > self._newest}
         self.statements.see(seen)
         self._times.append(seen.from_ns)
         self._wal.append(seen.wal)
         self._relations.renew(wire, {hold.relation for hold in gone if stops(hold.mode)})
         if any(hold.mode == EXCLUSIVE for hold in gone):
             self._compare_files(wire, gone, seen.until_ns)
+
+    def _is_being_made(self, hold: Hold) -> bool:
+        """Say whether a lock is that of an index's making, which nobody else can want.
+
+        CREATE INDEX CONCURRENTLY commits then, so that the index may be there when its name is asked for.
+        """
+        return hold.mode == EXCLUSIVE and hold.relation > self._newest and hold.relation not in self._made
 
     def _told_blockers(self, wire: Wire, seen: Look) -> Iterator[SessionSeen]:
         """Yield who they are that the migration has begun to wait for."""

@@ -71,6 +71,9 @@ class PostgresWatch:
         self._between.close()
         for taken in self._taken(statements):
             self._journal.write(taken)
+        for at_ns, table in self._cancelled():
+            says = f"{table} was being vacuumed or analyzed by the server itself, which was cancelled for a lock"
+            self._journal.write(Remarked(at_ns=at_ns, source="vacuum", says=says))
         if self._between.kept_ns > _MUCH_NS:
             says = (
                 f"looking between statements kept the migration's locks {human_duration(self._between.kept_ns)} longer"
@@ -95,6 +98,18 @@ class PostgresWatch:
                 database=self._database,
                 began=self._locks.statements.began,
             )
+        finally:
+            wire.close()
+
+    def _cancelled(self) -> list[tuple[int, str]]:
+        if self._log is None:
+            return []
+        try:
+            wire = Wire(self._url, "rehearse observer: log")
+        except ConnectionLost:
+            return []
+        try:
+            return self._log.cancelled_vacuums(wire, self._locks.clock, self._database)
         finally:
             wire.close()
 

@@ -23,6 +23,7 @@ from rehearse.units import NS_PER_MS, NS_PER_S
 _DURATION = re.compile(
     r"duration: (?P<ms>[\d.]+) ms  (?P<step>statement|parse|bind|execute)(?: [^:]*)?: (?P<sql>.*)", re.DOTALL
 )
+_VACUUM = re.compile(r'.*automatic (?:vacuum|analyze) of table "(?P<database>[^."]+)\.(?P<table>[^"]+)"', re.DOTALL)
 _MARK = "DO $$ BEGIN RAISE LOG '{}'; END $$"
 _ENDS = ("COMMIT", "ROLLBACK", "PREPARE TRANSACTION")
 _ZONE_NS = 900 * NS_PER_S  # zones differ by whole quarters of an hour
@@ -43,6 +44,23 @@ class ServerLog:
         self, wire: Wire, clock: ServerClock, *, user: str, database: str, began: Began
     ) -> list[StatementRan]:
         """Return what `user` ran in `database`. `began` tells when failed statements began: the log does not."""
+        lines, at = self._read(wire, clock)
+        return folded(
+            (line for line in lines if line.get("user") == user and line.get("dbname") == database), at, began
+        )
+
+    def cancelled_vacuums(self, wire: Wire, clock: ServerClock, database: str) -> list[tuple[int, str]]:
+        """Return when a vacuum that ran by itself was cancelled, since somebody needed its lock, and of which table."""
+        lines, at = self._read(wire, clock)
+        told = (
+            (line, _VACUUM.match(str(line.get("context", ""))))
+            for line in lines
+            if line.get("message") == "canceling autovacuum task"
+        )
+        return [(at(line), one["table"]) for line, one in told if one and one["database"] == database]
+
+    def _read(self, wire: Wire, clock: ServerClock) -> tuple[list[Line], Callable[[Line], int]]:
+        """Return all lines up to now, and what tells when a line was written."""
         mark = f"rehearse reads its log {time.monotonic_ns()}"
         written_ns = time.monotonic_ns()
         try:
@@ -52,11 +70,7 @@ class ServerLog:
         lines = self._until(mark)
         marked = next((line for line in reversed(lines) if mark and line.get("message") == mark), None)
         zone_ns = 0 if marked is None else _zone(clock.monotonic_ns(_local_ns(marked)) - written_ns)
-        return folded(
-            (line for line in lines if line.get("user") == user and line.get("dbname") == database),
-            lambda line: clock.monotonic_ns(_local_ns(line)) - zone_ns,
-            began,
-        )
+        return lines, lambda line: clock.monotonic_ns(_local_ns(line)) - zone_ns
 
     def _until(self, mark: str) -> list[Line]:
         """Read lines until the mark is there: the collector writes them a moment after they happen."""
