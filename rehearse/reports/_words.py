@@ -13,6 +13,17 @@ TITLES = {"passed": "PASSED", "failed": "FAILED", "unknown": "COULD NOT TELL"}
 _ANSWERS = {"passed": "passed", "failed": "failed", "unknown": "could not tell"}
 SYMBOLS = {"passed": "✓", "failed": "✗", "unknown": "?"}
 
+# What a mode means to the others: PostgreSQL's names; MySQL's are its own.
+MEANINGS = {
+    "AccessShareLock": "stops nobody but ACCESS EXCLUSIVE",
+    "RowShareLock": "stops nobody but EXCLUSIVE and ACCESS EXCLUSIVE",
+    "RowExclusiveLock": "writes beside other writers; stops schema changes that need a quiet table",
+    "ShareUpdateExclusiveLock": "lets reads and writes go on; stops other schema changes and VACUUM",
+    "ShareLock": "lets reads go on; stops writes",
+    "ShareRowExclusiveLock": "lets reads go on; stops writes and other schema changes",
+    "ExclusiveLock": "lets plain reads go on; stops writes and SELECT … FOR UPDATE",
+    "AccessExclusiveLock": "stops everybody, plain reads too",
+}
 
 plural = counted  # "1 call" or "2,000 calls"
 
@@ -88,6 +99,11 @@ def short(text: str, width: int) -> str:
 def enough(stops: list[str]) -> str:
     """Return "reads and writes", "writes" or "nothing"."""
     return " and ".join(stops) or "nothing"
+
+
+def meaning(mode: str) -> str:
+    """Return what an engine's mode of a lock means to the others, where that is known."""
+    return MEANINGS.get(mode, "")
 
 
 def longest_ms(phase: Phase) -> float | None:

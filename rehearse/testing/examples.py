@@ -11,8 +11,10 @@ from rehearse.events import (
     DataCompared,
     Event,
     Outcome,
+    Progressed,
     Remarked,
     Sampled,
+    SessionSeen,
     TableLoaded,
 )
 from rehearse.model import (
@@ -78,10 +80,27 @@ def _stages() -> list[Event]:
     ]
 
 
-def _samples(begin: float, end: float) -> list[Sampled]:
+def _samples(begin: float, end: float, *, wal_mb_per_s: float = 0.4) -> list[Sampled]:
+    """Return figures from the rehearsal's beginning on: 0.4 cores of the server, some of the clients, some WAL."""
     ticks = numpy.arange(begin, end, 0.5)
-    cpu = [Sampled(at_ns=at(tick), name="server cpu", value=0.4 * (tick - begin)) for tick in ticks]
-    return cpu + [Sampled(at_ns=at(tick), name="look", value=400_000.0) for tick in ticks]
+    rising = {
+        "server cpu": 0.4,
+        "client cpu": 0.3,
+        "machine cpu": 0.9,
+        "wal": wal_mb_per_s * 1e6,
+        "temp": 0.0,
+        "cache hit": 9_900.0,
+        "cache asked": 10_000.0,
+        "checkpoints timed": 0.0,
+        "checkpoints asked": 0.25,
+        "dead rows": 60.0,
+        "server written": 2e6,
+    }
+    steady = {"look": 400_000.0, "size": 150e6, "temp files": 0.0}
+    return [
+        *(Sampled(at_ns=at(tick), name=name, value=rate * tick) for name, rate in rising.items() for tick in ticks),
+        *(Sampled(at_ns=at(tick), name=name, value=value) for name, value in steady.items() for tick in ticks),
+    ]
 
 
 def clean() -> Recording:
@@ -168,6 +187,27 @@ def _forward() -> list[Event]:
             role="migration",
             mode="AccessExclusiveLock",
             blocked_by=(APPLICATION[3],),
+        ),
+        SessionSeen(
+            at_ns=at(11.004),
+            session=APPLICATION[3],
+            role="application",
+            kind="client backend",
+            state="active",
+            since_ns=at(10.9),
+            query="select count(*) from orders",
+        ),
+        Progressed(
+            at_ns=at(14.05),
+            ended_ns=at(14.4),
+            session=MIGRATION,
+            command="CREATE INDEX",
+            part="building index: scanning table",
+            table="payments",
+            done=900,
+            total=1_000,
+            unit="blocks",
+            doubt_ns=100_000_000,
         ),
         waited(None, 15.1, 15.3, session=APPLICATION[2], mode="ShareLock"),
         waited("orders", 12, 12.545, session=999, role="other", mode="ShareUpdateExclusiveLock"),
