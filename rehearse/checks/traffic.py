@@ -10,6 +10,7 @@ from rehearse.checks._check import check, phase, phases
 from rehearse.errors import NotMeasured
 from rehearse.events import CallEnded, Outcome, PhaseRan
 from rehearse.measures.latency import latencies
+from rehearse.measures.losses import losses
 from rehearse.model import Finding, Recording, Rule
 from rehearse.units import human_duration
 
@@ -18,6 +19,16 @@ _STALE = (
     "type) fails once in each session: name the columns, or let the driver prepare again and the application retry; "
     "where it does, allow one error a session with budget.errors."
 )
+_SLOW = {  # by what most of the time was lost to
+    "waiting for locks": "The time went to locks: hold them shorter (see what L001 and L002 say; a lock_timeout with "
+    "retries keeps the queue short), and change few rows a transaction.",
+    "waiting for a free session": "The time went to the pool: sessions that stand behind a lock or a slow answer are "
+    "missing elsewhere. Shorten the stall itself; give calls a time-out, so that sessions come back.",
+    "load": "The time went to load, not to locks: make batches smaller and pause between them, move the heavy part to "
+    "a quiet hour, and see in the report's Load whether CPU, storage or WAL is at its end.",
+    "a late driver": "The driver itself was late: this machine is full, so rehearse on a larger one or at a lower rate "
+    "before believing this figure.",
+}
 _ENOUGH = 200  # calls in the baseline below which a p99 is made of one or two calls
 
 
@@ -48,11 +59,26 @@ def slowdown(recording: Recording, rule: Rule) -> Iterator[Finding]:
                 phase=one.name,
                 where="application",
                 says=f"p99 was {human_duration(during.p99_ns)}, {ratio:.1f} times the baseline's "
-                f"{human_duration(before.p99_ns)}; the budget is {allowed:g} times",
-                remedy=rule.remedy,
+                f"{human_duration(before.p99_ns)}; the budget is {allowed:g} times{_spent(recording, one)}",
+                remedy=_slow_remedy(recording, one) or rule.remedy,
                 measured=ratio,
                 allowed=allowed,
             )
+
+
+def _spent(recording: Recording, one: PhaseRan) -> str:
+    """Say what the time was lost to, the greatest first, what is under a tenth left out."""
+    found = losses(recording, one)
+    if found is None or not found.total_ns:
+        return ""
+    shares = {name: ns / found.total_ns for name, ns in found.reasons.items() if ns >= found.total_ns / 10}
+    parts = (f"{share * 100:.0f} % went to {name}" for name, share in sorted(shares.items(), key=lambda item: -item[1]))
+    return f". Of the time that calls lost, {', '.join(parts)}"
+
+
+def _slow_remedy(recording: Recording, one: PhaseRan) -> str | None:
+    found = losses(recording, one)
+    return None if found is None or not found.total_ns else _SLOW[max(found.reasons, key=found.reasons.__getitem__)]
 
 
 @check(

@@ -24,15 +24,19 @@ class Losses:
     load_ns: float  # the rest beyond the median of the baseline: CPU, storage, caches, plans
 
     @property
-    def reason(self) -> str:
-        """Say which is the greatest."""
-        parts = {
-            "locks": self.locks_ns,
-            "the pool": self.pool_ns,
-            "the driver": self.driver_ns,
+    def reasons(self) -> dict[str, float]:
+        """Return each reason in words, and the time that was lost to it."""
+        return {
+            "waiting for locks": self.locks_ns,
+            "waiting for a free session": self.pool_ns,
             "load": self.load_ns,
+            "a late driver": self.driver_ns,
         }
-        return max(parts, key=lambda name: parts[name])
+
+    @property
+    def total_ns(self) -> float:
+        """Return all of it."""
+        return sum(self.reasons.values())
 
 
 def losses(recording: Recording, phase: PhaseRan) -> Losses | None:
