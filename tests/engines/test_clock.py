@@ -16,13 +16,31 @@ def test_the_narrowest_bracket_holds() -> None:
     assert clock.doubt_ns == 100
 
 
-def test_a_clock_that_is_set_is_followed_when_old_brackets_have_left() -> None:
+def test_a_clock_that_is_slewed_is_followed_when_old_brackets_have_left() -> None:
     clock = ServerClock()
     clock.observe(0, 1_000, 10)
     for n in range(600):
         clock.observe(n * 100, n * 100 + 9_000, n * 100 + 50)
 
     assert clock.monotonic_ns(9_000) == 25
+    assert clock.set_ns == 0
+
+
+def test_a_clock_that_is_set_is_followed_at_once_and_told() -> None:
+    clock = ServerClock()
+    clock.observe(0, 1_000_000, 100)
+    clock.observe(1_000, 1_001_000 + 3_000_000_000, 1_100)
+
+    assert clock.monotonic_ns(3_001_001_000) == 1_050
+    assert clock.set_ns == 3_000_000_000
+
+
+def test_a_slow_answer_is_no_clock_that_was_set() -> None:
+    clock = ServerClock()
+    clock.observe(0, 1_000_000, 100)
+    clock.observe(1_000, 1_001_500, 900_001_000)
+
+    assert clock.set_ns == 0
 
 
 def test_no_time_is_told_before_the_first_bracket() -> None:

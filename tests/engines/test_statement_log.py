@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from rehearse.engines.postgres.statements import Line, folded
+import pytest
+
+from rehearse.engines.postgres import statements
+from rehearse.engines.postgres.clock import ServerClock
+from rehearse.engines.postgres.statements import Line, ServerLog, folded
 from rehearse.events import StatementRan
 
 MS = 1_000_000
@@ -87,3 +95,44 @@ def test_a_text_of_several_lines_with_colons_is_kept_whole() -> None:
     (one,) = fold(line(10, f"duration: 0.100 ms  statement: {sql}", tag="DO"))
 
     assert one.sql == sql
+
+
+class Marking:
+    """A connection whose marks stand in the log at once, as the server writes them."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def rows(self, sql: str) -> None:
+        stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:23] + " UTC"
+        mark = {"timestamp": stamp, "message": sql.split("'")[1], "pid": 1}
+        with self._log.open("a") as file:
+            file.write(json.dumps(mark) + "\n")
+
+
+def read(log: Path, *lines: str, wire: object | None = None) -> ServerLog:
+    log.write_text("before\n")
+    seen = ServerLog(log)
+    with log.open("a") as file:
+        file.write("".join(f"{one}\n" for one in lines))
+    clock = ServerClock()
+    clock.observe(time.monotonic_ns(), time.time_ns(), time.monotonic_ns())
+    seen.statements(wire or Marking(log), clock, user="u", database="d", began=lambda *_: None)  # type: ignore[arg-type]
+    return seen
+
+
+def test_a_log_that_is_whole_misses_nothing(tmp_path: Path) -> None:
+    assert read(tmp_path / "log.json", '{"message": "x", "pid": 2}').missed is None
+
+
+def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    missed = read(tmp_path / "log.json", '{"message": "x", "pi', '{"message": "y", "pid": 2}').missed
+    assert missed == "1 line of it cannot be read"
+
+
+def test_a_log_that_does_not_come_to_its_mark_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements, "_PATIENCE_NS", 50_000_000)
+    elsewhere = tmp_path / "other.json"
+    assert (
+        read(tmp_path / "log.json", wire=Marking(elsewhere)).missed == "it was not written up to the end within 50 ms"
+    )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _KEPT = 512
+_SET_NS = 5_000_000  # brackets so far apart are not those of one clock, however it is slewed
 
 
 def server_ns(text: str) -> int:
@@ -20,16 +21,23 @@ class ServerClock:
 
     The server told a time between the sending of a question and the answer to it, so that the offset lies in
     [sent − told, answered − told]; the narrowest bracket of the last 512 holds. Its width is the doubt, 0.1 ms on a
-    quiet machine. Old brackets leave, so that a clock that is slewed or set is followed.
+    quiet machine. Old brackets leave, so that a clock that is slewed is followed. Where a bracket has nothing in common
+    with the best, the clock was set: `set_ns` says by how much at most, and what was known before is forgotten.
     """
 
     def __init__(self) -> None:
         self._brackets: deque[tuple[int, int]] = deque(maxlen=_KEPT)  # width, offset in the middle
         self._best: tuple[int, int] | None = None
+        self.set_ns = 0
 
     def observe(self, sent_ns: int, told_ns: int, answered_ns: int) -> None:
         """Take one bracket."""
         one = (answered_ns - sent_ns, (sent_ns + answered_ns) // 2 - told_ns)
+        apart = 0 if self._best is None else abs(one[1] - self._best[1]) - (one[0] + self._best[0]) // 2
+        if self._best is not None and apart > _SET_NS:
+            self.set_ns = max(self.set_ns, abs(one[1] - self._best[1]))
+            self._brackets.clear()
+            self._best = None
         leaves = self._brackets[0] if len(self._brackets) == _KEPT else None
         self._brackets.append(one)
         if self._best is None or leaves == self._best:

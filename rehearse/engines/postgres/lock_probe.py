@@ -110,6 +110,12 @@ class LockProbe:
         events = list(self.look())
         events += self._waits.close(time.monotonic_ns())
         events += self._gap.told()
+        if self.clock.set_ns:
+            says = (
+                f"the server's clock was set by up to {human_duration(self.clock.set_ns)} meanwhile: times that it "
+                "told before are wrong by that"
+            )
+            events.append(Remarked(at_ns=time.monotonic_ns(), source="clock", says=says, weakens=True))
         if self._wire is not None:
             self._wire.close()
             self._wire = None

@@ -74,6 +74,9 @@ class PostgresWatch:
         for at_ns, table in self._cancelled():
             says = f"{table} was being vacuumed or analyzed by the server itself, which was cancelled for a lock"
             self._journal.write(Remarked(at_ns=at_ns, source="vacuum", says=says))
+        if self._log is not None and self._log.missed:
+            says = f"the server's log may lack statements: {self._log.missed}"
+            self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="statements", says=says, weakens=True))
         if self._between.kept_ns > _MUCH_NS:
             says = (
                 f"looking between statements kept the migration's locks {human_duration(self._between.kept_ns)} longer"

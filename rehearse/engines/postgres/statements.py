@@ -18,7 +18,7 @@ from typing import Any
 from rehearse.engines.postgres.clock import ServerClock
 from rehearse.engines.postgres.wire import Refused, Wire
 from rehearse.events import StatementRan
-from rehearse.units import NS_PER_MS, NS_PER_S
+from rehearse.units import NS_PER_MS, NS_PER_S, counted, human_duration
 
 _DURATION = re.compile(
     r"duration: (?P<ms>[\d.]+) ms  (?P<step>statement|parse|bind|execute)(?: [^:]*)?: (?P<sql>.*)", re.DOTALL
@@ -37,6 +37,7 @@ class ServerLog:
     """The server's log from the moment this is made; `statements` reads it up to the moment it is called."""
 
     def __init__(self, path: Path) -> None:
+        self.missed: str | None = None  # why lines may be missing
         self._path = path
         self._from = path.stat().st_size
 
@@ -75,16 +76,20 @@ class ServerLog:
     def _until(self, mark: str) -> list[Line]:
         """Read lines until the mark is there: the collector writes them a moment after they happen."""
         lines: list[Line] = []
-        rest = b""
+        rest, broken = b"", 0
         deadline = time.monotonic_ns() + _PATIENCE_NS
         with self._path.open("rb") as file:
             file.seek(self._from)
             while time.monotonic_ns() < deadline:
                 *whole, rest = (rest + file.read()).split(b"\n")
-                lines += [line for text in whole if (line := _parsed(text)) is not None]
+                read = [_parsed(text) for text in whole if text]
+                lines += [line for line in read if line is not None]
+                broken += len(read) - sum(line is not None for line in read)
                 if mark and any(line.get("message") == mark for line in lines[-100:]):
-                    break
+                    self.missed = f"{counted(broken, 'line')} of it cannot be read" if broken else self.missed
+                    return lines
                 time.sleep(0.005)
+        self.missed = f"it was not written up to the end within {human_duration(_PATIENCE_NS)}"
         return lines
 
 
