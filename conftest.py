@@ -11,6 +11,13 @@ import pytest
 pytest_plugins = ["pytester"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests that measure time, all rehearsals among them, run one after the other where `-n 2` is given."""
+    for item in items:
+        if item.get_closest_marker("timed") or "end_to_end" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("timed"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI, fail a test that was skipped for want of something that an installation would bring."""

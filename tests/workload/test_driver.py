@@ -25,7 +25,7 @@ from rehearse.recording.journal import Facts, ListingJournal
 from rehearse.workload.driver import Driver
 from rehearse.workload.mix import Mix, open_mix
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
 SCHEMA = """
 CREATE TABLE accounts (id bigint PRIMARY KEY, owner text NOT NULL, balance numeric(12, 2) NOT NULL, n int NOT NULL);
