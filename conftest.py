@@ -11,6 +11,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the tests that measure time, all rehearsals among them, run one after the other where `-n 2` is given."""
     for item in items:

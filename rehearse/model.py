@@ -212,10 +212,14 @@ class CallChoice:
     retry_on: Annotated[
         list[str], told("the codes after which it does: by default serialization failures and deadlocks")
     ] = field(default_factory=lambda: ["40001", "40P01"])
+    think: Annotated[
+        Nanoseconds,
+        told("how long the application computes after each statement but the last of a transaction: '5ms'"),
+    ] = 0
     values: Annotated[
         dict[str, Any],
         told(
-            "where each :name comes from: 'table.column' (a value that exists), { min, max }, { choices }, "
+            "where each :name comes from: 'table.column' (a value that exists), { min, max, skew }, { choices }, "
             "{ text }, { uuid }, { serial }, 'now', or a constant"
         ),
     ] = field(default_factory=dict)
@@ -293,6 +297,13 @@ class WorkloadChoice:
         Literal["profile"] | None,
         told("'profile': beside the calls, the statements that data.profile has seen in production, as often as there"),
     ] = None
+    pgbench: Annotated[
+        list[str],
+        told("pgbench's scripts whose statements are sent beside the calls, each with its weight: 'tpcb.sql@3'"),
+    ] = field(default_factory=list)
+    pgbench_variables: Annotated[
+        dict[str, int | float], told("variables of those scripts that pgbench's -D gives, for example { scale = 10 }")
+    ] = field(default_factory=dict)
     company: Annotated[
         list[CompanyChoice],
         told("sessions that stay long in a transaction beside the calls"),

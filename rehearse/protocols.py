@@ -340,13 +340,15 @@ class Call(Protocol):
     """A prepared kind of call as a session sees it: statements with $1 … $n, several make one transaction.
 
     `tells` says for each statement what its answer must hold: None nothing, n the number of rows that it touched and
-    the last n columns of every row that it returned.
+    the last n columns of every row that it returned. `think_ns` is for how long the application computes after each
+    statement but the last, in the middle of the transaction.
     """
 
     name: str
     statements: Sequence[str]
     tells: Sequence[int | None]
     writes: bool
+    think_ns: int
 
 
 class SessionAnswer(Protocol):

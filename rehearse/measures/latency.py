@@ -16,6 +16,7 @@ import pandas
 from numpy.typing import NDArray
 
 from rehearse.events import CallEnded, Outcome, PhaseRan
+from rehearse.measures._remembered import remembered
 from rehearse.model import Recording
 
 WINDOW_NS = 100_000_000
@@ -106,6 +107,7 @@ class Slowdown:
     p99: float | None
 
 
+@remembered
 def latencies(recording: Recording, phase: str) -> Latencies | None:
     """Return what the application felt in a phase, or None where the phase was not run."""
     ran = next((one for one in recording.history.of(PhaseRan) if one.name == phase), None)

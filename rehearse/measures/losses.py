@@ -9,6 +9,7 @@ import pandas
 from numpy.typing import NDArray
 
 from rehearse.events import CallEnded, PhaseRan
+from rehearse.measures._remembered import remembered
 from rehearse.measures.waits import waits
 from rehearse.model import Recording
 
@@ -39,6 +40,7 @@ class Losses:
         return sum(self.reasons.values())
 
 
+@remembered
 def losses(recording: Recording, phase: PhaseRan) -> Losses | None:
     """Return what the calls of a phase lost; None where there was no traffic, or no baseline to measure it against.
 

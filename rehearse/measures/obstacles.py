@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rehearse.events import CallEnded, CompanyKept, LockTaken, LockWaited, SessionSeen, StatementRan
+from rehearse.measures._remembered import remembered
 from rehearse.measures.waits import waits
 from rehearse.model import Recording
 from rehearse.units import human_duration
@@ -37,6 +38,7 @@ class Obstacle:
     queued: int
 
 
+@remembered
 def obstacles(recording: Recording, phase: str) -> list[Obstacle]:
     """Return what the migration waited for in a phase, the longest wait first."""
     found = waits(recording, phase)

@@ -10,6 +10,7 @@ import numpy
 import pandas
 
 from rehearse.events import CallEnded, LockTaken, LockWaited, Outcome, PhaseRan, StatementRan
+from rehearse.measures._remembered import remembered
 from rehearse.model import CallShape, Recording
 from rehearse.units import NS_PER_MS
 
@@ -38,6 +39,7 @@ class Outage:
     felt_ns: int | None
 
 
+@remembered
 def outages(recording: Recording, phase: str) -> list[Outage]:
     """Return the outages of a phase, the longest first; none where the migration closed nothing.
 

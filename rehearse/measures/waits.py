@@ -9,10 +9,12 @@ import numpy
 import pandas
 
 from rehearse.events import CallEnded, E, LockWaited, PhaseRan
+from rehearse.measures._remembered import remembered
 from rehearse.model import Recording
 from rehearse.units import NS_PER_MS
 
 
+@remembered
 def waits(recording: Recording, phase: str) -> list[LockWaited]:
     """Return the waits of a phase, their ends exact where a call of the session was answered just then."""
     return refined(_within(recording, phase, recording.history.of(LockWaited)), recording.history.frame(CallEnded))

@@ -23,6 +23,7 @@ from rehearse.rehearsal.phase import Stage, baseline, perform, staged
 from rehearse.rehearsal.prepare import check_files, check_room, prepare
 from rehearse.rehearsal.progress import Progress, Silent
 from rehearse.workload import mix as mixes
+from rehearse.workload import pgbench
 from rehearse.workload.driver import Driver
 
 
@@ -36,6 +37,7 @@ def run(scenario: Scenario, *, progress: Progress | None = None, keep: bool = Fa
     progress = progress or Silent()
     journal = ListingJournal(progress.event)
     check_files(scenario)
+    scenario = replace(scenario, workload=pgbench.expanded(scenario.workload, scenario.folder))
     mixes.check(scenario.workload)
     migration = registry.tool(scenario.migration.tool).open(scenario)
     engine = registry.engine(scenario.engine.name)

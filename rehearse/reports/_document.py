@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearse.events import DataCompared, PhaseRan, Remarked, StageRan, TableLoaded
+from rehearse.measures._remembered import remembered
 from rehearse.measures.compatibility import CompatibleCall, compatibility
 from rehearse.model import Budget, Recording, Scenario, Verdict
 from rehearse.recording.folder import without_password
@@ -28,6 +29,7 @@ from rehearse.reports._shape import (
 from rehearse.units import NS_PER_MS, NS_PER_S
 
 
+@remembered
 def document(recording: Recording, verdict: Verdict) -> Report:
     """Return the report's numbers and words, in the order of the reader's questions."""
     phases = _phases.phases(recording)

@@ -104,8 +104,21 @@ def _constant(one: Mapping[str, Any], _pools: Sequence[Pool]) -> Drawn:
 
 
 def _integer(one: Mapping[str, Any], _pools: Sequence[Pool]) -> Drawn:
-    low, span = one["min"], one["max"] - one["min"] + 1
+    low, span, skew = one["min"], one["max"] - one["min"] + 1, one.get("skew", 0.0)
+    if skew:
+        return lambda words, _numbers, _due: [b"%d" % (low + rank) for rank in _ranks(words, span, skew).tolist()]
     return lambda words, _numbers, _due: [b"%d" % (low + word % span) for word in words.tolist()]
+
+
+def _ranks(words: Words, count: int, skew: float) -> NDArray[np.int64]:
+    """Return ranks from 0 to count - 1, drawn as 1 / (rank + 1)^skew: by inversion of the continuous power law."""
+    share = uniform(words)
+    if skew == 1.0:
+        place = (count + 1.0) ** share
+    else:
+        most = (count + 1.0) ** (1.0 - skew)
+        place = (1.0 + (most - 1.0) * share) ** (1.0 / (1.0 - skew))
+    return np.minimum(place.astype(np.int64) - 1, count - 1)
 
 
 def _decimal(one: Mapping[str, Any], _pools: Sequence[Pool]) -> Drawn:

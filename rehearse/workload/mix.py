@@ -45,6 +45,7 @@ class PreparedCall:
     places: tuple[tuple[int, ...], ...]
     writes: bool
     version: str | None = None
+    think_ns: int = 0
     retries: int = 0
     retry_on: tuple[str, ...] = ()
 
@@ -97,6 +98,7 @@ class Mix:
                     "tells": call.tells,
                     "writes": call.writes,
                     "draws": call.draws,
+                    "think_ns": call.think_ns,
                     "retries": call.retries,
                     "retry_on": call.retry_on,
                     "places": call.places,
@@ -196,6 +198,7 @@ def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str) -> Prepa
         or any("writes" in kinds for kinds in touched.values())
         or any(one.writes for one in ledgers),
         version=choice.version,
+        think_ns=choice.think,
         retries=choice.retries,
         retry_on=tuple(choice.retry_on),
     )
@@ -204,7 +207,13 @@ def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str) -> Prepa
 def check(choice: WorkloadChoice) -> None:
     """Raise a ScenarioMistake for a call whose SQL cannot be split or whose values do not fit it; needs no database."""
     for at, call in enumerate(choice.calls):
-        parameters = [name for one in _statements(call, f"workload.calls[{at}]") for name in one.parameters]
+        statements = _statements(call, f"workload.calls[{at}]")
+        if call.think and len(statements) == 1:
+            raise ScenarioMistake(
+                f"workload.calls[{at}].think: {call.name!r} has one statement, after which there is nothing to think "
+                "about; give it several, which make one transaction, or leave think out"
+            )
+        parameters = [name for one in statements for name in one.parameters]
         check_names(parameters, call.values, f"workload.calls[{at}]")
 
 

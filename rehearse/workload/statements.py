@@ -33,7 +33,7 @@ class BadSql(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement with $1 … $n, and the names of its parameters in that order."""
+    """One statement with $1 … $n (or :names, in `pieces`), and the names of its parameters in that order."""
 
     sql: str
     parameters: tuple[str, ...]
@@ -52,12 +52,17 @@ def split(text: str) -> tuple[Statement, ...]:
     return tuple(found)
 
 
+def pieces(text: str) -> list[Statement]:
+    """Return the statements of a script as they stand, BEGIN and COMMIT among them, with their parameters' names."""
+    return [statement for statement in _statements(text, named=True) if statement.sql]
+
+
 def spaced(sql: str) -> str:
     """Set a blank after each $n, since sqlglot takes "$1,$" for the tag of a dollar quote (30.30)."""
     return "".join(f"{part} " if kind == "position" else part for kind, part in _tokens(sql))
 
 
-def _statements(text: str) -> Iterator[Statement]:
+def _statements(text: str, *, named: bool = False) -> Iterator[Statement]:
     parts: list[str] = []
     names: dict[str, int] = {}
     said = False
@@ -66,7 +71,8 @@ def _statements(text: str) -> Iterator[Statement]:
             yield Statement("".join(parts).strip() if said else "", tuple(names))
             parts, names, said = [], {}, False
         elif kind == "parameter":
-            parts.append(f"${names.setdefault(part[1:], len(names) + 1)}")
+            place = names.setdefault(part[1:], len(names) + 1)
+            parts.append(part if named else f"${place}")
             said = True
         elif kind == "position":
             raise BadSql(f"it has a parameter {part}; give parameters names, such as :id")

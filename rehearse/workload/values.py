@@ -2,6 +2,7 @@
 
     "orders.id"                     a value that exists in the table; keys with the workload's skew
     { min = 1, max = 500 }          a whole number, a decimal (9.99), a date or a time between the two
+    { min = 1, max = 500, skew = 1.1 }   a whole number, the nth of them as often as 1 / n^skew
     { choices = ["a", "b"], weights = [9, 1] }
     { text = "name" }               made by Faker: name, email, city, sentence …; with `length`, text of that length
     { uuid = true }   { serial = 1000 }   { serial = "orders.id" }   { serial = 1, format = "user{}@example.org" }
@@ -23,7 +24,20 @@ from typing import Any
 from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.model import Survey, TableFacts
 
-_FORMS = ("min", "max", "decimals", "choices", "weights", "text", "length", "uuid", "serial", "format", "constant")
+_FORMS = (
+    "min",
+    "max",
+    "skew",
+    "decimals",
+    "choices",
+    "weights",
+    "text",
+    "length",
+    "uuid",
+    "serial",
+    "format",
+    "constant",
+)
 _COLUMN = re.compile(r"\w+(\.\w+){1,2}")
 _TEXTS = 1000  # how many different texts Faker makes for one parameter
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -158,12 +172,19 @@ def _between(form: Mapping[str, Any], where: str) -> Draw:
         limits = {"min": _micros(low), "max": _micros(high)}
         one: Draw = {"draw": "time", "form": _time_form(form["min"]), **limits}
     elif isinstance(low, int) and isinstance(high, int) and "decimals" not in form:
-        one = {"draw": "integer", "min": low, "max": high}
+        one = {"draw": "integer", "min": low, "max": high, "skew": _skew(form, where)}
     else:
         one = {"draw": "decimal", "min": low, "max": high, "decimals": form.get("decimals", _decimals(low, high))}
     if one["min"] > one["max"]:
         raise ScenarioMistake(f"{where}: min is greater than max")
     return one
+
+
+def _skew(form: Mapping[str, Any], where: str) -> float:
+    skew = form.get("skew", 0.0)
+    if not isinstance(skew, int | float) or not 0 <= skew <= 10:
+        raise ScenarioMistake(f"{where}.skew: must be a number from 0 (all alike) to 10")
+    return float(skew)
 
 
 def _moment(value: Any) -> int | float | datetime | None:

@@ -8,6 +8,7 @@ import sys
 PARTS = (
     "tests.bench.observers",
     "tests.bench.driver",
+    "tests.bench.locks",
     "tests.bench.stall",
     "tests.bench.loading",
     "tests.bench.large",

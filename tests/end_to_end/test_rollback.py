@@ -76,7 +76,7 @@ def test_every_loss_of_a_lossy_way_back_is_named(tmp_path: Path) -> None:
 def test_a_faithful_way_back_loses_nothing(tmp_path: Path) -> None:
     path = small.scenario(tmp_path, FAITHFUL_FORWARD, FAITHFUL, base=BASE)
     done = small.run(path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert small.passed(path), done.stdout + done.stderr
     found = rollback(path)
     assert found["fidelity"] == 1.0
     assert not found["schema"]

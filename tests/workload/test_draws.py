@@ -141,3 +141,16 @@ def test_a_mistake_names_call_key_and_the_way_out(values: Any, says: str, shop: 
     with pytest.raises(ScenarioMistake) as raised:
         draws(["id"], values, Wanted(shop, lambda table, column: "1"), "workload.calls[3]")
     assert says in str(raised.value)
+
+
+def test_a_skewed_range_draws_its_nth_number_as_the_power_law_says(shop: Survey) -> None:
+    found = Counter(map(int, drawn({"min": 10, "max": 1009, "skew": 1.0}, shop, calls=40_000)))
+    assert min(found) == 10 and max(found) <= 1009
+    assert found[10] / 40_000 == pytest.approx(np.log(2) / np.log(1001), abs=0.01)
+    even = Counter(map(int, drawn({"min": 1, "max": 4, "skew": 0}, shop, calls=8_000)))
+    assert max(even.values()) / min(even.values()) < 1.2
+
+
+def test_a_skew_that_is_no_number_is_a_mistake(shop: Survey) -> None:
+    with pytest.raises(ScenarioMistake, match=r"x.skew: must be a number"):
+        drawn({"min": 1, "max": 4, "skew": "much"}, shop)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from rehearse.model import CallChoice, WorkloadChoice
 from rehearse.protocols import Role
 from rehearse.recording.journal import Facts, ListingJournal
 from rehearse.workload.driver import Driver
-from rehearse.workload.mix import Mix, open_mix
+from rehearse.workload.mix import Mix, check, open_mix
 
 pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
@@ -367,3 +368,23 @@ def test_a_call_without_retries_fails_at_once(bank: PostgresDatabase) -> None:
     calls = calls_of(journal.close())
     assert set(calls["tries"]) == {1}
     assert set(calls[calls["outcome"] == "failed"]["code"]) == {"40001"}
+
+
+def test_an_application_that_thinks_within_its_transaction_keeps_its_rows_locked_meanwhile(
+    bank: PostgresDatabase,
+) -> None:
+    thinking = replace(MOVE, think=40_000_000)
+    with running(bank, workload(thinking, rate=20.0)) as (driver, journal):
+        until(lambda: driver.counts().ok > 30)
+        driver.end()
+    calls = calls_of(journal.close())
+    took = (calls["done_ns"] - calls["sent_ns"]) / 1e6
+    assert set(calls["outcome"]) == {"ok"}
+    assert took.min() >= 40, "one place between two statements"
+    assert took.median() < 60
+    assert value(bank, "select sum(balance) from accounts") == 100_000
+
+
+def test_a_call_of_one_statement_has_nothing_to_think_about() -> None:
+    with pytest.raises(ScenarioMistake, match=r"workload.calls\[0\].think: 'read' has one statement"):
+        check(workload(replace(READ, think=1)))

@@ -71,6 +71,8 @@ class PostgresSession:
             [_Statement(sql, tells) for sql, tells in zip(c.statements, c.tells, strict=True)] for c in calls
         ]
         self._writes = [call.writes for call in calls]
+        self._think_s = [call.think_ns / 1e9 for call in calls]
+        self._thinks_until = 0.0  # the application computes, in the middle of a transaction
         self._steps = [self._route(len(call)) for call in self._calls]
         self._pg: pq.abc.PGconn | None = None
         self._connecting = False
@@ -111,6 +113,9 @@ class PostgresSession:
         """Go on as far as the server has answered; return how the call under way ended, once it has."""
         if self._connecting or self._pg is None:
             self._connect()
+            return None
+        if self._thinks_until:
+            self._go_on()
             return None
         if not self._read():
             return None
@@ -183,8 +188,20 @@ class PostgresSession:
         self._step += 1
         if self._step == len(route):
             return self._ended(Outcome.OK, None)
-        self._send_step(route[self._step])
+        if self._think_s[self._call] and 0 < self._step < len(route) - 1 and step >= 0:
+            self._thinks_until = time.monotonic() + self._think_s[self._call]
+            self.restless = True
+        else:
+            self._send_step(route[self._step])
         return None
+
+    def _go_on(self) -> None:
+        """Send the next statement of a transaction once the application has thought about the answer to the last."""
+        assert self._call is not None
+        if time.monotonic() >= self._thinks_until:
+            self._thinks_until = 0.0
+            self.restless = False
+            self._send_step(self._steps[self._call][self._step])
 
     def _refused(self, step: int, bad: tuple[str, str]) -> Answer | None:
         assert self._call is not None

@@ -1,0 +1,185 @@
+r"""Calls from pgbench's scripts: what stands between BEGIN and END is one call, each other statement a call of its own.
+
+Understood are `\set` with numbers, arithmetic, random() and random_zipfian(), and `\sleep` inside of a transaction,
+which becomes the call's time to think. What else a script may hold (`\if`, `\gset`, a variable that is computed from a
+random one) has no place in traffic that is sent when it is due, and is a mistake that names its line.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rehearse.errors import ScenarioMistake
+from rehearse.model import CallChoice, WorkloadChoice
+from rehearse.workload.statements import BadSql, Statement, pieces
+
+_WEIGHT = re.compile(r"(?P<file>.+)@(?P<weight>\d+(\.\d+)?)")
+_SET = re.compile(r"\\set\s+(?P<name>\w+)\s+(?P<value>.+)")
+_SLEEP = re.compile(r"\\sleep\s+(?P<length>\d+)\s*(?P<unit>us|ms|s)?")
+_PAUSE = re.compile(r"rehearse_sleep (?P<length>\d+)")
+_UNITS = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, None: 1_000_000_000}
+_BEGIN = re.compile(r"\s*(begin|start\s+transaction)\b", re.IGNORECASE)
+_END = re.compile(r"\s*(end|commit)\b", re.IGNORECASE)
+_VARIABLE = re.compile(r":(\w+)")
+_OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
+Number = int | float
+
+
+@dataclass(frozen=True, slots=True)
+class _Random:
+    """A variable that is drawn anew for every call, in a scenario's words."""
+
+    form: Mapping[str, Any]
+
+
+class _Bad(Exception):
+    """What a line holds that has no place here."""
+
+
+def expanded(workload: WorkloadChoice, folder: Path | None) -> WorkloadChoice:
+    """Return the workload with a call for what each script of `pgbench` sends; paths are relative to `folder`."""
+    if not workload.pgbench:
+        return workload
+    calls = list(workload.calls)
+    for place, named in enumerate(workload.pgbench):
+        calls += _calls(named, f"workload.pgbench[{place}]", workload.pgbench_variables, folder or Path())
+    return replace(workload, calls=calls, pgbench=[])
+
+
+def _calls(named: str, where: str, given: Mapping[str, Number], folder: Path) -> list[CallChoice]:
+    told = _WEIGHT.fullmatch(named)
+    path = folder / (told["file"] if told else named)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ScenarioMistake(f"{where}: {path} cannot be read: {error.strerror}") from None
+    weight = float(told["weight"]) if told else 1.0
+    return list(_read(text, path.stem, path, weight, given)) if weight else []
+
+
+def _read(text: str, name: str, path: Path, weight: float, given: Mapping[str, Number]) -> Iterator[CallChoice]:
+    known: dict[str, Number | _Random] = dict(given)
+    sql = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.lstrip().startswith("\\"):
+            sql.append(line)
+            continue
+        try:
+            sql.append(_command(line.strip(), known))
+        except _Bad as bad:
+            raise ScenarioMistake(f"{path}:{number}: {bad}") from None
+    try:
+        statements = pieces("\n".join(sql))
+    except BadSql as bad:
+        raise ScenarioMistake(f"{path}: {bad}") from None
+    groups = list(_transactions(statements))
+    for place, (group, pause) in enumerate(groups, 1):
+        parameters = dict.fromkeys(one for statement in group for one in statement.parameters)
+        missing = [one for one in parameters if one not in known]
+        if missing:
+            raise ScenarioMistake(f"{path}: :{missing[0]} is never set; give it in workload.pgbench_variables")
+        yield CallChoice(
+            name=name if len(groups) == 1 else f"{name} {place}",
+            sql=[one.sql for one in group],
+            share=weight,
+            values={one: _value(known[one]) for one in parameters},
+            think=pause // (len(group) - 1) if len(group) > 1 else 0,
+        )
+
+
+def _transactions(statements: Sequence[Statement]) -> Iterator[tuple[list[Statement], int]]:
+    """Yield transactions, and for how long each sleeps; what sleeps between them comes when it is due anyway."""
+    group, pause, inside = list[Statement](), 0, False
+    for one in statements:
+        if told := _PAUSE.fullmatch(one.sql):
+            pause += int(told["length"]) if inside else 0
+            continue
+        if _BEGIN.match(one.sql):
+            inside = True
+            continue
+        if not _END.match(one.sql):
+            group.append(one)
+            if inside:
+                continue
+        if group:
+            yield group, pause
+        group, pause, inside = [], 0, False
+    if group:
+        yield group, pause
+
+
+def _command(line: str, known: dict[str, Number | _Random]) -> str:
+    r"""Take a line that begins with a backslash; return what stands in its place: nothing, or a mark for a `\sleep`."""
+    if told := _SET.fullmatch(line):
+        known[told["name"]] = _computed(told["value"], known)
+        return ""
+    if told := _SLEEP.fullmatch(line):
+        return f"rehearse_sleep {int(told['length']) * _UNITS[told['unit']]};"
+    raise _Bad(f"{line.split(maxsplit=1)[0]} has no place here; \\set and \\sleep have")
+
+
+def _computed(text: str, known: Mapping[str, Number | _Random]) -> Number | _Random:
+    for name in _VARIABLE.findall(text):
+        if name not in known:
+            raise _Bad(f":{name} is not set before; give it in workload.pgbench_variables")
+        if isinstance(known[name], _Random):
+            raise _Bad(f":{name} is random, and what is computed from it cannot be drawn; set it by itself")
+    try:
+        tree = ast.parse(_VARIABLE.sub(r"\1", text), mode="eval").body
+    except SyntaxError:
+        raise _Bad(f"{text!r} is not understood") from None
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id.startswith("random"):
+        return _random(tree.func.id, [_number(one, known) for one in tree.args])
+    return _number(tree, known)
+
+
+def _random(name: str, given: Sequence[Number]) -> _Random:
+    if name == "random" and len(given) == 2:
+        return _Random({"min": int(given[0]), "max": int(given[1])})
+    if name == "random_zipfian" and len(given) == 3:
+        return _Random({"min": int(given[0]), "max": int(given[1]), "skew": float(given[2])})
+    raise _Bad(
+        f"{name}() with {len(given)} values is not known; random(low, high) and random_zipfian(low, high, s) are"
+    )
+
+
+def _number(tree: ast.expr, known: Mapping[str, Number | _Random]) -> Number:
+    if isinstance(tree, ast.Constant) and isinstance(tree.value, int | float):
+        return tree.value
+    if isinstance(tree, ast.Name) and not isinstance(value := known.get(tree.id), _Random | None):
+        return value
+    if isinstance(tree, ast.UnaryOp) and type(tree.op) in _OPERATORS:
+        return _OPERATORS[type(tree.op)](_number(tree.operand, known))  # type: ignore[no-any-return]
+    if isinstance(tree, ast.BinOp):
+        left, right = _number(tree.left, known), _number(tree.right, known)
+        if isinstance(tree.op, ast.Div | ast.Mod):
+            return _divided(tree.op, left, right)
+        if type(tree.op) in _OPERATORS:
+            return _OPERATORS[type(tree.op)](left, right)  # type: ignore[no-any-return]
+    raise _Bad(f"{ast.unparse(tree)!r} is not understood; numbers, variables and + - * / % are")
+
+
+def _divided(by: ast.Div | ast.Mod, left: Number, right: Number) -> Number:
+    """Divide as pgbench does: whole numbers towards zero, and what is left has the sign of the first."""
+    if not right:
+        raise _Bad("it divides by zero")
+    if isinstance(by, ast.Mod):
+        return type(left)(math.fmod(left, right))
+    return int(left / right) if isinstance(left, int) and isinstance(right, int) else left / right
+
+
+def _value(value: Number | _Random) -> Any:
+    return dict(value.form) if isinstance(value, _Random) else {"constant": value}
