@@ -87,6 +87,11 @@ class Worn(Protocol):
         ...
 
     @property
+    def index_bytes(self) -> Mapping[str, int]:
+        """The sizes of its indexes by name, where they are known."""
+        ...
+
+    @property
     def visible(self) -> float:
         """The share of its pages that are marked all-visible."""
         ...

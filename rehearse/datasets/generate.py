@@ -53,6 +53,14 @@ class GeneratedTable:
         return round(size) or None
 
     @property
+    def index_bytes(self) -> Mapping[str, int]:
+        """The sizes that its indexes had, by name, for so many rows; of those that the profile tells of."""
+        described = self.plan.profile.tables.get(self.table)
+        facts = described.facts if described else None
+        growth = self.plan.tables[self.table].growth
+        return {name: round(size * growth) for name, size in facts.indexes.items()} if facts else {}
+
+    @property
     def visible(self) -> float:
         """The share of its pages that are marked all-visible."""
         described = self.plan.profile.tables.get(self.table)

@@ -48,6 +48,7 @@ _LIST_DIGITS, _LIST_LETTERS = 6, 3  # of a key in such a list that may be told
 _LOOKUP_ROWS = 1000  # a table that others point at and that is as small is a list, and does not grow
 _BOOLS = {"t": "true", "f": "false"}
 _IN_ORDER = 0.5  # correlation of a key with the rows' places, above which it is taken for counted up
+_INDEX_BYTES = 1 << 16  # of an index that is described by itself
 _STALE = 0.1  # of the rows written since they were last looked at
 _OF_TYPE: Mapping[str, tuple[Personal, ...]] = {
     **dict.fromkeys(("date", "timestamp"), ("birth date",)),
@@ -137,6 +138,7 @@ class _Describing:
         return Facts(
             bytes=seen.size_bytes,
             index_bytes=seen.index_bytes,
+            indexes={name: size for name, size in seen.indexes.items() if size >= _INDEX_BYTES},
             toast_bytes=seen.toast_bytes,
             partitions=seen.partitions,
             options=list(seen.options),

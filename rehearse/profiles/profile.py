@@ -47,11 +47,13 @@ class Joint:
 class Facts:
     """What a table was on its server: sizes in bytes, storage options, and writes a second since the counters began.
 
+    `indexes` has the sizes of the larger indexes by name, those of partitions added up.
     Rates are None where the server does not say since when it has counted.
     """
 
     bytes: int = 0
     index_bytes: int = 0
+    indexes: Mapping[str, Annotated[int, Field(ge=0)]] = field(default_factory=dict)
     toast_bytes: int = 0
     partitions: int = 0
     options: list[str] = field(default_factory=list)

@@ -37,6 +37,7 @@ class TableStatistics:
     size_bytes: int
     index_bytes: int
     toast_bytes: int
+    indexes: Mapping[str, int] = field(default_factory=dict)  # size by name, in bytes
     dead: int | None = None
     analyzed: datetime | None = None
     changed: int | None = None  # rows written since then

@@ -179,3 +179,44 @@ def test_a_table_has_the_free_space_of_earlier_wear(
     assert found_dead == pytest.approx(dead, rel=0.2, abs=0.0001)
     assert found_visible == pytest.approx(visible, abs=0.05)
     assert inserted == 0
+
+
+INDEX_SIZES = """
+    SELECT jsonb_object_agg(root, size)
+    FROM (
+        SELECT coalesce(pg_partition_root(c.oid)::regclass::text, c.relname) AS root,
+               sum(pg_relation_size(c.oid)) AS size
+        FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid
+        WHERE x.indrelid::regclass::text ~ '^t(_|$)' AND c.relkind = 'i' GROUP BY 1
+    ) s
+"""
+
+
+@pytest.mark.parametrize("schema", [PLAIN, PARTED], ids=["with triggers", "in partitions"])
+def test_an_index_that_was_loose_is_as_large_and_its_options_stay(database: PostgresDatabase, schema: str) -> None:
+    loaded(database, schema)
+    tight = asked(database, INDEX_SIZES)[0]
+    before = database.snapshot("before")
+    wanted = {name: round(size * 1.8) for name, size in tight.items()}
+    loaded_again(database, facts={"indexes": wanted | {"no_such_index": 10**9}})
+    loose = asked(database, INDEX_SIZES)[0]
+    assert loose.keys() == tight.keys()
+    for name, size in wanted.items():
+        assert loose[name] == pytest.approx(size, rel=0.1), name
+    assert database.snapshot("after").schema == before.schema
+
+
+def test_an_index_that_was_hardly_looser_is_left_as_it_is(database: PostgresDatabase) -> None:
+    loaded(database, PLAIN)
+    tight = asked(database, INDEX_SIZES)[0]
+    loaded_again(database, facts={"indexes": {name: round(size * 1.1) for name, size in tight.items()}})
+    assert asked(database, INDEX_SIZES)[0] == tight
+
+
+def test_an_option_that_an_index_has_of_its_own_comes_back(database: PostgresDatabase) -> None:
+    loaded(database, PLAIN + "CREATE INDEX own ON t (note) WITH (fillfactor = 60, deduplicate_items = off);")
+    tight = asked(database, INDEX_SIZES)[0]
+    loaded_again(database, facts={"indexes": {"own": tight["own"] * 2}})
+    assert asked(database, INDEX_SIZES)[0]["own"] == pytest.approx(tight["own"] * 2, rel=0.1)
+    options = asked(database, "SELECT reloptions FROM pg_class WHERE relname = 'own'")[0]
+    assert sorted(options) == ["deduplicate_items=off", "fillfactor=60"]

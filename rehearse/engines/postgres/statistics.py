@@ -71,6 +71,16 @@ _TABLES = f"""
     LEFT JOIN measured m ON m.root = r.oid
     ORDER BY r.name
 """
+_INDEXES = f"""
+    SELECT {NAME} AS name, i.relname,
+           coalesce((SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree(i.oid) t), pg_relation_size(i.oid))
+    FROM pg_index x
+    JOIN pg_class i ON i.oid = x.indexrelid
+    JOIN pg_class c ON c.oid = x.indrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND {OURS}
+    ORDER BY 1, 2
+"""
 # The view shows the statistics of columns that we may read, and of no others.
 _COLUMNS = f"""
     SELECT {NAME} AS name, s.attname, s.null_frac, s.n_distinct, s.avg_width, s.correlation,
@@ -150,7 +160,13 @@ def read(asking: Asking) -> Statistics:
     """Return what the catalogs say."""
     version, now, reset = asking.rows("the server", _SERVER)[0]
     columns = _columns(asking.rows("column statistics", _COLUMNS))
-    tables = {row[0]: _table(row, columns.get(row[0], {})) for row in asking.rows("tables and their sizes", _TABLES)}
+    indexes: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for table, name, size in asking.rows("indexes and their sizes", _INDEXES):
+        indexes[table][name] = int(size)
+    tables = {
+        row[0]: _table(row, columns.get(row[0], {}), indexes[row[0]])
+        for row in asking.rows("tables and their sizes", _TABLES)
+    }
     queries, unseen = _queries(asking)
     return Statistics(
         server=f"PostgreSQL {version.split()[0]}",
@@ -164,7 +180,7 @@ def read(asking: Asking) -> Statistics:
     )
 
 
-def _table(row: Sequence[Any], columns: Mapping[str, ColumnStatistics]) -> TableStatistics:
+def _table(row: Sequence[Any], columns: Mapping[str, ColumnStatistics], sizes: Mapping[str, int]) -> TableStatistics:
     _, partitioned, own_tuples, options, _, parts, tuples, least, pages, visible, size, indexes, toast, *rest = row
     live, dead, analyzed, changed, inserted, updated, deleted, block = rest
     return TableStatistics(
@@ -173,6 +189,7 @@ def _table(row: Sequence[Any], columns: Mapping[str, ColumnStatistics]) -> Table
         visible_pages=int(visible or 0),
         size_bytes=int(size or 0),
         index_bytes=int(indexes or 0),
+        indexes=sizes,
         toast_bytes=int(toast or 0),
         dead=_whole(dead),
         analyzed=analyzed,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 20_000  # of one transaction
 _LOOSE = 1.1  # times a table's size, from which free space is made
+_LOOSE_INDEX = 1.15  # times an index's size, from which it is built with room
+_INDEX_FILL = 90  # per cent of a page, by default
 _MOST_FREED = 500_000  # rows, at 30,000 a second
 _ROUNDS = 8  # that the same rows may be copied, so that few pages lose their mark
 _GOLDEN = 0.6180339887  # multiples of it, less their whole parts, lie evenly however many there are
@@ -42,6 +45,14 @@ _LIVE_PARTS = """
            c.relhastriggers, c.reloptions, current_setting('block_size')::int, pg_relation_size(c.oid, 'fsm') > 0
     FROM pg_class c
     WHERE c.oid = ANY(%s) AND c.relkind = 'r'
+"""
+# B-trees by the names that they have on the table itself, in parts where it has partitions.
+_INDEXES = """
+    SELECT x.indexrelid::regclass::text, root.relname, pg_relation_size(x.indexrelid), c.reloptions
+    FROM pg_index x
+    JOIN pg_class c ON c.oid = x.indexrelid
+    JOIN pg_class root ON root.oid = coalesce(pg_partition_root(c.oid)::oid, c.oid)
+    WHERE x.indrelid = ANY(%s) AND x.indisvalid AND c.relam = 403
 """
 _COLUMNS = """
     SELECT attname::text
@@ -110,6 +121,7 @@ def vacuum(
     connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(name))
     if not isinstance(rows, Worn) or not rows.rows:
         return
+    _loosen(connection, parts, rows)
     found = list(_parts(connection, parts))
     factor = _growth(found, rows)
     if factor <= _LOOSE and rows.dead <= 0.0 and rows.visible >= 1.0:
@@ -132,6 +144,30 @@ def flush(connection: Connection) -> None:
     """
     connection.execute("SET synchronous_commit = on")
     connection.execute("SELECT pg_logical_emit_message(true, 'rehearse', '')")
+
+
+def _loosen(connection: Connection, parts: Sequence[int], wanted: Worn) -> None:
+    """Build the indexes again that were larger: with so much room in their pages, as rows that came in any order leave.
+
+    The option that does it is taken back at once; it says nothing of an index that is there.
+    """
+    if not wanted.index_bytes:
+        return
+    together: dict[str, list[tuple[str, int, list[str] | None]]] = defaultdict(list)
+    for name, root, size, options in connection.execute(_INDEXES, [list(parts)]).fetchall():
+        if root in wanted.index_bytes:
+            together[root].append((name, size, options))
+    for root, indexes in together.items():
+        factor = wanted.index_bytes[root] / max(1, sum(size for _, size, _ in indexes))
+        if factor < _LOOSE_INDEX:
+            continue
+        for name, _, options in indexes:
+            usual = next((int(one[11:]) for one in options or () if one.startswith("fillfactor=")), _INDEX_FILL)
+            room, index = sql.Literal(max(10, math.floor(usual / factor))), sql.SQL(name)
+            connection.execute(sql.SQL("ALTER INDEX {} SET (fillfactor = {})").format(index, room))
+            connection.execute(sql.SQL("REINDEX INDEX {}").format(index))
+            again = "RESET (fillfactor)" if usual == _INDEX_FILL else f"SET (fillfactor = {usual})"
+            connection.execute(sql.SQL("ALTER INDEX {} " + again).format(index))
 
 
 def _growth(parts: Sequence[_Part], wanted: Worn) -> float:
