@@ -205,6 +205,10 @@ class CallChoice:
         Literal["old", "new"] | None,
         told("the version of the application that sends it, old or new; without it both do"),
     ] = None
+    flag: Annotated[
+        str | None,
+        told("a flag of workload.flags for whose users it is sent, 'checkout2', or for the others, 'not checkout2'"),
+    ] = None
     retries: Annotated[
         Annotated[int, Field(ge=0, le=20)],
         told("how often the application sends it again after such an error, waiting 10 ms, 20 ms … 320 ms"),
@@ -282,6 +286,14 @@ class WorkloadChoice:
             "migration, before it, or together with the old one"
         ),
     ] = "after"
+    new_share: Annotated[
+        Annotated[float, Field(ge=0, le=1)],
+        told("with deploy = 'together', the new version's share of the calls: 0.05 is a canary"),
+    ] = 0.5
+    flags: Annotated[
+        dict[str, Annotated[float, Field(ge=0, le=1)]],
+        told("feature flags, each with the share of users for whom it is on, for example { checkout2 = 0.1 }"),
+    ] = field(default_factory=dict)
     arrivals: Annotated[
         Literal["poisson", "even"], told("how calls come: at random, as those of many users do, or equally far apart")
     ] = "poisson"

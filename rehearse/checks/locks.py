@@ -172,11 +172,29 @@ def deadlocks(recording: Recording, rule: Rule) -> Iterator[Finding]:
                 code=rule.code,
                 phase=phase.name,
                 where=", ".join(sorted(set(victims["call"]))) or "migration",
-                says=f"the server ended {' and '.join(who)} to break a deadlock",
+                says=f"the server ended {' and '.join(who)} to break a deadlock{_circle(recording, phase.name)}",
                 remedy=rule.remedy,
                 measured=float(len(victims) + len(statements)),
                 allowed=0,
             )
+
+
+def _circle(recording: Recording, phase: str) -> str:
+    """Say, of the first circle that was seen, who waited for what the other had."""
+    found = waits(recording, phase)
+    for mine in found:
+        if mine.role != "migration":
+            continue
+        for theirs in found:
+            is_circle = theirs.session in mine.blocked_by and mine.session in theirs.blocked_by
+            if is_circle and theirs.at_ns < mine.ended_ns and mine.at_ns < theirs.ended_ns:
+                who = ", ".join(_waiting(recording, theirs)) or "a session of the application"
+                return f": {who} waited for {_thing(theirs)}, and the migration for {_thing(mine)}"
+    return ""
+
+
+def _thing(wait: LockWaited) -> str:
+    return wait.table or {"transaction": "a row that the other had changed"}.get(wait.on, wait.on or "another lock")
 
 
 @check(

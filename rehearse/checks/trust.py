@@ -7,15 +7,19 @@ from math import sqrt
 
 from rehearse.checks._check import check, phase
 from rehearse.errors import NotMeasured
-from rehearse.events import Remarked
+from rehearse.events import PhaseRan, Remarked
 from rehearse.measures.emptiness import touched
 from rehearse.measures.latency import latencies
+from rehearse.measures.load import load
 from rehearse.measures.steadiness import change
 from rehearse.model import Finding, Recording, Rule
 from rehearse.units import NS_PER_S
 
 ON_TIME_SHARE = 0.99
 BASELINE_ERRORS = 0.05
+_OTHERS = 0.6  # of all cores
+_QUEUED = 0.4  # of the time in which they wanted a core
+_ENOUGH_S = 1.0  # CPU is counted in ticks of 10 ms, and what ends is counted late
 _LEVELS = 3.0  # times one level of the baseline's median latency is the other, from which it is not one thing
 
 
@@ -134,4 +138,30 @@ def baseline_steady(recording: Recording, _rule: Rule) -> Iterator[Finding]:
     yield from ()
 
 
-CHECKS = (on_time, baseline_works, nothing_unseen, rows_there, baseline_steady)
+@check(
+    Rule(
+        code="R006",
+        name="machine to itself",
+        asks="Had the rehearsal the machine for itself, so that stalls are the migration's and not of other work?",
+        harm="What others take of the processors makes every call slower, and locks longer, at moments of their own.",
+        remedy="Stop what else runs on this machine (its load stands in the report), or take one with more cores.",
+    ),
+)
+def alone(recording: Recording, _rule: Rule) -> Iterator[Finding]:
+    """Raise NotMeasured for a phase in which other processes took more than 60 % of the machine, and ours queued up.
+
+    That others are busy says nothing by itself: a container's share of a large machine is its own.
+    """
+    for one in recording.history.of(PhaseRan):
+        found = load(recording, one)
+        if found is None or found.machine_share is None or found.server_cores is None or found.client_cores is None:
+            continue
+        ours = (found.server_cores + found.client_cores) / recording.environment.cores
+        others = found.machine_share - ours
+        queued = (found.client_queued or 0.0) / max(found.client_cores + (found.client_queued or 0.0), 1e-9)
+        if others > _OTHERS and queued > _QUEUED and found.seconds >= _ENOUGH_S:
+            raise NotMeasured(f"in {one.name} other work took {others:.0%} of this machine for {found.seconds:.1f} s")
+    yield from ()
+
+
+CHECKS = (on_time, baseline_works, nothing_unseen, rows_there, baseline_steady, alone)

@@ -22,12 +22,15 @@ class Machine:
         """Yield those that can be had.
 
         "server cpu", "client cpu" and "machine cpu" are seconds of CPU (the last of all cores, whoever took them),
-        "server read" and "server written" bytes that reached the storage layer, "memory" the share that is taken.
+        "server read" and "server written" bytes that reached the storage layer, "memory" the share that is taken, and
+        "client queued" the seconds for which the clients' living processes wanted a core and had none.
         """
         if self._server is not None:
             yield from (("server cpu", seconds) for seconds in server_cpu(self._server))
             yield from _storage(self._server.pid)
-        yield "client cpu", _clients(None if self._server is None else self._server.pid)
+        cpu, queued = _clients(None if self._server is None else self._server.pid)
+        yield "client cpu", cpu
+        yield "client queued", queued
         times = psutil.cpu_times()
         yield "machine cpu", sum(times) - times.idle - getattr(times, "iowait", 0.0) - _counted_twice(times)
         yield "memory", psutil.virtual_memory().percent / 100
@@ -62,23 +65,34 @@ def children(pid: int | None) -> list[int]:
 
 def cpu_ns(pid: int | None) -> int:
     """Return the CPU that a process has taken, to the ns, from Linux's scheduler; 0 elsewhere."""
+    return _schedule(pid)[0]
+
+
+def _schedule(pid: int | None) -> tuple[int, int]:
+    """Return the ns that a process ran, and those that it wanted to and had no core; 0 where Linux does not say."""
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError, IndexError):
-        return 0
+        ran, queued, *_ = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
+        return int(ran), int(queued)
+    except (OSError, ValueError):
+        return 0, 0
 
 
-def _clients(server: int | None) -> float:
-    """Return the CPU seconds of this process and its descendants, those that ended included, without the server's."""
+def _clients(server: int | None) -> tuple[float, float]:
+    """Return the CPU seconds of this process and its descendants, those that ended included, without the server's.
+
+    The second figure is how long the main threads of the living wanted a core and had none.
+    """
     own = os.times()
     seconds = own.user + own.system + own.children_user + own.children_system
+    queued = _schedule(os.getpid())[1]
     ahead = children(os.getpid())
     while ahead:
         pid = ahead.pop()
         if pid != server:
             seconds += _whole(pid)
+            queued += _schedule(pid)[1]
             ahead += children(pid)
-    return seconds
+    return seconds, queued / 1e9
 
 
 def _whole(pid: int) -> float:

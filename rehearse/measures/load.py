@@ -36,6 +36,7 @@ class Load:
     cache_hit_share: float | None
     server_cores: float | None  # CPU seconds a second
     client_cores: float | None  # this process, the driver's, the tool's
+    client_queued: float | None  # seconds a second in which a client's process wanted a core and had none
     machine_share: float | None  # of all cores, whoever took them
     read_bytes: float | None  # from storage, by the server
     written_bytes: float | None
@@ -66,6 +67,7 @@ def load(recording: Recording, phase: PhaseRan) -> Load | None:
         cache_hit_share=hit / fetched if hit is not None and fetched else None,
         server_cores=seen.rate("server cpu"),
         client_cores=seen.rate("client cpu"),
+        client_queued=seen.rate("client queued"),
         machine_share=None if busy is None else min(1.0, busy / cores),
         read_bytes=seen.grew("server read"),
         written_bytes=seen.grew("server written"),

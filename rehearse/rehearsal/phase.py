@@ -61,7 +61,8 @@ def baseline(stage: Stage) -> None:
 
 def perform(stage: Stage, name: str, act: Act) -> Stopped | None:
     """Run a phase in which the migration acts under traffic; return what stopped it, or None."""
-    heard, live = _Overhearing(stage.journal), shares(stage.workload.deploy, name)
+    heard = _Overhearing(stage.journal)
+    live = shares(stage.workload.deploy, name, stage.workload.new_share)
     with _watched(stage, heard) as watch, _traffic(stage, name, watch, new=live.start):
         began = time.monotonic_ns()
         stage.driver.roll_out(live.led, stage.workload.lead // 2)  # what is under way then ends before the act

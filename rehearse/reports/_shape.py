@@ -207,6 +207,7 @@ class Load:
     cache_hit_share: Annotated[float | None, told("share of the pages asked for that were in shared memory")]
     server_cores: Annotated[float | None, told("CPU seconds of the server a second")]
     client_cores: Annotated[float | None, told("the same of the driver, the tool and the observers' own side")]
+    client_queued: Annotated[float | None, told("seconds a second in which one of them wanted a core and had none")]
     machine_share: Annotated[float | None, told("share of all cores that was taken, by whomever")]
     read_bytes: Annotated[float | None, told("read from storage by the server")]
     written_bytes: Annotated[float | None, told("written to storage by the server")]

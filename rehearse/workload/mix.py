@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rehearse import registry
-from rehearse.errors import ScenarioMistake
+from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.model import CallChoice, CallShape, Survey, TableFacts, WorkloadChoice
 from rehearse.protocols import Database, Role
 from rehearse.workload import default
@@ -142,7 +142,7 @@ def open_mix(
     survey: Survey = part.survey(url)
     chosen, notes = _chosen(choice, survey, part, database.url(Role.OWNER), statements)
     wanted = Wanted(survey, lambda table, column: part.greatest(url, table, column))
-    calls = tuple(_prepared(one, at, wanted, engine) for at, one in enumerate(chosen))
+    calls = tuple(_prepared(one, at, wanted, engine, choice.flags) for at, one in enumerate(chosen))
     _versions(calls)
     settings = {name: str(value) for name, value in choice.settings.items()}
     _refuse(calls, part, database.url(Role.APPLICATION), settings)
@@ -181,7 +181,17 @@ def _chosen(
     )
 
 
-def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str) -> PreparedCall:
+def flagged(choice: CallChoice, flags: Mapping[str, float], where: str) -> float:
+    """Return the share of users who send a call: all, those for whom its flag is on, or the others."""
+    if choice.flag is None:
+        return 1.0
+    name = choice.flag.removeprefix("not ")
+    if name not in flags:
+        raise ScenarioMistake(f"{where}.flag: workload.flags has no {name!r}{near_miss(name, flags)}")
+    return flags[name] if name == choice.flag else 1.0 - flags[name]
+
+
+def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str, flags: Mapping[str, float]) -> PreparedCall:
     where = f"workload.calls[{at}]"
     statements = _statements(choice, where)
     parameters = tuple(dict.fromkeys(name for one in statements for name in one.parameters))
@@ -190,7 +200,7 @@ def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str) -> Prepa
     touched = touches([one.sql for one in statements], wanted.survey, engine=engine)
     return PreparedCall(
         name=choice.name,
-        share=choice.share,
+        share=choice.share * flagged(choice, flags, where),
         ledgers=ledgers,
         draws=tuple(found),
         places=tuple(tuple(parameters.index(name) for name in one.parameters) for one in statements),
@@ -207,6 +217,7 @@ def _prepared(choice: CallChoice, at: int, wanted: Wanted, engine: str) -> Prepa
 def check(choice: WorkloadChoice) -> None:
     """Raise a ScenarioMistake for a call whose SQL cannot be split or whose values do not fit it; needs no database."""
     for at, call in enumerate(choice.calls):
+        flagged(call, choice.flags, f"workload.calls[{at}]")
         statements = _statements(call, f"workload.calls[{at}]")
         if call.think and len(statements) == 1:
             raise ScenarioMistake(

@@ -21,16 +21,17 @@ class Shares:
     end: float
 
 
-def shares(deploy: Deploy, phase: str) -> Shares:
+def shares(deploy: Deploy, phase: str, together: float = 0.5) -> Shares:
     """Return how the new version's share goes in a phase.
 
     "after": the migration comes first, then the new version; going back the old version is rolled out first. "before":
-    the new version comes first, as before old columns go; going back it goes last. "together": both are live all along.
+    the new version comes first, as before old columns go; going back it goes last. "together": both are live all along,
+    the new one with the share `together`.
     """
     if phase == "baseline":
         return Shares(0.0, 0.0, 0.0, 0.0)
     if deploy == "together":
-        return Shares(0.5, 0.5, 0.5, 0.5)
+        return Shares(together, together, together, together)
     if phase == "back":
         return Shares(1.0, 0.0, 0.0, 0.0) if deploy == "after" else Shares(1.0, 1.0, 1.0, 0.0)
     return Shares(0.0, 0.0, 0.0, 1.0) if deploy == "after" else Shares(0.0, 1.0, 1.0, 1.0)

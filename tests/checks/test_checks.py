@@ -9,7 +9,7 @@ import pytest
 
 from rehearse.checks import CHECKS, by_code
 from rehearse.errors import Mistake
-from rehearse.events import CallTried, Outcome, Remarked, TableLoaded
+from rehearse.events import CallTried, Outcome, Remarked, Sampled, TableLoaded
 from rehearse.judging import answer, judge
 from rehearse.measures.fidelity import integrity, rollback
 from rehearse.model import (
@@ -66,6 +66,17 @@ def held_idly(seconds: float) -> Recording:
 def rows_held(seconds: float, *events: object) -> Recording:
     update = hand.statement(1, "update orders set note = ''", 11, 12.9)
     return forward(update, hand.waited(None, 11.1, 11.1 + seconds, mode="ShareLock"), *events)
+
+
+def beside(*, others: float, queued: float, ours: float = 0.3) -> Recording:
+    """Return a rehearsal on two cores beside other work; figures in cores."""
+    rates = {"server cpu": ours, "client cpu": ours, "client queued": queued, "machine cpu": 2 * ours + others}
+    samples = [
+        Sampled(at_ns=hand.at(second), name=name, value=rate * second)
+        for name, rate in rates.items()
+        for second in range(4, 15)
+    ]
+    return forward(*samples)
 
 
 def traffic_with(**words: object) -> Recording:
@@ -176,6 +187,7 @@ UNSURE: dict[str, Callable[[], Recording]] = {
         ]
     ),
     "R004": lambda: on_empty_tables("orders"),
+    "R006": lambda: beside(others=1.6, queued=0.5),
     "R003": lambda: forward(Remarked(at_ns=hand.at(11), source="locks", says="a gap of 80 ms", weakens=True)),
 }
 
@@ -201,6 +213,25 @@ def test_a_wait_for_rows_within_the_budget_or_for_others_is_none_of_the_migratio
     assert status("L004", rows_held(0.4)) == Status.PASSED
     others = hand.waited(None, 11.1, 12.9, mode="ShareLock", blocked_by=(4711,))
     assert status("L004", rows_held(0.4, others)) == Status.PASSED
+
+
+def test_other_work_is_no_matter_while_ours_finds_a_core() -> None:
+    assert status("R006", beside(others=1.6, queued=0.01)) == Status.PASSED
+    assert status("R006", beside(others=0.4, queued=0.5)) == Status.PASSED
+
+
+def test_a_deadlock_says_who_waited_for_what() -> None:
+    calls = hand.traffic(10, 14, rate=20)
+    victim = calls.index[calls["at_ns"] > hand.at(11)][0]
+    calls.loc[victim, ["done_ns", "outcome", "code"]] = [hand.at(12.1), "failed", "40P01"]
+    session, begin = int(calls.loc[victim, "session"]), (int(calls.loc[victim, "sent_ns"]) - hand.at(0)) / 1e9
+    theirs = hand.waited("orders", begin + 0.01, 12.1, session=session)
+    mine = replace(
+        hand.waited(None, 11.2, 12.1, session=hand.MIGRATION, role="migration", blocked_by=(session,)), on="transaction"
+    )
+    (finding,) = answer(by_code("L003"), forward(theirs, mine, frames=[hand.traffic(4, 9), calls])).findings
+    name = calls.loc[victim, "call"]
+    assert f": {name} waited for orders, and the migration for a row that the other had changed" in finding.says
 
 
 def test_a_wait_at_a_closed_table_is_told_once() -> None:

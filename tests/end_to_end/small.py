@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 # These say that this machine was too busy to time calls to 5 ms, or busier than before: no word on the migration.
-OF_THE_MACHINE = {"R001", "R005"}
+OF_THE_MACHINE = {"R001", "R005", "R006"}
 BASE = """
 create table items (id bigint primary key, name text not null, price numeric(10,2) not null default 1, note text);
 insert into items select n, 'item ' || n, n % 100, case when n % 3 = 0 then 'note ' || n end

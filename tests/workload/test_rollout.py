@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rehearse.errors import ScenarioMistake
+from rehearse.model import CallChoice, WorkloadChoice
 from rehearse.workload.arrivals import Schedule
+from rehearse.workload.mix import check, flagged
 from rehearse.workload.rollout import Deploy, shares, states
 from rehearse.workload.worker import RollOut
 
@@ -52,6 +55,28 @@ def test_going_back_the_new_code_goes_first_where_it_came_last() -> None:
     forward, back = shares("before", "forward"), shares("before", "back")
     assert (forward.led, forward.acting, forward.end) == (1.0, 1.0, 1.0)
     assert (back.start, back.acting, back.end) == (1.0, 1.0, 0.0)
+
+
+def test_a_canary_is_live_with_its_share_all_along() -> None:
+    for phase in ("forward", "back", "again"):
+        one = shares("together", phase, 0.05)
+        assert (one.start, one.led, one.acting, one.end) == (0.05, 0.05, 0.05, 0.05)
+    assert shares("together", "baseline", 0.05).start == 0.0
+
+
+FLAGS = {"checkout2": 0.1, "dark": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("flag", "share"), [(None, 1.0), ("checkout2", 0.1), ("not checkout2", 0.9), ("dark", 0.0), ("not dark", 1.0)]
+)
+def test_a_flag_is_a_named_share_of_the_users(flag: str | None, share: float) -> None:
+    assert flagged(CallChoice(name="pay", sql="select 1", flag=flag), FLAGS, "here") == pytest.approx(share)
+
+
+def test_a_flag_that_nobody_named_is_a_mistake() -> None:
+    with pytest.raises(ScenarioMistake, match=r"workload.calls\[0\].flag: .*'chekout2'; did you mean 'checkout2'"):
+        check(WorkloadChoice(calls=[CallChoice(name="pay", sql="select 1", flag="not chekout2")], flags=FLAGS))
 
 
 def dues(seconds: float, **changes: object) -> np.ndarray:
