@@ -24,7 +24,7 @@ demo: $(STAMP)
 	$(BIN)/rehearse run scenarios/add_column_volatile_default/bad.toml || test $$? -eq 1
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 fast: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"

@@ -11,12 +11,28 @@ import pytest
 pytest_plugins = ["pytester"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the tests that measure time, all rehearsals among them, run one after the other where `-n 2` is given."""
-    for item in items:
-        if item.get_closest_marker("timed") or "end_to_end" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("timed"))
+# Tests that measure time, all rehearsals among them: one after the other, by one of the processes of `-n 2`.
+TIMED = (
+    "tests/end_to_end/",
+    "tests/engines/test_lock_oracle.py",
+    "tests/engines/test_lock_situations.py",
+    "tests/engines/test_locks_truth.py",
+    "tests/engines/test_same_timeline.py",
+    "tests/engines/test_watch.py",
+    "tests/workload/test_driver.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give what measures time to one process, and the other tests to whichever is free."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  it need not be there
+
+    class TimedTogether(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "timed" if nodeid.startswith(TIMED) else nodeid
+
+    return TimedTogether(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

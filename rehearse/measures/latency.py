@@ -28,11 +28,15 @@ Times = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallError:
-    """Calls that failed with one code; `example` is the message that came most often. None: the connection was lost."""
+    """Calls that failed with one code; `example` is the message that came most often. None: the connection was lost.
+
+    `acting` of them ended while the migration acted; None in the baseline.
+    """
 
     code: str | None
     count: int
     example: str | None
+    acting: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,7 @@ def latencies(recording: Recording, phase: str) -> Latencies | None:
         retried=_retried(calls),
         **_stretches(calls, ran),
         calls=tuple(_kind(str(name), calls[calls["call"] == name]) for name in sorted(calls["call"].unique())),
-        errors=tuple(_errors(calls)),
+        errors=tuple(_errors(calls, ran)),
         windows=tuple(_windows(calls, ran)),
     )
 
@@ -204,16 +208,24 @@ def _stretches(calls: pandas.DataFrame, ran: PhaseRan) -> dict[str, Any]:
     }
 
 
-def _errors(calls: pandas.DataFrame) -> Iterator[CallError]:
+def _errors(calls: pandas.DataFrame, ran: PhaseRan) -> Iterator[CallError]:
     bad = calls[calls["outcome"].isin([Outcome.FAILED.value, Outcome.UNKNOWN.value])]
     codes = bad["code"].astype(object).where(bad["code"].notna(), "")
     for code, count in codes.value_counts().head(_ERRORS).items():
-        messages = bad.loc[codes == code, "message"].dropna()
+        same = bad[codes == code]
+        messages = same["message"].dropna()
         yield CallError(
             code=str(code) or None,
             count=int(count),
             example=str(messages.mode().iloc[0]) if len(messages) else None,
+            acting=_acting(same, ran),
         )
+
+
+def _acting(calls: pandas.DataFrame, ran: PhaseRan) -> int | None:
+    if ran.acted_ns is None:
+        return None
+    return int(calls["done_ns"].between(ran.acted_ns, ran.finished_ns or ran.ended_ns).sum())
 
 
 def _windows(calls: pandas.DataFrame, ran: PhaseRan) -> Iterator[Window]:

@@ -11,7 +11,7 @@ from rehearse.measures.outage import Outage as MeasuredOutage
 from rehearse.measures.outage import outages
 from rehearse.measures.recovery import recovery_ns
 from rehearse.model import Recording
-from rehearse.reports import _load
+from rehearse.reports import _load, _words
 from rehearse.reports._shape import (
     CallError,
     CallTraffic,
@@ -210,7 +210,12 @@ def _traffic(recording: Recording, phase: PhaseRan) -> Traffic | None:
         retried=felt.retried,
         recovery_ms=_ms(recovery_ns(recording, phase.name)) if before else None,
         lost=_load.lost(recording, phase),
-        errors=[CallError(code=one.code, count=one.count, example=one.example) for one in felt.errors],
+        errors=[
+            CallError(
+                code=one.code, kind=_words.error(one.code), count=one.count, acting=one.acting, example=one.example
+            )
+            for one in felt.errors
+        ],
         calls=[_call(one) for one in felt.calls],
         stretches=[_call(one) for one in (felt.before, felt.during, felt.after) if one is not None],
         series=_series(felt, phase),

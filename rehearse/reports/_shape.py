@@ -248,7 +248,9 @@ class CallError:
     """Calls that failed in the same way."""
 
     code: Annotated[str | None, told("SQLSTATE or the engine's number; null: the connection was lost")]
+    kind: Annotated[str | None, told("what that is, in words; null: not one that has a name here")]
     count: Annotated[int, told("how many")]
+    acting: Annotated[int | None, told("of them, those that ended while the migration acted; null in the baseline")]
     example: Annotated[str | None, told("one of the messages")]
 
 

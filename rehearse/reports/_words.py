@@ -25,6 +25,29 @@ MEANINGS = {
     "AccessExclusiveLock": "stops everybody, plain reads too",
 }
 
+# Errors that a migration brings about in the calls beside it.
+ERRORS = {
+    None: "connection lost",
+    "08006": "connection lost",
+    "0A000": "prepared plan no longer fits",
+    "22P02": "value of the wrong form",
+    "23502": "null where there must be a value",
+    "23503": "foreign key violated",
+    "23505": "value is there already",
+    "23514": "check violated",
+    "25P03": "idle in transaction for too long",
+    "26000": "prepared statement gone",
+    "40001": "serialization failure",
+    "40P01": "deadlock",
+    "42501": "right is missing",
+    "42703": "column is not there",
+    "42P01": "table is not there",
+    "53300": "too many connections",
+    "55P03": "lock timeout",
+    "57014": "statement timeout, or cancelled",
+    "57P01": "session ended by the server",
+}
+
 plural = counted  # "1 call" or "2,000 calls"
 
 
@@ -104,6 +127,11 @@ def enough(stops: list[str]) -> str:
 def meaning(mode: str) -> str:
     """Return what an engine's mode of a lock means to the others, where that is known."""
     return MEANINGS.get(mode, "")
+
+
+def error(code: str | None) -> str | None:
+    """Return what an error's code means, where it is one of those that migrations bring about."""
+    return ERRORS.get(code)
 
 
 def longest_ms(phase: Phase) -> float | None:

@@ -21,7 +21,7 @@ from tests.engines.test_lock_situations import SCHEMA, SITUATIONS
 from tests.engines.test_watch import migrate, of, waiting, waits_until, watched
 from tests.engines.truth import Kept
 
-pytestmark = [pytest.mark.slow, pytest.mark.timed]
+pytestmark = pytest.mark.slow
 
 NEAR_MS = 2.0
 

@@ -26,7 +26,7 @@ from rehearse.protocols import Role
 from tests.conftest import KeepingJournal
 from tests.engines.test_watch import migrate, of, waiting, waits_until, watched
 
-pytestmark = [pytest.mark.slow, pytest.mark.timed]
+pytestmark = pytest.mark.slow
 
 SCHEMA = """
 CREATE TABLE orders (id bigint PRIMARY KEY, status text, total int);

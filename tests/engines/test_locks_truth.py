@@ -7,7 +7,7 @@ import pytest
 from rehearse.engines.postgres.database import PostgresDatabase
 from tests.engines import truth
 
-pytestmark = [pytest.mark.slow, pytest.mark.timed]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("way", truth.WAYS)

@@ -23,7 +23,7 @@ from rehearse.tools.sql import TOOL
 from tests.engines.test_watch import of
 from tests.engines.truth import Kept
 
-pytestmark = [pytest.mark.slow, pytest.mark.timed]
+pytestmark = pytest.mark.slow
 
 PAUSE_MS = 60  # each lock is held across a pause, so that looks of 5 ms find them all
 PAUSE = f"SELECT pg_sleep({PAUSE_MS / 1_000})"

@@ -19,7 +19,7 @@ from rehearse.rehearsal.watching import watching
 from rehearse.testing.recordings import recorded
 from tests.engines.truth import Kept
 
-pytestmark = [pytest.mark.slow, pytest.mark.timed]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

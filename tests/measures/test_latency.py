@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rehearse.events import CallEnded, Event, Outcome, PhaseRan
 from rehearse.measures.latency import Latencies, latencies, percentile, slowdown
 from rehearse.recording.journal import ListingJournal
+from rehearse.testing.recordings import Refusal, phase, recorded, traffic
 
 MS = 1_000_000
 
@@ -103,6 +104,13 @@ def test_errors_are_counted_by_code_with_the_commonest_message() -> None:
     found = felt(*bad, Call(9, 1, Outcome.UNKNOWN), Call(10, 1))
     assert [(one.code, one.count) for one in found.errors] == [("55P03", 3), (None, 1)]
     assert found.errors[0].example == "canceling statement due to lock timeout"
+
+
+def test_errors_that_ended_while_the_migration_acted_are_told_apart() -> None:
+    ran = phase("forward", 10, 20, acted=(12, 14))
+    refused = [Refusal(begin=second, end=second + 1, code="55P03", message="no", most=4) for second in (10.5, 12.5, 15)]
+    (one,) = latencies(recorded([ran], frames=[traffic(10, 20, refusals=refused)]), "forward").errors
+    assert (one.count, one.acting) == (12, 4)
 
 
 def test_each_kind_of_call_has_its_own_percentiles() -> None:

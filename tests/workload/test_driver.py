@@ -26,7 +26,7 @@ from rehearse.recording.journal import Facts, ListingJournal
 from rehearse.workload.driver import Driver
 from rehearse.workload.mix import Mix, check, open_mix
 
-pytestmark = [pytest.mark.slow, pytest.mark.timed]
+pytestmark = pytest.mark.slow
 
 SCHEMA = """
 CREATE TABLE accounts (id bigint PRIMARY KEY, owner text NOT NULL, balance numeric(12, 2) NOT NULL, n int NOT NULL);
