@@ -1,0 +1,80 @@
+"""The nouns that are passed along: Scenario, Snapshot, Comparison, Recording, Rule, Finding, Answer, Verdict.
+
+All are frozen.
+"""
+
+from __future__ import annotations
+
+from rehearse.model.recording import (
+    CallShape,
+    ColumnDifference,
+    Comparison,
+    Environment,
+    Example,
+    ForeignKey,
+    NullsFilled,
+    PropertyDifference,
+    Recording,
+    Snapshot,
+    Survey,
+    TableComparison,
+    TableFacts,
+    TableState,
+    WrongWrite,
+)
+from rehearse.model.scenario import (
+    Budget,
+    CallChoice,
+    CompanyChoice,
+    Data,
+    Effect,
+    EngineChoice,
+    MigrationChoice,
+    Nanoseconds,
+    OfCapacity,
+    PerSecond,
+    Scenario,
+    Setting,
+    Texts,
+    WorkloadChoice,
+    told,
+)
+from rehearse.model.verdict import Answer, Finding, Rule, Status, Verdict
+
+__all__ = [
+    "Answer",
+    "Budget",
+    "CallChoice",
+    "CallShape",
+    "ColumnDifference",
+    "CompanyChoice",
+    "Comparison",
+    "Data",
+    "Effect",
+    "EngineChoice",
+    "Environment",
+    "Example",
+    "Finding",
+    "ForeignKey",
+    "MigrationChoice",
+    "Nanoseconds",
+    "NullsFilled",
+    "OfCapacity",
+    "PerSecond",
+    "PropertyDifference",
+    "Recording",
+    "Rule",
+    "Scenario",
+    "Setting",
+    "Snapshot",
+    "Status",
+    "Survey",
+    "TableComparison",
+    "TableFacts",
+    "TableState",
+    "Texts",
+    "Verdict",
+    "WorkloadChoice",
+    "WrongWrite",
+    "told",
+]
