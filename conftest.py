@@ -11,9 +11,13 @@ import pytest
 pytest_plugins = ["pytester"]
 
 
-# Tests that measure time, all rehearsals among them: one after the other, by one of the processes of `-n 2`.
+# Tests that measure time, one after the other, by one of the processes of `-n 2`.
 TIMED = (
-    "tests/end_to_end/",
+    "tests/end_to_end/test_company.py",
+    "tests/end_to_end/test_exhausted_pool.py",
+    "tests/end_to_end/test_scenarios.py",
+    "tests/end_to_end/test_thinking_tool.py",
+    "tests/end_to_end/test_versions.py",
     "tests/engines/test_lock_oracle.py",
     "tests/engines/test_lock_situations.py",
     "tests/engines/test_locks_truth.py",
