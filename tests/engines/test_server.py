@@ -139,12 +139,18 @@ def test_an_installed_version_is_used(journal) -> None:
         database.fork("copy").drop()
 
 
+def opened(folder: Path) -> None:
+    """Let others go into a folder of pytest's, however deep it lies: a process of several has one more above it."""
+    for one in (folder, *folder.parents):
+        if "pytest-" in one.name or "pytest-" in str(one.parent):
+            one.chmod(0o755)
+
+
 def test_an_ordinary_user_can_start_a_server(start, tmp_path: Path) -> None:
     user, python = ordinary_user()
     home = tmp_path / "home"
     home.mkdir()
-    for folder in (home, *home.parents[:3]):
-        folder.chmod(0o755)
+    opened(home)
     os.chown(home, user.pw_uid, user.pw_gid)
     other: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     as_user = other if os.geteuid() == 0 else {}  # whoever is not root may become nobody else, not even itself
@@ -180,8 +186,7 @@ def test_programs_in_a_closed_folder_are_copied_for_the_servers_user(tmp_path: P
         if folder.name in (package.name, f"{package.name}.libs"):
             shutil.copytree(folder, closed / folder.name, symlinks=True)
     closed.chmod(0o700)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    opened(tmp_path)
     monkeypatch.setenv("REHEARSE_CACHE", str(tmp_path / "cache"))
     hidden = binaries.Installation(closed / embedded.folder.relative_to(package.parent), embedded.version)
     with cluster.running(hidden, {}) as running:
