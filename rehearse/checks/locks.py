@@ -9,7 +9,7 @@ from rehearse.checks._check import check, phases
 from rehearse.errors import NotMeasured
 from rehearse.events import CallEnded, LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
 from rehearse.measures.idle import IdleHold, idle_holds
-from rehearse.measures.obstacles import whom
+from rehearse.measures.obstacles import thing, whom
 from rehearse.measures.outage import Outage, outages
 from rehearse.measures.waits import waits
 from rehearse.model import Finding, Recording, Rule
@@ -189,12 +189,8 @@ def _circle(recording: Recording, phase: str) -> str:
             is_circle = theirs.session in mine.blocked_by and mine.session in theirs.blocked_by
             if is_circle and theirs.at_ns < mine.ended_ns and mine.at_ns < theirs.ended_ns:
                 who = ", ".join(_waiting(recording, theirs)) or "a session of the application"
-                return f": {who} waited for {_thing(theirs)}, and the migration for {_thing(mine)}"
+                return f": {who} waited for {thing(theirs)}, and the migration for {thing(mine)}"
     return ""
-
-
-def _thing(wait: LockWaited) -> str:
-    return wait.table or {"transaction": "a row that the other had changed"}.get(wait.on, wait.on or "another lock")
 
 
 @check(

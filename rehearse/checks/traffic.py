@@ -24,6 +24,8 @@ _SLOW = {  # by what most of the time was lost to
     "retries keeps the queue short), and change few rows a transaction.",
     "waiting for a free session": "The time went to the pool: sessions that stand behind a lock or a slow answer are "
     "missing elsewhere. Shorten the stall itself; give calls a time-out, so that sessions come back.",
+    "being sent again": "The time went to tries that failed and the pauses after them: see which errors (T002) and, of "
+    "locks, who held them; a longer lock_timeout of the calls may cost less than trying again.",
     "load": "The time went to load, not to locks: make batches smaller and pause between them, move the heavy part to "
     "a quiet hour, and see in the report's Load whether CPU, storage or WAL is at its end.",
     "a late driver": "The driver itself was late: this machine is full, so rehearse on a larger one or at a lower rate "

@@ -7,7 +7,7 @@ from math import sqrt
 
 from rehearse.checks._check import check, phase
 from rehearse.errors import NotMeasured
-from rehearse.events import PhaseRan, Remarked
+from rehearse.events import PhaseRan, Remarked, Sampled
 from rehearse.measures.emptiness import touched
 from rehearse.measures.latency import latencies
 from rehearse.measures.load import load
@@ -146,6 +146,7 @@ def baseline_steady(recording: Recording, _rule: Rule) -> Iterator[Finding]:
         harm="What others take of the processors makes every call slower, and locks longer, at moments of their own.",
         remedy="Stop what else runs on this machine (its load stands in the report), or take one with more cores.",
     ),
+    asked=lambda recording: "client queued" in set(recording.history.frame(Sampled)["name"]),
 )
 def alone(recording: Recording, _rule: Rule) -> Iterator[Finding]:
     """Raise NotMeasured for a phase in which other processes took more than 60 % of the machine, and ours queued up.
@@ -156,7 +157,7 @@ def alone(recording: Recording, _rule: Rule) -> Iterator[Finding]:
         found = load(recording, one)
         if found is None or found.machine_share is None or found.server_cores is None or found.client_cores is None:
             continue
-        ours = (found.server_cores + found.client_cores) / recording.environment.cores
+        ours = (found.server_cores + found.client_cores) / (found.machine_cores or recording.environment.cores)
         others = found.machine_share - ours
         queued = (found.client_queued or 0.0) / max(found.client_cores + (found.client_queued or 0.0), 1e-9)
         if others > _OTHERS and queued > _QUEUED and found.seconds >= _ENOUGH_S:

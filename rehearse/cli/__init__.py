@@ -31,6 +31,7 @@ COMMANDS = {
     "profile": ("profile", "Describe a database in statistics; by default no row is read."),
     "data": ("data", "Make a dataset from a profile, into a database or files."),
     "similarity": ("similarity", "Say how near a copy of a database is to its source."),
+    "diff": ("diff", "Compare two databases: schema by meaning, data down to row and column."),
     "anonymize": ("anonymize", "Copy a real database with pseudonyms for what tells of people."),
     "schema": ("schema", "Print the JSON Schema of a scenario, a profile or a report."),
     "completion": ("completion", "Print the shell completion for bash, zsh or fish."),

@@ -32,6 +32,7 @@ class Machine:
         yield "client cpu", cpu
         yield "client queued", queued
         times = psutil.cpu_times()
+        yield "machine cores", float(psutil.cpu_count() or 1)
         yield "machine cpu", sum(times) - times.idle - getattr(times, "iowait", 0.0) - _counted_twice(times)
         yield "memory", psutil.virtual_memory().percent / 100
 

@@ -13,6 +13,7 @@ from rehearse.model import Recording
 from rehearse.units import NS_PER_S
 
 REPLAYS = (10_000_000, 50_000_000, 200_000_000)  # bytes of WAL that a replica replays a second: a slow one, a quick one
+_FALLS = frozenset({"dead rows"})
 _PEAK_NS = NS_PER_S
 _Series = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -21,6 +22,7 @@ _Series = tuple[NDArray[np.int64], NDArray[np.float64]]
 class Load:
     """Figures of a stretch: of the migration's act, or of the whole baseline. None: not measured.
 
+    Of a stretch below a second there are WAL and sizes alone: the other figures are sampled four times a second.
     Everything that the server did counts, the application's work included. Shares are from 0 to 1.
     """
 
@@ -38,6 +40,7 @@ class Load:
     client_cores: float | None  # this process, the driver's, the tool's
     client_queued: float | None  # seconds a second in which a client's process wanted a core and had none
     machine_share: float | None  # of all cores, whoever took them
+    machine_cores: float | None
     read_bytes: float | None  # from storage, by the server
     written_bytes: float | None
 
@@ -53,7 +56,7 @@ def load(recording: Recording, phase: PhaseRan) -> Load | None:
     seen = _Seen(inside, begin, end)
     timed, asked = seen.grew("checkpoints timed"), seen.grew("checkpoints asked")
     hit, fetched = seen.grew("cache hit"), seen.grew("cache asked")
-    busy, cores = seen.rate("machine cpu"), recording.environment.cores
+    busy, cores = seen.rate("machine cpu"), seen.last("machine cores")
     return Load(
         seconds=(end - begin) / NS_PER_S,
         wal_bytes=seen.grew("wal"),
@@ -68,7 +71,8 @@ def load(recording: Recording, phase: PhaseRan) -> Load | None:
         server_cores=seen.rate("server cpu"),
         client_cores=seen.rate("client cpu"),
         client_queued=seen.rate("client queued"),
-        machine_share=None if busy is None else min(1.0, busy / cores),
+        machine_share=None if busy is None or not cores else min(1.0, busy / cores),
+        machine_cores=cores,
         read_bytes=seen.grew("server read"),
         written_bytes=seen.grew("server written"),
     )
@@ -95,10 +99,14 @@ class _Seen:
         self._begin, self._end = begin_ns, end_ns
 
     def grew(self, name: str) -> float | None:
-        """Return how much a figure rose from the beginning to the end."""
-        if name not in self._series:
+        """Return how much a figure rose from the beginning to the end; None where its samples lie too far apart.
+
+        A counter that was set back (a server that crashed, statistics that were reset) tells nothing either.
+        """
+        if name not in self._series or self._gap(name) > (self._end - self._begin) / 2:
             return None
-        return self._at(name, self._end) - self._at(name, self._begin)
+        grew = self._at(name, self._end) - self._at(name, self._begin)
+        return None if grew < 0 and name not in _FALLS else grew
 
     def rate(self, name: str) -> float | None:
         """Return how much a figure rose a second."""
@@ -108,6 +116,8 @@ class _Seen:
     def peak(self, name: str) -> float | None:
         """Return how much a figure rose at most in any second, or in the whole stretch where that is shorter."""
         if name not in self._series:
+            return None
+        if self._gap(name) > (self._end - self._begin) / 2:
             return None
         span = min(_PEAK_NS, self._end - self._begin)
         starts = np.append(np.arange(self._begin, self._end - span, _PEAK_NS // 10), self._end - span)
@@ -121,6 +131,8 @@ class _Seen:
             return None
         times, values = self._series[name]
         inside = times[(times > self._begin) & (times < self._end)]
+        if self._gap(name) > (self._end - self._begin) / 2:
+            return None
         at = np.concatenate([[self._begin], inside, [self._end]])
         written = np.interp(at, times, values)
         return {rate: lag_s((at - self._begin) / NS_PER_S, written - written[0], rate) for rate in REPLAYS}
@@ -130,9 +142,25 @@ class _Seen:
         if not all(name in self._series for name in names):
             return None
         times = np.unique(np.concatenate([self._series[name][0] for name in names]))
-        at = np.concatenate([[self._begin], times[(times > self._begin) & (times < self._end)], [self._end]])
+        ends = [own[own >= self._end][:1] for own, _ in (self._series[name] for name in names)]
+        after = np.concatenate(ends).max(initial=self._end)  # what grew at the very end is seen in the sample after it
+        at = np.concatenate([[self._begin], times[(times > self._begin) & (times < self._end)], [after]])
         total = sum(np.interp(at, *self._series[name]) for name in names)
         return float(np.max(total - total[0]))
+
+    def last(self, name: str) -> float | None:
+        """Return a figure as it was sampled last."""
+        return float(self._series[name][1][-1]) if name in self._series else None
+
+    def _gap(self, name: str) -> float:
+        """Return how far apart the samples are that stand around the beginning and around the end, at most."""
+        times, _ = self._series[name]
+        places = np.searchsorted(times, [self._begin, self._end])
+        edges = [
+            times[min(place, len(times) - 1)] - times[max(place - 1, 0)] if 0 < place < len(times) else 0
+            for place in places
+        ]
+        return float(max(edges))
 
     def _at(self, name: str, at_ns: int) -> float:
         return float(np.interp(at_ns, *self._series[name]))

@@ -21,6 +21,7 @@ class Losses:
     locks_ns: float  # waiting for locks, whoever held them
     migration_ns: float  # of that, for the migration or behind it
     pool_ns: float  # waiting for a free session, which the calls before held
+    retries_ns: float  # tries that failed, and the pauses after them
     driver_ns: float  # before the driver turned to a call: the test machine's fault
     load_ns: float  # the rest beyond the median of the baseline: CPU, storage, caches, plans
 
@@ -30,6 +31,7 @@ class Losses:
         return {
             "waiting for locks": self.locks_ns,
             "waiting for a free session": self.pool_ns,
+            "being sent again": self.retries_ns,
             "load": self.load_ns,
             "a late driver": self.driver_ns,
         }
@@ -45,7 +47,7 @@ def losses(recording: Recording, phase: PhaseRan) -> Losses | None:
     """Return what the calls of a phase lost; None where there was no traffic, or no baseline to measure it against.
 
     A call's time is counted once: while it waits for a lock it does not count as load, and the median of the same
-    call in the baseline is what it takes anyway.
+    call in the baseline is what it takes anyway; of a call that the baseline has not, that of all calls.
     """
     calls = recording.history.frame(CallEnded)
     usual = _usual(recording, calls)
@@ -55,13 +57,15 @@ def losses(recording: Recording, phase: PhaseRan) -> Losses | None:
     at, done = _ns(inside["at_ns"]), _ns(inside["done_ns"])
     sent = _ns(inside["sent_ns"].fillna(inside["done_ns"]))  # a missed call waited for a session to its end
     picked = np.clip(_ns(inside["picked_ns"].fillna(inside["at_ns"])), at, sent)
-    own = inside["call"].map(usual).fillna(0.0).to_numpy(np.float64)
+    own = inside["call"].map(usual).fillna(float(np.median(list(usual.values())))).to_numpy(np.float64)
+    again = (inside["tries"] > 1).to_numpy(bool) if "tries" in inside else np.zeros(len(inside), bool)
     locked, behind = _locked(recording, phase.name, inside["session"].to_numpy(np.int64), sent, done)
     slower = np.maximum(done - sent - locked - own, 0.0)
     return Losses(
         locks_ns=float(locked.sum()),
         migration_ns=float(behind.sum()),
-        pool_ns=float((sent - picked).sum()),
+        pool_ns=float((sent - picked)[~again].sum()),
+        retries_ns=float((sent - picked)[again].sum()),
         driver_ns=float((picked - at).sum()),
         load_ns=max(0.0, float(slower.sum()) - _excess(recording, calls, usual) * len(inside)),
     )

@@ -12,9 +12,11 @@ from rehearse.model import Recording
 from rehearse.units import human_duration
 
 _SHORT = 100
+MOST = 100
 _KINDS = {
     "transaction": "a row that another transaction had changed",
     "row": "a row that others waited for, too",
+    "page": "a page of an index",
     "old snapshot": "older transactions, which may still see what was",
     "table's end": "the table's end, where another session added pages",
     "catalog object": "a catalog object",
@@ -30,6 +32,7 @@ class Obstacle:
 
     statement: int | None
     what: str
+    of_table: bool  # the lock is on a table itself
     mode: str
     at_ns: int
     waited_ns: int
@@ -40,13 +43,19 @@ class Obstacle:
 
 @remembered
 def obstacles(recording: Recording, phase: str) -> list[Obstacle]:
-    """Return what the migration waited for in a phase, the longest wait first."""
+    """Return what the migration waited for in a phase, the longest hundred waits, the longest first."""
     found = waits(recording, phase)
     behind = [one for one in found if one.role == "application" and one.blocked_by_migration]
-    return sorted(
-        (_obstacle(recording, one, behind) for one in found if one.role == "migration"),
-        key=lambda one: -one.waited_ns,
-    )
+    mine = sorted((one for one in found if one.role == "migration"), key=lambda one: one.at_ns - one.ended_ns)
+    return [_obstacle(recording, one, behind) for one in mine[:MOST]]
+
+
+def thing(wait: LockWaited) -> str:
+    """Return in words what a wait is for: a table, a row of it, or something else."""
+    if not wait.on:
+        return wait.table or "a lock that is no table's"
+    words = _KINDS.get(wait.on, wait.on)
+    return f"{words} ({wait.table})" if wait.table else words
 
 
 def whom(recording: Recording, lock: LockTaken) -> tuple[str, ...]:
@@ -63,7 +72,8 @@ def whom(recording: Recording, lock: LockTaken) -> tuple[str, ...]:
 def _obstacle(recording: Recording, wait: LockWaited, behind: Sequence[LockWaited]) -> Obstacle:
     return Obstacle(
         statement=_statement(recording, wait),
-        what=wait.table or _KINDS.get(wait.on, wait.on or "a lock that is no table's"),
+        what=thing(wait),
+        of_table=not wait.on and wait.table is not None,
         mode=wait.mode,
         at_ns=wait.at_ns,
         waited_ns=wait.ended_ns - wait.at_ns,

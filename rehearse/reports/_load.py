@@ -10,10 +10,9 @@ from rehearse.measures import load as measured
 from rehearse.measures.losses import losses
 from rehearse.measures.obstacles import obstacles
 from rehearse.model import Recording
+from rehearse.reports import _words
 from rehearse.reports._shape import Load, Lost, Obstacle, Progress
 from rehearse.units import NS_PER_MS, NS_PER_S
-
-OBSTACLES = 100
 
 
 def load(recording: Recording, phase: PhaseRan) -> Load | None:
@@ -39,6 +38,7 @@ def lost(recording: Recording, phase: PhaseRan) -> Lost | None:
         locks_ms=found.locks_ns / NS_PER_MS,
         migration_ms=found.migration_ns / NS_PER_MS,
         pool_ms=found.pool_ns / NS_PER_MS,
+        retries_ms=found.retries_ns / NS_PER_MS,
         driver_ms=found.driver_ns / NS_PER_MS,
         load_ms=found.load_ns / NS_PER_MS,
     )
@@ -50,6 +50,7 @@ def stood_in_the_way(recording: Recording, phase: PhaseRan) -> list[Obstacle]:
         Obstacle(
             statement=one.statement,
             what=one.what,
+            means=_words.meaning(one.mode) or None if one.of_table else None,
             mode=one.mode,
             at_s=(one.at_ns - phase.at_ns) / NS_PER_S,
             waited_ms=one.waited_ns / NS_PER_MS,
@@ -57,7 +58,7 @@ def stood_in_the_way(recording: Recording, phase: PhaseRan) -> list[Obstacle]:
             whom=list(one.whom),
             queued=one.queued,
         )
-        for one in obstacles(recording, phase.name)[:OBSTACLES]
+        for one in obstacles(recording, phase.name)
     ]
 
 

@@ -180,6 +180,7 @@ class Obstacle:
 
     statement: Annotated[int | None, told("the statement that waited; null: not known")]
     what: Annotated[str, told("the table, or what else was locked, in words")]
+    means: Annotated[str | None, told("what the mode asked for stops; null: the lock is not a table's")]
     mode: Annotated[str, told("the engine's own name of the mode that was asked for")]
     at_s: Annotated[float, told("when it began to wait")]
     waited_ms: Annotated[float, told("for how long")]
@@ -220,6 +221,7 @@ class Lost:
     locks_ms: Annotated[float, told("waiting for locks, whoever held them")]
     migration_ms: Annotated[float, told("of that, for the migration or behind it")]
     pool_ms: Annotated[float, told("waiting for a session that was free")]
+    retries_ms: Annotated[float, told("being sent again after an error, and the pauses before that")]
     driver_ms: Annotated[float, told("the driver was late: the test machine's fault")]
     load_ms: Annotated[float, told("the rest: CPU, storage, caches, plans")]
 

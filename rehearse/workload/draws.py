@@ -20,6 +20,7 @@ Words = NDArray[np.uint64]
 Values = list[bytes | None]
 Drawn = Callable[[Words, NDArray[np.int64], NDArray[np.int64]], Values]  # words, numbers, wall clock of due in µs
 
+_EXACT = 1_000_000  # ranks of which each has its own weight
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
@@ -111,8 +112,10 @@ def _integer(one: Mapping[str, Any], _pools: Sequence[Pool]) -> Drawn:
 
 
 def _ranks(words: Words, count: int, skew: float) -> NDArray[np.int64]:
-    """Return ranks from 0 to count - 1, drawn as 1 / (rank + 1)^skew: by inversion of the continuous power law."""
+    """Return ranks from 0 to count - 1, drawn as 1 / (rank + 1)^skew; of more than a million by the continuous law."""
     share = uniform(words)
+    if count <= _EXACT:
+        return np.minimum(np.searchsorted(_zipf(count, skew), share, side="right"), count - 1)
     if skew == 1.0:
         place = (count + 1.0) ** share
     else:

@@ -144,6 +144,8 @@ def open_mix(
     wanted = Wanted(survey, lambda table, column: part.greatest(url, table, column))
     calls = tuple(_prepared(one, at, wanted, engine, choice.flags) for at, one in enumerate(chosen))
     _versions(calls)
+    if not any(call.share for call in calls):
+        raise ScenarioMistake("workload.flags: no user sends any call; a flag of 0 leaves its calls out")
     settings = {name: str(value) for name, value in choice.settings.items()}
     _refuse(calls, part, database.url(Role.APPLICATION), settings)
     skews = {table: (access or {}).get(table, choice.skew) for table in survey.tables}

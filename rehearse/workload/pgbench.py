@@ -12,7 +12,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from rehearse.workload.statements import BadSql, Statement, pieces
 
 _WEIGHT = re.compile(r"(?P<file>.+)@(?P<weight>\d+(\.\d+)?)")
 _SET = re.compile(r"\\set\s+(?P<name>\w+)\s+(?P<value>.+)")
-_SLEEP = re.compile(r"\\sleep\s+(?P<length>\d+)\s*(?P<unit>us|ms|s)?")
-_PAUSE = re.compile(r"rehearse_sleep (?P<length>\d+)")
+_SLEEP = re.compile(r"\\sleep\s+(?P<length>\d+|:\w+)\s*(?P<unit>us|ms|s)?")
+_MARK = re.compile(r"rehearse_mark (?P<number>\d+)")
 _UNITS = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, None: 1_000_000_000}
 _BEGIN = re.compile(r"\s*(begin|start\s+transaction)\b", re.IGNORECASE)
 _END = re.compile(r"\s*(end|commit)\b", re.IGNORECASE)
@@ -71,64 +71,105 @@ def _calls(named: str, where: str, given: Mapping[str, Number], folder: Path) ->
 
 
 def _read(text: str, name: str, path: Path, weight: float, given: Mapping[str, Number]) -> Iterator[CallChoice]:
-    known: dict[str, Number | _Random] = dict(given)
-    sql = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.lstrip().startswith("\\"):
-            sql.append(line)
-            continue
-        try:
-            sql.append(_command(line.strip(), known))
-        except _Bad as bad:
-            raise ScenarioMistake(f"{path}:{number}: {bad}") from None
-    try:
-        statements = pieces("\n".join(sql))
-    except BadSql as bad:
-        raise ScenarioMistake(f"{path}: {bad}") from None
-    groups = list(_transactions(statements))
-    for place, (group, pause) in enumerate(groups, 1):
-        parameters = dict.fromkeys(one for statement in group for one in statement.parameters)
-        missing = [one for one in parameters if one not in known]
-        if missing:
-            raise ScenarioMistake(f"{path}: :{missing[0]} is never set; give it in workload.pgbench_variables")
+    script = _Script(path, dict(given))
+    groups = list(script.transactions(text))
+    for place, group in enumerate(groups, 1):
         yield CallChoice(
             name=name if len(groups) == 1 else f"{name} {place}",
-            sql=[one.sql for one in group],
+            sql=group.sql,
             share=weight,
-            values={one: _value(known[one]) for one in parameters},
-            think=pause // (len(group) - 1) if len(group) > 1 else 0,
+            values={one: _value(value) for one, value in group.values.items()},
+            think=group.pause // (len(group.sql) - 1) if group.pause else 0,
         )
 
 
-def _transactions(statements: Sequence[Statement]) -> Iterator[tuple[list[Statement], int]]:
-    """Yield transactions, and for how long each sleeps; what sleeps between them comes when it is due anyway."""
-    group, pause, inside = list[Statement](), 0, False
-    for one in statements:
-        if told := _PAUSE.fullmatch(one.sql):
-            pause += int(told["length"]) if inside else 0
-            continue
-        if _BEGIN.match(one.sql):
-            inside = True
-            continue
-        if not _END.match(one.sql):
-            group.append(one)
-            if inside:
-                continue
-        if group:
-            yield group, pause
-        group, pause, inside = [], 0, False
-    if group:
-        yield group, pause
+@dataclass(slots=True)
+class _Group:
+    """A transaction: its statements, what its variables were when they were sent, and for how long it sleeps (ns)."""
+
+    sql: list[str] = field(default_factory=list)
+    values: dict[str, Number | _Random] = field(default_factory=dict)
+    pause: int = 0
 
 
-def _command(line: str, known: dict[str, Number | _Random]) -> str:
-    r"""Take a line that begins with a backslash; return what stands in its place: nothing, or a mark for a `\sleep`."""
-    if told := _SET.fullmatch(line):
-        known[told["name"]] = _computed(told["value"], known)
-        return ""
-    if told := _SLEEP.fullmatch(line):
-        return f"rehearse_sleep {int(told['length']) * _UNITS[told['unit']]};"
-    raise _Bad(f"{line.split(maxsplit=1)[0]} has no place here; \\set and \\sleep have")
+@dataclass(slots=True)
+class _Script:
+    """A script while it is read. What its backslashes say stands among the statements as marks with a number."""
+
+    path: Path
+    known: dict[str, Number | _Random]
+    said: list[tuple[int, str]] = field(default_factory=list)
+
+    def transactions(self, text: str) -> Iterator[_Group]:
+        """Yield the transactions; a pause between them is left out, for they come when they are due."""
+        group, is_open = _Group(), False
+        for one in self._statements(text):
+            if told := _MARK.fullmatch(one.bare):
+                pause = self._obeyed(*self.said[int(told["number"])])
+                group.pause += pause if is_open else 0
+            elif _BEGIN.match(one.bare):
+                is_open = True
+            elif not _END.match(one.bare):
+                self._add(one, group)
+                if not is_open:
+                    yield self._whole(group)
+                    group = _Group()
+            else:
+                if group.sql:
+                    yield self._whole(group)
+                group, is_open = _Group(), False
+        if group.sql:
+            yield self._whole(group)
+
+    def _statements(self, text: str) -> list[Statement]:
+        lines = []
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.lstrip().startswith("\\"):
+                lines.append(f";rehearse_mark {len(self.said)};")  # it ends the statement before it, as in pgbench
+                self.said.append((number, line.strip()))
+            else:
+                lines.append(line)
+        try:
+            return pieces("\n".join(lines))
+        except BadSql as bad:
+            raise ScenarioMistake(f"{self.path}: {bad}") from None
+
+    def _obeyed(self, number: int, line: str) -> int:
+        r"""Take a line that begins with a backslash; return the nanoseconds of a `\sleep`."""
+        try:
+            if told := _SET.fullmatch(line):
+                self.known[told["name"]] = _computed(told["value"], self.known)
+                return 0
+            if told := _SLEEP.fullmatch(line):
+                return round(_length(told["length"], self.known) * _UNITS[told["unit"]])
+            raise _Bad(f"{line.split(maxsplit=1)[0]} has no place here; \\set and \\sleep have")
+        except _Bad as bad:
+            raise ScenarioMistake(f"{self.path}:{number}: {bad}") from None
+
+    def _add(self, one: Statement, group: _Group) -> None:
+        for name in one.parameters:
+            if name not in self.known:
+                raise ScenarioMistake(f"{self.path}: :{name} is never set; give it in workload.pgbench_variables")
+            if group.values.setdefault(name, self.known[name]) is not self.known[name]:
+                raise ScenarioMistake(
+                    f"{self.path}: :{name} is set anew in the middle of a transaction that has used it; "
+                    "give the second value another name"
+                )
+        group.sql.append(one.sql)
+
+    def _whole(self, group: _Group) -> _Group:
+        if group.pause and len(group.sql) == 1:
+            raise ScenarioMistake(
+                f"{self.path}: a transaction of one statement has no place for \\sleep: {group.sql[0][:60]}"
+            )
+        return group
+
+
+def _length(text: str, known: Mapping[str, Number | _Random]) -> Number:
+    value = known.get(text[1:]) if text.startswith(":") else int(text)
+    if value is None or isinstance(value, _Random):
+        raise _Bad(f"\\sleep {text}: write a number, or a variable that is one")
+    return value
 
 
 def _computed(text: str, known: Mapping[str, Number | _Random]) -> Number | _Random:

@@ -22,6 +22,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _NESTED = re.compile(r"/\*|\*/")
+_COMMENTS = re.compile(r"\A(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 _OPENS = re.compile(r"(?:begin|start\s+transaction)\b", re.IGNORECASE)
 _CLOSES = re.compile(r"(?:commit|end)\b", re.IGNORECASE)
 _CONTROLS = re.compile(r"(?:begin|start\s+transaction|commit|end|rollback|abort)\b(?!\s+to\b)", re.IGNORECASE)
@@ -38,15 +39,20 @@ class Statement:
     sql: str
     parameters: tuple[str, ...]
 
+    @property
+    def bare(self) -> str:
+        """The SQL from its first word on, without the comments before it."""
+        return _COMMENTS.sub("", self.sql, count=1)
+
 
 def split(text: str) -> tuple[Statement, ...]:
     """Return the statements of a call, without a BEGIN and COMMIT around them: several are one transaction anyway."""
     found = [statement for statement in _statements(text) if statement.sql]
-    if len(found) > 1 and _OPENS.match(found[0].sql) and _CLOSES.match(found[-1].sql):
+    if len(found) > 1 and _OPENS.match(found[0].bare) and _CLOSES.match(found[-1].bare):
         found = found[1:-1]
     for statement in found:
-        if _CONTROLS.match(statement.sql):
-            raise BadSql(f"{statement.sql!r} stands alone; the statements of a call are one transaction by themselves")
+        if _CONTROLS.match(statement.bare):
+            raise BadSql(f"{statement.bare!r} stands alone; the statements of a call are one transaction by themselves")
     if not found:
         raise BadSql("no statement in it")
     return tuple(found)

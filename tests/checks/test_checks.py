@@ -71,11 +71,13 @@ def rows_held(seconds: float, *events: object) -> Recording:
 def beside(*, others: float, queued: float, ours: float = 0.3) -> Recording:
     """Return a rehearsal on two cores beside other work; figures in cores."""
     rates = {"server cpu": ours, "client cpu": ours, "client queued": queued, "machine cpu": 2 * ours + others}
+    moments = [4 + step / 4 for step in range(44)]
     samples = [
         Sampled(at_ns=hand.at(second), name=name, value=rate * second)
         for name, rate in rates.items()
-        for second in range(4, 15)
+        for second in moments
     ]
+    samples += [Sampled(at_ns=hand.at(second), name="machine cores", value=2.0) for second in moments]
     return forward(*samples)
 
 
@@ -231,7 +233,9 @@ def test_a_deadlock_says_who_waited_for_what() -> None:
     )
     (finding,) = answer(by_code("L003"), forward(theirs, mine, frames=[hand.traffic(4, 9), calls])).findings
     name = calls.loc[victim, "call"]
-    assert f": {name} waited for orders, and the migration for a row that the other had changed" in finding.says
+    assert (
+        f": {name} waited for orders, and the migration for a row that another transaction had changed" in finding.says
+    )
 
 
 def test_a_wait_at_a_closed_table_is_told_once() -> None:

@@ -314,7 +314,7 @@ def test_rows_that_a_call_has_changed_are_waited_for_and_it_is_told_what_the_ses
     (seen,) = of(journal, SessionSeen)
     assert (seen.session, seen.role, seen.kind) == (waited.blocked_by[0], "application", "client backend")
     assert seen.state == "idle in transaction"
-    assert seen.query == "UPDATE orders SET total = 0 WHERE id = 7"
+    assert seen.query == "UPDATE orders SET total = ? WHERE id = ?"
     assert seen.since_ns <= waited.at_ns
 
 

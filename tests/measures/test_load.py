@@ -14,7 +14,34 @@ FORWARD = phase("forward", 10, 20, acted=(12, 16))
 
 
 def sampled(name: str, *points: tuple[float, float]) -> list[Sampled]:
-    return [Sampled(at_ns=at(seconds), name=name, value=value) for seconds, value in points]
+    """Return samples four times a second, on straight lines between the points."""
+    times = np.arange(points[0][0], points[-1][0] + 0.01, 0.25)
+    values = np.interp(times, *zip(*points, strict=True))
+    return [Sampled(at_ns=at(seconds), name=name, value=value) for seconds, value in zip(times, values, strict=True)]
+
+
+def test_an_act_that_is_shorter_than_samples_are_apart_is_not_measured_by_them() -> None:
+    short = phase("forward", 10, 20, acted=(12.05, 12.25))
+    rough = sampled("server cpu", (10, 0), (20, 5))
+    fine = [Sampled(at_ns=at(12 + n / 50), name="wal", value=1_000.0 * max(0, n - 4)) for n in range(30)]
+    found = load(*measured(*rough, *fine, ran=short))
+    assert found is not None
+    assert found.server_cores is None
+    assert found.wal_bytes == pytest.approx(8_500)
+
+
+def test_a_counter_that_was_set_back_tells_nothing() -> None:
+    samples = sampled("temp", (10, 900), (13, 900)) + sampled("temp", (13.25, 0), (20, 10))
+    found = load(*measured(*samples))
+    assert found is not None
+    assert found.temp_bytes is None
+
+
+def test_what_grew_at_the_very_end_is_seen_in_the_sample_after_it() -> None:
+    sizes = [*sampled("size", (10, 100), (15.75, 100)), *sampled("size", (16.25, 180), (20, 180))]
+    found = load(*measured(*sizes, *sampled("temp files", (10, 0), (20, 0))))
+    assert found is not None
+    assert found.disk_extra == pytest.approx(80)
 
 
 def measured(*samples: Sampled, ran: PhaseRan = FORWARD) -> tuple[Recording, PhaseRan]:

@@ -56,5 +56,22 @@ def test_a_call_that_no_session_was_free_for_waited_for_the_pool() -> None:
     assert found.pool_ns == pytest.approx(2 * NS_PER_S, rel=0.05)
 
 
+def test_tries_that_failed_and_their_pauses_are_no_pool() -> None:
+    calls = traffic(10, 20, rate=20).assign(tries=1)
+    calls.loc[calls.index[3], ["sent_ns", "done_ns"]] += 2 * NS_PER_S
+    calls.loc[calls.index[3], "tries"] = 3
+    found = losses(recorded([BASELINE, FORWARD], frames=[pandas.concat([BEFORE, calls])]), FORWARD)
+    assert found is not None
+    assert found.retries_ns == pytest.approx(2 * NS_PER_S, rel=0.05)
+    assert found.pool_ns < 100 * NS_PER_MS
+
+
+def test_a_call_of_the_new_version_is_measured_against_all_calls_of_the_baseline() -> None:
+    calls = traffic(10, 20).assign(call="read order, new code")
+    found = losses(recorded([BASELINE, FORWARD], frames=[pandas.concat([BEFORE, calls])]), FORWARD)
+    assert found is not None
+    assert found.load_ns < 0.5 * NS_PER_MS * len(calls)
+
+
 def test_without_a_baseline_nothing_is_told() -> None:
     assert losses(recorded([FORWARD], frames=[traffic(10, 20)]), FORWARD) is None

@@ -77,6 +77,12 @@ def test_a_call_of_the_application_that_was_under_way_is_named() -> None:
     assert one.whom == (f"calls of the application ({calls.loc[long, 'call']})",)
 
 
+def test_a_row_of_a_table_is_not_the_table() -> None:
+    wait = replace(WAIT, on="row", mode="ExclusiveLock")
+    (one,) = obstacles(recorded([FORWARD, ALTER, wait], frames=[traffic(10, 20)]), "forward")
+    assert (one.what, one.of_table) == ("a row that others waited for, too (orders)", False)
+
+
 def test_what_is_no_table_has_words() -> None:
     wait = replace(WAIT, table=None, on="old snapshot")
     (one,) = obstacles(recorded([FORWARD, ALTER, wait], frames=[traffic(10, 20)]), "forward")

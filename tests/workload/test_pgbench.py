@@ -43,6 +43,17 @@ def test_statements_without_a_transaction_are_calls_of_their_own(tmp_path: Path)
     assert (one.think, two.think) == (0, 0)
 
 
+def test_a_comment_before_a_control_word_tears_no_transaction_apart(tmp_path: Path) -> None:
+    text = "-- deposit\n\nBEGIN;\n/* one */ UPDATE a SET n = 1;\nUPDATE b SET n = 1;\n-- and done\nEND;\nSELECT 1;"
+    one, two = calls(tmp_path, text)
+    assert (len(one.sql), two.sql) == (2, ["SELECT 1"])
+
+
+def test_a_variable_has_the_value_that_it_had_when_its_statement_was_sent(tmp_path: Path) -> None:
+    one, two = calls(tmp_path, "\\set a 1\nSELECT :a\n\\set a 2\n\\set d 3\nSELECT :a;\n\\sleep :d ms\n")
+    assert (one.values, two.values) == ({"a": {"constant": 1}}, {"a": {"constant": 2}})
+
+
 def test_arithmetic_is_that_of_pgbench(tmp_path: Path) -> None:
     (call,) = calls(tmp_path, "\\set n (7 + -3 * :s) / 2 % 5\nSELECT :n;", s=4)
     assert call.values["n"] == {"constant": -2}
@@ -72,6 +83,9 @@ def test_scripts_stand_beside_calls_and_a_weight_of_0_leaves_one_out(tmp_path: P
         ("\\set a __import__('os')\nSELECT :a;", "is not understood"),
         ("\\set a 2 ** 9999\nSELECT :a;", "is not understood"),
         ("SELECT 1 WHERE id = $1;", "parameter $1"),
+        ("BEGIN;\n\\set a 1\nSELECT :a;\n\\set a 2\nSELECT :a;\nEND;", ":a is set anew in the middle"),
+        ("BEGIN;\nSELECT 1;\n\\sleep 5 ms\nEND;", "a transaction of one statement has no place for"),
+        ("\\sleep :d ms\nSELECT 1;", "own.sql:1: \\sleep :d: write a number"),
     ],
 )
 def test_what_has_no_place_is_a_mistake_that_names_its_line(tmp_path: Path, text: str, says: str) -> None:

@@ -163,8 +163,8 @@ def _taken(hold: Hold, where: Relation, statements: Sequence[StatementRan]) -> L
 def _asking(hold: Hold, where: Relation, statements: Sequence[StatementRan]) -> StatementRan | None:
     """Return the statement that asked for the lock.
 
-    Of those that ran when it was asked for: those in whose transaction it was released; of them those that may ask for
-    its mode; then the first that names the table.
+    Of those that ran when it was asked for: those in whose transaction it was released; of them those that name the
+    table, and then the first that may ask for its mode.
     """
     until = hold.held_ns if hold.held_ns is not None else hold.gone_ns
     since = hold.asked_ns if hold.asked_ns is not None else hold.absent_ns
@@ -174,8 +174,8 @@ def _asking(hold: Hold, where: Relation, statements: Sequence[StatementRan]) -> 
         if (until is None or one.at_ns <= until) and (since is None or one.ended_ns + one.doubt_ns >= since)
     ]
     fitting = [one for one in ran if _fits(hold, _ending(one, statements))] or ran
-    fitting = [one for one in fitting if may_ask(one.sql, hold.mode)] or fitting
     named = [one for one in fitting if _names(one.sql, where)]
+    named = [one for one in named if may_ask(one.sql, hold.mode)] or named
     return next(iter(named or [one for one in fitting if not _CONTROL.match(one.sql)] or fitting), None)
 
 

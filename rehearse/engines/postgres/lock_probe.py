@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from rehearse.engines.postgres.clock import ServerClock, server_ns
 from rehearse.engines.postgres.cost import Cost
 from rehearse.engines.postgres.holds import Hold, Sightings
-from rehearse.engines.postgres.lock_waits import Waits
+from rehearse.engines.postgres.lock_waits import Key, Waits
 from rehearse.engines.postgres.looks import USER_OIDS, Look, look
 from rehearse.engines.postgres.modes import EXCLUSIVE, stops
+from rehearse.engines.postgres.query_texts import told
 from rehearse.engines.postgres.relations import Relations
 from rehearse.engines.postgres.sightings import SeenStatements
 from rehearse.engines.postgres.wire import ConnectionLost, Refused, Wire
-from rehearse.events import Event, Remarked, SessionSeen
+from rehearse.events import Event, Remarked, Sampled, SessionSeen
 from rehearse.units import NS_PER_MS, NS_PER_S, human_duration
 
 EVERY_NS = 5 * NS_PER_MS
 _RARELY_NS = 1 * NS_PER_S
 _LATE_NS = 50 * NS_PER_MS
+_WAL_NS = 20 * NS_PER_MS
 _RETRY_NS = 250 * NS_PER_MS
 _ROLES = "SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (string_to_array($1, ','))"
 _FACTS = """
@@ -32,7 +34,8 @@ SELECT oid, current_setting('server_version_num'), (SELECT max(oid) FROM pg_clas
 """
 _ROLE_OF = "SELECT usesysid FROM pg_stat_get_activity($1::int4)"
 _SESSION = """
-SELECT usesysid, backend_type, state, xact_start::text, left(query, 500) FROM pg_stat_get_activity($1::int4)
+SELECT usesysid, backend_type, state, xact_start::text, CASE WHEN datid = $2::oid THEN query END
+  FROM pg_stat_get_activity($1::int4)
 """
 _FILES = """
 SELECT oid, relfilenode FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384 AND relfilenode <> 0
@@ -74,8 +77,9 @@ class LockProbe:
         self._sightings = Sightings()
         self._waits = Waits(self._role_of, self._table_of)
         self._made: set[int] = set()  # younger relations that were seen
-        self._blockers: set[int] = set()  # of the migration, told already
+        self._blockers: set[tuple[Key, int]] = set()  # of the migration's waits, told already
         self._files: dict[int, str] = {}
+        self._wal_told_ns = 0
         self._times, self._wal = array("q"), array("q")
         self._gap = _Gaps()
         self._cost = Cost(None, None)
@@ -161,6 +165,9 @@ class LockProbe:
         migration = {one.session for one in seen.sessions}
         yield from self._waits.see(seen, migration)
         yield from self._told_blockers(wire, seen)
+        if seen.sessions and seen.from_ns - self._wal_told_ns >= _WAL_NS:  # so that short acts are measured, too
+            self._wal_told_ns = seen.from_ns
+            yield Sampled(at_ns=seen.from_ns, name="wal", value=float(seen.wal))
         self._roles = {session: role for session, role in self._roles.items() if self._waits.waits(session)}
         new, gone = self._sightings.see(seen, migration)
         for hold in new:
@@ -185,10 +192,11 @@ class LockProbe:
         """Yield who they are that the migration has begun to wait for."""
         now = self._waits.blockers("migration")
         new, self._blockers = now - self._blockers, now
-        if 0 in new:
+        sessions = {session for _, session in new}
+        if 0 in sessions:
             yield SessionSeen(at_ns=seen.from_ns, session=0, role="other", kind="prepared transaction")
-        for session in sorted(new - {0}):
-            for role, kind, state, since, query in wire.rows(_SESSION, [str(session)]):
+        for session in sorted(sessions - {0}):
+            for role, kind, state, since, query in wire.rows(_SESSION, [str(session), self._database]):
                 yield SessionSeen(
                     at_ns=seen.from_ns,
                     session=session,
@@ -196,7 +204,7 @@ class LockProbe:
                     kind=kind or "",
                     state=state,
                     since_ns=None if since is None else self.clock.monotonic_ns(server_ns(since)),
-                    query=query or None,
+                    query=told(query),
                 )
 
     def _compare_files(self, wire: Wire, gone: list[Hold], at_ns: int) -> None:

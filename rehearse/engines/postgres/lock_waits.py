@@ -59,16 +59,16 @@ class Waits:
             wait.by_migration |= leads_to(lock.session, blockers, migration)
         self._last_ns = look.from_ns
 
-    def blockers(self, role: str) -> set[int]:
-        """Return the sessions that a role is waiting for, and those that these wait for in turn."""
+    def blockers(self, role: str) -> set[tuple[Key, int]]:
+        """Return, with the wait that it is about, whom a role is waiting for, and those that these wait for in turn."""
         blockers = {wait.lock.session: wait.blocked_by for wait in self._open.values()}
-        found: set[int] = set()
-        ahead = [one for wait in self._open.values() if wait.role == role for one in wait.blocked_by]
+        found: set[tuple[Key, int]] = set()
+        ahead = [(key, one) for key, wait in self._open.items() if wait.role == role for one in wait.blocked_by]
         while ahead:
-            one = ahead.pop()
-            if one not in found:
-                found.add(one)
-                ahead += blockers.get(one, ())
+            key, one = ahead.pop()
+            if (key, one) not in found:
+                found.add((key, one))
+                ahead += [(key, other) for other in blockers.get(one, ())]
         return found
 
     def waits(self, session: int) -> bool:

@@ -50,9 +50,10 @@ class PostgresWatch:
         major = database.server.major
         self.probes: Sequence[Probe] = (
             self._locks,
-            SampleProbe(url, database.server.pid, major),
+            SampleProbe(url, database.server.pid, major, database.server.data),
             ProgressProbe(url, major),
         )
+        self._missed: str | None = None  # why statements that were read from the log may lack some
         self._between = PostgresOnlooker(url)
         self.onlooker: Onlooker = self._between
 
@@ -74,8 +75,8 @@ class PostgresWatch:
         for at_ns, table in self._cancelled():
             says = f"{table} was being vacuumed or analyzed by the server itself, which was cancelled for a lock"
             self._journal.write(Remarked(at_ns=at_ns, source="vacuum", says=says))
-        if self._log is not None and self._log.missed:
-            says = f"the server's log may lack statements: {self._log.missed}"
+        if self._missed:
+            says = f"the server's log may lack statements: {self._missed}"
             self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="statements", says=says, weakens=True))
         if self._between.kept_ns > _MUCH_NS:
             says = (
@@ -102,10 +103,11 @@ class PostgresWatch:
                 began=self._locks.statements.began,
             )
         finally:
+            self._missed = self._log.missed
             wire.close()
 
     def _cancelled(self) -> list[tuple[int, str]]:
-        if self._log is None:
+        if self._log is None or self._locks.clock.doubt_ns is None:
             return []
         try:
             wire = Wire(self._url, "rehearse observer: log")
@@ -113,6 +115,8 @@ class PostgresWatch:
             return []
         try:
             return self._log.cancelled_vacuums(wire, self._locks.clock, self._database)
+        except ConnectionLost:
+            return []
         finally:
             wire.close()
 

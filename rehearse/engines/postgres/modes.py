@@ -57,10 +57,15 @@ _ASKS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
 )
 
 
+_SEVERAL = re.compile(r";\s*\S")
+
+
 def may_ask(sql: str, mode: str) -> bool:
     """Say whether a statement of this text may ask for a lock of this mode by itself.
 
     Triggers and functions that it calls may ask for others: an answer of no tells two candidates apart, it rules
     neither out.
     """
+    if _SEVERAL.search(sql):
+        return True
     return next((mode in modes for pattern, modes in _ASKS if pattern.match(sql)), True)

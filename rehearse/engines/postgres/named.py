@@ -111,7 +111,9 @@ def _logins(server: PostgresServer) -> dict[Role, roles.Login]:
     except (psycopg.errors.InsufficientPrivilege, psycopg.OperationalError) as error:
         _drop_roles(server)
         server.remark(
-            f"roles could not be told apart, so all are the user of engine.url: {str(error).strip().splitlines()[0]}"
+            "roles could not be told apart, so all are the user of engine.url, and locks of the application may be "
+            f"taken for the migration's: {str(error).strip().splitlines()[0]}",
+            weakens=True,
         )
         return {}
 

@@ -95,7 +95,7 @@ class ProgressProbe:
         return events
 
     def _note(self, rows: Iterable[list[str | None]], now: int) -> Iterator[Event]:
-        before, self._looked_ns = self._looked_ns or now, now
+        before, self._looked_ns = self._looked_ns or now - EVERY_NS, now
         seen = {
             (int(pid or 0), command or "", part or "", int(oid or 0)): (done, total, unit)
             for pid, command, part, oid, done, total, unit in rows

@@ -28,6 +28,7 @@ _MARK = "DO $$ BEGIN RAISE LOG '{}'; END $$"
 _ENDS = ("COMMIT", "ROLLBACK", "PREPARE TRANSACTION")
 _ZONE_NS = 900 * NS_PER_S  # zones differ by whole quarters of an hour
 _PATIENCE_NS = 3 * NS_PER_S
+_BRIEFLY_NS = NS_PER_S // 4  # for what is good to know, and no more
 Line = Mapping[str, Any]
 Began = Callable[[int, int, int], int | None]
 """(session, before_ns, after_ns) -> when the last statement begun in between began, as it was seen."""
@@ -45,22 +46,26 @@ class ServerLog:
         self, wire: Wire, clock: ServerClock, *, user: str, database: str, began: Began
     ) -> list[StatementRan]:
         """Return what `user` ran in `database`. `began` tells when failed statements began: the log does not."""
-        lines, at = self._read(wire, clock)
+        lines, at = self._read(wire, clock, _PATIENCE_NS)
         return folded(
             (line for line in lines if line.get("user") == user and line.get("dbname") == database), at, began
         )
 
     def cancelled_vacuums(self, wire: Wire, clock: ServerClock, database: str) -> list[tuple[int, str]]:
         """Return when a vacuum that ran by itself was cancelled, since somebody needed its lock, and of which table."""
-        lines, at = self._read(wire, clock)
+        lines, at = self._read(wire, clock, _BRIEFLY_NS)
         told = (
             (line, _VACUUM.match(str(line.get("context", ""))))
             for line in lines
             if line.get("message") == "canceling autovacuum task"
         )
-        return [(at(line), one["table"]) for line, one in told if one and one["database"] == database]
+        return [
+            (at(line), one["table"].removeprefix("public."))
+            for line, one in told
+            if one and one["database"] == database
+        ]
 
-    def _read(self, wire: Wire, clock: ServerClock) -> tuple[list[Line], Callable[[Line], int]]:
+    def _read(self, wire: Wire, clock: ServerClock, patience_ns: int) -> tuple[list[Line], Callable[[Line], int]]:
         """Return all lines up to now, and what tells when a line was written."""
         mark = f"rehearse reads its log {time.monotonic_ns()}"
         written_ns = time.monotonic_ns()
@@ -68,16 +73,16 @@ class ServerLog:
             wire.rows(_MARK.format(mark))
         except Refused:
             mark = ""
-        lines = self._until(mark)
+        lines = self._until(mark, patience_ns)
         marked = next((line for line in reversed(lines) if mark and line.get("message") == mark), None)
         zone_ns = 0 if marked is None else _zone(clock.monotonic_ns(_local_ns(marked)) - written_ns)
         return lines, lambda line: clock.monotonic_ns(_local_ns(line)) - zone_ns
 
-    def _until(self, mark: str) -> list[Line]:
+    def _until(self, mark: str, patience_ns: int) -> list[Line]:
         """Read lines until the mark is there: the collector writes them a moment after they happen."""
         lines: list[Line] = []
         rest, broken = b"", 0
-        deadline = time.monotonic_ns() + _PATIENCE_NS
+        deadline = time.monotonic_ns() + patience_ns
         with self._path.open("rb") as file:
             file.seek(self._from)
             while time.monotonic_ns() < deadline:
@@ -89,7 +94,7 @@ class ServerLog:
                     self.missed = f"{counted(broken, 'line')} of it cannot be read" if broken else self.missed
                     return lines
                 time.sleep(0.005)
-        self.missed = f"it was not written up to the end within {human_duration(_PATIENCE_NS)}"
+        self.missed = f"it was not written up to the end within {human_duration(patience_ns)}"
         return lines
 
 

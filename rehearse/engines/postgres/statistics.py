@@ -162,7 +162,7 @@ def read(asking: Asking) -> Statistics:
     columns = _columns(asking.rows("column statistics", _COLUMNS))
     indexes: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for table, name, size in asking.rows("indexes and their sizes", _INDEXES):
-        indexes[table][name] = int(size)
+        indexes[table][name] = int(size or 0)  # one that is dropped just now has none
     tables = {
         row[0]: _table(row, columns.get(row[0], {}), indexes[row[0]])
         for row in asking.rows("tables and their sizes", _TABLES)

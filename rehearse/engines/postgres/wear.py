@@ -121,7 +121,12 @@ def vacuum(
     connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(name))
     if not isinstance(rows, Worn) or not rows.rows:
         return
-    _loosen(connection, parts, rows)
+    try:
+        _loosen(connection, parts, rows)
+    except psycopg.Error as error:
+        words = error.diag.message_primary or str(error)
+        says = f"{rows.table}: its indexes are not as loose as they were: {words}"
+        journal.write(Remarked(at_ns=time.monotonic_ns(), source="data", says=says))
     found = list(_parts(connection, parts))
     factor = _growth(found, rows)
     if factor <= _LOOSE and rows.dead <= 0.0 and rows.visible >= 1.0:

@@ -1,0 +1,162 @@
+"""`rehearse diff FIRST_URL SECOND_URL`: schema and data differences between two databases."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from rehearse.cli.similarity import Named
+
+if TYPE_CHECKING:
+    from rehearse.model import Comparison, PropertyDifference, TableComparison
+
+_SHOWN = 200  # properties; all stand in the JSON
+
+
+@click.command("diff")
+@click.argument("first_url")
+@click.argument("second_url")
+@click.option("--schema-only", is_flag=True, help="Read no row.")
+@click.option("--data-only", is_flag=True, help="Compare rows alone.")
+@click.option("--tables", multiple=True, metavar="NAME", help="Only these tables ('orders', 'app.*'); may be repeated.")
+@click.option("--examples", type=click.IntRange(0, 1000), default=3, show_default=True, help="Values shown a column.")
+@click.option("--json", "as_json", is_flag=True, help="Print all that differs as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing; the exit code tells.")
+def command(
+    first_url: str,
+    second_url: str,
+    *,
+    schema_only: bool,
+    data_only: bool,
+    tables: Sequence[str],
+    examples: int,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    r"""Compare two PostgreSQL databases: schema by meaning, data down to row and column.
+
+    Both are only read, each in one transaction: of tables that agree a checksum, of the others keys and hashes. They
+    may be of different servers and versions. Values are shown as examples; --examples 0 shows none.
+
+    \b
+    rehearse diff postgresql://me@staging/shop postgresql://me@copy/shop
+    rehearse diff URL URL --data-only --tables orders --json
+
+    Exit codes: 0 nothing differs, 1 something does, 3 nothing does, but not all could be compared.
+    """
+    from rehearse.engines.postgres.diff import Asked, difference  # noqa: PLC0415
+
+    if schema_only and data_only:
+        raise click.UsageError("--schema-only and --data-only: choose one of them, or neither for both")
+    asked = Asked(schema=not data_only, data=not schema_only, tables=tables, examples=examples)
+    first, second = Named(first_url, "FIRST_URL"), Named(second_url, "SECOND_URL")
+    found = difference(first, second, asked, _telling(is_quiet=quiet or as_json))
+    if as_json:
+        click.echo(json.dumps(_plain(found), indent=2))
+    elif not quiet:
+        for line in _lines(found):
+            click.echo(line)
+    return _exit(found)
+
+
+def _telling(*, is_quiet: bool) -> Callable[[str], None]:
+    """Return what shows on a terminal which table is being read."""
+
+    def told(what: str) -> None:
+        if not is_quiet and sys.stderr.isatty():
+            click.echo(f"\r\033[Kreading {what}", nl=False, err=True)
+
+    return told
+
+
+def _plain(found: Comparison) -> dict[str, object]:
+    from dataclasses import asdict  # noqa: PLC0415
+
+    return {
+        "differs": _differs(found),
+        "schema": [asdict(one) for one in found.schema],
+        "physical": [asdict(one) for one in found.physical],
+        "tables": [asdict(one) | {"differs": _table_differs(one)} for one in found.tables],
+    }
+
+
+def _exit(found: Comparison) -> int:
+    if _differs(found):
+        return 1
+    return 3 if any(map(_is_untold, found.tables)) else 0
+
+
+def _differs(found: Comparison) -> bool:
+    return bool(found.schema) or any(map(_table_differs, found.tables))
+
+
+def _is_untold(table: TableComparison) -> bool:
+    """Say whether a table was not compared, or not all of it."""
+    return table.rows_missing is None or table.rows_unexpected is None or bool(table.columns_unmeasured)
+
+
+def _table_differs(table: TableComparison) -> bool:
+    counts = (table.rows_missing, table.rows_unexpected, *(one.values_changed for one in table.columns))
+    return _is_alone(table) or any(counts) or bool(table.columns_gone or table.columns_new)
+
+
+def _is_alone(table: TableComparison) -> bool:
+    return (table.rows_before is None) != (table.rows_after is None)
+
+
+def _lines(found: Comparison) -> Iterator[str]:
+    from rehearse.units import counted  # noqa: PLC0415
+
+    for one in found.schema[:_SHOWN]:
+        yield f"≠ {_property(one)}"
+    if len(found.schema) > _SHOWN:
+        yield f"… and {len(found.schema) - _SHOWN} more with --json"
+    for table in found.tables:
+        if _table_differs(table):
+            yield from _table(table)
+    for table in found.tables:
+        if _is_untold(table) and not _is_alone(table):
+            yield from (f"? {table.table}: {reason}" for reason in table.unmeasured)
+    same = sum(not _table_differs(one) and not _is_untold(one) for one in found.tables)
+    parts = [f"{counted(len(found.schema), 'difference')} of the schema"]
+    parts += [f"{counted(same, 'table')} of {len(found.tables)} with the same rows"] if found.tables else []
+    yield f"{'✗' if _differs(found) else '✓'} {', '.join(parts)}"
+
+
+def _property(one: PropertyDifference) -> str:
+    if one.property == "exists":
+        return f"{one.object}: only in the {'second' if one.before is None else 'first'} ({one.severity})"
+    sides = (_short(side) if side is not None else "not there" for side in (one.before, one.after))
+    return f"{one.object}: {one.property} {' → '.join(sides)} ({one.severity})"
+
+
+def _table(table: TableComparison) -> Iterator[str]:
+    from rehearse.units import counted  # noqa: PLC0415
+
+    if _is_alone(table):
+        word, rows = ("first", table.rows_before) if table.rows_after is None else ("second", table.rows_after)
+        yield f"≠ table {table.table}: only in the {word}, with {counted(rows or 0, 'row')}"
+        return
+    for rows, word in ((table.rows_missing, "first"), (table.rows_unexpected, "second")):
+        if rows:
+            yield f"≠ {table.table}: {counted(rows, 'row')} only in the {word}"
+    for names, word in ((table.columns_gone, "first"), (table.columns_new, "second")):
+        if names:
+            yield f"≠ {table.table}: {', '.join(names)} only in the {word}"
+    for column in table.columns:
+        yield f"≠ {table.table}.{column.column}: {counted(column.values_changed, 'value')} differ"
+        for one in column.examples:
+            yield f"    key {_short(one.key)}: {_cell(one.before)} → {_cell(one.after)}"
+
+
+def _cell(value: str | None) -> str:
+    return "NULL" if value is None else repr(_short(value))
+
+
+def _short(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= 120 else f"{words[:119]}…"

@@ -1,0 +1,148 @@
+"""`rehearse diff` on two real databases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rehearse.cli.diff import command
+from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.server import PostgresServer
+from rehearse.protocols import Role
+
+pytestmark = pytest.mark.slow
+
+SCHEMA = """
+CREATE TABLE orders (id bigint PRIMARY KEY, status text DEFAULT 'new', total numeric(10, 2), note text);
+CREATE INDEX orders_status ON orders (status);
+CREATE TABLE items (order_id bigint REFERENCES orders, place int, name text, PRIMARY KEY (order_id, place));
+CREATE TABLE log (at int, says text);
+CREATE SCHEMA app;
+CREATE TABLE app."Odd, name" (id uuid PRIMARY KEY, doc jsonb, at timestamptz);
+INSERT INTO orders SELECT g, 'paid', g + 0.5, CASE WHEN g % 2 = 0 THEN 'note ' || g END FROM generate_series(1, 5000) g;
+INSERT INTO items SELECT 1 + g % 5000, g, 'item ' || g FROM generate_series(1, 8000) g;
+INSERT INTO log SELECT g % 10, 'line' FROM generate_series(1, 300) g;
+INSERT INTO app."Odd, name"
+SELECT ('00000000-0000-0000-0000-' || lpad(g::text, 12, '0'))::uuid, '{"a": 1}', '2026-01-01Z'
+FROM generate_series(1, 500) g;
+"""
+
+
+@pytest.fixture
+def pair(server: PostgresServer) -> Iterator[tuple[PostgresDatabase, PostgresDatabase]]:
+    made = [server.create(f"diff_{name}") for name in ("first", "second")]
+    for one in made:
+        run(one, SCHEMA)
+    yield made[0], made[1]
+    for one in made:
+        one.drop()
+
+
+def run(database: PostgresDatabase, *statements: str) -> None:
+    with database.connect(Role.MIGRATION) as connection:
+        for sql in statements:
+            connection.execute(sql.encode())
+
+
+def compared(pair: tuple[PostgresDatabase, PostgresDatabase], *words: str) -> Result:
+    return CliRunner().invoke(command, [*(one.url(Role.OWNER) for one in pair), *words], standalone_mode=False)
+
+
+def found(pair: tuple[PostgresDatabase, PostgresDatabase], *words: str) -> dict[str, Any]:
+    result = compared(pair, "--json", *words)
+    assert result.exception is None, result.exception
+    content: dict[str, Any] = json.loads(result.output)
+    return content | {"tables": {one["table"]: one for one in content["tables"]}}
+
+
+def test_two_databases_that_were_made_alike_do_not_differ(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    result = compared(pair)
+    assert result.return_value == 0
+    assert result.output == "✓ 0 differences of the schema, 4 tables of 4 with the same rows\n"
+
+
+def test_each_difference_is_found_and_no_other(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    run(
+        pair[1],
+        "UPDATE orders SET status = 'lost' WHERE id IN (17, 4000)",
+        "UPDATE orders SET note = NULL WHERE id = 42",
+        "DELETE FROM items WHERE place <= 3",
+        "INSERT INTO items VALUES (1, 90001, 'more')",
+        "INSERT INTO log VALUES (3, 'line')",
+        "UPDATE app.\"Odd, name\" SET at = at + interval '1 hour' WHERE id::text LIKE '%00007'",
+        "ALTER TABLE orders ALTER status SET DEFAULT 'open'",
+        "DROP INDEX orders_status",
+    )
+    seen = found(pair)
+    assert seen["differs"]
+    properties = {(one["object"], one["property"]) for one in seen["schema"]}
+    assert properties == {("table orders column status", "default"), ("table orders index orders_status", "exists")}
+    orders = {one["column"]: one for one in seen["tables"]["orders"]["columns"]}
+    assert {name: one["values_changed"] for name, one in orders.items()} == {"status": 2, "note": 1}
+    assert [one["key"] for one in orders["status"]["examples"]] == ["17", "4000"]
+    items = seen["tables"]["items"]
+    assert (items["rows_missing"], items["rows_unexpected"], items["columns"]) == (3, 1, [])
+    assert (seen["tables"]["log"]["rows_missing"], seen["tables"]["log"]["rows_unexpected"]) == (0, 1)
+    assert [one["column"] for one in seen["tables"]["app.Odd, name"]["columns"]] == ["at"]
+
+
+def test_what_is_shown_names_sides_keys_and_values(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    run(
+        pair[1],
+        "UPDATE orders SET status = 'lost' WHERE id = 17",
+        "ALTER TABLE items DROP name, ADD extra int",
+        "DROP TABLE log",
+        "CREATE TABLE more (id int PRIMARY KEY)",
+    )
+    result = compared(pair)
+    assert result.return_value == 1
+    lines = result.output.splitlines()
+    assert "≠ orders.status: 1 value differ" in result.output.replace("differs", "differ")
+    assert "    key 17: 'paid' → 'lost'" in lines
+    assert "≠ table log: only in the first, with 300 rows" in lines
+    assert "≠ table more: only in the second, with 0 rows" in lines
+    assert "≠ items: name only in the first" in lines
+    assert "≠ items: extra only in the second" in lines
+    assert lines[-1].startswith("✗ ")
+    hidden = compared(pair, "--examples", "0")
+    assert "lost" not in hidden.output
+    assert "orders.status" in hidden.output
+
+
+def test_schema_or_data_alone_and_single_tables(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    run(pair[1], "UPDATE orders SET status = 'lost' WHERE id = 17", "ALTER TABLE items ADD extra int")
+    schema = found(pair, "--schema-only")
+    assert schema["tables"] == {}
+    assert [one["object"] for one in schema["schema"]] == ["table items column extra"]
+    data = found(pair, "--data-only")
+    assert data["schema"] == []
+    assert data["tables"]["orders"]["differs"]
+    one = found(pair, "--tables", "orders")
+    assert list(one["tables"]) == ["orders"]
+    assert one["schema"] == []
+    assert compared(pair, "--schema-only", "--tables", "orders").return_value == 0
+    assert compared(pair, "--quiet").output == ""
+
+
+def test_a_role_that_may_not_read_a_table_is_told_and_nothing_is_called_the_same(
+    pair: tuple[PostgresDatabase, PostgresDatabase],
+) -> None:
+    for one in pair:
+        run(one, "REVOKE ALL ON items FROM rehearse_application", "GRANT USAGE ON SCHEMA app TO rehearse_application")
+    urls = [one.url(Role.APPLICATION) for one in pair]
+    result = CliRunner().invoke(command, [*urls, "--data-only"], standalone_mode=False)
+    assert result.return_value == 3
+    assert "? items: permission denied for table items" in result.output
+
+
+def test_a_table_that_neither_has_and_two_opposite_wishes_are_mistakes(
+    pair: tuple[PostgresDatabase, PostgresDatabase],
+) -> None:
+    assert "--tables ordres: neither database has such a table; did you mean 'orders'" in str(
+        compared(pair, "--tables", "ordres").exception
+    )
+    assert "choose one" in str(compared(pair, "--schema-only", "--data-only").exception)
