@@ -12,6 +12,7 @@ from rehearse.events import Event, Progressed
 from rehearse.units import NS_PER_MS
 
 EVERY_NS = 100 * NS_PER_MS
+_RARELY_NS = 500 * NS_PER_MS  # while nothing goes on that the server reports of
 _INDEX = """
 SELECT pid, command, phase, relid,
        CASE WHEN lockers_total > 0 AND phase LIKE 'waiting%' THEN lockers_done
@@ -59,13 +60,13 @@ class _Part:
 
 
 class ProgressProbe:
-    """Looks ten times a second; parts shorter than that may be missed.
+    """Looks ten times a second while something goes on, and twice where nothing does: shorter parts may be missed.
 
     A part's beginning and its end each lie between two looks: that is its doubt.
     """
 
     def __init__(self, url: str, major: int) -> None:
-        self.every_ns = EVERY_NS
+        self.every_ns = _RARELY_NS
         self._url = url
         self._sql = " UNION ALL ".join(query for query, since in _SINCE if major >= since)
         self._wire: Wire | None = None
@@ -85,7 +86,9 @@ class ProgressProbe:
         except ConnectionLost:
             self._disconnect()
             return []
-        return list(self._note(rows, time.monotonic_ns()))
+        events = list(self._note(rows, time.monotonic_ns()))
+        self.every_ns = EVERY_NS if self._parts else _RARELY_NS
+        return events
 
     def close(self) -> Iterable[Event]:
         """Look a last time, return what was still going on, and disconnect."""
@@ -95,7 +98,7 @@ class ProgressProbe:
         return events
 
     def _note(self, rows: Iterable[list[str | None]], now: int) -> Iterator[Event]:
-        before, self._looked_ns = self._looked_ns or now - EVERY_NS, now
+        before, self._looked_ns = self._looked_ns or now - _RARELY_NS, now
         seen = {
             (int(pid or 0), command or "", part or "", int(oid or 0)): (done, total, unit)
             for pid, command, part, oid, done, total, unit in rows

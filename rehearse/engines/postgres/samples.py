@@ -16,6 +16,7 @@ from rehearse.units import NS_PER_MS
 
 EVERY_NS = 250 * NS_PER_MS
 _SHARE = 50  # a figure that takes long may take so little of the time: sizes ask the file system about each file
+_MACHINE_SHARE = 200  # and what the system tells of each process: a backend is a file or two
 _CHECKPOINTS = "pg_stat_get_checkpointer_num_timed(), pg_stat_get_checkpointer_num_requested()"
 _CHECKPOINTS_TO_16 = "pg_stat_get_bgwriter_timed_checkpoints(), pg_stat_get_bgwriter_requested_checkpoints()"
 _FIGURES = """
@@ -102,7 +103,7 @@ class SampleProbe:
             if self._temporary is not None:
                 yield now, "temp files", _bytes_in(self._temporary)
             took = time.monotonic_ns() - now
-            self._machine_ns = 0 if _SHARE * took < EVERY_NS else now + _SHARE * took
+            self._machine_ns = now + _MACHINE_SHARE * took
         if self._wire is None:
             self._wire = Wire(self._url, "rehearse observer: samples")
         for one in self._questions:
