@@ -204,6 +204,22 @@ class CallTried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssertionTried(Event):
+    """An assertion was asked in a `state`, in quiet or (`during`) while that phase went on.
+
+    `rows` is how many rows were found that must not be there, 1,000 at most; None where the query failed (`error`).
+    """
+
+    ended_ns: int
+    state: str
+    name: str
+    during: bool
+    rows: int | None
+    example: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompanyKept(Event):
     """A session beside the traffic was in a transaction from `at_ns` to `ended_ns`; `code` is that of its error."""
 
@@ -266,6 +282,7 @@ KINDS: tuple[type[Event], ...] = (
     Progressed,
     CallEnded,
     CallTried,
+    AssertionTried,
     CompanyKept,
     RowWritten,
     Sampled,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rehearse import bookkeeping
 from rehearse.checks._check import cell, check, demand_compared, phase, rows, shown
 from rehearse.errors import NotMeasured
+from rehearse.events import AssertionTried
 from rehearse.measures.fidelity import since_start
 from rehearse.model import ColumnDifference, Comparison, Finding, Recording, Rule, TableComparison
 from rehearse.units import counted
@@ -165,4 +166,51 @@ def _filled(column: ColumnDifference) -> str:
     return f", {column.values_filled:,} of them from NULL"
 
 
-CHECKS = (lost_writes, phantom_writes, rows_changed)
+@check(
+    Rule(
+        code="I004",
+        name="assertion broken",
+        asks="Does every query of integrity.assert still find nothing, in each state and while the migration acts?",
+        harm="What the application takes for granted of its data is no longer so.",
+        remedy="See the row that is shown: let the migration keep what must hold, or mend such rows itself.",
+    ),
+    asked=lambda recording: bool(recording.scenario.integrity.asserts),
+)
+def assertions(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each assertion that held before the migration and does not hold in a later state."""
+    tried = recording.history.of(AssertionTried)
+    before = {one.name: one for one in tried if one.state == "start" and not one.during}
+    told: set[tuple[str, str]] = set()
+    for one in sorted(tried, key=lambda one: one.during):  # what stays is told before what passes
+        first = before.get(one.name)
+        if one.rows and one.state != "start" and not (first and first.rows) and (one.state, one.name) not in told:
+            told.add((one.state, one.name))
+            yield _broken(rule, one)
+    _demand_assertions(tried, {one.name for one in before.values() if one.rows})
+
+
+def _broken(rule: Rule, one: AssertionTried) -> Finding:
+    count = f"{one.rows:,} rows" if (one.rows or 0) > 1 else "1 row"
+    when = f"while {one.state} went on" if one.during else f"after {one.state}"
+    at_least = "at least " if (one.rows or 0) >= 1_000 else ""
+    return Finding(
+        code=rule.code,
+        phase=one.state,
+        where=one.name,
+        says=f"{one.name!r} does not hold {when}: {at_least}{count} must not be there; for example {one.example}",
+        remedy=rule.remedy,
+        measured=float(one.rows or 0),
+        allowed=0,
+    )
+
+
+def _demand_assertions(tried: Sequence[AssertionTried], broken: set[str]) -> None:
+    """Raise NotMeasured where a query failed, or did not hold before the migration."""
+    for one in tried:
+        if one.error is not None:
+            raise NotMeasured(f"{one.name!r} could not be asked after {one.state}: {one.error}")
+    if broken:
+        raise NotMeasured(f"{sorted(broken)[0]!r} did not hold before the migration began")
+
+
+CHECKS = (lost_writes, phantom_writes, rows_changed, assertions)

@@ -322,6 +322,32 @@ class WorkloadChoice:
     ] = field(default_factory=list)
 
 
+State = Literal["start", "forward", "back", "again"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssertChoice:
+    """What must hold of the data: a query for the rows that must not be there."""
+
+    name: Annotated[str, told("what must hold, in words")]
+    sql: Annotated[str, told("a query that returns the rows that must not be there")]
+    states: Annotated[
+        list[State], told("when it is asked: before the migration (start), and after each way; all of them by default")
+    ] = field(default_factory=lambda: ["start", "forward", "back", "again"])
+    every: Annotated[
+        Nanoseconds | None, told("asked so far apart while a migration acts, too, for example '2s'; not by default")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrityChoice:
+    """What must hold of the data besides what is checked anyway. In a file the key is `assert`."""
+
+    asserts: Annotated[list[AssertChoice], told("queries for rows that must not be there")] = field(
+        default_factory=list
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What the application can bear. None: not asked."""
@@ -368,6 +394,7 @@ class Scenario:
             "command line drops it"
         ),
     ] = field(default_factory=Budget)
+    integrity: Annotated[IntegrityChoice, told("what must hold of the data")] = field(default_factory=IntegrityChoice)
     expect: Annotated[
         dict[str, Any],
         told("for scenarios that are tests themselves: the status and the codes that must be found"),

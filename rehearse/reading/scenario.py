@@ -34,6 +34,7 @@ def read(path: Path) -> Scenario:
 
 def parse(values: Mapping[str, Any], *, where: str = "scenario", file: Path | None = None) -> Scenario:
     """Return the Scenario that plain values describe."""
+    values = _spoken(values)
     complaints = list(_unknown_keys(values, Scenario, ""))
     try:
         scenario: Scenario = _adapter().validate_python({**values, "file": file} if file else values)
@@ -46,6 +47,14 @@ def parse(values: Mapping[str, Any], *, where: str = "scenario", file: Path | No
         raise ScenarioMistake("\n".join(f"{where}: {one}" for one in complaints))
     _consistent(scenario, where)
     return scenario
+
+
+def _spoken(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values with `[[integrity.assert]]` by the name that it has in Python, where assert is a keyword."""
+    part = values.get("integrity")
+    if not isinstance(part, Mapping) or "assert" not in part:
+        return values
+    return {**values, "integrity": {("asserts" if key == "assert" else key): one for key, one in part.items()}}
 
 
 def with_options(
@@ -90,6 +99,8 @@ def schema() -> dict[str, Any]:
     for part in (described, *described.get("$defs", {}).values()):
         part["additionalProperties"] = False
     described["properties"].pop("file")
+    asserts = described["$defs"]["IntegrityChoice"]["properties"]
+    asserts["assert"] = asserts.pop("asserts")
     described["properties"]["$schema"] = {"type": "string"}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "a scenario of rehearse"} | described
 
@@ -163,6 +174,9 @@ def _consistent(scenario: Scenario, where: str) -> None:
         raise ScenarioMistake(f"{where}: engine.url: via = 'url' needs the URL of a server that you call disposable")
     if engine.url and engine.via != "url":
         raise ScenarioMistake(f"{where}: engine.url is given but engine.via = {engine.via!r}; write via = 'url'")
+    names = [one.name for one in scenario.integrity.asserts]
+    if len(names) != len(set(names)):
+        raise ScenarioMistake(f"{where}: integrity.assert: a name is given twice")
     twice = {call.name for call in workload.calls if [one.name for one in workload.calls].count(call.name) > 1}
     if twice:
         raise ScenarioMistake(f"{where}: workload.calls: the name {sorted(twice)[0]!r} is given twice")

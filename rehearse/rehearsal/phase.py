@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ import pandas
 
 from rehearse.events import Event, Journal, PhaseRan, StageRan, StatementRan
 from rehearse.model import WorkloadChoice
-from rehearse.protocols import Database, Migration, MigrationFailed, NoWayBack, Role, Watch, Watchable, Watched
+from rehearse.protocols import Database, Migration, MigrationFailed, NoWayBack, Probe, Role, Watch, Watchable, Watched
 from rehearse.rehearsal.progress import Progress
 from rehearse.rehearsal.watching import watching
 from rehearse.workload.driver import Driver
@@ -32,6 +32,7 @@ class Stage:
     journal: Journal
     progress: Progress
     company: Callable[[], AbstractContextManager[None]] = nullcontext  # sessions that stay long in a transaction
+    asking: Callable[[str], Sequence[Probe]] = lambda _: ()  # probes for a phase besides the watch's own
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ def _watched(stage: Stage, heard: _Overhearing) -> Iterator[Watch | None]:
 @contextmanager
 def _traffic(stage: Stage, name: str, watch: Watch | None, *, new: float) -> Iterator[None]:
     stage.progress.stage(name)
-    with watching(watch.probes, stage.journal) if watch else nullcontext():
+    with watching([*(watch.probes if watch else ()), *stage.asking(name)], stage.journal):
         stage.driver.begin(name, new=new)
         stage.progress.traffic(stage.driver.counts)
         try:

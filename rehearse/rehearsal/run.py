@@ -14,7 +14,17 @@ from rehearse import registry
 from rehearse.errors import ScenarioMistake
 from rehearse.events import CallEnded, CallTried, History, RowWritten, TableLoaded
 from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
-from rehearse.protocols import Comparable, Database, Forkable, Keepable, Migration, NoWayBack, Role, Server
+from rehearse.protocols import (
+    Comparable,
+    Database,
+    Forkable,
+    Keepable,
+    Migration,
+    NoWayBack,
+    Probe,
+    Role,
+    Server,
+)
 from rehearse.reading import profile as profiles
 from rehearse.recording.environment import environment
 from rehearse.recording.journal import ListingJournal
@@ -89,7 +99,8 @@ class _Rehearsal:
         self.new_calls = frozenset(call.name for call in mix.calls if call.version == "new")
         with Driver(mix, database, workload, self.scenario.seed, self.journal) as driver:
             company = partial(self._company, database)
-            stage = Stage(database, self.migration, driver, workload, self.journal, self.progress, company)
+            asking = partial(self._asking, database)
+            stage = Stage(database, self.migration, driver, workload, self.journal, self.progress, company, asking)
             self._phases(stage, mix)
         name, version = self.scenario.engine.name, self.server.version
         return Recording(
@@ -117,12 +128,14 @@ class _Rehearsal:
     def _phases(self, stage: Stage, mix: mixes.Mix) -> None:
         """Run baseline, forward, back and again as far as they get, and compare after each."""
         url = stage.database.url(Role.MIGRATION)
+        self._assert(stage.database, "start")
         self._try(stage.database, mix, "start")
         baseline(stage)
         stopped = perform(stage, "forward", lambda journal: self.migration.forward(url, journal))
         if self.new_calls:
             self.unclear = self._unclear(stage.database)
         self._compare(stage.database, "start", "forward")
+        self._assert(stage.database, "forward")
         if not stopped:
             self._try(stage.database, mix, "forward")
         if stopped or self.scenario.migration.back is False:
@@ -131,11 +144,13 @@ class _Rehearsal:
         stopped = perform(stage, "back", lambda journal: self.migration.back(url, journal))
         if not isinstance(stopped, NoWayBack):
             self._compare(stage.database, "start", "back")
+            self._assert(stage.database, "back")
         if stopped:
             return
         self._try(stage.database, mix, "back")
         perform(stage, "again", lambda journal: self.migration.forward(url, journal))
         self._compare(stage.database, "forward", "again")
+        self._assert(stage.database, "again")
 
     def _company(self, database: Database) -> AbstractContextManager[None]:
         workload = self.scenario.workload
@@ -147,6 +162,28 @@ class _Rehearsal:
             database.url(Role.APPLICATION), workload.company, settings, self.journal
         )
         return kept
+
+    def _assert(self, database: Database, state: str) -> None:
+        """Ask in quiet what must hold of the data."""
+        asserts = self.scenario.integrity.asserts
+        if not asserts:
+            return
+        with staged(f"assertions, {state}", self.journal, self.progress):
+            part = registry.part("engine", self.scenario.engine.name, "asserts")
+            for one in part.tried(database.url(Role.OBSERVER), asserts, state, self._settings()):
+                self.journal.write(one)
+
+    def _asking(self, database: Database, phase: str) -> list[Probe]:
+        """Return what asks while a phase goes on."""
+        asserts = [one for one in self.scenario.integrity.asserts if one.every is not None]
+        if not asserts:
+            return []
+        part = registry.part("engine", self.scenario.engine.name, "asserts")
+        url = database.url(Role.OBSERVER)
+        return [part.AssertProbe(url, one, phase, self._settings()) for one in asserts]
+
+    def _settings(self) -> dict[str, str]:
+        return {name: str(value) for name, value in self.scenario.workload.settings.items()}
 
     def _try(self, database: Database, mix: mixes.Mix, state: str) -> None:
         """Try each call on the schema of now, where the engine can."""

@@ -9,14 +9,16 @@ import pytest
 
 from rehearse.checks import CHECKS, by_code
 from rehearse.errors import Mistake
-from rehearse.events import CallTried, Outcome, Remarked, Sampled, TableLoaded
+from rehearse.events import AssertionTried, CallTried, Outcome, Remarked, Sampled, TableLoaded
 from rehearse.judging import answer, judge
 from rehearse.measures.fidelity import integrity, rollback
 from rehearse.model import (
+    AssertChoice,
     Budget,
     ColumnDifference,
     Effect,
     Example,
+    IntegrityChoice,
     NullsFilled,
     PropertyDifference,
     Recording,
@@ -79,6 +81,19 @@ def beside(*, others: float, queued: float, ours: float = 0.3) -> Recording:
     ]
     samples += [Sampled(at_ns=hand.at(second), name="machine cores", value=2.0) for second in moments]
     return forward(*samples)
+
+
+def tried(state: str, rows: int | None, *, during: bool = False, error: str | None = None) -> AssertionTried:
+    at = hand.at(12)
+    return AssertionTried(
+        at_ns=at, ended_ns=at, state=state, name="totals add up", during=during, rows=rows, example="(7,a)", error=error
+    )
+
+
+def asserted(*events: AssertionTried) -> Recording:
+    recording = forward(*events)
+    one = AssertChoice(name="totals add up", sql="select 1")
+    return replace(recording, scenario=replace(recording.scenario, integrity=IntegrityChoice(asserts=[one])))
 
 
 def traffic_with(**words: object) -> Recording:
@@ -165,6 +180,7 @@ BAD: dict[str, Callable[[], Recording]] = {
     "I001": lambda: compared(lost),
     "I002": lambda: compared(lambda table: replace(table, phantom_writes=2)),
     "I003": lambda: compared(changed),
+    "I004": lambda: asserted(tried("start", 0), tried("forward", 3)),
     "F001": lambda: with_difference("back"),
     "F002": lambda: compared(changed, after="back"),
     "F003": lambda: with_difference("again"),
@@ -220,6 +236,23 @@ def test_a_wait_for_rows_within_the_budget_or_for_others_is_none_of_the_migratio
 def test_other_work_is_no_matter_while_ours_finds_a_core() -> None:
     assert status("R006", beside(others=1.6, queued=0.01)) == Status.PASSED
     assert status("R006", beside(others=0.4, queued=0.5)) == Status.PASSED
+
+
+def test_an_assertion_says_when_it_broke_and_shows_a_row() -> None:
+    (one,) = answer(by_code("I004"), asserted(tried("start", 0), tried("forward", 3), tried("forward", 2))).findings
+    assert one.says == "'totals add up' does not hold after forward: 3 rows must not be there; for example (7,a)"
+    (one,) = answer(by_code("I004"), asserted(tried("start", 0), tried("back", 1, during=True))).findings
+    assert "while back went on: 1 row" in one.says
+
+
+def test_an_assertion_that_was_broken_before_or_cannot_be_asked_is_no_word_on_the_migration() -> None:
+    found = answer(by_code("I004"), asserted(tried("start", 2), tried("forward", 2)))
+    assert (found.status, found.findings) == (Status.UNKNOWN, ())
+    assert "did not hold before" in (found.reason or "")
+    found = answer(by_code("I004"), asserted(tried("start", 0), tried("forward", None, error="no column")))
+    assert found.status == Status.UNKNOWN
+    assert "no column" in (found.reason or "")
+    assert answer(by_code("I004"), asserted(tried("start", 0), tried("forward", 0))).status == Status.PASSED
 
 
 def test_a_deadlock_says_who_waited_for_what() -> None:

@@ -1,0 +1,90 @@
+"""Asks a scenario's assertions: queries for rows that must not be there, read-only and with a time limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import psycopg
+from psycopg import sql
+
+from rehearse.events import AssertionTried, Event
+from rehearse.model import AssertChoice
+
+_MOST = 1_000  # rows that are counted
+_TIMEOUT = "10min"
+_BRIEFLY = "2s"  # while a migration acts, for a lock or an answer
+_EXAMPLE = 300
+
+
+def tried(url: str, asserts: Sequence[AssertChoice], state: str, settings: Mapping[str, str]) -> list[AssertionTried]:
+    """Return how many rows each assertion that is asked in this state finds, and the first of them as text."""
+    wanted = [one for one in asserts if state in one.states]
+    if not wanted:
+        return []
+    with psycopg.connect(url, autocommit=True, connect_timeout=30) as connection:
+        _prepare(connection, settings, _TIMEOUT)
+        return [_tried(connection, one, state, is_during=False) for one in wanted]
+
+
+class AssertProbe:
+    """Asks one assertion again and again while a phase goes on; a look that waits too long for a lock is left out."""
+
+    def __init__(self, url: str, one: AssertChoice, phase: str, settings: Mapping[str, str]) -> None:
+        self.every_ns = one.every or 0
+        self._url, self._one, self._phase, self._settings = url, one, phase, settings
+        self._connection: psycopg.Connection | None = None
+
+    def look(self) -> Iterable[Event]:
+        """Ask once; return the answer where there is one and it is not the same good one."""
+        return list(self._asked())
+
+    def close(self) -> Iterable[Event]:
+        """Disconnect."""
+        if self._connection is not None:
+            self._connection.close()
+        return ()
+
+    def _asked(self) -> Iterator[Event]:
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+                _prepare(self._connection, self._settings, _BRIEFLY)
+        except psycopg.OperationalError:
+            return
+        found = _tried(self._connection, self._one, self._phase, is_during=True)
+        if found.error is None:
+            yield found
+
+
+def _prepare(connection: psycopg.Connection, settings: Mapping[str, str], timeout: str) -> None:
+    for name, value in {
+        **settings,
+        "default_transaction_read_only": "on",
+        "statement_timeout": timeout,
+        "lock_timeout": _BRIEFLY,
+    }.items():
+        connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+
+
+def _tried(connection: psycopg.Connection, one: AssertChoice, state: str, *, is_during: bool) -> AssertionTried:
+    began, rows, example, error = time.monotonic_ns(), None, None, None
+    counted = sql.SQL("SELECT count(*), min(line) FROM (SELECT a::text AS line FROM ({}) a LIMIT {}) b")
+    query = counted.format(sql.SQL(one.sql.strip().rstrip(";")), sql.Literal(_MOST))
+    try:
+        with connection.transaction():
+            found = connection.execute(query).fetchone()
+        assert found is not None
+        rows, example = int(found[0]), None if found[1] is None else str(found[1])[:_EXAMPLE]
+    except psycopg.Error as refused:
+        error = refused.diag.message_primary or str(refused).strip() or type(refused).__name__
+    return AssertionTried(
+        at_ns=began,
+        ended_ns=time.monotonic_ns(),
+        state=state,
+        name=one.name,
+        during=is_during,
+        rows=rows,
+        example=example,
+        error=error,
+    )

@@ -1,0 +1,58 @@
+"""What a scenario says must hold of the data: asked before, while the migration acts, and after each way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearse.errors import ScenarioMistake
+from rehearse.reading.scenario import parse
+from tests.end_to_end import small
+
+pytestmark = pytest.mark.slow
+
+ASSERTS = """
+[[integrity.assert]]
+name  = "no price below zero"
+sql   = "select id, price from items where price < 0;"
+every = "100ms"
+[[integrity.assert]]
+name   = "every part has its item"
+sql    = "select p.id from parts p left join items i on i.id = p.item_id where i.id is null"
+[[integrity.assert]]
+name   = "new column is filled"
+sql    = "select id from items where filled is null"
+states = ["forward", "again"]
+"""
+FORWARD = """
+alter table items add filled int default 1;
+update items set price = -1 where id = 7;
+select pg_sleep(0.6);
+update items set price = 1 where id = 7;
+delete from parts where id > 3990;
+update parts set item_id = 1 where id = 3;
+"""
+BACK = "alter table items drop filled; update items set price = -5 where id = 9;"
+
+
+def test_an_assertion_that_breaks_is_named_with_its_moment_and_a_row(tmp_path: Path) -> None:
+    migration = 'transaction = "none"'
+    path = small.scenario(tmp_path, FORWARD, BACK, migration=migration, calls="", more="")
+    path.write_text(path.read_text(encoding="utf-8") + ASSERTS, encoding="utf-8")
+    small.run(path)
+    found: dict[str, Any] = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    says = [one["says"] for one in found["findings"] if one["code"] == "I004"]
+    assert any("'no price below zero' does not hold while forward went on: 1 row" in one for one in says), says
+    assert any("'no price below zero' does not hold after back" in one and "(9,-5" in one for one in says), says
+    assert not any("every part" in one or "filled" in one for one in says), says
+
+
+def test_a_name_that_is_given_twice_and_an_unknown_key_are_mistakes() -> None:
+    twice = [{"name": "a", "sql": "select 1"}, {"name": "a", "sql": "select 2"}]
+    with pytest.raises(ScenarioMistake, match="a name is given twice"):
+        parse({"name": "x", "integrity": {"assert": twice}})
+    with pytest.raises(ScenarioMistake, match="did you mean 'states'"):
+        parse({"name": "x", "integrity": {"assert": [{"name": "a", "sql": "select 1", "state": ["start"]}]}})
