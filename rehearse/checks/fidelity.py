@@ -61,7 +61,8 @@ def _say(one: PropertyDifference) -> str:
 
 def _schema_findings(differences: Iterable[PropertyDifference], rule: Rule, phase_name: str) -> Iterator[Finding]:
     for one in differences:
-        yield Finding(code=rule.code, phase=phase_name, where=one.object, says=_say(one), remedy=rule.remedy)
+        mended = f"; in SQL: {one.mend}" if one.mend and phase_name == "back" else ""
+        yield Finding(code=rule.code, phase=phase_name, where=one.object, says=_say(one) + mended, remedy=rule.remedy)
 
 
 @check(

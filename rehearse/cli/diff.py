@@ -24,6 +24,7 @@ _SHOWN = 200  # properties; all stand in the JSON
 @click.option("--data-only", is_flag=True, help="Compare rows alone.")
 @click.option("--tables", multiple=True, metavar="NAME", help="Only these tables ('orders', 'app.*'); may be repeated.")
 @click.option("--examples", type=click.IntRange(0, 1000), default=3, show_default=True, help="Values shown a column.")
+@click.option("--sql", "show_sql", is_flag=True, help="Show what makes the second as the first, where that is certain.")
 @click.option("--json", "as_json", is_flag=True, help="Print all that differs as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing; the exit code tells.")
 def command(
@@ -34,6 +35,7 @@ def command(
     data_only: bool,
     tables: Sequence[str],
     examples: int,
+    show_sql: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -58,7 +60,7 @@ def command(
     if as_json:
         click.echo(json.dumps(_plain(found), indent=2))
     elif not quiet:
-        for line in _lines(found):
+        for line in _lines(found, show_sql=show_sql):
             click.echo(line)
     return _exit(found)
 
@@ -108,11 +110,13 @@ def _is_alone(table: TableComparison) -> bool:
     return (table.rows_before is None) != (table.rows_after is None)
 
 
-def _lines(found: Comparison) -> Iterator[str]:
+def _lines(found: Comparison, *, show_sql: bool) -> Iterator[str]:
     from rehearse.units import counted  # noqa: PLC0415
 
     for one in found.schema[:_SHOWN]:
         yield f"≠ {_property(one)}"
+        if one.mend and show_sql:
+            yield f"    {one.mend}"
     if len(found.schema) > _SHOWN:
         yield f"… and {len(found.schema) - _SHOWN} more with --json"
     for table in found.tables:

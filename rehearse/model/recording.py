@@ -41,13 +41,17 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PropertyDifference:
-    """A property that differs between two snapshots. None: the object or the property is not there."""
+    """A property that differs between two snapshots. None: the object or the property is not there.
+
+    `mend` is the SQL that brings it back to what it was before, where that is certain.
+    """
 
     object: str
     property: str
     before: str | None
     after: str | None
     severity: str = "behaviour"
+    mend: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,7 @@ def _differences(differences: Iterable[PropertyDifference] | None) -> list[Diffe
             before=one.before,
             after=one.after,
             severity=one.severity,
+            mend=one.mend,
         )
         for one in differences
     ]

@@ -395,6 +395,7 @@ class Difference:
     before: Annotated[str | None, told("before; null: not there")]
     after: Annotated[str | None, told("after; null: not there")]
     severity: Annotated[str, told("breaks, behaviour, performance or cosmetic")]
+    mend: Annotated[str | None, told("SQL that brings it back to what it was before; null: not certain")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

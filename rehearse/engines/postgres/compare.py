@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
@@ -15,6 +16,7 @@ from psycopg import Connection
 from rehearse.engines import _differences
 from rehearse.engines._writes import by_table
 from rehearse.engines.postgres import hidden, images, lagging, table_comparison
+from rehearse.engines.postgres.mending import mend
 from rehearse.engines.postgres.pairing import pair
 from rehearse.engines.postgres.schema import Connects, begin
 from rehearse.model import Comparison, Snapshot, TableComparison
@@ -52,7 +54,11 @@ def compare(
         before=before.name,
         after=after.name,
         took_ns=time.monotonic_ns() - began,
-        schema=tuple(one for one in _differences.schema(before, after) if not lagging.is_by_traffic(one, writes)),
+        schema=tuple(
+            replace(one, mend=mend(one))
+            for one in _differences.schema(before, after)
+            if not lagging.is_by_traffic(one, writes)
+        ),
         physical=_differences.physical(before, after),
         tables=tables,
     )

@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from rehearse.engines import _differences
 from rehearse.engines.postgres import checksum, images, table_comparison
+from rehearse.engines.postgres.mending import mend
 from rehearse.engines.postgres.pairing import pair
 from rehearse.engines.postgres.schema import begin, read_physical, read_schema
 from rehearse.errors import ScenarioMistake, near_miss
@@ -64,7 +65,7 @@ def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _:
         before="first",
         after="second",
         took_ns=time.monotonic_ns() - began,
-        schema=_differences.schema(before, after),
+        schema=tuple(replace(one, mend=mend(one)) for one in _differences.schema(before, after)),
         physical=_differences.physical(before, after),
         tables=tuple(tables),
     )

@@ -1,0 +1,110 @@
+"""SQL that brings a schema back, tried on a real server: after it nothing differs that it was said to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from rehearse.cli.similarity import Named
+from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.diff import Asked, difference
+from rehearse.engines.postgres.mending import mend
+from rehearse.engines.postgres.server import PostgresServer
+from rehearse.model import PropertyDifference
+from rehearse.protocols import Role
+
+pytestmark = pytest.mark.slow
+
+SCHEMA = """
+CREATE TABLE "Odd orders" (id int PRIMARY KEY, status text NOT NULL DEFAULT 'new', total numeric CHECK (total > 0));
+COMMENT ON COLUMN "Odd orders".status IS 'it''s';
+COMMENT ON TABLE "Odd orders" IS 'orders';
+CREATE TABLE kids (id int REFERENCES "Odd orders", name text, UNIQUE (name));
+CREATE INDEX kids_name ON kids (lower(name)) WHERE id > 3;
+CREATE INDEX ON kids (id);
+CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER quiet BEFORE UPDATE ON kids FOR EACH ROW EXECUTE FUNCTION quiet();
+ALTER TABLE kids ADD CONSTRAINT "No blank" CHECK (name <> '');
+CREATE SCHEMA app;
+CREATE TABLE app.notes (id int, note text DEFAULT 'x');
+CREATE INDEX notes_id ON app.notes (id);
+"""
+LOSSES = {
+    "default": 'ALTER TABLE "Odd orders" ALTER status DROP DEFAULT',
+    "a default more": 'ALTER TABLE "Odd orders" ALTER total SET DEFAULT 7',
+    "not null": 'ALTER TABLE "Odd orders" ALTER status DROP NOT NULL',
+    "not null more": "ALTER TABLE kids ALTER name SET NOT NULL",
+    "comment of a column": 'COMMENT ON COLUMN "Odd orders".status IS NULL',
+    "comment of a table": "COMMENT ON TABLE \"Odd orders\" IS 'other'",
+    "check that the server named": 'ALTER TABLE "Odd orders" DROP CONSTRAINT "Odd orders_total_check"',
+    "check with a name": 'ALTER TABLE kids DROP CONSTRAINT "No blank"',
+    "foreign key": "ALTER TABLE kids DROP CONSTRAINT kids_id_fkey",
+    "unique": "ALTER TABLE kids DROP CONSTRAINT kids_name_key",
+    "index with a name": "DROP INDEX kids_name",
+    "index that the server named": "DROP INDEX kids_id_idx",
+    "index of another schema": "DROP INDEX app.notes_id",
+    "trigger": "DROP TRIGGER quiet ON kids",
+    "a column more": "ALTER TABLE app.notes ADD \"More of it\" int",
+    "an index more": "CREATE INDEX extra ON app.notes (note)",
+    "a constraint more": "ALTER TABLE app.notes ADD CONSTRAINT positive CHECK (id > 0)",
+    "a trigger more": "CREATE TRIGGER two BEFORE INSERT ON kids FOR EACH ROW EXECUTE FUNCTION quiet()",
+    "a table more": "CREATE TABLE app.more (id int)",
+    "a view more": "CREATE VIEW seen AS SELECT 1 AS one",
+    "statistics": "ALTER TABLE kids ALTER name SET STATISTICS 500",
+    "row security": "ALTER TABLE kids ENABLE ROW LEVEL SECURITY",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def first(server: PostgresServer) -> Iterator[PostgresDatabase]:
+    made = server.create("mending_first")
+    run(made, SCHEMA)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def second(server: PostgresServer) -> Iterator[PostgresDatabase]:
+    made = server.create("mending_second")
+    run(made, SCHEMA)
+    yield made
+    made.drop()
+
+
+def run(database: PostgresDatabase, *statements: str) -> None:
+    with database.connect(Role.MIGRATION) as connection:
+        for sql in statements:
+            connection.execute(sql.encode())
+
+
+def differing(first: PostgresDatabase, second: PostgresDatabase) -> tuple[PropertyDifference, ...]:
+    urls = (Named(one.url(Role.OWNER), "URL") for one in (first, second))
+    return tuple(difference(*urls, Asked(data=False)).schema)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_sql_of_a_difference_undoes_it(first: PostgresDatabase, second: PostgresDatabase, loss: str) -> None:
+    run(second, LOSSES[loss])
+    found = differing(first, second)
+    assert found
+    assert all(one.mend for one in found), found
+    run(second, *(one.mend for one in found if one.mend))
+    assert differing(first, second) == ()
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        PropertyDifference(object="table kids column name", property="exists", before="text", after=None),
+        PropertyDifference(object="table kids column name", property="type", before="text", after="int"),
+        PropertyDifference(object="table kids", property="exists", before="yes", after=None),
+        PropertyDifference(
+            object="table kids index kids_u", property="exists", before="USING btree (id)", after=None
+        ),  # may be unique
+        PropertyDifference(object="function f(integer)", property="definition", before="x", after="y"),
+        PropertyDifference(object="table a column b index c", property="valid", before="yes", after="no"),
+    ],
+)
+def test_what_is_not_certain_has_no_sql(one: PropertyDifference) -> None:
+    assert mend(one) is None
