@@ -174,7 +174,7 @@ def _filled(column: ColumnDifference) -> str:
         harm="What the application takes for granted of its data is no longer so.",
         remedy="See the row that is shown: let the migration keep what must hold, or mend such rows itself.",
     ),
-    asked=lambda recording: bool(recording.scenario.integrity.asserts),
+    asked=lambda recording: bool(recording.scenario.asserts),
 )
 def assertions(recording: Recording, rule: Rule) -> Iterator[Finding]:
     """Yield each assertion that held before the migration and does not hold in a later state."""

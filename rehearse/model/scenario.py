@@ -125,6 +125,10 @@ class Effect:
         str | None,
         told("the column whose values are meant to change; without it rows of the table may come or go"),
     ] = None
+    rule: Annotated[
+        str | None,
+        told("SQL of what the column must be in every row afterwards: \"first_name || ' ' || last_name\""),
+    ] = None
     back: Annotated[
         bool, told("false: what was NULL in the column and is filled need not be NULL again after the way back")
     ] = True
@@ -322,6 +326,15 @@ class WorkloadChoice:
     ] = field(default_factory=list)
 
 
+def _followed(effect: Effect) -> AssertChoice:
+    """Return the assertion that a declared effect's rule holds in every row, also in those that calls wrote since."""
+    return AssertChoice(
+        name=f"{effect.table}.{effect.column} is {effect.rule}",
+        sql=f"SELECT * FROM {effect.table} WHERE {effect.column} IS DISTINCT FROM ({effect.rule})",
+        states=["forward", "again"],
+    )
+
+
 State = Literal["start", "forward", "back", "again"]
 
 
@@ -400,6 +413,12 @@ class Scenario:
         told("for scenarios that are tests themselves: the status and the codes that must be found"),
     ] = field(default_factory=dict)
     file: Path | None = None
+
+    @property
+    def asserts(self) -> list[AssertChoice]:
+        """What is asked of the data: the assertions, and the rules that declared effects must follow."""
+        ruled = (one for one in self.migration.effects if one.rule is not None and one.column is not None)
+        return [*self.integrity.asserts, *(_followed(one) for one in ruled)]
 
     @property
     def folder(self) -> Path:

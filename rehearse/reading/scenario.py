@@ -174,7 +174,10 @@ def _consistent(scenario: Scenario, where: str) -> None:
         raise ScenarioMistake(f"{where}: engine.url: via = 'url' needs the URL of a server that you call disposable")
     if engine.url and engine.via != "url":
         raise ScenarioMistake(f"{where}: engine.url is given but engine.via = {engine.via!r}; write via = 'url'")
-    names = [one.name for one in scenario.integrity.asserts]
+    ruled = next((one for one in scenario.migration.effects if one.rule is not None and one.column is None), None)
+    if ruled is not None:
+        raise ScenarioMistake(f"{where}: migration.effects: the rule of {ruled.table} needs a column that follows it")
+    names = [one.name for one in scenario.asserts]
     if len(names) != len(set(names)):
         raise ScenarioMistake(f"{where}: integrity.assert: a name is given twice")
     twice = {call.name for call in workload.calls if [one.name for one in workload.calls].count(call.name) > 1}

@@ -165,7 +165,7 @@ class _Rehearsal:
 
     def _assert(self, database: Database, state: str) -> None:
         """Ask in quiet what must hold of the data."""
-        asserts = self.scenario.integrity.asserts
+        asserts = self.scenario.asserts
         if not asserts:
             return
         with staged(f"assertions, {state}", self.journal, self.progress):
@@ -175,7 +175,7 @@ class _Rehearsal:
 
     def _asking(self, database: Database, phase: str) -> list[Probe]:
         """Return what asks while a phase goes on."""
-        asserts = [one for one in self.scenario.integrity.asserts if one.every is not None]
+        asserts = [one for one in self.scenario.asserts if one.every is not None]
         if not asserts:
             return []
         part = registry.part("engine", self.scenario.engine.name, "asserts")

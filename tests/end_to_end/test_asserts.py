@@ -50,9 +50,44 @@ def test_an_assertion_that_breaks_is_named_with_its_moment_and_a_row(tmp_path: P
     assert not any("every part" in one or "filled" in one for one in says), says
 
 
+LABEL = """
+alter table items add label text;
+create function label_of() returns trigger language plpgsql as $$ begin new.label = new.name || '!'; return new; end $$;
+create trigger label before insert on items for each row execute function label_of();
+update items set label = name || '!';
+"""
+RENAMING = """
+[[workload.calls]]
+name = "rename item"
+sql = "update items set name = name || 'x' where id = :id"
+values = { id = "items.id" }
+"""
+EFFECT = """
+[[migration.effects]]
+table  = "items"
+column = "label"
+rule   = "name || '!'"
+"""
+
+
+def test_a_trigger_that_misses_an_update_breaks_the_rule_of_its_column(tmp_path: Path) -> None:
+    back = "alter table items drop label; drop trigger label on items; drop function label_of();"
+    broken = small.scenario(tmp_path / "a", LABEL, back, calls=RENAMING, migration=EFFECT)
+    whole = LABEL.replace("before insert", "before insert or update")
+    kept = small.scenario(tmp_path / "b", whole, back, calls=RENAMING, migration=EFFECT)
+    for path, wanted in ((broken, {"I004"}), (kept, set())):
+        small.run(path)
+        found = json.loads((path.parent / "out" / "report.json").read_text(encoding="utf-8"))
+        says = [one["says"] for one in found["findings"] if one["code"] == "I004"]
+        assert {one["code"] for one in found["findings"]} & {"I004"} == wanted, says
+        assert all("items.label is name || '!'" in one for one in says)
+
+
 def test_a_name_that_is_given_twice_and_an_unknown_key_are_mistakes() -> None:
     twice = [{"name": "a", "sql": "select 1"}, {"name": "a", "sql": "select 2"}]
     with pytest.raises(ScenarioMistake, match="a name is given twice"):
         parse({"name": "x", "integrity": {"assert": twice}})
+    with pytest.raises(ScenarioMistake, match="needs a column"):
+        parse({"name": "x", "migration": {"effects": [{"table": "items", "rule": "1"}]}})
     with pytest.raises(ScenarioMistake, match="did you mean 'states'"):
         parse({"name": "x", "integrity": {"assert": [{"name": "a", "sql": "select 1", "state": ["start"]}]}})
