@@ -206,9 +206,11 @@ def _broken(rule: Rule, one: AssertionTried) -> Finding:
 
 def _demand_assertions(tried: Sequence[AssertionTried], broken: set[str]) -> None:
     """Raise NotMeasured where a query failed, or did not hold before the migration."""
-    for one in tried:
-        if one.error is not None:
-            raise NotMeasured(f"{one.name!r} could not be asked after {one.state}: {one.error}")
+    refused = dict.fromkeys(
+        f"{one.name!r} could not be asked after {one.state}: {one.error}" for one in tried if one.error
+    )
+    if refused:
+        raise NotMeasured("; ".join(list(refused)[:5]))
     if broken:
         raise NotMeasured(f"{sorted(broken)[0]!r} did not hold before the migration began")
 

@@ -7,7 +7,7 @@ from math import sqrt
 
 from rehearse.checks._check import check, phase
 from rehearse.errors import NotMeasured
-from rehearse.events import PhaseRan, Remarked, Sampled
+from rehearse.events import CompanyKept, PhaseRan, Remarked, Sampled
 from rehearse.measures.emptiness import touched
 from rehearse.measures.latency import latencies
 from rehearse.measures.load import load
@@ -20,6 +20,7 @@ BASELINE_ERRORS = 0.05
 _OTHERS = 0.6  # of all cores
 _QUEUED = 0.4  # of the time in which they wanted a core
 _ENOUGH_S = 1.0  # CPU is counted in ticks of 10 ms, and what ends is counted late
+_STOPPED = frozenset({"57014", "57P01"})  # what we stop ourselves
 _LEVELS = 3.0  # times one level of the baseline's median latency is the other, from which it is not one thing
 
 
@@ -66,6 +67,10 @@ def baseline_works(recording: Recording, _rule: Rule) -> Iterator[Finding]:
     bad = before.failed + before.unknown + before.missed
     if bad > BASELINE_ERRORS * before.due:
         raise NotMeasured(f"{bad:,} of {before.due:,} calls failed or were missed before the migration began")
+    began = phase(recording, "baseline")
+    for one in recording.history.of(CompanyKept):
+        if began and began.at_ns <= one.at_ns <= began.ended_ns and one.code is not None and one.code not in _STOPPED:
+            raise NotMeasured(f"company {one.name!r} failed before the migration began: {one.message}")
     yield from ()
 
 

@@ -152,13 +152,16 @@ def _table(table: TableComparison) -> Iterator[str]:
         if names:
             yield f"≠ {table.table}: {', '.join(names)} only in the {word}"
     for column in table.columns:
-        yield f"≠ {table.table}.{column.column}: {counted(column.values_changed, 'value')} differ"
+        differ = "differs" if column.values_changed == 1 else "differ"
+        yield f"≠ {table.table}.{column.column}: {counted(column.values_changed, 'value')} {differ}"
         for one in column.examples:
             yield f"    key {_short(one.key)}: {_cell(one.before)} → {_cell(one.after)}"
 
 
 def _cell(value: str | None) -> str:
-    return "NULL" if value is None else repr(_short(value))
+    if value is None:
+        return "NULL"
+    return repr(value) if len(value) <= 120 else f"{value[:119]!r}…"
 
 
 def _short(text: str) -> str:

@@ -50,9 +50,12 @@ _RULES = (
 )
 
 
-def schema(before: Snapshot, after: Snapshot) -> tuple[PropertyDifference, ...]:
-    """Return what differs in meaning. Parts of an object that is gone or new are not told one by one."""
-    return tuple(_differences(before.schema, after.schema))
+def schema(before: Snapshot, after: Snapshot, *, later: bool = True) -> tuple[PropertyDifference, ...]:
+    """Return what differs in meaning. Parts of an object that is gone or new are not told one by one.
+
+    Where `after` is a later state of the same database, a sequence that has moved on is no difference.
+    """
+    return tuple(_differences(before.schema, after.schema, later=later))
 
 
 def physical(before: Snapshot, after: Snapshot) -> tuple[PropertyDifference, ...]:
@@ -74,22 +77,24 @@ def _loses_statistics(one: PropertyDifference, after: Mapping[str, str]) -> bool
     return bool(lost & there)
 
 
-def _differences(before: Objects, after: Objects) -> Iterator[PropertyDifference]:
+def _differences(before: Objects, after: Objects, *, later: bool) -> Iterator[PropertyDifference]:
     renamed = dict(_renamed(before, after))
     moved = set(renamed.values())
     for name in sorted(before.keys() | after.keys()):
         if name in renamed:
             yield _difference(name, "name", _last(name), _last(renamed[name]))
         elif name in before and name in after:
-            yield from _properties(name, before[name], after[name])
+            yield from _properties(name, before[name], after[name], later=later)
         elif name not in moved and not _parent_differs(name, before, after):
             yield _existence(name, before.get(name), after.get(name))
 
 
-def _properties(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[PropertyDifference]:
+def _properties(
+    name: str, before: Mapping[str, str], after: Mapping[str, str], *, later: bool = True
+) -> Iterator[PropertyDifference]:
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
-        if old != new and not (key == "value" and _only_advanced(before, after)):
+        if old != new and not (later and key == "value" and _only_advanced(before, after)):
             yield _difference(name, key, old, new)
 
 

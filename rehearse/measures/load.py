@@ -12,7 +12,7 @@ from rehearse.events import PhaseRan, Sampled
 from rehearse.model import Recording
 from rehearse.units import NS_PER_S
 
-REPLAYS = (10_000_000, 50_000_000, 200_000_000)  # bytes of WAL that a replica replays a second: a slow one, a quick one
+REPLAYS = (10 << 20, 50 << 20, 200 << 20)  # bytes of WAL that a replica replays a second: a slow one, a quick one
 _FALLS = frozenset({"dead rows"})
 _PEAK_NS = NS_PER_S
 _Series = tuple[NDArray[np.int64], NDArray[np.float64]]

@@ -21,8 +21,9 @@ _CALM_NS = 200 * NS_PER_MS  # without a slow call: then it is over
 def recovery_ns(recording: Recording, phase: str) -> int | None:
     """Return the time from the end of the longest outage to the last slow, failed or missed call's due time after it.
 
-    None where there was no outage, or no baseline to say what slow is. Slow is what takes more than twice the
-    baseline's p99, and 5 ms; a call counts if it was due less than 0.2 s after the one before.
+    None where there was no outage, no baseline to say what slow is, or calls were slow or failed up to the end. Slow is
+    what takes more than twice the baseline's p99, and 5 ms; a call counts if it was due less than 0.2 s after the one
+    before.
     """
     ran = next((one for one in recording.history.of(PhaseRan) if one.name == phase), None)
     closed, before = outages(recording, phase), latencies(recording, "baseline")
@@ -38,4 +39,4 @@ def recovery_ns(recording: Recording, phase: str) -> int | None:
         if at - last > _CALM_NS:
             break
         last = at
-    return last - over
+    return None if due.size and last >= due.max() - _CALM_NS and last > over else last - over

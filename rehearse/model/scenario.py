@@ -127,7 +127,7 @@ class Effect:
     ] = None
     rule: Annotated[
         str | None,
-        told("SQL of what the column must be in every row afterwards: \"first_name || ' ' || last_name\""),
+        told("SQL of the value that the column must have in every row afterwards: \"first_name || ' ' || last_name\""),
     ] = None
     back: Annotated[
         bool, told("false: what was NULL in the column and is filled need not be NULL again after the way back")

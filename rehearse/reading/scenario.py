@@ -151,6 +151,7 @@ def _complaint(error: ErrorDetails, values: Mapping[str, Any]) -> str:
     if error["type"] == "literal_error":
         words = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
         return f"{key} = {error['input']!r}{near_miss(str(error['input']), words)}"
+    key = key.replace("integrity.asserts", "integrity.assert")
     return f"{key} = {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
 
 
@@ -180,6 +181,8 @@ def _consistent(scenario: Scenario, where: str) -> None:
     names = [one.name for one in scenario.asserts]
     if len(names) != len(set(names)):
         raise ScenarioMistake(f"{where}: integrity.assert: a name is given twice")
+    if workload.new_share != 0.5 and workload.deploy != "together":
+        raise ScenarioMistake(f"{where}: workload.new_share is for deploy = 'together', and it is {workload.deploy!r}")
     twice = {call.name for call in workload.calls if [one.name for one in workload.calls].count(call.name) > 1}
     if twice:
         raise ScenarioMistake(f"{where}: workload.calls: the name {sorted(twice)[0]!r} is given twice")

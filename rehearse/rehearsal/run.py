@@ -12,7 +12,7 @@ import pandas
 
 from rehearse import registry
 from rehearse.errors import ScenarioMistake
-from rehearse.events import CallEnded, CallTried, History, RowWritten, TableLoaded
+from rehearse.events import CallEnded, CallTried, History, Remarked, RowWritten, TableLoaded
 from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
 from rehearse.protocols import (
     Comparable,
@@ -135,7 +135,8 @@ class _Rehearsal:
         if self.new_calls:
             self.unclear = self._unclear(stage.database)
         self._compare(stage.database, "start", "forward")
-        self._assert(stage.database, "forward")
+        self._assert(stage.database, "forward", went=not stopped)
+        self._doubt_effects()
         if not stopped:
             self._try(stage.database, mix, "forward")
         if stopped or self.scenario.migration.back is False:
@@ -148,9 +149,9 @@ class _Rehearsal:
         if stopped:
             return
         self._try(stage.database, mix, "back")
-        perform(stage, "again", lambda journal: self.migration.forward(url, journal))
+        stopped = perform(stage, "again", lambda journal: self.migration.forward(url, journal))
         self._compare(stage.database, "forward", "again")
-        self._assert(stage.database, "again")
+        self._assert(stage.database, "again", went=not stopped)
 
     def _company(self, database: Database) -> AbstractContextManager[None]:
         workload = self.scenario.workload
@@ -163,15 +164,25 @@ class _Rehearsal:
         )
         return kept
 
-    def _assert(self, database: Database, state: str) -> None:
-        """Ask in quiet what must hold of the data."""
-        asserts = self.scenario.asserts
+    def _assert(self, database: Database, state: str, *, went: bool = True) -> None:
+        """Ask in quiet what must hold of the data; the rules of effects only where the migration went to its end."""
+        asserts = self.scenario.asserts if went else self.scenario.integrity.asserts
         if not asserts:
             return
         with staged(f"assertions, {state}", self.journal, self.progress):
             part = registry.part("engine", self.scenario.engine.name, "asserts")
             for one in part.tried(database.url(Role.OBSERVER), asserts, state, self._settings()):
                 self.journal.write(one)
+
+    def _doubt_effects(self) -> None:
+        """Say which declared effects are of nothing that is there before or after: they excuse nothing."""
+        for one in self.scenario.migration.effects:
+            states = [snapshot.tables.get(one.table) for snapshot in self.snapshots.values()]
+            columns = {name for state in states if state is not None for name in state.columns}
+            if not any(states) or (one.column is not None and one.column not in columns):
+                what = one.table if one.column is None else f"{one.table}.{one.column}"
+                says = f"migration.effects: {what} is there neither before nor after the migration"
+                self.journal.write(Remarked(at_ns=_now(), source="scenario", says=says, weakens=True))
 
     def _asking(self, database: Database, phase: str) -> list[Probe]:
         """Return what asks while a phase goes on."""

@@ -22,7 +22,7 @@ from rehearse.workload.captured import captured
 from rehearse.workload.draws import Calls
 from rehearse.workload.ledger import Ledger, ledger
 from rehearse.workload.shapes import touches
-from rehearse.workload.statements import BadSql, Statement, split
+from rehearse.workload.statements import BadSql, Statement, pieces, split
 from rehearse.workload.values import Draw, Wanted, check_names, draws
 
 _PARAMETER = re.compile(r":p(\d+)\b")
@@ -148,6 +148,7 @@ def open_mix(
         raise ScenarioMistake("workload.flags: no user sends any call; a flag of 0 leaves its calls out")
     settings = {name: str(value) for name, value in choice.settings.items()}
     _refuse(calls, part, database.url(Role.APPLICATION), settings)
+    _refuse_company(choice, part, database.url(Role.APPLICATION), settings)
     skews = {table: (access or {}).get(table, choice.skew) for table in survey.tables}
     sample = partial(part.sample, url, seed=seed & 0x7FFFFFFF)
     pools = tuple(_pool(sample, table, columns, skews[table.table]) for table, columns in wanted.pools)
@@ -189,7 +190,8 @@ def flagged(choice: CallChoice, flags: Mapping[str, float], where: str) -> float
         return 1.0
     name = choice.flag.removeprefix("not ")
     if name not in flags:
-        raise ScenarioMistake(f"{where}.flag: workload.flags has no {name!r}{near_miss(name, flags)}")
+        known = [*flags, *(f"not {one}" for one in flags)]
+        raise ScenarioMistake(f"{where}.flag: workload.flags has no {name!r}{near_miss(choice.flag, known)}")
     return flags[name] if name == choice.flag else 1.0 - flags[name]
 
 
@@ -228,6 +230,9 @@ def check(choice: WorkloadChoice) -> None:
             )
         parameters = [name for one in statements for name in one.parameters]
         check_names(parameters, call.values, f"workload.calls[{at}]")
+    unused = sorted(choice.flags.keys() - {(one.flag or "").removeprefix("not ") for one in choice.calls})
+    if unused:
+        raise ScenarioMistake(f"workload.flags.{unused[0]}: no call has this flag; give one flag = {unused[0]!r}")
 
 
 def _versions(calls: Sequence[PreparedCall]) -> None:
@@ -256,6 +261,16 @@ def _refuse(calls: Sequence[PreparedCall], part: ModuleType, url: str, settings:
     ):
         if says is not None:
             raise ScenarioMistake(f"workload.calls[{at}].sql ({name!r}): the server says: {says}")
+
+
+def _refuse_company(choice: WorkloadChoice, part: ModuleType, url: str, settings: Mapping[str, str]) -> None:
+    """Let the server prepare what the company runs, too: company that only fails keeps nobody waiting."""
+    for at, one in enumerate(choice.company):
+        statements = [one.sql] if isinstance(one.sql, str) else one.sql
+        wanted = [each.sql for text in statements for each in pieces(text)]
+        for says in part.refusals(url, wanted, settings):
+            if says is not None:
+                raise ScenarioMistake(f"workload.company[{at}].sql ({one.name!r}): the server says: {says}")
 
 
 def _pool(

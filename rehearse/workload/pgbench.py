@@ -61,13 +61,20 @@ def expanded(workload: WorkloadChoice, folder: Path | None) -> WorkloadChoice:
 
 def _calls(named: str, where: str, given: Mapping[str, Number], folder: Path) -> list[CallChoice]:
     told = _WEIGHT.fullmatch(named)
+    if "@" in named and told is None:
+        raise ScenarioMistake(f"{where}: {named!r}: the weight after @ must be a number, as in 'tpcb.sql@3'")
     path = folder / (told["file"] if told else named)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ScenarioMistake(f"{where}: {path} cannot be read: {error.strerror}") from None
     weight = float(told["weight"]) if told else 1.0
-    return list(_read(text, path.stem, path, weight, given)) if weight else []
+    if not weight:
+        return []
+    found = list(_read(text, path.stem, path, weight, given))
+    if not found:
+        raise ScenarioMistake(f"{where}: there is no statement in {path}")
+    return found
 
 
 def _read(text: str, name: str, path: Path, weight: float, given: Mapping[str, Number]) -> Iterator[CallChoice]:

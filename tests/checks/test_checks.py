@@ -9,7 +9,7 @@ import pytest
 
 from rehearse.checks import CHECKS, by_code
 from rehearse.errors import Mistake
-from rehearse.events import AssertionTried, CallTried, Outcome, Remarked, Sampled, TableLoaded
+from rehearse.events import AssertionTried, CallTried, CompanyKept, Outcome, Remarked, Sampled, TableLoaded
 from rehearse.judging import answer, judge
 from rehearse.measures.fidelity import integrity, rollback
 from rehearse.model import (
@@ -231,6 +231,18 @@ def test_a_wait_for_rows_within_the_budget_or_for_others_is_none_of_the_migratio
     assert status("L004", rows_held(0.4)) == Status.PASSED
     others = hand.waited(None, 11.1, 12.9, mode="ShareLock", blocked_by=(4711,))
     assert status("L004", rows_held(0.4, others)) == Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("code", "status_"), [("42601", Status.UNKNOWN), ("57014", Status.PASSED), (None, Status.PASSED)]
+)
+def test_company_that_fails_before_the_migration_makes_no_sound_baseline(code: str | None, status_: Status) -> None:
+    kept = CompanyKept(at_ns=hand.at(5), ended_ns=hand.at(6), name="report", session=9, code=code, message="no")
+    assert status("R002", traffic_with_company(kept)) == status_
+
+
+def traffic_with_company(kept: CompanyKept) -> Recording:
+    return forward(kept, frames=[hand.traffic(4, 9), hand.traffic(10, 14, seed=2, first_number=2001)])
 
 
 def test_other_work_is_no_matter_while_ours_finds_a_core() -> None:

@@ -83,6 +83,31 @@ def test_a_trigger_that_misses_an_update_breaks_the_rule_of_its_column(tmp_path:
         assert all("items.label is name || '!'" in one for one in says)
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ('[[integrity.assert]]\nname = "typo"\nsql = "select id fromm items"', "integrity.assert 'typo': syntax error"),
+        ('[[integrity.assert]]\nname = "two"\nsql = "select 1; select 2"', "assert 'two': it must be one query"),
+        ('[[integrity.assert]]\nname = "new"\nsql = "select nothing from items"', "leave 'start' and 'back' out"),
+        ('[[workload.company]]\nname = "report"\nsql = "select 1 fromm items"', "workload.company[0].sql ('report')"),
+    ],
+)  # fmt: skip
+def test_a_query_that_cannot_run_is_a_mistake_before_anything_is_measured(tmp_path: Path, more: str, says: str) -> None:
+    path = small.scenario(tmp_path, "alter table items add a int;", "alter table items drop a;")
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    done = small.run(path)
+    assert done.returncode == 2, done.stderr
+    assert says in " ".join(done.stderr.split())
+
+
+def test_an_effect_on_nothing_that_is_there_is_told(tmp_path: Path) -> None:
+    effect = '[[migration.effects]]\ntable = "itemz"\ncolumn = "note"'
+    path = small.scenario(tmp_path, "alter table items add a int;", "alter table items drop a;", migration=effect)
+    assert small.run(path).returncode == 3
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "itemz.note is there neither before nor after" in text
+
+
 def test_a_name_that_is_given_twice_and_an_unknown_key_are_mistakes() -> None:
     twice = [{"name": "a", "sql": "select 1"}, {"name": "a", "sql": "select 2"}]
     with pytest.raises(ScenarioMistake, match="a name is given twice"):

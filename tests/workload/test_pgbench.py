@@ -94,6 +94,13 @@ def test_what_has_no_place_is_a_mistake_that_names_its_line(tmp_path: Path, text
     assert says in str(mistake.value)
 
 
+def test_a_script_without_a_statement_and_a_weight_that_is_no_number_are_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioMistake, match="there is no statement in"):
+        calls(tmp_path, "-- nothing here\n\\set a 1\n")
+    with pytest.raises(ScenarioMistake, match="the weight after @ must be a number"):
+        calls(tmp_path, "SELECT 1;", "own.sql@x")
+
+
 def test_a_script_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ScenarioMistake, match=r"workload.pgbench\[0\]: .*none.sql cannot be read"):
         expanded(WorkloadChoice(pgbench=["none.sql"]), tmp_path)

@@ -75,8 +75,13 @@ def test_a_flag_is_a_named_share_of_the_users(flag: str | None, share: float) ->
 
 
 def test_a_flag_that_nobody_named_is_a_mistake() -> None:
-    with pytest.raises(ScenarioMistake, match=r"workload.calls\[0\].flag: .*'chekout2'; did you mean 'checkout2'"):
+    with pytest.raises(ScenarioMistake, match=r"workload.calls\[0\].flag: .*'chekout2'; did you mean 'not checkout2'"):
         check(WorkloadChoice(calls=[CallChoice(name="pay", sql="select 1", flag="not chekout2")], flags=FLAGS))
+
+
+def test_a_flag_that_no_call_has_is_a_mistake() -> None:
+    with pytest.raises(ScenarioMistake, match=r"workload.flags.dark: no call has this flag"):
+        check(WorkloadChoice(calls=[CallChoice(name="pay", sql="select 1", flag="not checkout2")], flags=FLAGS))
 
 
 def dues(seconds: float, **changes: object) -> np.ndarray:

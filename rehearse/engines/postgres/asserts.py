@@ -6,8 +6,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import psycopg
+from pglast import parse_sql
+from pglast.ast import SelectStmt
+from pglast.parser import ParseError
 from psycopg import sql
 
+from rehearse.errors import ScenarioMistake
 from rehearse.events import AssertionTried, Event
 from rehearse.model import AssertChoice
 
@@ -19,12 +23,21 @@ _EXAMPLE = 300
 
 def tried(url: str, asserts: Sequence[AssertChoice], state: str, settings: Mapping[str, str]) -> list[AssertionTried]:
     """Return how many rows each assertion that is asked in this state finds, and the first of them as text."""
+    for one in asserts:
+        _read(one)
     wanted = [one for one in asserts if state in one.states]
     if not wanted:
         return []
     with psycopg.connect(url, autocommit=True, connect_timeout=30) as connection:
         _prepare(connection, settings, _TIMEOUT)
-        return [_tried(connection, one, state, is_during=False) for one in wanted]
+        found = [_tried(connection, one, state, is_during=False) for one in wanted]
+    for answer in found:
+        if state == "start" and answer.error is not None:
+            raise ScenarioMistake(
+                f"integrity.assert {answer.name!r}: the server says: {answer.error}; where it asks about what the "
+                "migration makes, leave 'start' and 'back' out of its states"
+            )
+    return found
 
 
 class AssertProbe:
@@ -55,6 +68,16 @@ class AssertProbe:
         found = _tried(self._connection, self._one, self._phase, is_during=True)
         if found.error is None:
             yield found
+
+
+def _read(one: AssertChoice) -> None:
+    """Raise a ScenarioMistake for what is not one query."""
+    try:
+        statements = parse_sql(one.sql)
+    except ParseError as error:
+        raise ScenarioMistake(f"integrity.assert {one.name!r}: {error.args[0]}") from None
+    if len(statements) != 1 or not isinstance(statements[0].stmt, SelectStmt):
+        raise ScenarioMistake(f"integrity.assert {one.name!r}: it must be one query, which returns the wrong rows")
 
 
 def _prepare(connection: psycopg.Connection, settings: Mapping[str, str], timeout: str) -> None:

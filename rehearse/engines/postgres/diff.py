@@ -65,7 +65,7 @@ def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _:
         before="first",
         after="second",
         took_ns=time.monotonic_ns() - began,
-        schema=tuple(replace(one, mend=mend(one)) for one in _differences.schema(before, after)),
+        schema=tuple(replace(one, mend=mend(one)) for one in _differences.schema(before, after, later=False)),
         physical=_differences.physical(before, after),
         tables=tuple(tables),
     )
@@ -73,6 +73,7 @@ def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _:
 
 def _chosen(mine: Iterable[str], theirs: Iterable[str], patterns: Sequence[str]) -> list[str]:
     known = sorted({*mine, *theirs})
+    patterns = [one.removeprefix("public.") for one in patterns]
     for one in patterns:
         if not any(fnmatchcase(name, one) for name in known):
             raise ScenarioMistake(f"--tables {one}: neither database has such a table{near_miss(one, known)}")

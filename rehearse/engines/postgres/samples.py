@@ -16,7 +16,8 @@ from rehearse.units import NS_PER_MS
 
 EVERY_NS = 250 * NS_PER_MS
 _SHARE = 50  # a figure that takes long may take so little of the time: sizes ask the file system about each file
-_MACHINE_SHARE = 200  # and what the system tells of each process: a backend is a file or two
+_MACHINE_SHARE = 50  # of our CPU for what the system tells of each process: a backend is a file or two
+_MACHINE_MOST_NS = 1_000 * NS_PER_MS
 _CHECKPOINTS = "pg_stat_get_checkpointer_num_timed(), pg_stat_get_checkpointer_num_requested()"
 _CHECKPOINTS_TO_16 = "pg_stat_get_bgwriter_timed_checkpoints(), pg_stat_get_bgwriter_requested_checkpoints()"
 _FIGURES = """
@@ -99,11 +100,11 @@ class SampleProbe:
     def _figures(self) -> Iterator[tuple[int, str, float]]:
         now = time.monotonic_ns()
         if now >= self._machine_ns:
+            spent = time.thread_time_ns()
             yield from ((now, *one) for one in self._machine.figures())
             if self._temporary is not None:
                 yield now, "temp files", _bytes_in(self._temporary)
-            took = time.monotonic_ns() - now
-            self._machine_ns = now + _MACHINE_SHARE * took
+            self._machine_ns = now + min(_MACHINE_MOST_NS, _MACHINE_SHARE * (time.thread_time_ns() - spent))
         if self._wire is None:
             self._wire = Wire(self._url, "rehearse observer: samples")
         for one in self._questions:
