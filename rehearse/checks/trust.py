@@ -69,7 +69,7 @@ def baseline_works(recording: Recording, _rule: Rule) -> Iterator[Finding]:
         raise NotMeasured(f"{bad:,} of {before.due:,} calls failed or were missed before the migration began")
     began = phase(recording, "baseline")
     for one in recording.history.of(CompanyKept):
-        if began and began.at_ns <= one.at_ns <= began.ended_ns and one.code is not None and one.code not in _STOPPED:
+        if began and one.at_ns <= began.ended_ns and one.code is not None and one.code not in _STOPPED:
             raise NotMeasured(f"company {one.name!r} failed before the migration began: {one.message}")
     yield from ()
 

@@ -31,8 +31,8 @@ first = "300ms"
 every = "30s"
 isolation = "repeatable read"
 [[workload.company]]
-name = "typo"
-sql = "select nothing from items"
+name = "own table"
+sql = ["create temp table mine on commit drop as select * from items", "select nothing from mine"]
 every = "30s"
 [[workload.calls]]
 name = "read"
@@ -60,4 +60,7 @@ def test_a_lock_that_waits_for_a_long_transaction_closes_the_table_and_says_for_
     assert lock.granted_ns == pytest.approx(report.ended_ns, abs=50e6)
     found = {one.code: one for one in rehearse.judge(recording).findings}
     assert "which waited for 'nightly report'" in found["L001"].says
-    assert {one.code for one in kept if one.name == "typo"} == {"42703"}
+    assert {one.code for one in kept if one.name == "own table"} == {"42703"}
+    (sound,) = (one for one in rehearse.judge(recording).answers if one.rule.code == "R002")
+    assert sound.status == "unknown"
+    assert "company 'own table' failed before the migration began" in (sound.reason or "")
