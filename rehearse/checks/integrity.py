@@ -187,6 +187,9 @@ def assertions(recording: Recording, rule: Rule) -> Iterator[Finding]:
             told.add((one.state, one.name))
             yield _broken(rule, one)
     _demand_assertions(tried, {one.name for one in before.values() if one.rows})
+    unasked = {one.name for one in recording.scenario.asserts} - {one.name for one in tried}
+    if unasked:
+        raise NotMeasured(f"{min(unasked)!r} was not asked: the migration did not come so far")
 
 
 def _broken(rule: Rule, one: AssertionTried) -> Finding:

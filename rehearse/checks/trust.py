@@ -20,6 +20,7 @@ BASELINE_ERRORS = 0.05
 _OTHERS = 0.6  # of all cores
 _QUEUED = 0.4  # of the time in which they wanted a core
 _ENOUGH_S = 1.0  # CPU is counted in ticks of 10 ms, and what ends is counted late
+_NEEDED = frozenset({"server cpu", "client cpu", "client queued", "machine cpu"})  # a server elsewhere has no CPU here
 _STOPPED = frozenset({"57014", "57P01"})  # what we stop ourselves
 _LEVELS = 3.0  # times one level of the baseline's median latency is the other, from which it is not one thing
 
@@ -151,22 +152,26 @@ def baseline_steady(recording: Recording, _rule: Rule) -> Iterator[Finding]:
         harm="What others take of the processors makes every call slower, and locks longer, at moments of their own.",
         remedy="Stop what else runs on this machine (its load stands in the report), or take one with more cores.",
     ),
-    asked=lambda recording: "client queued" in set(recording.history.frame(Sampled)["name"]),
+    asked=lambda recording: set(recording.history.frame(Sampled)["name"]) >= _NEEDED,
 )
 def alone(recording: Recording, _rule: Rule) -> Iterator[Finding]:
     """Raise NotMeasured for a phase in which other processes took more than 60 % of the machine, and ours queued up.
 
     That others are busy says nothing by itself: a container's share of a large machine is its own.
     """
+    measured = 0
     for one in recording.history.of(PhaseRan):
         found = load(recording, one)
         if found is None or found.machine_share is None or found.server_cores is None or found.client_cores is None:
             continue
+        measured += 1
         ours = (found.server_cores + found.client_cores) / (found.machine_cores or recording.environment.cores)
         others = found.machine_share - ours
         queued = (found.client_queued or 0.0) / max(found.client_cores + (found.client_queued or 0.0), 1e-9)
         if others > _OTHERS and queued > _QUEUED and found.seconds >= _ENOUGH_S:
             raise NotMeasured(f"in {one.name} other work took {others:.0%} of this machine for {found.seconds:.1f} s")
+    if not measured and set(recording.history.frame(Sampled)["name"]) >= _NEEDED:
+        raise NotMeasured("no phase was long enough to tell what else ran on this machine")
     yield from ()
 
 

@@ -22,7 +22,7 @@ class Machine:
         """Yield those that can be had.
 
         "server cpu", "client cpu" and "machine cpu" are seconds of CPU (the last of all cores, whoever took them),
-        "server read" and "server written" bytes that reached the storage layer, "memory" the share that is taken, and
+        "server read" and "server written" bytes that reached the storage layer, and
         "client queued" the seconds for which the clients' living processes wanted a core and had none.
         """
         if self._server is not None:
@@ -34,7 +34,6 @@ class Machine:
         times = psutil.cpu_times()
         yield "machine cores", float(psutil.cpu_count() or 1)
         yield "machine cpu", sum(times) - times.idle - getattr(times, "iowait", 0.0) - _counted_twice(times)
-        yield "memory", psutil.virtual_memory().percent / 100
 
 
 def server_cpu(postmaster: psutil.Process) -> Iterator[float]:

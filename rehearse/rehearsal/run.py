@@ -158,7 +158,7 @@ class _Rehearsal:
         if not workload.company:
             return nullcontext()
         part = registry.part("engine", self.scenario.engine.name, "company")
-        settings = {name: str(value) for name, value in workload.settings.items()}
+        settings = self._settings()
         kept: AbstractContextManager[None] = part.company(
             database.url(Role.APPLICATION), workload.company, settings, self.journal
         )
@@ -207,8 +207,7 @@ class _Rehearsal:
                 (call.statements, values)
                 for call, values in zip(mix.calls, mixes.tries(mix, self.scenario.seed), strict=True)
             ]
-            settings = {name: str(value) for name, value in self.scenario.workload.settings.items()}
-            found = part.tried(database.url(Role.APPLICATION), asked, settings)
+            found = part.tried(database.url(Role.APPLICATION), asked, self._settings())
         for call, (code, message, columns) in zip(mix.calls, found, strict=True):
             self.journal.write(
                 CallTried(at_ns=_now(), state=state, call=call.name, code=code, message=message, columns=columns)

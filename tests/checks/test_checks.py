@@ -267,6 +267,14 @@ def test_an_assertion_that_was_broken_before_or_cannot_be_asked_is_no_word_on_th
     assert answer(by_code("I004"), asserted(tried("start", 0), tried("forward", 0))).status == Status.PASSED
 
 
+def test_an_assertion_that_was_never_asked_is_not_passed() -> None:
+    found = answer(by_code("I004"), asserted())
+    assert (found.status, found.reason) == (
+        Status.UNKNOWN,
+        "'totals add up' was not asked: the migration did not come so far",
+    )
+
+
 def test_a_deadlock_says_who_waited_for_what() -> None:
     calls = hand.traffic(10, 14, rate=20)
     victim = calls.index[calls["at_ns"] > hand.at(11)][0]

@@ -21,7 +21,7 @@ sql   = "select id, price from items where price < 0;"
 every = "100ms"
 [[integrity.assert]]
 name   = "every part has its item"
-sql    = "select p.id from parts p left join items i on i.id = p.item_id where i.id is null"
+sql    = "select p.id from parts p left join items i on i.id = p.item_id where i.id is null -- none"
 [[integrity.assert]]
 name   = "new column is filled"
 sql    = "select id from items where filled is null"

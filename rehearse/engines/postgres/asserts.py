@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import psycopg
-from pglast import parse_sql
+from pglast import parse_sql, split
 from pglast.ast import SelectStmt
 from pglast.parser import ParseError
 from psycopg import sql
 
 from rehearse.errors import ScenarioMistake
-from rehearse.events import AssertionTried, Event
+from rehearse.events import AssertionTried, Event, Remarked
 from rehearse.model import AssertChoice
 
 _MOST = 1_000  # rows that are counted
@@ -47,27 +47,36 @@ class AssertProbe:
         self.every_ns = one.every or 0
         self._url, self._one, self._phase, self._settings = url, one, phase, settings
         self._connection: psycopg.Connection | None = None
+        self._answered = False
+        self._refused: str | None = None  # by the last look that had no answer
 
     def look(self) -> Iterable[Event]:
-        """Ask once; return the answer where there is one and it is not the same good one."""
+        """Ask once; return the answer where there is one."""
         return list(self._asked())
 
     def close(self) -> Iterable[Event]:
-        """Disconnect."""
+        """Disconnect; say so where no look had an answer."""
         if self._connection is not None:
             self._connection.close()
-        return ()
+        if self._refused is None or self._answered:
+            return ()
+        says = f"{self._one.name!r} could not be asked while {self._phase} went on: {self._refused}"
+        return [Remarked(at_ns=time.monotonic_ns(), source="assertions", says=says, weakens=True)]
 
     def _asked(self) -> Iterator[Event]:
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
                 _prepare(self._connection, self._settings, _BRIEFLY)
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            self._refused = str(error).strip()
             return
         found = _tried(self._connection, self._one, self._phase, is_during=True)
-        if found.error is None:
-            yield found
+        if found.error is not None:
+            self._refused = found.error
+            return
+        self._answered = True
+        yield found
 
 
 def _read(one: AssertChoice) -> None:
@@ -92,8 +101,8 @@ def _prepare(connection: psycopg.Connection, settings: Mapping[str, str], timeou
 
 def _tried(connection: psycopg.Connection, one: AssertChoice, state: str, *, is_during: bool) -> AssertionTried:
     began, rows, example, error = time.monotonic_ns(), None, None, None
-    counted = sql.SQL("SELECT count(*), min(line) FROM (SELECT a::text AS line FROM ({}) a LIMIT {}) b")
-    query = counted.format(sql.SQL(one.sql.strip().rstrip(";")), sql.Literal(_MOST))
+    counted = sql.SQL("SELECT count(*), min(line) FROM (SELECT a::text AS line FROM ({}\n) a LIMIT {}) b")
+    query = counted.format(sql.SQL(split(one.sql)[0]), sql.Literal(_MOST))
     try:
         with connection.transaction():
             found = connection.execute(query).fetchone()
