@@ -24,6 +24,7 @@ _SHOWN = 200  # properties; all stand in the JSON
 @click.option("--data-only", is_flag=True, help="Compare rows alone.")
 @click.option("--tables", multiple=True, metavar="NAME", help="Only these tables ('orders', 'app.*'); may be repeated.")
 @click.option("--examples", type=click.IntRange(0, 1000), default=3, show_default=True, help="Values shown a column.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Connections to each database; else half the cores, up to 4.")
 @click.option("--sql", "show_sql", is_flag=True, help="Show what makes the second as the first, where that is certain.")
 @click.option("--json", "as_json", is_flag=True, help="Print all that differs as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing; the exit code tells.")
@@ -35,6 +36,7 @@ def command(
     data_only: bool,
     tables: Sequence[str],
     examples: int,
+    jobs: int | None,
     show_sql: bool,
     as_json: bool,
     quiet: bool,
@@ -50,11 +52,14 @@ def command(
 
     Exit codes: 0 nothing differs, 1 something does, 3 nothing does, but not all could be compared.
     """
+    from dataclasses import replace  # noqa: PLC0415
+
     from rehearse.engines.postgres.diff import Asked, difference  # noqa: PLC0415
 
     if schema_only and data_only:
         raise click.UsageError("--schema-only and --data-only: choose one of them, or neither for both")
     asked = Asked(schema=not data_only, data=not schema_only, tables=tables, examples=examples)
+    asked = replace(asked, jobs=jobs) if jobs else asked
     first, second = Named(first_url, "FIRST_URL"), Named(second_url, "SECOND_URL")
     found = difference(first, second, asked, _telling(is_quiet=quiet or as_json))
     if as_json:
@@ -145,9 +150,13 @@ def _table(table: TableComparison) -> Iterator[str]:
         word, rows = ("first", table.rows_before) if table.rows_after is None else ("second", table.rows_after)
         yield f"≠ table {table.table}: only in the {word}, with {counted(rows or 0, 'row')}"
         return
-    for rows, word in ((table.rows_missing, "first"), (table.rows_unexpected, "second")):
+    for rows, keys, word in (
+        (table.rows_missing, table.keys_missing, "first"),
+        (table.rows_unexpected, table.keys_unexpected, "second"),
+    ):
         if rows:
             yield f"≠ {table.table}: {counted(rows, 'row')} only in the {word}"
+            yield from (f"    key {_short(key)}" for key in keys)
     for names, word in ((table.columns_gone, "first"), (table.columns_new, "second")):
         if names:
             yield f"≠ {table.table}: {', '.join(names)} only in the {word}"

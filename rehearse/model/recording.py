@@ -120,6 +120,8 @@ class TableComparison:
     columns_gone: tuple[str, ...] = ()
     columns_new: tuple[str, ...] = ()
     columns_unmeasured: tuple[str, ...] = ()  # they differ, and it cannot be told by whose hands
+    keys_missing: tuple[str, ...] = ()  # of `rows_missing`, up to a limit; none where no key tells a row
+    keys_unexpected: tuple[str, ...] = ()
     writes_checked: int = 0
     writes_untold: int = 0  # acknowledged updates and the like whose rows nobody told, so that none was verified
     wrong_writes: tuple[WrongWrite, ...] = ()  # up to a limit

@@ -335,7 +335,7 @@ def test_every_value_lost_is_counted_in_many_batches(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table_comparison, "_BATCH", 64)
-    monkeypatch.setattr(table_comparison, "_SLICE", 300)
+    monkeypatch.setattr(table_comparison, "SLICE", 300)
     found = table(compared(database, T, "update t set w = null, v = v + 1 where id % 3 > 0", limit=5))
     assert [(one.column, one.values_changed, one.values_lost, len(one.examples)) for one in found.columns] == [
         ("v", 667, 0, 5), ("w", 667, 667, 5)

@@ -47,7 +47,7 @@ def by_number(
     query = sql.SQL("select {} from {} where {} limit {}").format(
         sql.SQL(", ").join(_content(pairing, side)),
         side.source,
-        streams.chosen(pairing.number(side), numbers[:limit]),
+        streams.chosen(pairing.place(side), numbers[:limit]),
         sql.Literal(8 * limit),
     )
     wanted = set(numbers[:limit].tolist())

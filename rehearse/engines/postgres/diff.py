@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from rehearse.engines import _differences
-from rehearse.engines.postgres import checksum, images, table_comparison
+from rehearse.engines.postgres import buckets, images, table_comparison
 from rehearse.engines.postgres.mending import mend
-from rehearse.engines.postgres.pairing import pair
+from rehearse.engines.postgres.pairing import Pairing, pair
 from rehearse.engines.postgres.schema import begin, read_physical, read_schema
 from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.model import Comparison, Snapshot, TableComparison, TableState
 
 Told = Callable[[str], None]
+_Connections = Sequence[Connection[Any]]
+_SMALL = 16 * 2**20  # bytes of a table that is streamed at once
+_ROW = 150  # bytes, about: to guess how many rows a table has
 
 
 class Opens(Protocol):
@@ -39,18 +43,19 @@ class Asked:
     data: bool = True
     tables: Sequence[str] = ()
     examples: int = 3
+    jobs: int = max(1, min(4, (os.cpu_count() or 1) // 2))  # connections to each database
 
 
 def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _: None) -> Comparison:
-    """Return what differs between two databases, each read in one REPEATABLE READ transaction, side by side.
+    """Return what differs between two databases, each read in one snapshot, side by side.
 
-    Tables whose checksums agree are read once; of the others keys and hashes are streamed, and the texts of a few
-    examples. Holds about 60 bytes a row, in slices of 2 million rows. `told` hears what is being read.
+    A table's rows are hashed once, in buckets by key; only buckets that differ are streamed, as keys and hashes, and of
+    rows that differ the columns and the texts of a few. Holds at most a million rows a side (about 60 bytes each).
+    `told` hears what is being read.
     """
     began = time.monotonic_ns()
-    with first.connect() as old, second.connect() as new:
-        begin(old)
-        begin(new)
+    with _reading(first, asked.jobs) as mine, _reading(second, asked.jobs) as theirs:
+        old, new = mine[0], theirs[0]
         sides = images.read(old), images.read(new)
         names = _chosen(*sides, asked.tables)
         told("schemas")
@@ -58,9 +63,7 @@ def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _:
         tables = []
         for name in names if asked.data else ():
             told(name)
-            tables.append(_Pair(old, new, sides[0].get(name), sides[1].get(name)).compared(name, asked.examples))
-        old.execute("rollback")
-        new.execute("rollback")
+            tables.append(_Pair(mine, theirs, sides[0].get(name), sides[1].get(name)).compared(name, asked.examples))
     return Comparison(
         before="first",
         after="second",
@@ -69,6 +72,32 @@ def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _:
         physical=_differences.physical(before, after),
         tables=tuple(tables),
     )
+
+
+@contextmanager
+def _reading(database: Opens, jobs: int) -> Iterator[list[Connection[Any]]]:
+    """Yield so many connections that all see one snapshot; fewer where the server exports none."""
+    with ExitStack() as opened:
+        first = opened.enter_context(database.connect())
+        begin(first)
+        connections = [first]
+        snapshot = _exported(first) if jobs > 1 else None
+        for _ in range(1, jobs if snapshot else 1):
+            another = opened.enter_context(database.connect())
+            begin(another, snapshot)
+            connections.append(another)
+        yield connections
+        for one in connections:
+            one.execute("rollback")
+
+
+def _exported(connection: Connection[Any]) -> str | None:
+    try:
+        with connection.transaction():
+            found = connection.execute("select pg_export_snapshot()").fetchone()
+    except psycopg.Error:
+        return None
+    return str(found[0]) if found else None
 
 
 def _chosen(mine: Iterable[str], theirs: Iterable[str], patterns: Sequence[str]) -> list[str]:
@@ -97,16 +126,16 @@ def _of_tables(objects: dict[str, dict[str, str]], tables: Sequence[str]) -> dic
 class _Pair:
     """A table on both sides; None: it is not there."""
 
-    old: Connection[Any]
-    new: Connection[Any]
+    old: _Connections
+    new: _Connections
     first: images.Table | None
     second: images.Table | None
 
     def compared(self, name: str, examples: int) -> TableComparison:
         try:
-            with self.old.transaction(), self.new.transaction():
+            with self.old[0].transaction(), self.new[0].transaction():
                 return self._compared(name, examples)
-        except psycopg.errors.InsufficientPrivilege as refused:
+        except (psycopg.errors.InsufficientPrivilege, psycopg.DataError) as refused:
             says = refused.diag.message_primary or str(refused)
             return TableComparison(
                 table=name,
@@ -118,20 +147,49 @@ class _Pair:
             )
 
     def _compared(self, name: str, examples: int) -> TableComparison:
-        with ThreadPoolExecutor(2) as both:  # the servers read side by side
-            before, after = both.map(_state, (self.old, self.new), (self.first, self.second))
-        if self.first is None or self.second is None or before is None or after is None:
-            return table_comparison.alone(name, before, after, None)
+        if self.first is None or self.second is None:
+            return table_comparison.alone(name, _state(self.old, self.first), _state(self.new, self.second), None)
         pairing = pair(self.first, self.second)
+        counted = self._counted(pairing)
         work = table_comparison.Work(
-            old=self.old, new=self.new, pairing=pairing, before=before, after=after, limit=max(1, examples)
+            old=self.old[0],
+            new=self.new[0],
+            pairing=pairing,
+            before=_known(self.first, counted.before),
+            after=_known(self.second, counted.after),
+            limit=max(1, examples),
+            parts=counted.parts,
         )
         found = work.compare(None)
-        return found if examples else replace(found, columns=tuple(replace(one, examples=()) for one in found.columns))
+        return found if examples else _without_values(found)
+
+    def _counted(self, pairing: Pairing) -> buckets.Counted:
+        """Return the rows of both sides and the parts that may differ: all of a small table."""
+        size = max(pairing.older.size_bytes, pairing.newer.size_bytes)
+        if size > _SMALL and pairing.columns:
+            rows = size // _ROW
+            return buckets.counted(self.old, self.new, pairing, rows=rows, limit=table_comparison.SLICE)
+        before, after = _rows(self.old, pairing.older), _rows(self.new, pairing.newer)
+        return buckets.Counted(before, after, buckets.whole(max(before, after)))
 
 
-def _state(connection: Connection[Any], table: images.Table | None) -> TableState | None:
-    if table is None:
-        return None
-    connection.execute("set local max_parallel_workers_per_gather = 2")
-    return checksum.state(connection, table)
+def _without_values(found: TableComparison) -> TableComparison:
+    columns = tuple(replace(one, examples=()) for one in found.columns)
+    return replace(found, columns=columns, keys_missing=(), keys_unexpected=())
+
+
+def _state(connections: _Connections, table: images.Table | None) -> TableState | None:
+    return None if table is None else _known(table, _rows(connections, table))
+
+
+def _rows(connections: _Connections, table: images.Table) -> int:
+    found = connections[0].execute(sql.SQL("select count(*) from {}").format(table.source)).fetchone()
+    assert found is not None, "an aggregate returns one row"
+    return int(found[0])
+
+
+def _known(table: images.Table, rows: int) -> TableState:
+    """Return what is known of a table without checksums."""
+    return TableState(
+        table=table.name, rows=rows, size_bytes=table.size_bytes, key=table.key, checksum=None, columns={}
+    )

@@ -10,6 +10,8 @@ from psycopg import sql
 from rehearse.engines.postgres import images
 from rehearse.model import TableState
 
+_NO_KEY = -(2**63) + 1  # the number of rows whose key is NULL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
@@ -25,15 +27,36 @@ class Pairing:
         """The older table, then the newer."""
         return self.older, self.newer
 
+    @property
+    def is_numbered(self) -> bool:
+        """Say whether a row's number is its integer key."""
+        return len(self.key) == 1 and all(one.columns[self.key[0]].base in images.INTEGERS for one in self.sides)
+
     def number(self, side: images.Table) -> sql.Composed:
         """Return SQL for the 64-bit number of a row: its integer key, or a hash of its key (else of the row)."""
-        if len(self.key) == 1 and all(one.columns[self.key[0]].base in images.INTEGERS for one in self.sides):
-            return sql.SQL("{}::int8").format(sql.Identifier(self.key[0]))
+        if self.is_numbered:
+            return self._sure(side, sql.SQL("{}::int8").format(sql.Identifier(self.key[0])))
+        if len(self.key) == 1 and self.is_same_type(self.key[0]):
+            return self._sure(side, images.hashed(side.columns[self.key[0]], sql.SQL("0::int8")))
         return self._hash(side, self.key or self.columns, sql.SQL("0"))
+
+    def place(self, side: images.Table) -> sql.Composed:
+        """Return SQL for what rows are found by in an index: the integer key itself, else their number."""
+        if self.is_numbered and self._is_sure(side):
+            return sql.Composed([sql.Identifier(self.key[0])])
+        return self.number(side)
 
     def row(self, side: images.Table) -> sql.Composed:
         """Return SQL for the hash of what both sides have of a row, keyed by the row's number."""
-        return self._hash(side, self.columns, self.number(side))
+        columns = tuple(name for name in self.columns if not (self.is_numbered and name in self.key))
+        return self._hash(side, columns, self.number(side)) if columns else self.number(side)
+
+    def _is_sure(self, side: images.Table) -> bool:
+        """Say whether a side holds the key to be unique and never NULL; the newer one may not any more."""
+        return any(set(known) == set(self.key) for known in side.keys)
+
+    def _sure(self, side: images.Table, number: sql.Composed) -> sql.Composed:
+        return number if self._is_sure(side) else sql.SQL("coalesce({}, {})").format(number, sql.Literal(_NO_KEY))
 
     def _hash(self, side: images.Table, columns: tuple[str, ...], seed: sql.Composable) -> sql.Composed:
         parts = sql.SQL(", ").join(self._image(side, name) for name in columns)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from rehearse.engines.postgres import checksum
 from rehearse.engines.postgres.catalog import code, parts, sequences, tables, whole
@@ -38,9 +38,14 @@ def take(database: Connects, name: str) -> Snapshot:
     return Snapshot(name=name, at_ns=began, took_ns=took, schema=schema, physical=physical, tables=states)
 
 
-def begin(connection: Connection[Any]) -> None:
-    """Open the transaction that everything is read in; names in "public" come out without their schema."""
+def begin(connection: Connection[Any], snapshot: str | None = None) -> None:
+    """Open the transaction that everything is read in, of an exported snapshot if one is given.
+
+    Names in "public" come out without their schema.
+    """
     connection.execute("begin transaction isolation level repeatable read read only")
+    if snapshot is not None:
+        connection.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
     connection.execute("set local search_path = public")
     connection.execute("set local jit = off")
 

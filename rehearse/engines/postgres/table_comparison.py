@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from psycopg import Connection, sql
 
 from rehearse.engines import _writes
 from rehearse.engines._expected import Judged, Write, Wrong, judge, texts
-from rehearse.engines.postgres import cells, streams
+from rehearse.engines.postgres import buckets, cells, images, streams
 from rehearse.engines.postgres.hidden import Others
 from rehearse.engines.postgres.pairing import Pairing
 from rehearse.events import Outcome
@@ -22,11 +24,13 @@ from rehearse.model import ColumnDifference, Example, NullsFilled, TableComparis
 if TYPE_CHECKING:
     import pandas
 
-_SLICE = 2_000_000  # rows in memory at a time: larger tables are streamed in several passes, by number modulo
+SLICE = 1_000_000  # rows of a side in memory at a time: of larger tables only buckets that differ are streamed
 _BATCH = 200_000  # rows whose columns are compared at a time
 _KEYS = 5_000  # written rows that are fetched at a time
 _NOTHING: streams.Numbers = np.empty(0, dtype=np.int64)
 _UNEXPECTED = 2_000  # rows that nobody made which are looked at for refused values
+
+_Side = tuple[Connection[Any], images.Table]
 
 
 @dataclass(slots=True)
@@ -37,6 +41,13 @@ class Tally:
     lost: dict[str, int] = field(default_factory=dict)
     filled: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
+    missing: list[int] = field(default_factory=list)  # numbers of a few rows that only the older side has
+    unexpected: list[int] = field(default_factory=list)  # … or only the newer
+
+    def alone(self, missing: streams.Numbers, unexpected: streams.Numbers, limit: int) -> None:
+        """Keep the numbers of rows that one side lacks while there is room."""
+        self.missing += missing[: max(0, limit - len(self.missing))].tolist()
+        self.unexpected += unexpected[: max(0, limit - len(self.unexpected))].tolist()
 
     def add(self, column: str, *, changed: int, lost: int, filled: int) -> None:
         """Count differing values of a column: in all, of them those that are NULL now, and those that were NULL."""
@@ -73,6 +84,7 @@ class Work:
     after: TableState
     limit: int
     others: Others = field(default_factory=Others)  # triggers that may have written here on behalf of calls
+    parts: Sequence[buckets.Part] | None = None  # those that may differ, where that is known already
 
     def compare(self, frame: pandas.DataFrame | None) -> TableComparison:
         """Return what differs, and which writes left another trace than they should."""
@@ -98,6 +110,8 @@ class Work:
             columns_gone=tuple(sorted(self.pairing.older.columns.keys() - self.pairing.newer.columns.keys())),
             columns_new=tuple(sorted(self.pairing.newer.columns.keys() - self.pairing.older.columns.keys())),
             columns_unmeasured=tuple(unmeasured),
+            keys_missing=self._keys(self._sides()[0], tally.missing) if missing else (),
+            keys_unexpected=self._keys(self._sides()[1], tally.unexpected) if unexpected else (),
             writes_checked=sum(map(len, writes.keyed.values())) + len(writes.unkeyed_inserts(Outcome.OK)),
             writes_untold=len(writes.untold()),
             wrong_writes=tuple(islice(_wrong_writes(self.before.table, verified), self.limit)),
@@ -188,40 +202,64 @@ class Work:
         if not self.pairing.columns:
             return None, None, 0, 0
         if not self.pairing.key:
-            old, new = (streams.read(*self._stream(side), rows=state.rows) for side, state in self._sides())
-            gone, come = streams.multiset(old, new)
+            gone, come = self._strangers()
             return self._counted(gone, come, writes, reasons, strangers=_NOTHING, verified=verified)
         if self.pairing.has_equal_sums(self.before, self.after):
             return self._counted(0, 0, writes, reasons, strangers=_NOTHING, verified=verified)
         lost, strange = 0, [_NOTHING]
         touched = np.array(sorted(verified.numbers), dtype=np.int64)
-        passes = max(1, -(-max(self.before.rows, self.after.rows) // _SLICE))
-        for part in range(passes):
-            rows = self._difference(part, passes)
-            lost += int((~np.isin(rows.missing, touched)).sum())
-            strange.append(rows.unexpected[~np.isin(rows.unexpected, touched)])
-            self._changed_columns(rows.changed[~np.isin(rows.changed, touched)], tally)
+        for part in self._parts():
+            rows = streams.difference(*self._read(part))
+            missing, unexpected, changed = (
+                some[~np.isin(some, touched)] for some in (rows.missing, rows.unexpected, rows.changed)
+            )
+            lost += len(missing)
+            strange.append(unexpected)
+            tally.alone(missing, unexpected, self.limit)
+            self._changed_columns(changed, tally)
         strangers = np.sort(np.concatenate(strange))
         return self._counted(lost, len(strangers), writes, reasons, strangers=strangers, verified=verified)
 
-    def _sides(self) -> Iterator[tuple[Any, TableState]]:
-        yield (self.old, self.pairing.older), self.before
-        yield (self.new, self.pairing.newer), self.after
-
-    def _stream(self, side: tuple[Connection[Any], Any]) -> tuple[Connection[Any], sql.Composed, int]:
+    def _keys(self, side: _Side, numbers: Sequence[int]) -> tuple[str, ...]:
+        """Return the keys of rows as texts."""
         connection, table = side
-        query = sql.SQL("select {}, 0::int8 from {}").format(self.pairing.number(table), table.source)
-        return connection, query, 2
+        chosen = np.array(sorted(numbers), dtype=np.int64)
+        rows = cells.by_number(connection, self.pairing, table, chosen, limit=max(1, len(chosen)))
+        names = self.pairing.key
+        return tuple(_key_text(self.pairing, tuple(str(rows[one][name]) for name in names)) for one in sorted(rows))
 
-    def _difference(self, part: int, passes: int) -> streams.Rows:
-        found = []
-        for (connection, table), state in self._sides():
-            number = self.pairing.number(table)
-            query = sql.SQL("select {}, {} from {}").format(number, self.pairing.row(table), table.source)
-            if passes > 1:
-                query += sql.SQL(" where abs({} % {}) = {}").format(number, sql.Literal(passes), sql.Literal(part))
-            found.append(streams.read(connection, query, 2, rows=state.rows // passes))
-        return streams.difference(*found)
+    def _strangers(self) -> tuple[int, int]:
+        """Return how many rows without a key are gone, and how many came."""
+        gone = come = 0
+        for part in self._parts():
+            fewer, more = streams.multiset(*self._read(part))
+            gone, come = gone + fewer, come + more
+        return gone, come
+
+    def _parts(self) -> Sequence[buckets.Part]:
+        """Return what is to be streamed: a small table whole, of a large one what differs, or what is known to."""
+        rows = max(self.before.rows, self.after.rows)
+        if self.parts is not None:
+            return self.parts
+        if rows <= SLICE:
+            return buckets.whole(rows)
+        return buckets.counted([self.old], [self.new], self.pairing, rows=rows, limit=SLICE).parts
+
+    def _sides(self) -> tuple[_Side, _Side]:
+        return (self.old, self.pairing.older), (self.new, self.pairing.newer)
+
+    def _read(self, part: buckets.Part) -> list[streams.Numbers]:
+        """Return numbers and hashes of a part's rows, of both sides, which are read side by side."""
+        with ThreadPoolExecutor(2) as both:
+            return list(both.map(self._stream, self._sides(), (part.older, part.newer), (part.rows, part.rows)))
+
+    def _stream(self, side: _Side, condition: sql.Composable, rows: int) -> streams.Numbers:
+        connection, table = side
+        number, row = self.pairing.number(table), self.pairing.row(table)
+        if not self.pairing.key:
+            row = sql.Composed([sql.SQL("0::int8")])  # the number is the row's hash
+        query = sql.SQL("select {}, {} from {} where {}").format(number, row, table.source, condition)
+        return streams.read(connection, query, 2, rows=rows)
 
     def _changed_columns(self, numbers: streams.Numbers, tally: Tally) -> None:
         """Count, in rows that differ, the values of each column that do."""
@@ -230,7 +268,8 @@ class Work:
         ]
         for start in range(0, len(numbers), _BATCH):
             batch = numbers[start : start + _BATCH]
-            old, new = (self._cells(side, batch, names) for side, _ in self._sides())
+            with ThreadPoolExecutor(2) as both:
+                old, new = both.map(partial(self._cells, numbers=batch, names=names), self._sides())
             shown: set[int] = set()
             for place, name in enumerate(names, start=1):
                 is_changed = old[place] != new[place]
@@ -245,11 +284,11 @@ class Work:
                     shown.update(old[0, is_changed][: max(room, 0)].tolist())
             self._show(np.array(sorted(shown), dtype=np.int64), names, tally)
 
-    def _cells(self, side: Any, numbers: streams.Numbers, names: list[str]) -> streams.Numbers:
+    def _cells(self, side: _Side, numbers: streams.Numbers, names: list[str]) -> streams.Numbers:
         connection, table = side
-        number = self.pairing.number(table)
-        asked = sql.SQL(", ").join([number, *(self.pairing.cell(table, name) for name in names)])
-        query = sql.SQL("select {} from {} where {}").format(asked, table.source, streams.chosen(number, numbers))
+        asked = sql.SQL(", ").join([self.pairing.number(table), *(self.pairing.cell(table, name) for name in names)])
+        condition = streams.chosen(self.pairing.place(table), numbers)
+        query = sql.SQL("select {} from {} where {}").format(asked, table.source, condition)
         found = streams.read(connection, query, len(names) + 1, rows=len(numbers))
         found = found[:, np.isin(found[0], numbers)]
         _, first = np.unique(found[0], return_index=True)  # sorted, and of doubled rows the first
@@ -258,7 +297,7 @@ class Work:
     def _show(self, numbers: streams.Numbers, names: Iterable[str], tally: Tally) -> None:
         old, new = (
             cells.by_number(connection, self.pairing, table, numbers, limit=max(len(numbers), 1))
-            for (connection, table), _ in self._sides()
+            for connection, table in self._sides()
         )
         for number in sorted(old.keys() & new.keys()):
             key = _key_text(self.pairing, tuple(str(old[number][name]) for name in self.pairing.key))
