@@ -251,15 +251,14 @@ class Work:
     def _read(self, part: buckets.Part) -> list[streams.Numbers]:
         """Return numbers and hashes of a part's rows, of both sides, which are read side by side."""
         with ThreadPoolExecutor(2) as both:
-            return list(both.map(self._stream, self._sides(), (part.older, part.newer), (part.rows, part.rows)))
+            return list(both.map(self._stream, self._sides(), (part.older, part.newer)))
 
-    def _stream(self, side: _Side, condition: sql.Composable, rows: int) -> streams.Numbers:
+    def _stream(self, side: _Side, condition: sql.Composable) -> streams.Numbers:
         connection, table = side
-        number, row = self.pairing.number(table), self.pairing.row(table)
-        if not self.pairing.key:
-            row = sql.Composed([sql.SQL("0::int8")])  # the number is the row's hash
-        query = sql.SQL("select {}, {} from {} where {}").format(number, row, table.source, condition)
-        return streams.read(connection, query, 2, rows=rows)
+        asked: list[sql.Composable] = [self.pairing.number(table)]
+        if self.pairing.key:  # else the number is the row's hash
+            asked.append(self.pairing.row(table))
+        return streams.read(connection, asked, _where(table, condition))
 
     def _changed_columns(self, numbers: streams.Numbers, tally: Tally) -> None:
         """Count, in rows that differ, the values of each column that do."""
@@ -286,10 +285,9 @@ class Work:
 
     def _cells(self, side: _Side, numbers: streams.Numbers, names: list[str]) -> streams.Numbers:
         connection, table = side
-        asked = sql.SQL(", ").join([self.pairing.number(table), *(self.pairing.cell(table, name) for name in names)])
+        asked = [self.pairing.number(table), *(self.pairing.cell(table, name) for name in names)]
         condition = streams.chosen(self.pairing.place(table), numbers)
-        query = sql.SQL("select {} from {} where {}").format(asked, table.source, condition)
-        found = streams.read(connection, query, len(names) + 1, rows=len(numbers))
+        found = streams.read(connection, asked, _where(table, condition))
         found = found[:, np.isin(found[0], numbers)]
         _, first = np.unique(found[0], return_index=True)  # sorted, and of doubled rows the first
         return found[:, first]
@@ -364,6 +362,10 @@ class Work:
                     values_filled=tally.filled[name],
                     examples=tuple(tally.examples.get(name, ())),
                 )
+
+
+def _where(table: images.Table, condition: sql.Composable) -> sql.Composed:
+    return sql.SQL("{} where {}").format(table.source, condition)
 
 
 def alone(
