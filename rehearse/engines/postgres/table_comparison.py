@@ -58,8 +58,16 @@ class Verified:
     wrong: list[Wrong] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)  # of `wrong`, in step
     numbers: set[int] = field(default_factory=set)
-    missing: int = 0
-    unexpected: int = 0
+    missing: list[str] = field(default_factory=list)  # keys of rows that are gone, and that nobody made
+    unexpected: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """Rows that no call named and that one side lacks, by number."""
+
+    gone: streams.Numbers = field(default_factory=lambda: _NOTHING)
+    come: streams.Numbers = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +87,8 @@ class Work:
         writes = _writes.of_table(frame, self.pairing.key)
         tally, reasons = Tally(), list(_unmeasured(self.pairing, writes))
         verified = self._verify(writes, tally)
-        missing, unexpected, lost, phantoms = self._untouched(writes, verified, tally, reasons)
+        strangers = self._untouched(verified, tally)
+        missing, unexpected, lost, phantoms = self._counted(writes, reasons, strangers=strangers, verified=verified)
         columns, unmeasured = tuple(self._columns(tally, writes, reasons)), self._hidden(tally, writes)
         if self.others.only_add:
             if unexpected:
@@ -94,6 +103,8 @@ class Work:
             rows_after=self.after.rows,
             rows_missing=missing,
             rows_unexpected=unexpected,
+            examples_missing=self._gone(verified, strangers) if missing else (),
+            examples_unexpected=self._come(verified, strangers, writes) if unexpected else (),
             columns=columns,
             columns_gone=tuple(sorted(self.pairing.older.columns.keys() - self.pairing.newer.columns.keys())),
             columns_new=tuple(sorted(self.pairing.newer.columns.keys() - self.pairing.older.columns.keys())),
@@ -167,8 +178,8 @@ class Work:
         found: Judged = judge(writes, before, after, columns=self._judged(), readings=readings)
         verified.wrong.extend(found.wrong)
         verified.keys.extend([_key_text(self.pairing, key)] * len(found.wrong))
-        verified.missing += found.is_missing
-        verified.unexpected += found.is_unexpected
+        verified.missing.extend([_key_text(self.pairing, key)] * found.is_missing)
+        verified.unexpected.extend([_key_text(self.pairing, key)] * found.is_unexpected)
         for name in found.changed:
             was, now = (before or {}).get(name), (after or {}).get(name)
             tally.add(
@@ -181,28 +192,24 @@ class Work:
 
     # --- rows that no call named
 
-    def _untouched(
-        self, writes: _writes.Writes, verified: Verified, tally: Tally, reasons: list[str]
-    ) -> tuple[int | None, int | None, int, int]:
-        """Return rows missing and unexpected, and the writes without a key that are lost or phantoms."""
+    def _untouched(self, verified: Verified, tally: Tally) -> Strangers | None:
+        """Return the rows that one side lacks, None where no column is shared; tally the values that differ."""
         if not self.pairing.columns:
-            return None, None, 0, 0
+            return None
         if not self.pairing.key:
             old, new = (streams.read(*self._stream(side), rows=state.rows) for side, state in self._sides())
-            gone, come = streams.multiset(old, new)
-            return self._counted(gone, come, writes, reasons, strangers=_NOTHING, verified=verified)
+            return Strangers(*streams.multiset(old, new))
         if self.pairing.has_equal_sums(self.before, self.after):
-            return self._counted(0, 0, writes, reasons, strangers=_NOTHING, verified=verified)
-        lost, strange = 0, [_NOTHING]
+            return Strangers()
+        lost, strange = [_NOTHING], [_NOTHING]
         touched = np.array(sorted(verified.numbers), dtype=np.int64)
         passes = max(1, -(-max(self.before.rows, self.after.rows) // _SLICE))
         for part in range(passes):
             rows = self._difference(part, passes)
-            lost += int((~np.isin(rows.missing, touched)).sum())
+            lost.append(rows.missing[~np.isin(rows.missing, touched)])
             strange.append(rows.unexpected[~np.isin(rows.unexpected, touched)])
             self._changed_columns(rows.changed[~np.isin(rows.changed, touched)], tally)
-        strangers = np.sort(np.concatenate(strange))
-        return self._counted(lost, len(strangers), writes, reasons, strangers=strangers, verified=verified)
+        return Strangers(np.sort(np.concatenate(lost)), np.sort(np.concatenate(strange)))
 
     def _sides(self) -> Iterator[tuple[Any, TableState]]:
         yield (self.old, self.pairing.older), self.before
@@ -261,26 +268,41 @@ class Work:
             for (connection, table), _ in self._sides()
         )
         for number in sorted(old.keys() & new.keys()):
-            key = _key_text(self.pairing, tuple(str(old[number][name]) for name in self.pairing.key))
+            key = _row_text(self.pairing, old[number])
             for name in names:
                 was, now = old[number][name], new[number][name]
                 if was != now:
                     tally.show(name, Example(key=key, before=was, after=now), self.limit)
 
+    def _gone(self, verified: Verified, strangers: Strangers | None) -> tuple[str, ...]:
+        """Return the keys of rows that are gone, without a key their content."""
+        numbers = np.unique(strangers.gone)[: self.limit] if strangers else _NOTHING
+        rows = cells.by_number(self.old, self.pairing, self.pairing.older, numbers, limit=self.limit)
+        return self._told(verified.missing, (rows[number] for number in sorted(rows)))
+
+    def _come(self, verified: Verified, strangers: Strangers | None, writes: _writes.Writes) -> tuple[str, ...]:
+        """Return the keys of rows that nobody made, without a key their content; insertions without a key made some."""
+        numbers = np.unique(strangers.come)[:_UNEXPECTED] if strangers else _NOTHING
+        rows = cells.by_number(self.new, self.pairing, self.pairing.newer, numbers, limit=_UNEXPECTED)
+        did = [one for outcome in (Outcome.OK, Outcome.UNKNOWN) for one in writes.unkeyed_inserts(outcome)]
+        readings = cells.readings(self.old, self.pairing, texts(did, self.pairing.columns))
+        nobodys = (rows[one] for one in sorted(rows) if not _holds_any(rows[one], did, readings))
+        return self._told(verified.unexpected, nobodys)
+
+    def _told(self, keys: Iterable[str], rows: Iterable[Mapping[str, str | None]]) -> tuple[str, ...]:
+        return tuple(islice((*keys, *(_row_text(self.pairing, row) for row in rows)), self.limit))
+
     # --- what writes without a key explain
 
     def _counted(
-        self,
-        gone: int,
-        come: int,
-        writes: _writes.Writes,
-        reasons: list[str],
-        *,
-        strangers: streams.Numbers,
-        verified: Verified,
+        self, writes: _writes.Writes, reasons: list[str], *, strangers: Strangers | None, verified: Verified
     ) -> tuple[int | None, int | None, int, int]:
+        """Return rows missing and unexpected, and the writes without a key that are lost or phantoms."""
+        if strangers is None:
+            return None, None, 0, 0
+        gone, come = len(strangers.gone), len(strangers.come)
         sure, open_ = (writes.unkeyed_inserts(outcome) for outcome in (Outcome.OK, Outcome.UNKNOWN))
-        missing: int | None = gone + verified.missing
+        missing: int | None = gone + len(verified.missing)
         if not self.pairing.key and (gone or come) and writes.may_hide_rows_changed:
             reasons.append(f"{gone:,} rows are gone and {come:,} came, and calls may have changed rows without a key")
             return None, None, 0, 0
@@ -292,8 +314,8 @@ class Work:
             return missing, None, 0, 0
         lost = 0 if writes.may_hide_rows_gone else max(0, len(sure) - come)
         left = max(0, come - len(sure) - len(open_))
-        phantoms = min(left, self._refused(writes, strangers)) if left else 0
-        return missing, left - phantoms + verified.unexpected, lost, phantoms
+        phantoms = min(left, self._refused(writes, strangers.come)) if left else 0
+        return missing, left - phantoms + len(verified.unexpected), lost, phantoms
 
     def _refused(self, writes: _writes.Writes, strangers: streams.Numbers) -> int:
         """Return how many of the rows that nobody made hold the values of an insertion that was refused."""
@@ -405,6 +427,14 @@ def _nulls_filled(verified: Verified) -> tuple[NullsFilled, ...]:
         if all(one.column is not None and one.written is None and one.found is not None for one in some)
     )
     return tuple(NullsFilled(columns=columns, writes=writes) for columns, writes in sorted(counts.items()))
+
+
+def _row_text(pairing: Pairing, row: Mapping[str, str | None]) -> str:
+    """Return a row's key in words, or in parentheses all of it where it has none."""
+    if pairing.key:
+        return _key_text(pairing, tuple(str(row[name]) for name in pairing.key))
+    whole = ", ".join(f"{name} = {'NULL' if text is None else text}" for name, text in row.items())
+    return f"({whole})"
 
 
 def _key_text(pairing: Pairing, key: _writes.Key) -> str:
