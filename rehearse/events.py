@@ -220,6 +220,35 @@ class AssertionTried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleBroken:
+    """A row that does not follow a rule: what is there, and what the rule gives. `key` is a whole row without a key."""
+
+    key: str
+    found: str | None
+    ruled: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleInferred(Event):
+    """After the way forward a new column was seen to follow a rule that nobody had declared.
+
+    `rule` is SQL of the row's other columns as they are now, with `of_before` as they were at the start. `rows` and
+    `broken` are of all rows, with `of_before` of those that no call wrote; None: only `sampled` rows could be asked.
+    `others` are rules as simple of which the same can be said.
+    """
+
+    table: str
+    column: str
+    rule: str
+    of_before: bool
+    sampled: int
+    rows: int | None
+    broken: int | None
+    examples: tuple[RuleBroken, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompanyKept(Event):
     """A session beside the traffic was in a transaction from `at_ns` to `ended_ns`; `code` is that of its error."""
 
@@ -283,6 +312,7 @@ KINDS: tuple[type[Event], ...] = (
     CallEnded,
     CallTried,
     AssertionTried,
+    RuleInferred,
     CompanyKept,
     RowWritten,
     Sampled,

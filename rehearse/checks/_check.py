@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from rehearse.errors import NotMeasured
@@ -86,6 +86,13 @@ def shown(column: ColumnDifference) -> str:
         return ""
     one = column.examples[0]
     return f"; for example key {one.key}: {cell(one.before)} became {cell(one.after)}"
+
+
+def named(keys: Sequence[str]) -> str:
+    """Return the first of the rows' keys (of a table without one, the row), to stand behind a sentence; or nothing."""
+    if not keys:
+        return ""
+    return f"; for example {keys[0]}" if keys[0].startswith("(") else f"; for example key {keys[0]}"
 
 
 def demand_compared(tables: Iterable[TableComparison], *, meant: Set[str] = frozenset()) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from rehearse.checks._check import check, demand_compared, phase, rows, shown, went_back
+from rehearse.checks._check import check, demand_compared, named, phase, rows, shown, went_back
 from rehearse.errors import NotMeasured
 from rehearse.measures import fidelity
 from rehearse.model import (
@@ -110,9 +110,9 @@ def data_restored(recording: Recording, rule: Rule) -> Iterator[Finding]:
 def _losses(table: TableComparison) -> Iterator[tuple[str, str | None]]:
     """Yield what is lost, and its remedy; None: the rule's own."""
     if table.rows_missing:
-        yield f"{rows(table.rows_missing, table.table)} lost", None
+        yield f"{rows(table.rows_missing, table.table)} lost{named(table.examples_missing)}", None
     if table.rows_unexpected:
-        yield f"{rows(table.rows_unexpected, table.table)} left over", _LEFT_OVER
+        yield f"{rows(table.rows_unexpected, table.table)} left over{named(table.examples_unexpected)}", _LEFT_OVER
     for column in table.columns:
         if column.values_changed:
             lost = f", {column.values_lost:,} of them lost" if column.values_lost else ""

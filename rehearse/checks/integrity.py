@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rehearse import bookkeeping
-from rehearse.checks._check import cell, check, demand_compared, phase, rows, shown
+from rehearse.checks._check import cell, check, demand_compared, named, phase, rows, shown
 from rehearse.errors import NotMeasured
 from rehearse.events import AssertionTried
 from rehearse.measures.fidelity import since_start
@@ -148,9 +148,9 @@ def _gone(comparison: Comparison) -> set[str]:
 
 def _changes(table: TableComparison, declared: set[str]) -> Iterator[str]:
     if table.rows_missing and table.table not in declared:
-        yield f"{rows(table.rows_missing, table.table)} gone that no call deleted"
+        yield f"{rows(table.rows_missing, table.table)} gone that no call deleted{named(table.examples_missing)}"
     if table.rows_unexpected and table.table not in declared:
-        yield f"{rows(table.rows_unexpected, table.table)} there that no call made"
+        yield f"{rows(table.rows_unexpected, table.table)} there that no call made{named(table.examples_unexpected)}"
     for column in table.columns:
         name = f"{table.table}.{column.column}"
         if column.values_changed and name not in declared:

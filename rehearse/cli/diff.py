@@ -151,8 +151,8 @@ def _table(table: TableComparison) -> Iterator[str]:
         yield f"≠ table {table.table}: only in the {word}, with {counted(rows or 0, 'row')}"
         return
     for rows, keys, word in (
-        (table.rows_missing, table.keys_missing, "first"),
-        (table.rows_unexpected, table.keys_unexpected, "second"),
+        (table.rows_missing, table.examples_missing, "first"),
+        (table.rows_unexpected, table.examples_unexpected, "second"),
     ):
         if rows:
             yield f"≠ {table.table}: {counted(rows, 'row')} only in the {word}"

@@ -107,8 +107,9 @@ class NullsFilled:
 class TableComparison:
     """One table before and after. What the traffic's acknowledged writes explain is taken out of every figure.
 
-    `rows_missing` and `rows_unexpected` are rows gone or come that no acknowledged write explains. `unmeasured` says in
-    words what could not be compared (a table without a key, a write whose value cannot be told); empty: all was.
+    `rows_missing` and `rows_unexpected` are rows gone or come that no acknowledged write explains, and the examples of
+    both are keys, of a table without one whole rows. `unmeasured` says in words what could not be compared (a table
+    without a key, a write whose value cannot be told); empty: all was.
     """
 
     table: str
@@ -116,12 +117,12 @@ class TableComparison:
     rows_after: int | None
     rows_missing: int | None
     rows_unexpected: int | None
+    examples_missing: tuple[str, ...] = ()
+    examples_unexpected: tuple[str, ...] = ()
     columns: tuple[ColumnDifference, ...] = ()
     columns_gone: tuple[str, ...] = ()
     columns_new: tuple[str, ...] = ()
     columns_unmeasured: tuple[str, ...] = ()  # they differ, and it cannot be told by whose hands
-    keys_missing: tuple[str, ...] = ()  # of `rows_missing`, up to a limit; none where no key tells a row
-    keys_unexpected: tuple[str, ...] = ()
     writes_checked: int = 0
     writes_untold: int = 0  # acknowledged updates and the like whose rows nobody told, so that none was verified
     wrong_writes: tuple[WrongWrite, ...] = ()  # up to a limit

@@ -326,11 +326,17 @@ class WorkloadChoice:
     ] = field(default_factory=list)
 
 
+def _quoted(name: str) -> str:
+    """Return a name as SQL needs it, be it `order` or `My App.Order`; one that has its quotes is left as it is."""
+    return name if '"' in name else ".".join(f'"{part}"' for part in name.split(".", 1))
+
+
 def _followed(effect: Effect) -> AssertChoice:
     """Return the assertion that a declared effect's rule holds in every row, also in those that calls wrote since."""
+    table, column = _quoted(effect.table), _quoted(effect.column or "")
     return AssertChoice(
         name=f"{effect.table}.{effect.column} is {effect.rule}",
-        sql=f"SELECT * FROM {effect.table} WHERE {effect.column} IS DISTINCT FROM ({effect.rule})",
+        sql=f"SELECT * FROM {table} WHERE {column} IS DISTINCT FROM ({effect.rule})",
         states=["forward", "again"],
     )
 

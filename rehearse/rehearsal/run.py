@@ -74,6 +74,7 @@ class _Rehearsal:
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     copies: dict[str, Database] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
+    written: pandas.DataFrame = field(default_factory=pandas.DataFrame)  # rows, as the last comparison knew them
     new_calls: frozenset[str] = frozenset()
     unclear: dict[str, tuple[str, ...]] = field(
         default_factory=dict
@@ -138,6 +139,8 @@ class _Rehearsal:
         self._assert(stage.database, "forward", went=not stopped)
         self._doubt_effects()
         if not stopped:
+            self._infer_rules(stage.database)
+        if not stopped:
             self._try(stage.database, mix, "forward")
         if stopped or self.scenario.migration.back is False:
             return
@@ -183,6 +186,21 @@ class _Rehearsal:
                 what = one.table if one.column is None else f"{one.table}.{one.column}"
                 says = f"migration.effects: {what} is there neither before nor after the migration"
                 self.journal.write(Remarked(at_ns=_now(), source="scenario", says=says, weakens=True))
+
+    def _infer_rules(self, database: Database) -> None:
+        """Write down which rules new columns follow that no effect declares, where the engine can tell."""
+        copy = self.copies.get("start")
+        compared = next((one for one in self.comparisons if one.after == "forward"), None)
+        if copy is None or compared is None:
+            return
+        try:
+            part = registry.part("engine", self.scenario.engine.name, "rules")
+        except ModuleNotFoundError:
+            return
+        declared = {(one.table, one.column) for one in self.scenario.migration.effects if one.rule is not None}
+        with staged("infer rules", self.journal, self.progress):
+            for one in part.inferred(database, copy, compared, self.written, without=declared):
+                self.journal.write(one)
 
     def _asking(self, database: Database, phase: str) -> list[Probe]:
         """Return what asks while a phase goes on."""
@@ -233,9 +251,9 @@ class _Rehearsal:
             return
         writes = self._doubted(_named(self.journal.close()))
         with staged(f"compare {before} and {after}", self.journal, self.progress):
-            since = writes[writes["at_ns"] > older.at_ns]
+            self.written = writes[writes["at_ns"] > older.at_ns]
             origin = self.snapshots["start"]
-            self.comparisons.append(database.compare(copy, older, newer, since, origin=origin))
+            self.comparisons.append(database.compare(copy, older, newer, self.written, origin=origin))
 
     def _unclear(self, database: Database) -> dict[str, tuple[str, ...]]:
         """Return the columns that a new call's write may end in: by a trigger, or when a renamed one is back."""

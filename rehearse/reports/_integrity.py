@@ -8,6 +8,7 @@ from rehearse import bookkeeping
 from rehearse.measures import fidelity
 from rehearse.measures.fidelity import RowsLost
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
+from rehearse.reports._rules import rules
 from rehearse.reports._shape import (
     ChangedColumn,
     DataLoss,
@@ -28,6 +29,7 @@ def integrity(recording: Recording) -> Integrity:
         lost_writes=measured.lost_writes,
         phantom_writes=measured.phantom_writes,
         tables=[_table(one, is_bookkeeping=one.table in own) for one in measured.tables],
+        rules=rules(recording),
     )
 
 
@@ -38,6 +40,8 @@ def _table(one: TableComparison, *, is_bookkeeping: bool) -> TableIntegrity:
         rows_after=one.rows_after,
         rows_missing=one.rows_missing,
         rows_unexpected=one.rows_unexpected,
+        examples_missing=list(one.examples_missing),
+        examples_unexpected=list(one.examples_unexpected),
         columns=[_column(column) for column in one.columns],
         columns_gone=list(one.columns_gone),
         columns_new=list(one.columns_new),

@@ -366,6 +366,10 @@ class TableIntegrity:
     rows_after: Annotated[int | None, told("rows after the way forward")]
     rows_missing: Annotated[int | None, told("rows gone that no call deleted")]
     rows_unexpected: Annotated[int | None, told("rows there that no call made")]
+    examples_missing: Annotated[
+        list[str], told("keys of some rows gone; of a table without a key rows, in parentheses")
+    ]
+    examples_unexpected: Annotated[list[str], told("the same of rows that no call made")]
     columns: Annotated[list[ChangedColumn], told("columns whose values differ")]
     columns_gone: Annotated[list[str], told("columns that are no longer there")]
     columns_new: Annotated[list[str], told("columns that were not there")]
@@ -378,12 +382,41 @@ class TableIntegrity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleBrokenSeen:
+    """A row that does not follow a rule."""
+
+    key: Annotated[str, told("the row's key; of a table without one the row, in parentheses")]
+    found: Annotated[str | None, told("the value that is there")]
+    ruled: Annotated[str | None, told("the value that the rule gives")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSeen:
+    """A rule that a new column was seen to follow after the way forward, and that no effect declares."""
+
+    table: Annotated[str, told("the table")]
+    column: Annotated[str, told("the column")]
+    rule: Annotated[str, told("SQL of the value")]
+    of_before: Annotated[bool, told("whether the rule's columns are those of the start, not the row's as they are now")]
+    code: Annotated[str, told("the check that would hold the data to the rule once it is declared")]
+    warns: Annotated[bool, told("whether some rows break it; a rule that is only inferred never fails a run")]
+    says: Annotated[str, told("what was found, in words")]
+    sampled: Annotated[int, told("rows that it was inferred from")]
+    rows: Annotated[int | None, told("rows that were asked; null: only the sample")]
+    broken: Annotated[int | None, told("rows that do not follow it; null: not all were asked")]
+    examples: Annotated[list[RuleBrokenSeen], told("some of them")]
+    others: Annotated[list[str], told("rules as simple of which the same can be said")]
+    effect: Annotated[str | None, told("what declares it, to paste into the scenario; null: nothing to declare")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Integrity:
     """Whether every write survived, and nothing else changed; null figures: not compared."""
 
     lost_writes: Annotated[int | None, told("acknowledged writes that are not there after any phase")]
     phantom_writes: Annotated[int | None, told("refused writes that are there after any phase")]
     tables: Annotated[list[TableIntegrity], told("by table, after the way forward")]
+    rules: Annotated[list[RuleSeen], told("rules that new columns follow, inferred; those that rows break first")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,10 @@ def _sections(report: Report) -> Iterator[str]:
     yield _head(report)
     yield _phases(report.phases)
     yield from _findings(report.findings)
+    yield "".join(
+        f"\n⚠ **{one.code}, rule inferred**: {_text(one.says)}\n" for one in report.integrity.rules if one.warns
+    )
+    yield _folded("Rules that new columns follow, to declare", _rules(report))
     yield _folded("Statements and locks", _statements(report.phases))
     yield _folded("Versions of the application", _compatibility(report))
     yield _folded("What the way back did not restore", _rollback(report))
@@ -134,6 +138,14 @@ def _finding(one: FindingSeen, *, told: bool) -> str:
 
 def _folded(title: str, text: str) -> str:
     return f"\n<details><summary>{title}</summary>\n\n{text}\n</details>\n" if text else ""
+
+
+def _rules(report: Report) -> str:
+    """Return each rule with the lines that declare it."""
+    rules = report.integrity.rules[:_ROWS]
+    return "".join(
+        f"- {_text(one.says)}\n" + (f"\n{fenced(one.effect, 'toml')}\n\n" if one.effect else "") for one in rules
+    )
 
 
 def _statements(phases: Sequence[Phase]) -> str:

@@ -41,6 +41,11 @@ def _run(report: Report, verdict: Verdict, named: Sequence[str]) -> dict[str, An
         {"level": "warning", "message": {"text": plain(f"{one.what}: not measured: {one.reason}")}}
         for one in report.not_measured
     ]
+    notes += [
+        {"level": "warning", "message": {"text": plain(f"{one.code}, rule inferred: {one.says}")}}
+        for one in report.integrity.rules
+        if one.warns
+    ]
     return {
         "tool": {"driver": driver},
         "invocations": [

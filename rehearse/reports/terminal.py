@@ -16,11 +16,12 @@ from rehearse.model import Recording, Verdict
 from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import line
-from rehearse.reports._shape import FindingSeen, NotMeasuredSeen, Phase, Report
+from rehearse.reports._shape import FindingSeen, NotMeasuredSeen, Phase, Report, RuleSeen
 
 _STYLES = {"passed": "bold green", "failed": "bold red", "unknown": "bold yellow"}
 _FINDINGS = 12
 _GAPS = 5
+_RULES = 5
 _SAYS = 400
 
 
@@ -49,6 +50,7 @@ def renderable(report: Report) -> RenderableType:
         _headline(report),
         _phases(report.phases),
         *_findings(report.findings),
+        *_rules(report.integrity.rules),
         *_gaps(report.not_measured if report.verdict.status != "passed" else []),
         _foot(report),
     )
@@ -103,6 +105,21 @@ def _finding(one: FindingSeen, *, told: bool) -> RenderableType:
     if not told:
         parts.append(Text.assemble(("→ ", "cyan"), (one.remedy, "cyan")))
     return Group(head, Padding(Group(*parts), (0, 0, 0, 2)))
+
+
+def _rules(rules: Sequence[RuleSeen]) -> Iterator[RenderableType]:
+    """Yield the rules that rows break; of the others, that report has them ready to declare."""
+    for one in [one for one in rules if one.warns][:_RULES]:
+        yield Text.assemble(("\n! ", "yellow"), (f"{one.code} rule inferred, not declared", "bold"))
+        told = f"{one.says}. If it is meant, declare it: the report has the lines."
+        yield Padding(Text(_words.short(line(told), _SAYS)), (0, 0, 0, 2))
+    kept = [one for one in rules if not one.warns]
+    if kept:
+        yield Text("\nrules that new columns follow; the report has the lines that declare them", style="dim")
+    for one in kept[:_RULES]:
+        yield Padding(Text(_words.short(line(one.says), _SAYS), style="dim"), (0, 0, 0, 2))
+    if len(kept) > _RULES:
+        yield Padding(Text(f"… and {len(kept) - _RULES} more", style="dim"), (0, 0, 0, 2))
 
 
 def _gaps(gaps: Sequence[NotMeasuredSeen]) -> Iterator[RenderableType]:

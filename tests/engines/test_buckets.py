@@ -100,7 +100,7 @@ def test_by_any_key_and_any_number_of_readers(
         assert (seen.rows_missing, seen.rows_unexpected) == (len(changed) + len(gone), len(changed) + 3)
         return
     assert (seen.rows_missing, seen.rows_unexpected) == (len(gone), 3)
-    assert (len(seen.keys_missing), len(seen.keys_unexpected)) == (len(gone), 3)
+    assert (len(seen.examples_missing), len(seen.examples_unexpected)) == (len(gone), 3)
     assert [(one.column, one.values_changed) for one in seen.columns] == [("v", len(changed))]
     assert {one.before for one in seen.columns[0].examples} == {f"v{one}" for one in changed}
 

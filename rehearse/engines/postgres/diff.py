@@ -175,7 +175,7 @@ class _Pair:
 
 def _without_values(found: TableComparison) -> TableComparison:
     columns = tuple(replace(one, examples=()) for one in found.columns)
-    return replace(found, columns=columns, keys_missing=(), keys_unexpected=())
+    return replace(found, columns=columns, examples_missing=(), examples_unexpected=())
 
 
 def _state(connections: _Connections, table: images.Table | None) -> TableState | None:

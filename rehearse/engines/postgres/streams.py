@@ -52,13 +52,17 @@ def difference(older: Numbers, newer: Numbers) -> Rows:
     return Rows(missing=old[0, ~is_there], unexpected=unexpected, changed=old[0, is_changed])
 
 
-def multiset(older: Numbers, newer: Numbers) -> tuple[int, int]:
-    """Return how many rows are only in the older and only in the newer of two streams, counted with repeats."""
-    old, old_counts = np.unique(older[0], return_counts=True)
-    new, new_counts = np.unique(newer[0], return_counts=True)
-    shared, at_old, at_new = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-    both = int(np.minimum(old_counts[at_old], new_counts[at_new]).sum()) if len(shared) else 0
-    return int(old_counts.sum()) - both, int(new_counts.sum()) - both
+def multiset(older: Numbers, newer: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the rows that are only in the older and only in the newer of two streams; a number as often as its row."""
+    old, new = (np.unique(stream[0], return_counts=True) for stream in (older, newer))
+    return _beyond(*old, *new), _beyond(*new, *old)
+
+
+def _beyond(values: Numbers, counts: Numbers, others: Numbers, other_counts: Numbers) -> Numbers:
+    """Return the values, each as often as it is there more than among the others; both are sorted and distinct."""
+    places = np.minimum(np.searchsorted(others, values), max(len(others) - 1, 0))
+    known = np.where(others[places] == values, other_counts[places], 0) if len(others) else np.zeros_like(counts)
+    return np.repeat(values, np.maximum(counts - known, 0))
 
 
 def _sorted(stream: Numbers) -> Numbers:

@@ -41,13 +41,6 @@ class Tally:
     lost: dict[str, int] = field(default_factory=dict)
     filled: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[Example]] = field(default_factory=dict)
-    missing: list[int] = field(default_factory=list)  # numbers of a few rows that only the older side has
-    unexpected: list[int] = field(default_factory=list)  # … or only the newer
-
-    def alone(self, missing: streams.Numbers, unexpected: streams.Numbers, limit: int) -> None:
-        """Keep the numbers of rows that one side lacks while there is room."""
-        self.missing += missing[: max(0, limit - len(self.missing))].tolist()
-        self.unexpected += unexpected[: max(0, limit - len(self.unexpected))].tolist()
 
     def add(self, column: str, *, changed: int, lost: int, filled: int) -> None:
         """Count differing values of a column: in all, of them those that are NULL now, and those that were NULL."""
@@ -69,8 +62,27 @@ class Verified:
     wrong: list[Wrong] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)  # of `wrong`, in step
     numbers: set[int] = field(default_factory=set)
-    missing: int = 0
-    unexpected: int = 0
+    missing: list[str] = field(default_factory=list)  # keys of rows that are gone, and that nobody made
+    unexpected: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Strangers:
+    """Rows that no call named and that one side lacks: how many, and the numbers of some."""
+
+    gone: int = 0
+    come: int = 0
+    some_gone: streams.Numbers = field(default_factory=lambda: _NOTHING)
+    some_come: streams.Numbers = field(default_factory=lambda: _NOTHING)
+
+    def add(self, gone: streams.Numbers, come: streams.Numbers) -> None:
+        """Count rows, and keep some of their numbers."""
+        self.gone, self.come = self.gone + len(gone), self.come + len(come)
+        self.some_gone, self.some_come = _some(self.some_gone, gone), _some(self.some_come, come)
+
+
+def _some(known: streams.Numbers, more: streams.Numbers) -> streams.Numbers:
+    return np.unique(np.concatenate([known, more[:_UNEXPECTED]]))[:_UNEXPECTED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +103,8 @@ class Work:
         writes = _writes.of_table(frame, self.pairing.key)
         tally, reasons = Tally(), list(_unmeasured(self.pairing, writes))
         verified = self._verify(writes, tally)
-        missing, unexpected, lost, phantoms = self._untouched(writes, verified, tally, reasons)
+        strangers = self._untouched(verified, tally)
+        missing, unexpected, lost, phantoms = self._counted(writes, reasons, strangers=strangers, verified=verified)
         columns, unmeasured = tuple(self._columns(tally, writes, reasons)), self._hidden(tally, writes)
         if self.others.only_add:
             if unexpected:
@@ -106,12 +119,12 @@ class Work:
             rows_after=self.after.rows,
             rows_missing=missing,
             rows_unexpected=unexpected,
+            examples_missing=self._gone(verified, strangers) if missing else (),
+            examples_unexpected=self._come(verified, strangers, writes) if unexpected else (),
             columns=columns,
             columns_gone=tuple(sorted(self.pairing.older.columns.keys() - self.pairing.newer.columns.keys())),
             columns_new=tuple(sorted(self.pairing.newer.columns.keys() - self.pairing.older.columns.keys())),
             columns_unmeasured=tuple(unmeasured),
-            keys_missing=self._keys(self._sides()[0], tally.missing) if missing else (),
-            keys_unexpected=self._keys(self._sides()[1], tally.unexpected) if unexpected else (),
             writes_checked=sum(map(len, writes.keyed.values())) + len(writes.unkeyed_inserts(Outcome.OK)),
             writes_untold=len(writes.untold()),
             wrong_writes=tuple(islice(_wrong_writes(self.before.table, verified), self.limit)),
@@ -181,8 +194,8 @@ class Work:
         found: Judged = judge(writes, before, after, columns=self._judged(), readings=readings)
         verified.wrong.extend(found.wrong)
         verified.keys.extend([_key_text(self.pairing, key)] * len(found.wrong))
-        verified.missing += found.is_missing
-        verified.unexpected += found.is_unexpected
+        verified.missing.extend([_key_text(self.pairing, key)] * found.is_missing)
+        verified.unexpected.extend([_key_text(self.pairing, key)] * found.is_unexpected)
         for name in found.changed:
             was, now = (before or {}).get(name), (after or {}).get(name)
             tally.add(
@@ -195,46 +208,31 @@ class Work:
 
     # --- rows that no call named
 
-    def _untouched(
-        self, writes: _writes.Writes, verified: Verified, tally: Tally, reasons: list[str]
-    ) -> tuple[int | None, int | None, int, int]:
-        """Return rows missing and unexpected, and the writes without a key that are lost or phantoms."""
+    def _untouched(self, verified: Verified, tally: Tally) -> Strangers | None:
+        """Return the rows that one side lacks, None where no column is shared; tally the values that differ."""
         if not self.pairing.columns:
-            return None, None, 0, 0
+            return None
         if not self.pairing.key:
-            gone, come = self._strangers()
-            return self._counted(gone, come, writes, reasons, strangers=_NOTHING, verified=verified)
+            return self._strangers()
         if self.pairing.has_equal_sums(self.before, self.after):
-            return self._counted(0, 0, writes, reasons, strangers=_NOTHING, verified=verified)
-        lost, strange = 0, [_NOTHING]
+            return Strangers()
+        found = Strangers()
         touched = np.array(sorted(verified.numbers), dtype=np.int64)
         for part in self._parts():
             rows = streams.difference(*self._read(part))
             missing, unexpected, changed = (
                 some[~np.isin(some, touched)] for some in (rows.missing, rows.unexpected, rows.changed)
             )
-            lost += len(missing)
-            strange.append(unexpected)
-            tally.alone(missing, unexpected, self.limit)
+            found.add(missing, unexpected)
             self._changed_columns(changed, tally)
-        strangers = np.sort(np.concatenate(strange))
-        return self._counted(lost, len(strangers), writes, reasons, strangers=strangers, verified=verified)
+        return found
 
-    def _keys(self, side: _Side, numbers: Sequence[int]) -> tuple[str, ...]:
-        """Return the keys of rows as texts."""
-        connection, table = side
-        chosen = np.array(sorted(numbers), dtype=np.int64)
-        rows = cells.by_number(connection, self.pairing, table, chosen, limit=max(1, len(chosen)))
-        names = self.pairing.key
-        return tuple(_key_text(self.pairing, tuple(str(rows[one][name]) for name in names)) for one in sorted(rows))
-
-    def _strangers(self) -> tuple[int, int]:
-        """Return how many rows without a key are gone, and how many came."""
-        gone = come = 0
+    def _strangers(self) -> Strangers:
+        """Return the rows without a key that one side lacks."""
+        found = Strangers()
         for part in self._parts():
-            fewer, more = streams.multiset(*self._read(part))
-            gone, come = gone + fewer, come + more
-        return gone, come
+            found.add(*streams.multiset(*self._read(part)))
+        return found
 
     def _parts(self) -> Sequence[buckets.Part]:
         """Return what is to be streamed: a small table whole, of a large one what differs, or what is known to."""
@@ -298,26 +296,41 @@ class Work:
             for connection, table in self._sides()
         )
         for number in sorted(old.keys() & new.keys()):
-            key = _key_text(self.pairing, tuple(str(old[number][name]) for name in self.pairing.key))
+            key = _row_text(self.pairing, old[number])
             for name in names:
                 was, now = old[number][name], new[number][name]
                 if was != now:
                     tally.show(name, Example(key=key, before=was, after=now), self.limit)
 
+    def _gone(self, verified: Verified, strangers: Strangers | None) -> tuple[str, ...]:
+        """Return the keys of rows that are gone, without a key their content."""
+        numbers = strangers.some_gone[: self.limit] if strangers else _NOTHING
+        rows = cells.by_number(self.old, self.pairing, self.pairing.older, numbers, limit=self.limit)
+        return self._told(verified.missing, (rows[number] for number in sorted(rows)))
+
+    def _come(self, verified: Verified, strangers: Strangers | None, writes: _writes.Writes) -> tuple[str, ...]:
+        """Return the keys of rows that nobody made, without a key their content; insertions without a key made some."""
+        numbers = strangers.some_come if strangers else _NOTHING
+        rows = cells.by_number(self.new, self.pairing, self.pairing.newer, numbers, limit=_UNEXPECTED)
+        did = [one for outcome in (Outcome.OK, Outcome.UNKNOWN) for one in writes.unkeyed_inserts(outcome)]
+        readings = cells.readings(self.old, self.pairing, texts(did, self.pairing.columns))
+        nobodys = (rows[one] for one in sorted(rows) if not _holds_any(rows[one], did, readings))
+        return self._told(verified.unexpected, nobodys)
+
+    def _told(self, keys: Iterable[str], rows: Iterable[Mapping[str, str | None]]) -> tuple[str, ...]:
+        return tuple(islice((*keys, *(_row_text(self.pairing, row) for row in rows)), self.limit))
+
     # --- what writes without a key explain
 
     def _counted(
-        self,
-        gone: int,
-        come: int,
-        writes: _writes.Writes,
-        reasons: list[str],
-        *,
-        strangers: streams.Numbers,
-        verified: Verified,
+        self, writes: _writes.Writes, reasons: list[str], *, strangers: Strangers | None, verified: Verified
     ) -> tuple[int | None, int | None, int, int]:
+        """Return rows missing and unexpected, and the writes without a key that are lost or phantoms."""
+        if strangers is None:
+            return None, None, 0, 0
+        gone, come = strangers.gone, strangers.come
         sure, open_ = (writes.unkeyed_inserts(outcome) for outcome in (Outcome.OK, Outcome.UNKNOWN))
-        missing: int | None = gone + verified.missing
+        missing: int | None = gone + len(verified.missing)
         if not self.pairing.key and (gone or come) and writes.may_hide_rows_changed:
             reasons.append(f"{gone:,} rows are gone and {come:,} came, and calls may have changed rows without a key")
             return None, None, 0, 0
@@ -329,8 +342,8 @@ class Work:
             return missing, None, 0, 0
         lost = 0 if writes.may_hide_rows_gone else max(0, len(sure) - come)
         left = max(0, come - len(sure) - len(open_))
-        phantoms = min(left, self._refused(writes, strangers)) if left else 0
-        return missing, left - phantoms + verified.unexpected, lost, phantoms
+        phantoms = min(left, self._refused(writes, strangers.some_come)) if left else 0
+        return missing, left - phantoms + len(verified.unexpected), lost, phantoms
 
     def _refused(self, writes: _writes.Writes, strangers: streams.Numbers) -> int:
         """Return how many of the rows that nobody made hold the values of an insertion that was refused."""
@@ -446,6 +459,14 @@ def _nulls_filled(verified: Verified) -> tuple[NullsFilled, ...]:
         if all(one.column is not None and one.written is None and one.found is not None for one in some)
     )
     return tuple(NullsFilled(columns=columns, writes=writes) for columns, writes in sorted(counts.items()))
+
+
+def _row_text(pairing: Pairing, row: Mapping[str, str | None]) -> str:
+    """Return a row's key in words, or in parentheses all of it where it has none."""
+    if pairing.key:
+        return _key_text(pairing, tuple(str(row[name]) for name in pairing.key))
+    whole = ", ".join(f"{name} = {'NULL' if text is None else text}" for name, text in row.items())
+    return f"({whole})"
 
 
 def _key_text(pairing: Pairing, key: _writes.Key) -> str:

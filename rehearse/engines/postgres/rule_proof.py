@@ -1,0 +1,238 @@
+"""Asks all rows whether they follow a rule that a sample suggests, and names rows that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psycopg
+from psycopg import Connection, sql
+
+from rehearse.engines import _writes
+from rehearse.engines._rules import Rule
+from rehearse.engines.postgres import cells, images, streams
+from rehearse.engines.postgres.pairing import Pairing
+from rehearse.engines.postgres.rule_rows import Sampled, kind, quoted
+from rehearse.events import RuleBroken
+
+if TYPE_CHECKING:
+    import pandas
+
+_NEARLY = 0.99  # of all rows; what fewer follow is no rule
+_EXAMPLES = 5
+_OTHERS = 3  # rules as simple that hold as well
+_ROWS = 2_000_000  # beyond these rows of two states are not held against each other
+_KEYS = 5_000
+_REFUSED = (psycopg.errors.DataError, psycopg.errors.ProgrammingError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What is known of a rule: all rows and those that break it, None where only the sample could be asked."""
+
+    rule: Rule
+    sampled: int
+    rows: int | None
+    broken: int | None
+    examples: tuple[RuleBroken, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def present(
+    connection: Connection[Any], table: images.Table, column: images.Column, rules: Sequence[Rule], sample: Sampled
+) -> Proof | None:
+    """Return the simplest of the rules that every row follows, else one that nearly all do."""
+    counted: list[tuple[Rule, int]] = []
+    rows, sampled = 0, len(sample.values([quoted(column.name)])[0])
+    try:
+        rows, counted = _counted(connection, table, column, rules)
+    except psycopg.errors.QueryCanceled:
+        told = (rule for rule in rules if not rule.is_constant)
+        return next((Proof(rule=rule, sampled=sampled, rows=None, broken=None) for rule in told), None)
+    found = _chosen(counted, rows)
+    if found is None:
+        return None
+    rule, broken, others = found
+    examples = _examples(connection, table, column, rule) if broken else ()
+    return Proof(rule=rule, sampled=sampled, rows=rows, broken=broken, examples=examples, others=others)
+
+
+def _counted(
+    connection: Connection[Any], table: images.Table, column: images.Column, rules: Sequence[Rule]
+) -> tuple[int, list[tuple[Rule, int]]]:
+    """Return how many rows there are, and how many break each rule, in one scan; a rule that fails is left out."""
+    asked = [sql.SQL("count(*) filter (where {})").format(_breaks(column, rule)) for rule in rules]
+    query = sql.SQL("select {} from {} as {}").format(
+        sql.SQL(", ").join([sql.SQL("count(*)"), *asked]), table.source, sql.Identifier(table.relation)
+    )
+    try:
+        with connection.transaction():
+            found = connection.execute(query).fetchone()
+    except _REFUSED:
+        if len(rules) < 2:
+            return 0, []
+        parts = [_counted(connection, table, column, [rule]) for rule in rules]
+        return max(rows for rows, _ in parts), [one for _, counted in parts for one in counted]
+    assert found is not None, "an aggregate returns one row"
+    return found[0], list(zip(rules, found[1:], strict=True))
+
+
+def _breaks(column: images.Column, rule: Rule) -> sql.Composed:
+    return sql.SQL("{} is distinct from ({})").format(column.identifier, sql.SQL(rule.sql))
+
+
+def _chosen(counted: Sequence[tuple[Rule, int]], rows: int) -> tuple[Rule, int, tuple[str, ...]] | None:
+    """Return a rule, how many rows break it, and others of which the same can be said; simpler ones come first."""
+    if not counted:
+        return None
+    least = min(broken for _, broken in counted)
+    if least > (1 - _NEARLY) * rows:
+        return None
+    best = [rule for rule, broken in counted if broken == least and (not least or not rule.is_constant)]
+    if not best:
+        return None
+    alike = [rule.sql for rule in best[1:] if rule.cost == best[0].cost]
+    return best[0], least, tuple(alike[:_OTHERS])
+
+
+def _examples(
+    connection: Connection[Any], table: images.Table, column: images.Column, rule: Rule
+) -> tuple[RuleBroken, ...]:
+    query = sql.SQL("select {}, ({})::text, ({})::text from {} as {} where {} order by {} limit {}").format(
+        _key(table, table.key),
+        column.identifier,
+        sql.SQL(rule.sql),
+        table.source,
+        sql.Identifier(table.relation),
+        _breaks(column, rule),
+        sql.SQL(", ").join(sql.Identifier(table.relation, name) for name in table.key) or sql.SQL("1"),
+        sql.Literal(_EXAMPLES),
+    )
+    try:
+        with connection.transaction():
+            return tuple(
+                RuleBroken(key=key, found=found, ruled=ruled) for key, found, ruled in connection.execute(query)
+            )
+    except psycopg.errors.QueryCanceled:
+        return ()
+
+
+def _key(table: images.Table, key: Sequence[str]) -> sql.Composable:
+    """Return SQL for a row's key in words; a row without one is told whole."""
+    if not key:
+        return sql.SQL("{}::text").format(sql.Identifier(table.relation))
+    if len(key) == 1:
+        return sql.SQL("{}::text").format(sql.Identifier(key[0]))
+    parts = (sql.SQL("{} || {}::text").format(sql.Literal(f"{name} = "), sql.Identifier(name)) for name in key)
+    return sql.SQL(" || ', ' || ").join(parts)
+
+
+# --- against the start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class States:
+    """A table at the start and now."""
+
+    old: Connection[Any]
+    new: Connection[Any]
+    pairing: Pairing
+
+
+def before(
+    states: States, column: images.Column, rules: Sequence[Rule], sample: Sampled, frame: pandas.DataFrame | None
+) -> Proof | None:
+    """Return the simplest rule that all rows follow that no call wrote, by what they held at the start."""
+    sampled = len(sample.values([quoted(column.name)])[0])
+    writes = _writes.of_table(frame, states.pairing.key)
+    if writes.unkeyed or len(writes.keyed) > _KEYS:
+        return None  # which rows calls wrote is not known, so that no row can be held against the rule
+    written = cells.by_key(states.new, states.pairing, states.pairing.newer, list(writes.keyed)).values()
+    numbers = np.array([row[0] for row in written], dtype=np.int64)
+    found = [one for rule in rules[:_OTHERS] if (one := _held(states, column, rule, numbers)) is not None]
+    best = _chosen([(one.rule, len(one.broken)) for one in found], max((one.rows for one in found), default=0))
+    if best is None:
+        return None
+    held = next(one for one in found if one.rule is best[0])
+    return Proof(
+        rule=best[0],
+        sampled=sampled,
+        rows=held.rows,
+        broken=best[1],
+        examples=_differing(states, column, held),
+        others=best[2],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A rule, the rows of both states that no call wrote, and the numbers of those that break it."""
+
+    rule: Rule
+    rows: int
+    broken: streams.Numbers
+
+
+def _held(states: States, column: images.Column, rule: Rule, written: streams.Numbers) -> _Held | None:
+    pairing = states.pairing
+    try:
+        with states.old.transaction(), states.new.transaction():
+            older = _stream(states.old, pairing, pairing.older, _form(column, rule.sql))
+            newer = _stream(states.new, pairing, pairing.newer, _form(column, quoted(column.name)))
+    except (psycopg.errors.QueryCanceled, *_REFUSED, _TooMany):
+        return None
+    rows = streams.difference(older, newer)
+    both = older.shape[1] - len(rows.missing) - int(np.isin(written, older[0]).sum())
+    return _Held(rule, both, rows.changed[~np.isin(rows.changed, written)])
+
+
+class _TooMany(Exception):
+    """There are more rows than are held in memory."""
+
+
+def _stream(connection: Connection[Any], pairing: Pairing, table: images.Table, said: sql.Composed) -> streams.Numbers:
+    hashed = sql.SQL('coalesce(hashtextextended({} collate "C", 0), 0)').format(said)
+    rows = sql.SQL("(select {} as number, {} as hash from {} as {} limit {}) as r").format(
+        pairing.number(table), hashed, table.source, sql.Identifier(table.relation), sql.Literal(_ROWS + 1)
+    )
+    found = streams.read(connection, [sql.SQL("r.number"), sql.SQL("r.hash")], rows)
+    if found.shape[1] > _ROWS:
+        raise _TooMany
+    return found
+
+
+def _form(column: images.Column, said: str) -> sql.Composed:
+    """Return SQL for a value as text, numbers without the scale that only their type gives them."""
+    is_exact = kind(column) == "number" and column.base not in {"float4", "float8"}
+    form = "trim_scale(({})::numeric)::text" if is_exact else "({})::text"
+    return sql.SQL(form).format(sql.SQL(said))
+
+
+def _differing(states: States, column: images.Column, held: _Held) -> tuple[RuleBroken, ...]:
+    if not len(held.broken):
+        return ()
+    chosen, pairing = np.sort(held.broken)[:_EXAMPLES], states.pairing
+    ruled = _by_number(states.old, pairing, pairing.older, chosen, held.rule.sql)
+    found = _by_number(states.new, pairing, pairing.newer, chosen, quoted(column.name))
+    return tuple(
+        RuleBroken(key=found[number][0], found=found[number][1], ruled=ruled[number][1])
+        for number in chosen.tolist()
+        if number in found and number in ruled
+    )
+
+
+def _by_number(
+    connection: Connection[Any], pairing: Pairing, table: images.Table, numbers: streams.Numbers, said: str
+) -> dict[int, tuple[str, str | None]]:
+    number = pairing.number(table)
+    query = sql.SQL("select {}, {}, ({})::text from {} as {} where {}").format(
+        number,
+        _key(table, pairing.key),
+        sql.SQL(said),
+        table.source,
+        sql.Identifier(table.relation),
+        streams.chosen(number, numbers),
+    )
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
