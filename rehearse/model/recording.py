@@ -107,7 +107,8 @@ class NullsFilled:
 class TableComparison:
     """One table before and after. What the traffic's acknowledged writes explain is taken out of every figure.
 
-    `rows_missing` and `rows_unexpected` are rows gone or come that no acknowledged write explains. `unmeasured` says in
+    `rows_missing` and `rows_unexpected` are rows gone or come that no acknowledged write explains. `values_gone` counts
+    the values that each of `columns_gone` had (of rows that no call deleted); empty: not counted. `unmeasured` says in
     words what could not be compared (a table without a key, a write whose value cannot be told); empty: all was.
     """
 
@@ -118,6 +119,7 @@ class TableComparison:
     rows_unexpected: int | None
     columns: tuple[ColumnDifference, ...] = ()
     columns_gone: tuple[str, ...] = ()
+    values_gone: Mapping[str, int] = field(default_factory=dict)
     columns_new: tuple[str, ...] = ()
     columns_unmeasured: tuple[str, ...] = ()  # they differ, and it cannot be told by whose hands
     writes_checked: int = 0
