@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from rehearse.checks._check import check, demand_compared, named, phase, rows, shown, went_back
 from rehearse.errors import NotMeasured
@@ -147,25 +146,9 @@ def again_is_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
     if comparison is None:
         raise NotMeasured("the two ways forward were not compared")
     yield from _schema_findings(comparison.schema, rule, "again")
-    for table in filter(lambda one: _was_there(recording, one.table), comparison.tables):
-        for says, _ in _losses(_kept_columns(recording, table)):
+    for table in comparison.tables:
+        for says, _ in _losses(table):
             yield Finding(code=rule.code, phase="again", where=table.table, says=says, remedy=rule.remedy)
-
-
-def _was_there(recording: Recording, table: str) -> bool:
-    """Say whether a table was there at the start; one that the way forward makes and fills holds what it finds then."""
-    start = recording.snapshots.get("start")
-    return start is None or table in start.tables
-
-
-def _kept_columns(recording: Recording, table: TableComparison) -> TableComparison:
-    """Return the comparison of the columns that were there at the start.
-
-    What the way forward makes anew may differ by right: now() and random() are evaluated again.
-    """
-    start = recording.snapshots["start"].tables.get(table.table)
-    known = set(start.columns) if start else set()
-    return replace(table, columns=tuple(one for one in table.columns if one.column in known))
 
 
 def _within(recording: Recording, part: str) -> bool:

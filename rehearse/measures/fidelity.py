@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rehearse import bookkeeping
+from rehearse.events import PhaseRan
 from rehearse.model import (
     ColumnDifference,
     Comparison,
@@ -34,7 +35,8 @@ class Rollback:
     """Each fidelity is 1.0 only where nothing differs, and None where it was not measured.
 
     `fidelity` is the least of schema, data and again, never their mean: a lost column is not made good by an index.
-    Physical differences are listed and not counted. None in a list's place: not compared.
+    Physical differences are listed and not counted. None in a list's place: not compared. A second way forward that
+    failed has no lists and the fidelity 0.0: it made nothing like the first.
     """
 
     fidelity: float | None
@@ -106,6 +108,7 @@ def rollback(recording: Recording) -> Rollback:
     schema = None if back is None else _schema(back, recording.snapshots["start"])
     data = None if back is None else _data(back, recording.snapshots["start"])
     once_more = None if again is None else _again(again, recording.snapshots.get("forward"))
+    once_more = 0.0 if again_failed(recording) else once_more
     parts = [part for part in (schema, data, once_more) if part is not None]
     is_measured = schema is not None and data is not None
     return Rollback(
@@ -139,9 +142,31 @@ def _one_way(recording: Recording) -> list[Effect]:
 
 
 def went_again(recording: Recording) -> Comparison | None:
-    """Return how the second way forward differs from the first, what is expected taken out; None: not compared."""
+    """Return how the second way forward differs from the first, what is expected taken out.
+
+    Expected are, besides, the rows and values of tables and columns that were not there at the start: what the way
+    forward makes anew may differ by right, since now() and random() are evaluated again. None: not compared, or it
+    failed and what it should have made is not there.
+    """
     found = recording.comparison("forward", "again")
-    return None if found is None else _without_expected(recording, found, recording.scenario.migration.effects)
+    if found is None or again_failed(recording):
+        return None
+    found = _without_expected(recording, found, recording.scenario.migration.effects)
+    start = recording.snapshots.get("start")
+    return found if start is None else replace(found, tables=tuple(_there_before(found.tables, start)))
+
+
+def again_failed(recording: Recording) -> bool:
+    """Say whether the second way forward was tried and did not come to its end."""
+    return any(one.name == "again" and one.error for one in recording.history.of(PhaseRan))
+
+
+def _there_before(tables: Iterable[TableComparison], start: Snapshot) -> Iterator[TableComparison]:
+    """Yield the comparisons of tables that were there at the start, each with the columns that were."""
+    for table in tables:
+        before = start.tables.get(table.table)
+        if before is not None:
+            yield replace(table, columns=tuple(one for one in table.columns if one.column in before.columns))
 
 
 def _without_expected(recording: Recording, found: Comparison, effects: Iterable[Effect]) -> Comparison:
@@ -210,19 +235,22 @@ def _values(table: TableComparison) -> Iterator[RowsLost]:
                 rows_left_over=None,
             )
     for name in table.columns_gone:
-        if table.rows_after is not None and table.rows_before:
+        gone = table.values_gone.get(name)
+        if table.rows_after is not None and table.rows_before and gone != 0:
             yield RowsLost(
                 table=table.table,
                 column=name,
-                values_lost=table.rows_before,
-                values_changed=table.rows_before,
+                values_lost=gone,
+                values_changed=gone,
                 rows_lost=None,
                 rows_left_over=None,
             )
 
 
 def _rows_lost(table: TableComparison) -> int | None:
-    """Return rows that are gone; all of them where the table itself is."""
+    """Return rows that are gone; all of them where the table itself is, none where it was not there."""
+    if table.rows_before is None:
+        return 0
     return table.rows_before if table.rows_after is None else table.rows_missing
 
 
@@ -261,7 +289,8 @@ def _table(table: TableComparison, before: Snapshot) -> float | None:
         return None
     state = before.tables.get(table.table)
     width = max(len(state.columns) if state else 0, len(table.columns) + len(table.columns_gone), 1)
-    changed = sum(one.values_changed for one in table.columns) + len(table.columns_gone) * table.rows_before
+    gone = sum(table.values_gone.get(one, table.rows_before) for one in table.columns_gone)
+    changed = sum(one.values_changed for one in table.columns) + gone
     cells = 0 if table.rows_after is None else changed
     return _share((lost + left) * width + cells, table.rows_before * width)
 

@@ -108,7 +108,8 @@ class TableComparison:
     """One table before and after. What the traffic's acknowledged writes explain is taken out of every figure.
 
     `rows_missing` and `rows_unexpected` are rows gone or come that no acknowledged write explains, and the examples of
-    both are keys, of a table without one whole rows. `unmeasured` says in words what could not be compared (a table
+    both are keys, of a table without one whole rows. `values_gone` counts the values that each of `columns_gone` had
+    (of rows that no call deleted); empty: not counted. `unmeasured` says in words what could not be compared (a table
     without a key, a write whose value cannot be told); empty: all was.
     """
 
@@ -121,6 +122,7 @@ class TableComparison:
     examples_unexpected: tuple[str, ...] = ()
     columns: tuple[ColumnDifference, ...] = ()
     columns_gone: tuple[str, ...] = ()
+    values_gone: Mapping[str, int] = field(default_factory=dict)
     columns_new: tuple[str, ...] = ()
     columns_unmeasured: tuple[str, ...] = ()  # they differ, and it cannot be told by whose hands
     writes_checked: int = 0

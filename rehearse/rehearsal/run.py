@@ -12,12 +12,10 @@ import pandas
 
 from rehearse import registry
 from rehearse.errors import ScenarioMistake
-from rehearse.events import CallEnded, CallTried, History, Remarked, RowWritten, TableLoaded
-from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
+from rehearse.events import CallTried, Remarked, TableLoaded
+from rehearse.model import OfCapacity, Recording, Scenario
 from rehearse.protocols import (
-    Comparable,
     Database,
-    Forkable,
     Keepable,
     Migration,
     NoWayBack,
@@ -32,6 +30,7 @@ from rehearse.rehearsal.calibration import calibrated
 from rehearse.rehearsal.phase import Stage, baseline, perform, staged
 from rehearse.rehearsal.prepare import check_files, check_room, prepare
 from rehearse.rehearsal.progress import Progress, Silent
+from rehearse.rehearsal.states import States, written
 from rehearse.workload import mix as mixes
 from rehearse.workload import pgbench
 from rehearse.workload.driver import Driver
@@ -64,21 +63,21 @@ def run(scenario: Scenario, *, progress: Progress | None = None, keep: bool = Fa
 
 @dataclass(slots=True)
 class _Rehearsal:
-    """What is at hand while a server runs: snapshots and comparisons so far, and copies to compare with."""
+    """What is at hand while a server runs."""
 
     scenario: Scenario
     server: Server
     migration: Migration
     journal: ListingJournal
     progress: Progress
-    snapshots: dict[str, Snapshot] = field(default_factory=dict)
-    copies: dict[str, Database] = field(default_factory=dict)
-    comparisons: list[Comparison] = field(default_factory=list)
-    written: pandas.DataFrame = field(default_factory=pandas.DataFrame)  # rows, as the last comparison knew them
+    states: States = field(init=False)
     new_calls: frozenset[str] = frozenset()
     unclear: dict[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # columns that new calls may change by other names, after forward
+
+    def __post_init__(self) -> None:
+        self.states = States(self.journal, self.progress)
 
     def recording(self) -> Recording:
         """Prepare, run the phases, and return the recording."""
@@ -108,8 +107,8 @@ class _Rehearsal:
             scenario=self.scenario,
             environment=environment(name, version, self.server.settings(), notes),
             history=self.journal.close(),
-            snapshots=self.snapshots,
-            comparisons=self.comparisons,
+            snapshots=self.states.snapshots,
+            comparisons=self.states.comparisons,
             calls=mix.shapes,
         )
 
@@ -118,9 +117,9 @@ class _Rehearsal:
         with self.server.loading():
             prepare(self.scenario, database, self.migration, self.journal, self.progress)
             database.grant()
-        self._snapshot(database, "start")
-        self._copy(database, "start")
-        for table in self.snapshots["start"].tables.values():
+        self.states.look(database, "start")
+        self.states.keep(database, "start")
+        for table in self.states.snapshots["start"].tables.values():
             self.journal.write(
                 TableLoaded(at_ns=_now(), table=table.table, rows=table.rows, size_bytes=table.size_bytes)
             )
@@ -144,7 +143,7 @@ class _Rehearsal:
             self._try(stage.database, mix, "forward")
         if stopped or self.scenario.migration.back is False:
             return
-        self._copy(stage.database, "forward")
+        self.states.keep(stage.database, "forward")
         stopped = perform(stage, "back", lambda journal: self.migration.back(url, journal))
         if not isinstance(stopped, NoWayBack):
             self._compare(stage.database, "start", "back")
@@ -180,7 +179,7 @@ class _Rehearsal:
     def _doubt_effects(self) -> None:
         """Say which declared effects are of nothing that is there before or after: they excuse nothing."""
         for one in self.scenario.migration.effects:
-            states = [snapshot.tables.get(one.table) for snapshot in self.snapshots.values()]
+            states = [snapshot.tables.get(one.table) for snapshot in self.states.snapshots.values()]
             columns = {name for state in states if state is not None for name in state.columns}
             if not any(states) or (one.column is not None and one.column not in columns):
                 what = one.table if one.column is None else f"{one.table}.{one.column}"
@@ -189,8 +188,8 @@ class _Rehearsal:
 
     def _infer_rules(self, database: Database) -> None:
         """Write down which rules new columns follow that no effect declares, where the engine can tell."""
-        copy = self.copies.get("start")
-        compared = next((one for one in self.comparisons if one.after == "forward"), None)
+        copy = self.states.copies.get("start")
+        compared = next((one for one in self.states.comparisons if one.after == "forward"), None)
         if copy is None or compared is None:
             return
         try:
@@ -199,7 +198,7 @@ class _Rehearsal:
             return
         declared = {(one.table, one.column) for one in self.scenario.migration.effects if one.rule is not None}
         with staged("infer rules", self.journal, self.progress):
-            for one in part.inferred(database, copy, compared, self.written, without=declared):
+            for one in part.inferred(database, copy, compared, self.states.written, without=declared):
                 self.journal.write(one)
 
     def _asking(self, database: Database, phase: str) -> list[Probe]:
@@ -231,34 +230,13 @@ class _Rehearsal:
                 CallTried(at_ns=_now(), state=state, call=call.name, code=code, message=message, columns=columns)
             )
 
-    def _snapshot(self, database: Database, name: str) -> Snapshot:
-        with staged(f"snapshot {name}", self.journal, self.progress):
-            self.snapshots[name] = database.snapshot(name)
-        return self.snapshots[name]
-
-    def _copy(self, database: Database, name: str) -> None:
-        """Keep the database's bytes as they are now, to compare with later; nobody is connected to it."""
-        if isinstance(database, Forkable):
-            with staged(f"keep {name}", self.journal, self.progress):
-                self.copies[name] = database.fork(name)
-
     def _compare(self, database: Database, before: str, after: str) -> None:
-        """Take the snapshot `after` and compare it with the copy of `before`, knowing the traffic's writes since."""
-        older = self.snapshots[before]
-        newer = self._snapshot(database, after)
-        copy = self.copies.get(before)
-        if copy is None or not isinstance(database, Comparable):
-            return
-        writes = self._doubted(_named(self.journal.close()))
-        with staged(f"compare {before} and {after}", self.journal, self.progress):
-            self.written = writes[writes["at_ns"] > older.at_ns]
-            origin = self.snapshots["start"]
-            self.comparisons.append(database.compare(copy, older, newer, self.written, origin=origin))
+        self.states.compare(database, before, after, self._doubted(written(self.journal.close())))
 
     def _unclear(self, database: Database) -> dict[str, tuple[str, ...]]:
         """Return the columns that a new call's write may end in: by a trigger, or when a renamed one is back."""
         survey = registry.part("engine", self.scenario.engine.name, "survey").survey(database.url(Role.OWNER))
-        start = self.snapshots["start"].tables
+        start = self.states.snapshots["start"].tables
         found = {
             name: {*facts.unclear, *(set(start[name].columns) - set(facts.columns) if name in start else ())}
             for name, facts in survey.tables.items()
@@ -286,12 +264,6 @@ def _statements(scenario: Scenario) -> list[tuple[str, float]]:
         )
     queries = profiles.find(scenario.data.profile, scenario.folder).queries
     return [(one.sql, one.per_s or 1.0) for one in queries]
-
-
-def _named(facts: History) -> pandas.DataFrame:
-    """Return the rows written with the name of the call that wrote each, for the words of a finding."""
-    calls = facts.frame(CallEnded)[["number", "call"]]
-    return facts.frame(RowWritten).merge(calls, on="number", how="left")
 
 
 def _now() -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from rehearse.measures.fidelity import integrity, losses, rollback
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Snapshot, TableComparison, TableState
-from rehearse.testing.recordings import recorded
+from rehearse.testing.recordings import phase, recorded
 
 STATE = TableState(table="t", rows=100, size_bytes=1, key=("id",), checksum="1", columns={"id": "1", "v": "2"})
 LOST_DEFAULT = PropertyDifference(object="table t column v", property="default", before="1", after=None)
@@ -82,10 +82,42 @@ def test_a_table_that_did_not_come_back_lost_all_rows() -> None:
 
 
 def test_a_column_that_did_not_come_back_lost_its_values() -> None:
+    found = rollback(recording(compared("start", "back", t(columns_gone=("v",), values_gone={"v": 60}))))
+    assert found.data_fidelity == 0.7
+    assert found.data is not None
+    assert [(one.column, one.values_lost) for one in found.data] == [("v", 60)]
+
+
+def test_values_that_were_not_counted_with_their_column_are_not_measured_and_no_faithful_way_back() -> None:
     found = rollback(recording(compared("start", "back", t(columns_gone=("v",)))))
     assert found.data_fidelity == 0.5
     assert found.data is not None
-    assert [(one.column, one.values_lost) for one in found.data] == [("v", 100)]
+    assert [(one.column, one.values_lost) for one in found.data] == [("v", None)]
+
+
+def test_a_column_that_was_empty_takes_no_value_with_it() -> None:
+    found = rollback(recording(compared("start", "back", t(columns_gone=("v",), values_gone={"v": 0}))))
+    assert (found.data_fidelity, found.data) == (1.0, ())
+
+
+def test_a_second_way_forward_that_failed_is_not_compared_and_makes_nothing_like_the_first() -> None:
+    made = recording(compared("start", "back", t()), compared("forward", "again", t(rows_missing=3)))
+    failed = replace(made, history=recorded([phase("again", 1, 2, acted=(1, 2), error="it exists")]).history)
+    found = rollback(failed)
+    assert (found.fidelity, found.again_fidelity, found.again, found.again_data) == (0.0, 0.0, None, None)
+
+
+def test_what_the_way_forward_makes_anew_may_be_other_the_second_time() -> None:
+    made_now = ColumnDifference(column="made_at", values_changed=100, values_lost=0)
+    new = t(table="u", rows_missing=1, rows_unexpected=1)
+    found = rollback(
+        recording(compared("start", "back", t()), compared("forward", "again", t(columns=(made_now,)), new))
+    )
+    assert found.again_data == ()
+    kept = ColumnDifference(column="v", values_changed=2, values_lost=0)
+    found = rollback(recording(compared("start", "back", t()), compared("forward", "again", t(columns=(kept,)))))
+    assert found.again_data is not None
+    assert [(one.column, one.values_changed) for one in found.again_data] == [("v", 2)]
 
 
 def test_another_second_way_forward_counts() -> None:

@@ -55,6 +55,22 @@ def by_number(
     return {row[0]: dict(zip(pairing.columns, row[1:], strict=True)) for row in rows if row[0] in wanted}
 
 
+def counts(
+    connection: Connection[Any], pairing: Pairing, side: images.Table, names: Sequence[str], *, without: streams.Numbers
+) -> dict[str, int]:
+    """Return how many values, NULLs left out, these columns hold in all rows but those of these numbers (sorted)."""
+    if not names:
+        return {}
+    asked = sql.SQL("select {} from {}").format(
+        sql.SQL(", ").join(sql.SQL("count({})").format(sql.Identifier(name)) for name in names), side.source
+    )
+    if len(without):
+        listed = sql.Literal(without.tolist())
+        asked += sql.SQL(" where not {} = any({}::int8[])").format(pairing.number(side), listed)
+    found = connection.execute(asked).fetchone()
+    return dict(zip(names, found or (), strict=True))
+
+
 def _content(pairing: Pairing, side: images.Table) -> Iterator[sql.Composable]:
     yield pairing.number(side)
     yield from (pairing.text(side, name) for name in pairing.columns)

@@ -62,6 +62,7 @@ class Verified:
     wrong: list[Wrong] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)  # of `wrong`, in step
     numbers: set[int] = field(default_factory=set)
+    deleted: set[int] = field(default_factory=set)  # of `numbers`, rows that calls deleted
     missing: list[str] = field(default_factory=list)  # keys of rows that are gone, and that nobody made
     unexpected: list[str] = field(default_factory=list)
 
@@ -106,6 +107,7 @@ class Work:
         strangers = self._untouched(verified, tally)
         missing, unexpected, lost, phantoms = self._counted(writes, reasons, strangers=strangers, verified=verified)
         columns, unmeasured = tuple(self._columns(tally, writes, reasons)), self._hidden(tally, writes)
+        gone = tuple(sorted(self.pairing.older.columns.keys() - self.pairing.newer.columns.keys()))
         if self.others.only_add:
             if unexpected:
                 reasons.append(f"{unexpected:,} rows came that {self._by} may have added for the calls")
@@ -122,7 +124,8 @@ class Work:
             examples_missing=self._gone(verified, strangers) if missing else (),
             examples_unexpected=self._come(verified, strangers, writes) if unexpected else (),
             columns=columns,
-            columns_gone=tuple(sorted(self.pairing.older.columns.keys() - self.pairing.newer.columns.keys())),
+            columns_gone=gone,
+            values_gone=self._values_gone(gone, verified),
             columns_new=tuple(sorted(self.pairing.newer.columns.keys() - self.pairing.older.columns.keys())),
             columns_unmeasured=tuple(unmeasured),
             writes_checked=sum(map(len, writes.keyed.values())) + len(writes.unkeyed_inserts(Outcome.OK)),
@@ -133,6 +136,10 @@ class Work:
             phantom_writes=_distinct(verified, "phantom") + phantoms,
             unmeasured=tuple(reasons),
         )
+
+    def _values_gone(self, names: tuple[str, ...], verified: Verified) -> dict[str, int]:
+        deleted = np.array(sorted(verified.deleted), dtype=np.int64)
+        return cells.counts(self.old, self.pairing, self.pairing.older, names, without=deleted)
 
     @property
     def _by(self) -> str:
@@ -194,6 +201,8 @@ class Work:
         found: Judged = judge(writes, before, after, columns=self._judged(), readings=readings)
         verified.wrong.extend(found.wrong)
         verified.keys.extend([_key_text(self.pairing, key)] * len(found.wrong))
+        if old and new is None and not found.is_missing:
+            verified.deleted.add(old[0])
         verified.missing.extend([_key_text(self.pairing, key)] * found.is_missing)
         verified.unexpected.extend([_key_text(self.pairing, key)] * found.is_unexpected)
         for name in found.changed:
