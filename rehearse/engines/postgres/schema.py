@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from psycopg import Connection
 
 from rehearse.engines.postgres import checksum
-from rehearse.engines.postgres.catalog import code, parts, sequences, tables, whole
+from rehearse.engines.postgres.catalog import cluster, code, elsewhere, parts, rights, sequences, tables, whole
 from rehearse.model import Snapshot
 from rehearse.protocols import Role
 
 Objects = dict[str, dict[str, str]]
+Reading = tuple[str, Callable[[Iterable[Any]], Iterable[tuple[str, dict[str, Any]]]]]
+_SIGHT = """
+select has_table_privilege('pg_catalog.pg_subscription', 'select'),
+    has_table_privilege('pg_catalog.pg_statistic', 'select'),
+    exists (select from pg_seclabel) or exists (select from pg_shseclabel)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a role may see of subscriptions' connection strings and of statistics, and whether there are labels."""
+
+    connections: bool
+    statistics: bool
+    labels: bool
 
 
 class Connects(Protocol):
@@ -31,7 +47,8 @@ def take(database: Connects, name: str) -> Snapshot:
     began = time.monotonic_ns()
     with database.connect(Role.OWNER) as connection:
         begin(connection)
-        schema, physical = read_schema(connection), read_physical(connection)
+        schema = read_schema(connection) | read_cluster(connection)
+        physical = read_physical(connection)
         states = checksum.states(connection)
         connection.execute("rollback")
     took = time.monotonic_ns() - began
@@ -46,20 +63,57 @@ def begin(connection: Connection[Any]) -> None:
 
 
 def read_schema(connection: Connection[Any]) -> Objects:
-    """Return what has a meaning for the application or its owner. Costs about 20 queries, none of them by object."""
-    found: Objects = {}
-    queries = (*tables.SCHEMA, *code.SCHEMA, *parts.SCHEMA, *whole.schema(connection.info.server_version))
-    for text in queries:
-        found.update(_plain(connection.execute(text)))
-    found.update(_plain(parts.constraints(connection.execute(parts.CONSTRAINTS))))
-    found.update(_plain(parts.indexes(connection.execute(parts.INDEXES))))
-    found.update(_plain(sequences.sequences(connection)))
-    return found
+    """Return what has a meaning for the application or its owner. Costs about 40 queries, none of them by object."""
+    return _read(connection, readings(connection.info.server_version, _sight(connection))) | dict(
+        _plain(sequences.sequences(connection))
+    )
+
+
+def read_cluster(connection: Connection[Any]) -> Objects:
+    """Return what a database shares with the others of its server; two servers need not agree in it."""
+    return _read(connection, cluster_readings(connection.info.server_version, _sight(connection)))
 
 
 def read_physical(connection: Connection[Any]) -> Objects:
     """Return what only the disk and the planner see."""
-    return dict(_plain(row for text in tables.PHYSICAL for row in connection.execute(text)))
+    return _read(connection, physical_readings(_sight(connection)))
+
+
+def readings(version: int, sight: Sight) -> Iterator[Reading]:
+    """Yield the queries of a schema but that for sequences, each with what makes objects of its rows."""
+    plain = (*tables.SCHEMA, *code.SCHEMA, *parts.SCHEMA, *whole.schema(version), *rights.SCHEMA)
+    yield from ((text, iter) for text in plain)
+    yield tables.COLUMNS, tables.columns
+    yield parts.CONSTRAINTS, parts.constraints
+    yield parts.INDEXES, parts.indexes
+    yield parts.STATISTICS, parts.statistics
+    foreign = elsewhere.schema(version, sees_connections=sight.connections)
+    yield from ((text, elsewhere.told) for text in foreign)
+    if sight.labels:
+        yield whole.LABELS, iter
+
+
+def cluster_readings(version: int, sight: Sight) -> Iterator[Reading]:
+    """Yield the queries of what the databases of a server share."""
+    yield from ((text, iter) for text in cluster.schema(version))
+    if sight.labels:
+        yield cluster.LABELS, iter
+
+
+def physical_readings(sight: Sight) -> Iterator[Reading]:
+    """Yield the queries of what the disk and the planner see."""
+    yield from ((text, iter) for text in tables.physical(all_statistics=sight.statistics))
+
+
+def _sight(connection: Connection[Any]) -> Sight:
+    return Sight(*connection.execute(_SIGHT).fetchall()[0])
+
+
+def _read(connection: Connection[Any], asked: Iterable[Reading]) -> Objects:
+    found: Objects = {}
+    for text, words in asked:
+        found.update(_plain(words(connection.execute(text))))
+    return found
 
 
 def _plain(rows: Iterable[Any]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -11,7 +11,7 @@ from rehearse.engines.postgres.catalog.names import is_made_up
 from rehearse.engines.postgres.catalog.words import name, own, privileges, query, role
 
 # The column's own highest value is asked only where an index makes that one page.
-_SEQUENCES = query(
+SEQUENCES = query(
     """
 select n.nspname, c.relname, s.seqincrement, s.seqcycle, t.nspname, t.relname, t.attname,
     'table ' || $table_name,
@@ -45,19 +45,20 @@ where $USERS and $own
 
 def sequences(connection: Connection[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield sequences as objects; "value" is the next that will be handed out, "behind" is there only where it lags."""
-    rows = connection.execute(_SEQUENCES).fetchall()
+    rows = connection.execute(SEQUENCES).fetchall()
     for row, (last, is_called, edge) in zip(rows, _values(connection, rows), strict=True):
         schema, own_name, step, cycles, _, table, column, owner, _, properties = row
         following = last + step if is_called else last
         properties["value"] = str(following)
+        qualified = own_name if schema == "public" else f"{schema}.{own_name}"
         if edge is not None and not cycles and (edge - following) * (1 if step > 0 else -1) >= 0:
             properties["behind"] = f"next is {following}, the column already has {edge}"
         if column is not None:
             if not is_made_up(own_name, table, [column], "seq"):
-                properties["name"] = own_name
+                properties["name"] = qualified
             yield f"{owner} column {column} sequence", properties
         else:
-            yield f"sequence {own_name if schema == 'public' else f'{schema}.{own_name}'}", properties
+            yield f"sequence {qualified}", properties
 
 
 def _values(connection: Connection[Any], rows: Sequence[Sequence[Any]]) -> list[tuple[int, bool, int | None]]:
