@@ -16,6 +16,7 @@ PARTS = (
     "tests.bench.steps",
     "tests.bench.anonymize",
     "tests.bench.subset",
+    "tests.bench.schema",
 )
 
 

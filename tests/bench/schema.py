@@ -9,6 +9,7 @@ that of the server's backend and our own process together; wall time beside it i
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -87,9 +88,16 @@ class Recorded:
         """Run a query and fetch what it finds into the cursor."""
         with taken(self._connection) as cost:
             cursor = self._connection.execute(query, *rest)  # type: ignore[arg-type]
-        text = query if isinstance(query, str) else "select … of each sequence"
-        self.costs.append((cost, " ".join(text.split())[:90]))
+        self.costs.append((cost, _called(query)))
         return cursor
+
+
+def _called(query: object) -> str:
+    """Return what a query reads, by the first catalog that it names outermost."""
+    text = query.decode() if isinstance(query, bytes) else query if isinstance(query, str) else ""
+    if found := re.search(r"\nfrom (?P<catalog>\w+)", text):
+        return f"{found['catalog']}{' (disk)' if 'column order' in text else ''}"
+    return " ".join(text.split())[:60] if text else "each sequence, or each column that one numbers"
 
 
 def snapshot(connection: Connection, told: Callable[[str], None]) -> tuple[Snapshot, Cost]:

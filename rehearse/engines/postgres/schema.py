@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Protocol
 
 from psycopg import Connection
@@ -16,20 +17,27 @@ from rehearse.protocols import Role
 
 Objects = dict[str, dict[str, str]]
 Reading = tuple[str, Callable[[Iterable[Any]], Iterable[tuple[str, dict[str, Any]]]]]
+# Most databases hold nothing in these: a look at each costs less than to plan a query that finds nothing.
+_RARE = (
+    *(*code.RARE, *parts.RARE, "pg_statistic_ext", "pg_publication", "pg_default_acl", "pg_subscription"),
+    *("pg_foreign_data_wrapper", "pg_foreign_server"),
+)
 _SIGHT = """
 select has_table_privilege('pg_catalog.pg_subscription', 'select'),
     has_table_privilege('pg_catalog.pg_statistic', 'select'),
-    exists (select from pg_seclabel) or exists (select from pg_shseclabel)
-"""
+    exists (select from pg_seclabel) or exists (select from pg_shseclabel),
+    exists (select from pg_user_mappings), exists (select from pg_largeobject_metadata), {}
+""".format(", ".join(f"exists (select from {catalog} where oid >= 16384)" for catalog in _RARE))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What a role may see of subscriptions' connection strings and of statistics, and whether there are labels."""
+    """What a role may see of subscriptions' connection strings and of statistics, and which catalogs hold anything."""
 
     connections: bool
     statistics: bool
     labels: bool
+    held: Container[str]
 
 
 class Connects(Protocol):
@@ -81,14 +89,16 @@ def read_physical(connection: Connection[Any]) -> Objects:
 
 def readings(version: int, sight: Sight) -> Iterator[Reading]:
     """Yield the queries of a schema but that for sequences, each with what makes objects of its rows."""
-    plain = (*tables.SCHEMA, *code.SCHEMA, *parts.SCHEMA, *whole.schema(version), *rights.SCHEMA)
-    yield from ((text, iter) for text in plain)
+    yield from ((text, iter) for text in (*tables.SCHEMA, *code.SCHEMA, *whole.SCHEMA, rights.OF_THE_SERVER))
     yield tables.COLUMNS, tables.columns
     yield parts.CONSTRAINTS, parts.constraints
     yield parts.INDEXES, parts.indexes
-    yield parts.STATISTICS, parts.statistics
-    foreign = elsewhere.schema(version, sees_connections=sight.connections)
-    yield from ((text, elsewhere.told) for text in foreign)
+    rare = code.RARE | parts.RARE | whole.rare(version) | rights.RARE
+    yield from ((text, iter) for catalog, text in rare.items() if catalog in sight.held)
+    foreign = elsewhere.rare(version, sees_connections=sight.connections)
+    yield from ((text, elsewhere.told) for catalog, text in foreign.items() if catalog in sight.held)
+    if "pg_statistic_ext" in sight.held:
+        yield parts.STATISTICS, parts.statistics
     if sight.labels:
         yield whole.LABELS, iter
 
@@ -106,7 +116,9 @@ def physical_readings(sight: Sight) -> Iterator[Reading]:
 
 
 def _sight(connection: Connection[Any]) -> Sight:
-    return Sight(*connection.execute(_SIGHT).fetchall()[0])
+    connections, statistics, labels, *found = connection.execute(_SIGHT.encode()).fetchall()[0]
+    held = compress(("pg_user_mappings", "pg_largeobject_metadata", *_RARE), found)
+    return Sight(connections=connections, statistics=statistics, labels=labels, held=frozenset(held))
 
 
 def _read(connection: Connection[Any], asked: Iterable[Reading]) -> Objects:

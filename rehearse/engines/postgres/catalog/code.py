@@ -316,21 +316,21 @@ from pg_language l $joined where l.lanispl
     unless_member=unless_member(privileges("l.lanacl", "l", "l.lanowner")),
 )
 
-SCHEMA = (
-    _ROUTINES,
-    _TYPES,
-    _EVENT_TRIGGERS,
-    _CASTS,
-    _TRANSFORMS,
-    _OPERATORS,
-    _OPERATOR_CLASSES,
-    _OPERATOR_FAMILIES,
-    _ACCESS_METHODS,
-    _CONVERSIONS,
-    _COLLATIONS,
-    _TEXT_SEARCH_CONFIGURATIONS,
-    _TEXT_SEARCH_DICTIONARIES,
-    _TEXT_SEARCH_PARSERS,
-    _TEXT_SEARCH_TEMPLATES,
-    _LANGUAGES,
-)
+SCHEMA = (_ROUTINES, _TYPES, _LANGUAGES)
+
+# By the catalog that holds them.
+RARE = {
+    "pg_event_trigger": _EVENT_TRIGGERS,
+    "pg_cast": _CASTS,
+    "pg_transform": _TRANSFORMS,
+    "pg_operator": _OPERATORS,
+    "pg_opclass": _OPERATOR_CLASSES,
+    "pg_opfamily": _OPERATOR_FAMILIES,
+    "pg_am": _ACCESS_METHODS,
+    "pg_conversion": _CONVERSIONS,
+    "pg_collation": _COLLATIONS,
+    "pg_ts_config": _TEXT_SEARCH_CONFIGURATIONS,
+    "pg_ts_dict": _TEXT_SEARCH_DICTIONARIES,
+    "pg_ts_parser": _TEXT_SEARCH_PARSERS,
+    "pg_ts_template": _TEXT_SEARCH_TEMPLATES,
+}

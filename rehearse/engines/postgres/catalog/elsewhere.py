@@ -77,15 +77,20 @@ _SINCE = {
 }
 
 
-def schema(version: int, *, sees_connections: bool) -> tuple[str, ...]:
-    """Return the queries, for a version and by whether connection strings may be read; their rows are for `told`."""
+def rare(version: int, *, sees_connections: bool) -> dict[str, str]:
+    """Return queries by the catalog that holds their objects, by version and what may be seen; rows are for `told`."""
     subscriptions = query(
         _SUBSCRIPTIONS,
         conninfo="s.subconninfo" if sees_connections else "null::text",
         newer="\n    ".join(words for since, words in _SINCE.items() if version >= since),
         owner=role("s.subowner"),
     )
-    return (_WRAPPERS, _SERVERS, _MAPPINGS, subscriptions)
+    return {
+        "pg_foreign_data_wrapper": _WRAPPERS,
+        "pg_foreign_server": _SERVERS,
+        "pg_user_mappings": _MAPPINGS,
+        "pg_subscription": subscriptions,
+    }
 
 
 def told(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:

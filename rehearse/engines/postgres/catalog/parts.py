@@ -145,7 +145,8 @@ where r.rulename <> '_RETURN' and $USERS and $own
     own=own("pg_class", "c.oid"),
 )
 
-SCHEMA = (_TRIGGERS, _POLICIES, _RULES)
+# By the catalog that holds them.
+RARE = {"pg_trigger": _TRIGGERS, "pg_policy": _POLICIES, "pg_rewrite": _RULES}
 
 _KINDS = {"p": "primary key", "u": "unique", "f": "foreign key", "c": "check", "x": "exclusion"}
 _LABELS = {"p": "pkey", "u": "key", "f": "fkey", "c": "check", "x": "excl"}

@@ -18,7 +18,7 @@ from pg_default_acl d left join pg_namespace n on n.oid = d.defaclnamespace
 
 # Told only where they are no longer what initdb gave, the same in another order or not. The information schema is left
 # out: it shows to everybody what is theirs.
-_OF_THE_SERVER = query(
+OF_THE_SERVER = query(
     """
 select 'system ' || x.kind || ' ' || x.name, jsonb_build_object('privileges', $privileges) from (
     select 'pg_proc'::regclass as class, p.oid, 0 as part, p.proowner as owner, p.proacl as acl,
@@ -50,4 +50,4 @@ where x.acl::text is distinct from i.initprivs::text and $privileges <> $first
     first=privileges("coalesce(i.initprivs, x.usual)", None, "x.owner"),
 )
 
-SCHEMA = (_DEFAULT_PRIVILEGES, _OF_THE_SERVER)
+RARE = {"pg_default_acl": _DEFAULT_PRIVILEGES}

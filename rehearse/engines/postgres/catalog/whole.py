@@ -114,8 +114,11 @@ from pg_seclabels l where l.objtype not in ('database', 'role', 'tablespace')
 """
 
 
-def schema(version: int) -> tuple[str, ...]:
-    """Return the queries for a server's version number, for example 180006."""
+SCHEMA = (_SCHEMAS, _EXTENSIONS, _DATABASE, _SETTINGS)
+
+
+def rare(version: int) -> dict[str, str]:
+    """Return queries by the catalog that holds their objects, for a server's version number, for example 180006."""
     published = _PUBLISHED if version >= 150000 else _PUBLISHED_14
     publications = query(_PUBLICATIONS, owner=role("p.pubowner"), published=published)
-    return (_SCHEMAS, _EXTENSIONS, publications, _DATABASE, _LARGE_OBJECTS, _SETTINGS)
+    return {"pg_publication": publications, "pg_largeobject_metadata": _LARGE_OBJECTS}
