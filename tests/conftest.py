@@ -11,6 +11,7 @@ import pytest
 from rehearse.engines.postgres import ENGINE
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.server import PostgresServer
+from rehearse.errors import Missing
 from rehearse.events import Event
 from rehearse.model import EngineChoice
 
@@ -47,6 +48,24 @@ def server() -> Iterator[PostgresServer]:
     """The embedded server, started once."""
     with ENGINE.start(EngineChoice(), KeepingJournal()) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def installed() -> Iterator[PostgresServer]:
+    """The server that is installed here, another version; started once."""
+    try:
+        with ENGINE.start(EngineChoice(via="binary"), KeepingJournal()) as started:
+            yield started
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session", params=["server", "installed"])
+def either(request: pytest.FixtureRequest) -> PostgresServer:
+    """The embedded server, then the installed one."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, PostgresServer)
+    return found
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from rehearse.model import PropertyDifference, Snapshot
@@ -11,6 +12,9 @@ Objects = Mapping[str, Mapping[str, str]]
 _ONLY = {
     "comment": "cosmetic",
     "name": "cosmetic",
+    "not null name": "cosmetic",
+    "not null comment": "cosmetic",
+    "depends on extension": "cosmetic",
     "statistics target": "performance",
     "storage": "performance",
     "compression": "performance",
@@ -22,19 +26,40 @@ _ONLY = {
     "cache": "performance",
     "valid": "performance",
     "statistics": "performance",
+    "built": "performance",
+    "kinds": "performance",
+    "cost": "performance",
+    "rows": "performance",
+    "parallel": "performance",
+    "support": "performance",
+    "estimators": "performance",
     "column order": "behaviour",
     "dropped columns": "cosmetic",
     "toast table": "cosmetic",
     "privileges": "breaks",
+    "security definer": "breaks",
     "type": "breaks",
     "kind": "breaks",
     "labels": "breaks",
+    "attribute order": "breaks",
     "behind": "breaks",
     "identity": "breaks",
     "generated": "breaks",
     "populated": "breaks",
     "row security": "breaks",
     "persistence": "breaks",
+    "superuser": "breaks",
+    "bypasses row security": "breaks",
+    "logs in": "breaks",
+    "member of": "breaks",
+}
+# What is right for a property of most objects and wrong for that of these: rights hang on them.
+_WEIGHTIER = {
+    ("policy", "command"): "breaks",
+    ("policy", "roles"): "breaks",
+    ("policy", "using"): "breaks",
+    ("policy", "with check"): "breaks",
+    ("view", "options"): "breaks",  # security_barrier, security_invoker, check_option
 }
 _PARTS = (" index ", " statistics ")
 _RULES = (
@@ -48,6 +73,8 @@ _RULES = (
     " policy ",
     " rule ",
 )
+_ORDERS = ("column order", "attribute order")
+_STORAGE = re.compile(r" WITH \([^()]*\)")
 
 
 def schema(before: Snapshot, after: Snapshot, *, later: bool = True) -> tuple[PropertyDifference, ...]:
@@ -65,37 +92,66 @@ def physical(before: Snapshot, after: Snapshot) -> tuple[PropertyDifference, ...
         one
         for name in sorted(shared)
         for one in _properties(name, before.physical[name], after.physical[name])
-        if one.property != "statistics" or _loses_statistics(one, after.physical[name])
+        if not _is_by_itself(one, after.physical[name])
     )
     return tuple(found)
 
 
-def _loses_statistics(one: PropertyDifference, after: Mapping[str, str]) -> bool:
-    """Say whether a column that is still there lost its statistics; ones that come are the autovacuum's work."""
+def _is_by_itself(one: PropertyDifference, after: Mapping[str, str]) -> bool:
+    """Say whether autovacuum could have made it: statistics that come, not those that a column or object lost."""
+    if one.property == "built":
+        return one.after == "yes"
+    if one.property != "statistics":
+        return False
     there = set(after.get("column order", "").split(", "))
     lost = set((one.before or "").split(", ")) - set((one.after or "").split(", "))
-    return bool(lost & there)
+    return not lost & there
 
 
 def _differences(before: Objects, after: Objects, *, later: bool) -> Iterator[PropertyDifference]:
-    renamed = dict(_renamed(before, after))
-    moved = set(renamed.values())
+    renamed, handed_over = dict(_renamed(before, after)), dict(_handed_over(before, after))
+    moved = {*renamed.values(), *handed_over.values()}
     for name in sorted(before.keys() | after.keys()):
-        if name in renamed:
+        if name in handed_over:
+            yield from _of_sequence(name, before[name], after[handed_over[name]], later=later)
+        elif name in renamed:
             yield _difference(name, "name", _last(name), _last(renamed[name]))
         elif name in before and name in after:
             yield from _properties(name, before[name], after[name], later=later)
-        elif name not in moved and not _parent_differs(name, before, after):
+        elif name not in moved and not _parent_differs(name, before, after) and not _follows(name, before, after):
             yield _existence(name, before.get(name), after.get(name))
 
 
 def _properties(
     name: str, before: Mapping[str, str], after: Mapping[str, str], *, later: bool = True
 ) -> Iterator[PropertyDifference]:
-    for key in sorted(before.keys() | after.keys()):
+    if before == after:
+        return
+    keys = sorted(before.keys() | after.keys())
+    if before.get("belongs to") != after.get("belongs to"):
+        keys = ["belongs to"]  # of an extension's objects nothing else is told
+    for key in keys:
         old, new = before.get(key), after.get(key)
-        if old != new and not (later and key == "value" and _only_advanced(before, after)):
-            yield _difference(name, key, old, new)
+        if (
+            old != new
+            and not (later and key == "value" and _only_advanced(before, after))
+            and not _alike(name, key, old, new)
+        ):
+            yield _difference(name, key, old, new, before)
+
+
+def _alike(name: str, key: str, old: str | None, new: str | None) -> bool:
+    """Say whether two texts differ only in what is told elsewhere: columns that come and go, options of an index."""
+    if old is None or new is None:
+        return False
+    if key in _ORDERS:
+        one, other = old.split(", "), new.split(", ")
+        return [word for word in one if word in set(other)] == [word for word in other if word in set(one)]
+    return key == "definition" and _family(name)[1] in ("index", "constraint") and _bare(old) == _bare(new)
+
+
+def _bare(definition: str) -> str:
+    return _STORAGE.sub("", definition, count=1)
 
 
 def _only_advanced(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
@@ -119,21 +175,47 @@ def _renamed(before: Objects, after: Objects) -> Iterator[tuple[str, str]]:
                 yield name, match
 
 
+def _handed_over(before: Objects, after: Objects) -> Iterator[tuple[str, str]]:
+    """Yield (old, new) of sequences that have another owner column, and so go by another name in words."""
+    gone, come = before.keys() - after.keys(), after.keys() - before.keys()
+    there = {_name_of_sequence(name, after[name]): name for name in come}
+    for name in gone:
+        own = _name_of_sequence(name, before[name])
+        if own is not None and own in there:
+            yield name, there[own]
+
+
+def _name_of_sequence(name: str, properties: Mapping[str, str]) -> str | None:
+    """Return what a sequence is called in SQL; None: something else, or a sequence whose name was made up."""
+    if name.startswith("sequence "):
+        return name.removeprefix("sequence ")
+    return properties.get("name") if name.endswith(" sequence") else None
+
+
+def _of_sequence(
+    name: str, before: Mapping[str, str], after: Mapping[str, str], *, later: bool
+) -> Iterator[PropertyDifference]:
+    return (one for one in _properties(name, before, after, later=later) if one.property != "name")
+
+
 def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    return "definition" in one and dict(one) == dict(other)
+    return bool(one) and dict(one) == dict(other)
 
 
 def _is_rule(name: str) -> bool:
-    return any(word in name for word in (*_PARTS, *_RULES))
+    return any(word in f" {name} " for word in (*_PARTS, *_RULES))
 
 
 def _family(name: str) -> tuple[str, str]:
     """Return the table and the kind of a part; a made-up name's kind counts as the named one's."""
+    padded = f" {name} "
+    if name.endswith(" index"):
+        return name, "index"
     for word in (*_RULES, *_PARTS):
-        if word in name:
+        if word in padded:
             kind = word.strip()
             named = kind in {"index", "trigger", "policy", "rule", "statistics"}
-            return name.split(word, 1)[0], kind if named else "constraint"
+            return padded.split(word, 1)[0].strip(), kind if named else "constraint"
     return name, ""
 
 
@@ -143,10 +225,27 @@ def _last(name: str) -> str:
 
 
 def _parent_differs(name: str, before: Objects, after: Objects) -> bool:
-    """Say whether a larger object that this is a part of is itself gone or new."""
+    """Say whether a larger object that this is a part of is itself gone or new, or became an extension's."""
     words = name.split(" ")
     parents = (" ".join(words[:count]) for count in range(1, len(words)))
-    return any((parent in before) != (parent in after) for parent in parents)
+    return any(_is_told(parent, before) != _is_told(parent, after) for parent in parents)
+
+
+def _is_told(name: str, objects: Objects) -> bool:
+    """Say whether an object is there with its parts; those of an extension's objects are not told."""
+    return "belongs to" not in objects.get(name, {"belongs to": ""})
+
+
+def _follows(name: str, before: Objects, after: Objects) -> bool:
+    """Say whether an object came or went with another that is told: extension, table of statistics, operator class."""
+    properties = before.get(name) or after.get(name) or {}
+    if extension := properties.get("belongs to"):
+        one, other = before.get(extension, {}), after.get(extension, {})
+        return any(one.get(key) != other.get(key) for key in ("version", "schema"))
+    others = {"operator class" + name.removeprefix("operator family")} if name.startswith("operator family ") else set()
+    if name.startswith("statistics "):
+        others = {f"table {properties.get('table')}"}
+    return any((other in before) != (other in after) for other in others)
 
 
 def _existence(name: str, before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> PropertyDifference:
@@ -160,12 +259,17 @@ def _existence(name: str, before: Mapping[str, str] | None, after: Mapping[str, 
 
 
 def _summary(properties: Mapping[str, str]) -> str:
-    return next((properties[key] for key in ("definition", "type", "labels", "value") if key in properties), "yes")
+    told = ("definition", "type", "labels", "value", "privileges")
+    found = next((properties[key] for key in told if key in properties), "yes")
+    unchecked = " NOT ENFORCED" if "enforced" in properties else " NOT VALID" if "validated" in properties else ""
+    return found + unchecked
 
 
 def _weight(name: str, properties: Mapping[str, str], *, is_lost: bool) -> str:
     if " index " in name or name.endswith(" index"):
         return "behaviour" if properties.get("unique") else "performance"
+    if " policy " in name or name.startswith("default privileges "):
+        return "breaks"  # rights are wider or narrower
     if any(word in f"{name} " for word in _RULES):
         return "behaviour"
     if name.startswith("statistics "):
@@ -173,7 +277,15 @@ def _weight(name: str, properties: Mapping[str, str], *, is_lost: bool) -> str:
     return "breaks" if is_lost else "behaviour"
 
 
-def _difference(name: str, key: str, before: str | None, after: str | None) -> PropertyDifference:
-    return PropertyDifference(
-        object=name, property=key, before=before, after=after, severity=_ONLY.get(key, "behaviour")
-    )
+def _difference(
+    name: str, key: str, before: str | None, after: str | None, properties: Mapping[str, str] | None = None
+) -> PropertyDifference:
+    severity = _WEIGHTIER.get((_kind(name), key)) or _ONLY.get(key, "behaviour")
+    if key == "definition" and _family(name)[1] in ("index", "statistics"):
+        severity = _weight(name, properties or {}, is_lost=False)
+    return PropertyDifference(object=name, property=key, before=before, after=after, severity=severity)
+
+
+def _kind(name: str) -> str:
+    """Return the kind of the object that a property is one of, as far as its weight hangs on it."""
+    return _family(name)[1] or name.partition(" ")[0]

@@ -16,7 +16,9 @@ PARTS = (
     "tests.bench.steps",
     "tests.bench.anonymize",
     "tests.bench.subset",
+    "tests.bench.diff",
     "tests.bench.flipped",
+    "tests.bench.schema",
 )
 
 

@@ -92,7 +92,7 @@ LOSSY = {
         "create or replace view open_orders as select id, total from orders",
         ("view open_orders", "definition"),
     ),
-    "a function's volatility": ("alter function twice volatile", ("function twice(n integer)", "definition")),
+    "a function's volatility": ("alter function twice volatile", ("function twice(integer)", "volatility")),
     "storage": ("alter table orders alter note set storage external", ("table orders column note", "storage")),
     "a statistics target": (
         "alter table orders alter note set statistics 500",
@@ -140,8 +140,8 @@ FAITHFUL = {
     "alter table orders drop constraint orders_customer_id_fkey",
     "not null off and on": "alter table orders alter status drop not null; "
     "alter table orders alter status set not null",
-    "a not null with a name": "alter table orders alter status drop not null;"
-    "alter table orders add constraint kept not null status",
+    "a not null made anew": "alter table orders alter status drop not null;"
+    "alter table orders alter status set not null",
     "a default made anew": "alter table orders alter status drop default; "
     "alter table orders alter status set default 'new'",
     "a renamed column and back": "alter table orders rename note to n; alter table orders rename n to note",

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Protocol
 
 from psycopg import Connection, sql
 
 from rehearse.engines.postgres import checksum
-from rehearse.engines.postgres.catalog import code, parts, sequences, tables, whole
+from rehearse.engines.postgres.catalog import cluster, code, elsewhere, parts, rights, sequences, tables, whole
 from rehearse.model import Snapshot
 from rehearse.protocols import Role
 
 Objects = dict[str, dict[str, str]]
+Reading = tuple[str, Callable[[Iterable[Any]], Iterable[tuple[str, dict[str, Any]]]]]
+# Most databases hold nothing in these: a look at each costs less than to plan a query that finds nothing.
+_RARE = (
+    *(*code.RARE, *parts.RARE, "pg_statistic_ext", "pg_publication", "pg_default_acl", "pg_subscription"),
+    *("pg_foreign_data_wrapper", "pg_foreign_server"),
+)
+_SIGHT = """
+select has_table_privilege('pg_catalog.pg_subscription', 'select'),
+    has_table_privilege('pg_catalog.pg_statistic', 'select'),
+    exists (select from pg_seclabel) or exists (select from pg_shseclabel),
+    exists (select from pg_user_mappings), exists (select from pg_largeobject_metadata), {}
+""".format(", ".join(f"exists (select from {catalog} where oid >= 16384)" for catalog in _RARE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What a role may see of subscriptions' connection strings and of statistics, and which catalogs hold anything."""
+
+    connections: bool
+    statistics: bool
+    labels: bool
+    held: Container[str]
 
 
 class Connects(Protocol):
@@ -31,7 +55,8 @@ def take(database: Connects, name: str) -> Snapshot:
     began = time.monotonic_ns()
     with database.connect(Role.OWNER) as connection:
         begin(connection)
-        schema, physical = read_schema(connection), read_physical(connection)
+        schema = read_schema(connection) | read_cluster(connection)
+        physical = read_physical(connection)
         states = checksum.states(connection)
         connection.execute("rollback")
     took = time.monotonic_ns() - began
@@ -51,20 +76,61 @@ def begin(connection: Connection[Any], snapshot: str | None = None) -> None:
 
 
 def read_schema(connection: Connection[Any]) -> Objects:
-    """Return what has a meaning for the application or its owner. Costs about 20 queries, none of them by object."""
-    found: Objects = {}
-    queries = (*tables.SCHEMA, *code.SCHEMA, *parts.SCHEMA, *whole.schema(connection.info.server_version))
-    for text in queries:
-        found.update(_plain(connection.execute(text)))
-    found.update(_plain(parts.constraints(connection.execute(parts.CONSTRAINTS))))
-    found.update(_plain(parts.indexes(connection.execute(parts.INDEXES))))
-    found.update(_plain(sequences.sequences(connection)))
-    return found
+    """Return what has a meaning for the application or its owner. Costs about 40 queries, none of them by object."""
+    return _read(connection, readings(connection.info.server_version, _sight(connection))) | dict(
+        _plain(sequences.sequences(connection))
+    )
+
+
+def read_cluster(connection: Connection[Any]) -> Objects:
+    """Return what a database shares with the others of its server; two servers need not agree in it."""
+    return _read(connection, cluster_readings(connection.info.server_version, _sight(connection)))
 
 
 def read_physical(connection: Connection[Any]) -> Objects:
     """Return what only the disk and the planner see."""
-    return dict(_plain(row for text in tables.PHYSICAL for row in connection.execute(text)))
+    return _read(connection, physical_readings(_sight(connection)))
+
+
+def readings(version: int, sight: Sight) -> Iterator[Reading]:
+    """Yield the queries of a schema but that for sequences, each with what makes objects of its rows."""
+    yield from ((text, iter) for text in (*tables.SCHEMA, *code.SCHEMA, *whole.SCHEMA, rights.OF_THE_SERVER))
+    yield tables.COLUMNS, tables.columns
+    yield parts.CONSTRAINTS, parts.constraints
+    yield parts.INDEXES, parts.indexes
+    rare = code.RARE | parts.RARE | whole.rare(version) | rights.RARE
+    yield from ((text, iter) for catalog, text in rare.items() if catalog in sight.held)
+    foreign = elsewhere.rare(version, sees_connections=sight.connections)
+    yield from ((text, elsewhere.told) for catalog, text in foreign.items() if catalog in sight.held)
+    if "pg_statistic_ext" in sight.held:
+        yield parts.STATISTICS, parts.statistics
+    if sight.labels:
+        yield whole.LABELS, iter
+
+
+def cluster_readings(version: int, sight: Sight) -> Iterator[Reading]:
+    """Yield the queries of what the databases of a server share."""
+    yield from ((text, iter) for text in cluster.schema(version))
+    if sight.labels:
+        yield cluster.LABELS, iter
+
+
+def physical_readings(sight: Sight) -> Iterator[Reading]:
+    """Yield the queries of what the disk and the planner see."""
+    yield from ((text, iter) for text in tables.physical(all_statistics=sight.statistics))
+
+
+def _sight(connection: Connection[Any]) -> Sight:
+    connections, statistics, labels, *found = connection.execute(_SIGHT.encode()).fetchall()[0]
+    held = compress(("pg_user_mappings", "pg_largeobject_metadata", *_RARE), found)
+    return Sight(connections=connections, statistics=statistics, labels=labels, held=frozenset(held))
+
+
+def _read(connection: Connection[Any], asked: Iterable[Reading]) -> Objects:
+    found: Objects = {}
+    for text, words in asked:
+        found.update(_plain(words(connection.execute(text))))
+    return found
 
 
 def _plain(rows: Iterable[Any]) -> Iterator[tuple[str, dict[str, str]]]:

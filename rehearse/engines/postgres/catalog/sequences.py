@@ -11,7 +11,7 @@ from rehearse.engines.postgres.catalog.names import is_made_up
 from rehearse.engines.postgres.catalog.words import name, own, privileges, query, role
 
 # The column's own highest value is asked only where an index makes that one page.
-_SEQUENCES = query(
+SEQUENCES = query(
     """
 select n.nspname, c.relname, s.seqincrement, s.seqcycle, t.nspname, t.relname, t.attname,
     'table ' || $table_name,
@@ -45,42 +45,48 @@ where $USERS and $own
 
 def sequences(connection: Connection[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield sequences as objects; "value" is the next that will be handed out, "behind" is there only where it lags."""
-    rows = connection.execute(_SEQUENCES).fetchall()
-    for row, (last, is_called, edge) in zip(rows, _values(connection, rows), strict=True):
+    rows = connection.execute(SEQUENCES).fetchall()
+    values, edges = _values(connection, rows), _edges(connection, rows)
+    for place, row in enumerate(rows):
         schema, own_name, step, cycles, _, table, column, owner, _, properties = row
+        last, is_called = values[place]
         following = last + step if is_called else last
+        edge = edges.get(place)
         properties["value"] = str(following)
+        qualified = own_name if schema == "public" else f"{schema}.{own_name}"
         if edge is not None and not cycles and (edge - following) * (1 if step > 0 else -1) >= 0:
             properties["behind"] = f"next is {following}, the column already has {edge}"
         if column is not None:
             if not is_made_up(own_name, table, [column], "seq"):
-                properties["name"] = own_name
+                properties["name"] = qualified
             yield f"{owner} column {column} sequence", properties
         else:
-            yield f"sequence {own_name if schema == 'public' else f'{schema}.{own_name}'}", properties
+            yield f"sequence {qualified}", properties
 
 
-def _values(connection: Connection[Any], rows: Sequence[Sequence[Any]]) -> list[tuple[int, bool, int | None]]:
-    """Return (last_value, is_called, the owning column's outermost value or None) of each sequence, in one query."""
-    if not rows:
-        return []
+# Two queries and not one: with a subquery in each part the planner's work grows with the square of the parts.
+def _values(connection: Connection[Any], rows: Sequence[Sequence[Any]]) -> dict[int, tuple[int, bool]]:
+    """Return (last_value, is_called) of each sequence by its place."""
+    part = sql.SQL("select {}::int, last_value, is_called from {}")
+    asked = [part.format(sql.Literal(place), sql.Identifier(row[0], row[1])) for place, row in enumerate(rows)]
+    return {place: (last, called) for place, last, called in _together(connection, asked)}
+
+
+def _edges(connection: Connection[Any], rows: Sequence[Sequence[Any]]) -> dict[int, int | None]:
+    """Return the outermost value of each owning column that has an index for it, by the sequence's place."""
+    part = sql.SQL("select {}::int, {}({})::int8 from {}")
     asked = [
-        sql.SQL("select {}::int as place, last_value, is_called, {} as edge from {}").format(
-            sql.Literal(place), _edge(row), sql.Identifier(row[0], row[1])
+        part.format(
+            sql.Literal(place),
+            sql.SQL("max" if row[2] > 0 else "min"),
+            sql.Identifier(row[6]),
+            sql.Identifier(row[4], row[5]),
         )
         for place, row in enumerate(rows)
+        if row[8]
     ]
-    return connection.execute(
-        sql.SQL("select last_value, is_called, edge from ({}) s order by place").format(
-            sql.SQL(" union all ").join(asked)
-        )
-    ).fetchall()
+    return dict(_together(connection, asked))
 
 
-def _edge(row: Sequence[Any]) -> sql.Composable:
-    if not row[8]:
-        return sql.SQL("null::int8")
-    outermost = sql.SQL("max" if row[2] > 0 else "min")
-    return sql.SQL("(select {}({})::int8 from {})").format(
-        outermost, sql.Identifier(row[6]), sql.Identifier(row[4], row[5])
-    )
+def _together(connection: Connection[Any], asked: Sequence[sql.Composable]) -> list[Any]:
+    return connection.execute(sql.SQL(" union all ").join(asked)).fetchall() if asked else []

@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from rehearse.engines.postgres.catalog.words import own, privileges, query, relation, role, settings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
+from rehearse.engines.postgres.catalog.names import is_made_up
+from rehearse.engines.postgres.catalog.words import (
+    joined,
+    name,
+    needed,
+    own,
+    privileges,
+    query,
+    relation,
+    role,
+    settings,
+    unless_member,
+)
+
+# Sequences are told by themselves; here are only those of extensions.
 _RELATIONS = query(
     """
-select $object, jsonb_build_object(
+select $object, $unless_member(
     'owner', $owner,
     'privileges', $privileges,
     'comment', obj_description(c.oid, 'pg_class'),
     'options', $options,
     'toast options', (select $toast_options from pg_class t where t.oid = c.reltoastrelid),
-    'row security', case when c.relforcerowsecurity then 'forced' when c.relrowsecurity then 'on' end,
-    'replica identity', case c.relreplident when 'f' then 'full' when 'n' then 'nothing' when 'i' then
+    'row security', case when c.relrowsecurity and c.relforcerowsecurity then 'forced'
+        when c.relrowsecurity then 'on' when c.relforcerowsecurity then 'off, forced when on' end,
+    'replica identity', case c.relreplident when 'f' then 'full' when 'n' then 'nothing' when 'i' then coalesce(
         (select 'index ' || x.relname from pg_index i join pg_class x on x.oid = i.indexrelid
-         where i.indrelid = c.oid and i.indisreplident) end,
+         where i.indrelid = c.oid and i.indisreplident), 'an index that is gone') end,
     'persistence', case c.relpersistence when 'u' then 'unlogged' when 'p' then 'permanent' end,
     'kind', case c.relkind when 'p' then 'partitioned' end,
     'partition key', case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end,
     'partition bound', pg_get_expr(c.relpartbound, c.oid),
     'inherits', (select string_agg(h.inhparent::regclass::text, ', ' order by h.inhseqno)
                  from pg_inherits h where h.inhrelid = c.oid),
+    'detach pending', (select 'yes' from pg_inherits h where h.inhrelid = c.oid and h.inhdetachpending limit 1),
     'tablespace', (select spcname from pg_tablespace s where s.oid = c.reltablespace),
     'access method', (select amname from pg_am m where m.oid = c.relam),
     'row type', nullif(c.reloftype, 0)::regtype::text,
     'definition', case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid) end,
     'populated', case when c.relkind = 'm' then c.relispopulated::text end,
+    'depends on extension', case when c.relkind = 'm' then $needed end,
     'server', (select s.srvname from pg_foreign_table f join pg_foreign_server s on s.oid = f.ftserver
                where f.ftrelid = c.oid),
-    'foreign options', (select $foreign_options from pg_foreign_table f where f.ftrelid = c.oid))
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'v', 'm', 'f') and $USERS and $own
+    'foreign options', (select $foreign_options from pg_foreign_table f where f.ftrelid = c.oid)) end
+from pg_class c join pg_namespace n on n.oid = c.relnamespace $joined
+where (c.relkind in ('r', 'p', 'v', 'm', 'f') or c.relkind = 'S' and ext.name is not null) and $USERS
 """,
     object=relation(),
     owner=role("c.relowner"),
@@ -39,13 +58,15 @@ where c.relkind in ('r', 'p', 'v', 'm', 'f') and $USERS and $own
     options=settings("c.reloptions"),
     toast_options=settings("t.reloptions"),
     foreign_options=settings("f.ftoptions"),
-    own=own("pg_class", "c.oid"),
+    needed=needed("pg_class", "c.oid"),
+    joined=joined("pg_class", "c.oid"),
+    unless_member=unless_member(privileges("c.relacl", "r", "c.relowner")),
 )
 
 # A default that draws on the column's own sequence says so instead of naming it: its name may be made up anew.
-_COLUMNS = query(
+COLUMNS = query(
     """
-select $object || ' column ' || a.attname, jsonb_build_object(
+select $object, c.relname, a.attname, jsonb_build_object(
     'type', format_type(a.atttypid, a.atttypmod),
     'default', case when a.attgenerated = '' then (
         select replace(pg_get_expr(d.adbin, d.adrelid),
@@ -60,11 +81,11 @@ select $object || ' column ' || a.attname, jsonb_build_object(
     'generated', case a.attgenerated when 's' then 'stored: ' when 'v' then 'virtual: ' end || (
         select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum),
     'identity', case a.attidentity when 'a' then 'always' when 'd' then 'by default' end,
-    'not null', case when a.attnotnull then coalesce(
-        (select case when con.convalidated then 'yes' else 'yes, not valid' end
-            || case when con.connoinherit then ', no inherit' else '' end
-         from pg_constraint con
-         where con.conrelid = a.attrelid and con.contype = 'n' and con.conkey = array[a.attnum]), 'yes') end,
+    'not null', case when a.attnotnull then
+        case when nn.convalidated is false then 'yes, not valid' else 'yes' end
+            || case when nn.connoinherit then ', no inherit' else '' end end,
+    'not null name', case when nn.conislocal then nullif(nn.conname, c.relname || '_' || a.attname || '_not_null') end,
+    'not null comment', obj_description(nn.oid, 'pg_constraint'),
     'collation', case when a.attcollation <> t.typcollation then a.attcollation::regcollation::text end,
     'storage', case when a.attstorage <> t.typstorage then
         case a.attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end end,
@@ -80,6 +101,7 @@ from pg_attribute a
 join pg_class c on c.oid = a.attrelid
 join pg_namespace n on n.oid = c.relnamespace
 join pg_type t on t.oid = a.atttypid
+left join pg_constraint nn on nn.conrelid = a.attrelid and nn.contype = 'n' and nn.conkey[1] = a.attnum
 where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and a.attnum > 0 and not a.attisdropped and $USERS and $own
 """,
     object=relation(),
@@ -89,24 +111,49 @@ where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and a.attnum > 0 and not a.att
     own=own("pg_class", "c.oid"),
 )
 
-SCHEMA = (_RELATIONS, _COLUMNS)
+SCHEMA = (_RELATIONS,)
 
-_DISK = query(
-    """
+
+def columns(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield columns as objects from the rows of `COLUMNS`; the name of NOT NULL is told where a user gave it."""
+    for owner, table, column, properties in rows:
+        given = properties["not null name"]
+        if given and is_made_up(given, table, [column], "not_null"):
+            del properties["not null name"]
+        yield f"{owner} column {column}", properties
+
+
+# Statistics are a superuser's to see, and those of columns that one may read.
+_DISK = """
 select $object, jsonb_build_object(
-    'column order', (select string_agg(a.attname, ', ' order by a.attnum) from pg_attribute a
+    'column order', (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
     'dropped columns', (select nullif(count(*), 0)::text from pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and a.attisdropped),
     'toast table', case when c.reltoastrelid <> 0 then 'yes' end,
-    'statistics', (select string_agg(a.attname, ', ' order by a.attname) from pg_attribute a
-        join pg_statistic s on s.starelid = a.attrelid and s.staattnum = a.attnum and s.stainherit = (c.relkind = 'p')
-        where a.attrelid = c.oid and not a.attisdropped))
+    'statistics', $statistics)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'm') and $USERS and $own
+where c.relkind in ('r', 'p', 'm', 'f') and $USERS and $own
+"""
+_ALL = """(select string_agg(quote_ident(a.attname), ', ' order by a.attname) from pg_attribute a
+        join pg_statistic s on s.starelid = a.attrelid and s.staattnum = a.attnum and s.stainherit = (c.relkind = 'p')
+        where a.attrelid = c.oid and not a.attisdropped)"""
+_SHOWN = """(select string_agg(quote_ident(s.attname), ', ' order by s.attname) from pg_stats s
+        where s.schemaname = n.nspname and s.tablename = c.relname and s.inherited = (c.relkind = 'p'))"""
+_BUILT = query(
+    """
+select 'statistics ' || $name, jsonb_build_object(
+    'built', case when exists (select from pg_statistic_ext_data d where d.stxoid = s.oid) then 'yes' else 'no' end)
+from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace where $USERS and $own
 """,
-    object=relation(),
-    own=own("pg_class", "c.oid"),
+    name=name("s.stxname"),
+    own=own("pg_statistic_ext", "s.oid"),
 )
 
-PHYSICAL = (_DISK,)
+
+def physical(*, all_statistics: bool) -> tuple[str, ...]:
+    """Return the queries for what the disk and the planner see, by whether all statistics may be seen."""
+    words = {"object": relation(), "own": own("pg_class", "c.oid")}
+    if not all_statistics:
+        return (query(_DISK, statistics=_SHOWN, **words),)
+    return (query(_DISK, statistics=_ALL, **words), _BUILT)

@@ -16,6 +16,32 @@ def own(catalog: str, oid: str) -> str:
     )
 
 
+def joined(catalog: str, oid: str) -> str:
+    """Return a join with the extension that an object belongs to; ext.name is null where it belongs to none."""
+    return (
+        "left join (select e.objid, 'extension ' || x.extname as name from pg_depend e"
+        " join pg_extension x on x.oid = e.refobjid and e.refclassid = 'pg_catalog.pg_extension'::regclass"
+        f" where e.classid = 'pg_catalog.{catalog}'::regclass and e.deptype = 'e') ext on ext.objid = {oid}"
+    )
+
+
+def unless_member(rights: str = "null") -> str:
+    """Return what begins a case: of an extension's object only whose it is and its rights are told; needs `joined`."""
+    return (
+        "case when ext.name is not null then jsonb_build_object("
+        f"'belongs to', ext.name, 'privileges', {rights}) else jsonb_build_object"
+    )
+
+
+def needed(catalog: str, oid: str) -> str:
+    """Return SQL for the extensions that an object says to depend on (ALTER … DEPENDS ON EXTENSION); null for none."""
+    return (
+        "(select string_agg(needs.extname, ', ' order by needs.extname) from pg_depend e join pg_extension needs"
+        " on needs.oid = e.refobjid and e.refclassid = 'pg_catalog.pg_extension'::regclass"
+        f" where e.classid = 'pg_catalog.{catalog}'::regclass and e.objid = {oid} and e.deptype = 'x')"
+    )
+
+
 def name(column: str, *, schema: str = "n.nspname") -> str:
     """Return SQL for a name with its schema, unless that is "public"."""
     return f"(case {schema} when 'public' then '' else {schema} || '.' end || {column})"
@@ -49,6 +75,11 @@ def settings(options: str) -> str:
 def role(oid: str) -> str:
     """Return SQL for the name of a role."""
     return f"pg_get_userbyid({oid})"
+
+
+def enabled(column: str) -> str:
+    """Return SQL for whether a trigger or rule fires."""
+    return f"case {column} when 'D' then 'no' when 'R' then 'replica' when 'A' then 'always' else 'yes' end"
 
 
 def query(text: str, **parts: str) -> str:
