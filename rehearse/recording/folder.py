@@ -21,14 +21,24 @@ import pandas
 from pydantic import TypeAdapter, ValidationError
 
 from rehearse.errors import Mistake
-from rehearse.events import KINDS, AssertionTried, CallTried, CompanyKept, DataCompared, Event, Progressed, SessionSeen
+from rehearse.events import (
+    KINDS,
+    AssertionTried,
+    CallTried,
+    CompanyKept,
+    DataCompared,
+    Event,
+    InvariantTried,
+    Progressed,
+    SessionSeen,
+)
 from rehearse.model import CallShape, Comparison, Environment, Recording, Scenario, Snapshot
 from rehearse.recording.journal import Facts, columns
 
 FORMAT = 1
 # Kinds that a folder of this format may lack.
 _YOUNGER: frozenset[type[Event]] = frozenset(
-    {DataCompared, CallTried, CompanyKept, SessionSeen, Progressed, AssertionTried}
+    {DataCompared, CallTried, CompanyKept, SessionSeen, Progressed, AssertionTried, InvariantTried}
 )
 NAME = "recording.json"
 _PASSWORD_WORD = re.compile(r"\b(ssl)?password\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|\S)*)\s*", re.IGNORECASE)

@@ -36,6 +36,8 @@ from rehearse.workload import mix as mixes
 from rehearse.workload import pgbench
 from rehearse.workload.driver import Driver
 
+_STATEMENTS = 20  # rows that a call writes of one table, at most, to learn which columns it gives values to
+
 
 def run(scenario: Scenario, *, progress: Progress | None = None, keep: bool = False) -> Recording:
     """Rehearse a scenario on a disposable database and return all that judging needs.
@@ -135,6 +137,7 @@ class _Rehearsal:
         if self.new_calls:
             self.unclear = self._unclear(stage.database)
         self._compare(stage.database, "start", "forward")
+        self._verify(stage.database, "forward")
         self._assert(stage.database, "forward", went=not stopped)
         self._doubt_effects()
         if not stopped:
@@ -145,12 +148,14 @@ class _Rehearsal:
         stopped = perform(stage, "back", lambda journal: self.migration.back(url, journal))
         if not isinstance(stopped, NoWayBack):
             self._compare(stage.database, "start", "back")
+            self._verify(stage.database, "back")
             self._assert(stage.database, "back")
         if stopped:
             return
         self._try(stage.database, mix, "back")
         stopped = perform(stage, "again", lambda journal: self.migration.forward(url, journal))
         self._compare(stage.database, "forward", "again")
+        self._verify(stage.database, "again")
         self._assert(stage.database, "again", went=not stopped)
 
     def _company(self, database: Database) -> AbstractContextManager[None]:
@@ -172,6 +177,19 @@ class _Rehearsal:
         with staged(f"assertions, {state}", self.journal, self.progress):
             part = registry.part("engine", self.scenario.engine.name, "asserts")
             for one in part.tried(database.url(Role.OBSERVER), asserts, state, self._settings()):
+                self.journal.write(one)
+
+    def _verify(self, database: Database, state: str) -> None:
+        """Verify in quiet, from the rows, what the schema promises of them, where the engine can."""
+        try:
+            part = registry.part("engine", self.scenario.engine.name, "invariants")
+        except ModuleNotFoundError:
+            return
+        start, now = self.snapshots["start"].tables, self.snapshots[state].tables
+        unchanged = {name for name, table in now.items() if name in start and table.is_like(start[name])}
+        with staged(f"verify, {state}", self.journal, self.progress):
+            given = _given(_named(self.journal.close()))
+            for one in part.tried(database, self.copies.get("start"), state, unchanged=unchanged, given=given):
                 self.journal.write(one)
 
     def _doubt_effects(self) -> None:
@@ -274,6 +292,12 @@ def _named(facts: History) -> pandas.DataFrame:
     """Return the rows written with the name of the call that wrote each, for the words of a finding."""
     calls = facts.frame(CallEnded)[["number", "call"]]
     return facts.frame(RowWritten).merge(calls, on="number", how="left")
+
+
+def _given(writes: pandas.DataFrame) -> set[tuple[str, str]]:
+    """Return the (table, column) to which calls that make rows give values themselves."""
+    made = writes[writes["kind"] == "insert"].groupby(["call", "table"]).head(_STATEMENTS)[["table", "values"]]
+    return {(table, column) for table, values in made.itertuples(index=False) for column in json.loads(values)}
 
 
 def _now() -> int:

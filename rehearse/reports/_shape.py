@@ -378,12 +378,40 @@ class TableIntegrity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantSeen:
+    """What the schema promises of its rows, where it is broken, in doubt, or could not be verified."""
+
+    state: Annotated[str, told("after which way: forward, back or again")]
+    kind: Annotated[str, told("foreign key, check, not null, unique, sequence, index or heap")]
+    name: Annotated[str, told("of the constraint, column, sequence, index or table")]
+    table: Annotated[str, told("the table")]
+    rows: Annotated[int | None, told("rows that break it; of a sequence, values that it is behind; 1: damaged")]
+    rows_before: Annotated[int | None, told("the same at the start; null: it was not there, or nothing is broken now")]
+    example: Annotated[str | None, told("one of them by its key, or amcheck's words")]
+    flaw: Annotated[str | None, told("NOT VALID, NOT ENFORCED or INVALID, as the server itself says")]
+    is_new: Annotated[bool, told("whether the start had no such promise, or the server had no doubt of it")]
+    error: Annotated[str | None, told("why it could not be verified")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """How much of what the schema promises was verified from the rows in one state."""
+
+    state: Annotated[str, told("after which way: forward, back or again")]
+    verified: Annotated[int, told("constraints, indexes and sequences for which rows were read")]
+    unchanged: Annotated[int, told("those that hold as at the start, since neither rows nor schema changed")]
+    not_measured: Annotated[int, told("those that could not be verified")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Integrity:
     """Whether every write survived, and nothing else changed; null figures: not compared."""
 
     lost_writes: Annotated[int | None, told("acknowledged writes that are not there after any phase")]
     phantom_writes: Annotated[int | None, told("refused writes that are there after any phase")]
     tables: Annotated[list[TableIntegrity], told("by table, after the way forward")]
+    verified: Annotated[list[Verified], told("how much of the schema's promises was verified from the rows, by state")]
+    invariants: Annotated[list[InvariantSeen], told("those that are broken, in doubt or not verified; at most 500")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

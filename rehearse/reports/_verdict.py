@@ -21,7 +21,8 @@ from rehearse.reports._shape import (
 
 # What a release manager must hear first: it does not run, it loses data, it stops the shop, it cannot be undone.
 # "I003 kept" are changes in which no value and no row is lost: most often the migration's purpose, only not declared.
-_WEIGHT = ("D002", "I001", "I002", "I003 lost", "L", "I003 kept", "D003", "F002", "F", "D", "T")
+_BROKEN = ("I004", "I005", "I006", "I007")
+_WEIGHT = ("D002", "I001", "I002", "I003 lost", *_BROKEN, "L", "I003 kept", "D003", "F002", "F", "D", "T")
 
 
 def findings(recording: Recording, verdict: Verdict) -> list[FindingSeen]:
@@ -256,6 +257,9 @@ def _gaps_of_data(integrity: Integrity, rollback: Rollback) -> Iterator[tuple[st
     for table in integrity.tables:
         for reason in table.not_measured:
             yield f"integrity of {table.table}", reason
+    for one in integrity.invariants:
+        if one.error is not None:
+            yield f"{one.kind} {one.name} of {one.table}, after {one.state}", one.error
     if rollback.schema is None:
         yield "rollback fidelity", "the state after the way back was not compared with the start"
     if rollback.again is None:

@@ -53,6 +53,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield from _findings(report.findings)
     yield _folded("Statements and locks", _statements(report.phases))
     yield _folded("Versions of the application", _compatibility(report))
+    yield _folded("What the schema promises and is not so", _invariants(report))
     yield _folded("What the way back did not restore", _rollback(report))
     yield _folded("What was not measured", _not_measured(report))
     yield _foot(report)
@@ -165,6 +166,20 @@ def _lock(lock: Lock) -> list[str]:
     table = f"{lock.table} ({lock.index})" if lock.index else lock.table
     held = _words.doubted(lock.held_ms, lock.doubt_ms)
     return [table, lock.mode, _words.enough(lock.stops), _words.ms(lock.waited_ms), held]
+
+
+def _invariants(report: Report) -> str:
+    rows = [
+        [
+            one.state,
+            f"{one.kind} {one.name} of {one.table}" + (f" ({one.flaw})" if one.flaw else ""),
+            _words.count(one.rows),
+            "–" if one.rows_before is None else _words.count(one.rows_before),
+            one.error or one.example or "",
+        ]
+        for one in report.integrity.invariants
+    ]
+    return _table(["after", "what", "rows that break it", "at the start", "example"], rows[:_ROWS]) if rows else ""
 
 
 def _rollback(report: Report) -> str:

@@ -38,6 +38,7 @@ from rehearse.testing.recordings import (
     lock,
     ns,
     phase,
+    promise,
     recorded,
     same,
     scenario,
@@ -112,7 +113,7 @@ def clean() -> Recording:
     pairs = (("start", "forward"), ("start", "back"), ("forward", "again"))
     events: list[Event] = [*_stages(), phase("baseline", 4, 9), *_samples(4, 9)]
     for name, begin in (("forward", 10.0), ("back", 16.0), ("again", 22.0)):
-        events += _short_change(name, begin)
+        events += [*_short_change(name, begin), promise(name, 0, seconds=begin + 3.5)]
     return recorded(
         events,
         frames=[traffic(4, 9), *(traffic(b, b + 3, seed=n) for n, b in enumerate((10, 16, 22), 2))],
@@ -138,7 +139,16 @@ def harmful() -> Recording:
     index, a right and the column order; again leaves another schema.
     """
     return recorded(
-        [*_stages(), phase("baseline", 4, 9), *_samples(4, 9), *_forward(), *_back(), *_again(), *_remarks()],
+        [
+            *_stages(),
+            phase("baseline", 4, 9),
+            *_samples(4, 9),
+            *_forward(),
+            *_back(),
+            *_again(),
+            *_remarks(),
+            *_promises(),
+        ],
         frames=[traffic(4, 9), _forward_calls(), _back_calls(), traffic(30, 34, seed=4, first_number=9_001)],
         snapshots={
             name: snapshot(name, second, TABLES)
@@ -276,6 +286,34 @@ def _again() -> list[Event]:
         phase("again", 30, 34, acted=(31, 31.3)),
         statement(1, UP, 31, 31.3, wal_bytes=80 << 20, rewrites=("orders",), file="shop/status_not_null.up.sql:3"),
         lock("orders", 31, 31, 31.3),
+    ]
+
+
+def _promises() -> list[Event]:
+    """Return promises of the schema that are broken: orphans, an index left INVALID, a sequence, one not verified."""
+    return [
+        promise("forward", 12, before=2, example="41 (customer_id = 977)", seconds=19.6),
+        promise("forward", 0, kind="unique", name="orders_code_key", flaw="INVALID", is_new=True, seconds=19.6),
+        promise(
+            "forward",
+            1,
+            kind="index",
+            name="payments_by_label",
+            table="payments",
+            before=0,
+            example='heap tuple (0,1) from table "payments" lacks matching index tuple',
+            seconds=19.6,
+        ),
+        promise("forward", None, kind="check", name="total_is_sum", error="canceling statement", seconds=19.6),
+        promise(
+            "back",
+            40,
+            kind="sequence",
+            name="orders_id_seq",
+            example="the next value is 81, and id = 120 is there",
+            seconds=27.6,
+        ),
+        promise("back", 0, seconds=27.6),
     ]
 
 

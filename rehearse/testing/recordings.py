@@ -17,6 +17,7 @@ import pandas
 from rehearse.events import (
     CallEnded,
     Event,
+    InvariantTried,
     LockTaken,
     LockWaited,
     Outcome,
@@ -285,6 +286,37 @@ def written(
         kind=kind,
         key=None if key is None else json.dumps(key),
         values=json.dumps(values or {}),
+    )
+
+
+def promise(
+    state: str,
+    rows: int | None,
+    *,
+    kind: str = "foreign key",
+    name: str = "orders_customer_id_fkey",
+    table: str = "orders",
+    before: int | None = None,
+    example: str | None = None,
+    flaw: str | None = None,
+    is_new: bool = False,
+    error: str | None = None,
+    seconds: float = 15,
+) -> InvariantTried:
+    """Return what a promise of the schema was worth in a state."""
+    return InvariantTried(
+        at_ns=at(seconds),
+        ended_ns=at(seconds + 0.1),
+        state=state,
+        kind=kind,
+        name=name,
+        table=table,
+        rows=rows,
+        rows_before=before,
+        example=example,
+        flaw=flaw,
+        is_new=is_new,
+        error=error,
     )
 
 
