@@ -244,6 +244,23 @@ class InvariantTried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowsInTheWay(Event):
+    """What statement `n` of a phase asks of the rows of a table, and how many do not fit: it failed on them.
+
+    `rule` says it in words. `rows_before` is how many of the start's rows would not fit, `keys` are those of 1,000 rows
+    at most. None: it could not be counted.
+    """
+
+    phase: str
+    n: int
+    table: str
+    rule: str
+    rows: int | None
+    rows_before: int | None
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompanyKept(Event):
     """A session beside the traffic was in a transaction from `at_ns` to `ended_ns`; `code` is that of its error."""
 
@@ -308,6 +325,7 @@ KINDS: tuple[type[Event], ...] = (
     CallTried,
     AssertionTried,
     InvariantTried,
+    RowsInTheWay,
     CompanyKept,
     RowWritten,
     Sampled,

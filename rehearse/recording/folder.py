@@ -30,6 +30,7 @@ from rehearse.events import (
     Event,
     InvariantTried,
     Progressed,
+    RowsInTheWay,
     SessionSeen,
 )
 from rehearse.model import CallShape, Comparison, Environment, Recording, Scenario, Snapshot
@@ -38,7 +39,7 @@ from rehearse.recording.journal import Facts, columns
 FORMAT = 1
 # Kinds that a folder of this format may lack.
 _YOUNGER: frozenset[type[Event]] = frozenset(
-    {DataCompared, CallTried, CompanyKept, SessionSeen, Progressed, AssertionTried, InvariantTried}
+    {DataCompared, CallTried, CompanyKept, SessionSeen, Progressed, AssertionTried, InvariantTried, RowsInTheWay}
 )
 NAME = "recording.json"
 _PASSWORD_WORD = re.compile(r"\b(ssl)?password\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|\S)*)\s*", re.IGNORECASE)

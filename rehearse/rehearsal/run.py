@@ -12,7 +12,17 @@ import pandas
 
 from rehearse import registry
 from rehearse.errors import ScenarioMistake
-from rehearse.events import CallEnded, CallTried, History, Remarked, RowWritten, TableLoaded
+from rehearse.events import (
+    CallEnded,
+    CallTried,
+    History,
+    PhaseRan,
+    Remarked,
+    RowsInTheWay,
+    RowWritten,
+    StatementRan,
+    TableLoaded,
+)
 from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
 from rehearse.protocols import (
     Comparable,
@@ -36,6 +46,7 @@ from rehearse.workload import mix as mixes
 from rehearse.workload import pgbench
 from rehearse.workload.driver import Driver
 
+_ROWS = ("22", "23")  # classes of errors that rows are at fault for: of data, and of constraints
 _STATEMENTS = 20  # rows that a call writes of one table, at most, to learn which columns it gives values to
 
 
@@ -146,6 +157,8 @@ class _Rehearsal:
             return
         self._copy(stage.database, "forward")
         stopped = perform(stage, "back", lambda journal: self.migration.back(url, journal))
+        if stopped:
+            self._count_in_the_way(stage.database, "back")
         if not isinstance(stopped, NoWayBack):
             self._compare(stage.database, "start", "back")
             self._verify(stage.database, "back")
@@ -191,6 +204,23 @@ class _Rehearsal:
             given = _given(_named(self.journal.close()))
             for one in part.tried(database, self.copies.get("start"), state, unchanged=unchanged, given=given):
                 self.journal.write(one)
+
+    def _count_in_the_way(self, database: Database, phase: str) -> None:
+        """Count the rows that the phase's statement failed on, where it failed on rows and the engine can tell."""
+        facts = self.journal.close()
+        ran = facts.of(PhaseRan)[-1]
+        failed = [
+            one for one in facts.of(StatementRan) if one.at_ns >= ran.at_ns and (one.code or "").startswith(_ROWS)
+        ]
+        try:
+            part = registry.part("engine", self.scenario.engine.name, "blocking")
+        except ModuleNotFoundError:
+            return
+        settings = {name: str(value) for name, value in self.scenario.migration.settings.items()}
+        for one in failed[-1:]:
+            with staged(f"count what is in the way of {phase}", self.journal, self.progress):
+                for found in part.in_the_way(database, self.copies.get("start"), one.sql, settings):
+                    self.journal.write(RowsInTheWay(at_ns=_now(), phase=phase, n=one.n, **found))
 
     def _doubt_effects(self) -> None:
         """Say which declared effects are of nothing that is there before or after: they excuse nothing."""
@@ -253,7 +283,8 @@ class _Rehearsal:
         with staged(f"compare {before} and {after}", self.journal, self.progress):
             since = writes[writes["at_ns"] > older.at_ns]
             origin = self.snapshots["start"]
-            self.comparisons.append(database.compare(copy, older, newer, since, origin=origin))
+            known = next((one for one in self.comparisons if one.before == before), None)
+            self.comparisons.append(database.compare(copy, older, newer, since, origin=origin, known=known))
 
     def _unclear(self, database: Database) -> dict[str, tuple[str, ...]]:
         """Return the columns that a new call's write may end in: by a trigger, or when a renamed one is back."""

@@ -9,6 +9,7 @@ from rehearse.events import InvariantTried
 from rehearse.measures import fidelity, invariants
 from rehearse.measures.fidelity import RowsLost
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
+from rehearse.reports import _no_return
 from rehearse.reports._shape import (
     ChangedColumn,
     DataLoss,
@@ -115,6 +116,8 @@ def rollback(recording: Recording) -> Rollback:
         physical=_differences(measured.physical),
         again=_differences(measured.again),
         again_data=_losses(measured.again_data, again),
+        point_of_no_return=_no_return.point_of_no_return(recording),
+        blocked=_no_return.blocked(recording),
         accepted=[
             f"{counted(count, 'value')} of {name} that {'was' if count == 1 else 'were'} NULL at the start: declared"
             for name, count in sorted(fidelity.filled(recording).items())

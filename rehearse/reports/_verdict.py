@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rehearse.events import LockTaken, PhaseRan, StatementRan
+from rehearse.measures import no_return
 from rehearse.measures.emptiness import touched
 from rehearse.model import Answer, Finding, Recording, Status, Verdict
 from rehearse.reports import _words
@@ -208,7 +209,7 @@ def not_measured(
         *_gaps_of_checks(judged),
         *_gaps_of_phases(phases),
         *_gaps_of_ways(recording, phases),
-        *_gaps_of_data(integrity, rollback),
+        *_gaps_of_data(recording, integrity, rollback),
         *_gaps_of_rows(recording),
         *_gaps_of_run(recording),
     ]
@@ -251,7 +252,7 @@ def _gaps_of_ways(recording: Recording, phases: Sequence[Phase]) -> Iterator[tup
             yield f"phase {name}", "the scenario accepts that there is no way back" if no_way_back else "it did not run"
 
 
-def _gaps_of_data(integrity: Integrity, rollback: Rollback) -> Iterator[tuple[str, str]]:
+def _gaps_of_data(recording: Recording, integrity: Integrity, rollback: Rollback) -> Iterator[tuple[str, str]]:
     if integrity.lost_writes is None:
         yield "integrity", "no snapshot after the migration was compared with the start"
     for table in integrity.tables:
@@ -262,6 +263,10 @@ def _gaps_of_data(integrity: Integrity, rollback: Rollback) -> Iterator[tuple[st
             yield f"{one.kind} {one.name} of {one.table}, after {one.state}", one.error
     if rollback.schema is None:
         yield "rollback fidelity", "the state after the way back was not compared with the start"
+    if rollback.point_of_no_return is None and rollback.blocked is None and rollback.schema is not None:
+        yield "point of no return", no_return.why_not(recording)
+    for reason in rollback.point_of_no_return.not_told if rollback.point_of_no_return else ():
+        yield "point of no return, in part", reason
     if rollback.again is None:
         yield "second way forward", "it was not compared with the first"
 

@@ -50,6 +50,7 @@ def _fitting(sections: Iterable[str]) -> str:
 def _sections(report: Report) -> Iterator[str]:
     yield _head(report)
     yield _phases(report.phases)
+    yield _no_return(report)
     yield from _findings(report.findings)
     yield _folded("Statements and locks", _statements(report.phases))
     yield _folded("Versions of the application", _compatibility(report))
@@ -166,6 +167,11 @@ def _lock(lock: Lock) -> list[str]:
     table = f"{lock.table} ({lock.index})" if lock.index else lock.table
     held = _words.doubted(lock.held_ms, lock.doubt_ms)
     return [table, lock.mode, _words.enough(lock.stops), _words.ms(lock.waited_ms), held]
+
+
+def _no_return(report: Report) -> str:
+    told = _words.no_return(report.rollback)
+    return f"\n**Point of no return:** {_text(told)}\n" if told else ""
 
 
 def _invariants(report: Report) -> str:

@@ -22,6 +22,7 @@ from rehearse.model import (
     ColumnDifference,
     Comparison,
     Example,
+    LostWrite,
     PropertyDifference,
     Recording,
     TableComparison,
@@ -112,6 +113,7 @@ def clean() -> Recording:
     }
     pairs = (("start", "forward"), ("start", "back"), ("forward", "again"))
     events: list[Event] = [*_stages(), phase("baseline", 4, 9), *_samples(4, 9)]
+    events += [written(1_001 + n, 10.1 + n, 10.11 + n, key={"id": str(120_001 + n)}) for n in range(3)]
     for name, begin in (("forward", 10.0), ("back", 16.0), ("again", 22.0)):
         events += [*_short_change(name, begin), promise(name, 0, seconds=begin + 3.5)]
     return recorded(
@@ -366,6 +368,7 @@ def _after_forward() -> Comparison:
                 writes_checked=540,
                 wrong_writes=lost,
                 lost_writes=3,
+                lost=tuple(LostWrite(number=5_001 + n, key=f"id={120_001 + n}") for n in range(3)),
                 phantom_writes=0,
             ),
             unchanged("payments", 80_000),
@@ -375,6 +378,7 @@ def _after_forward() -> Comparison:
                 rows_after=20_000,
                 rows_missing=None,
                 rows_unexpected=None,
+                lost=(),
                 unmeasured=("customers has no key, so its rows cannot be paired",),
             ),
         ),
@@ -440,6 +444,20 @@ def _after_back() -> Comparison:
                     ),
                 ),
                 writes_checked=900,
+                wrong_writes=(
+                    WrongWrite(
+                        kind="lost",
+                        table="orders",
+                        key="id=120004",
+                        column="status",
+                        written="refunded",
+                        found=None,
+                        call="place order",
+                        at_ns=at(13.2),
+                    ),
+                ),
+                lost_writes=4,
+                lost=tuple(LostWrite(number=5_001 + n, key=f"id={120_001 + n}") for n in range(4)),
             ),
             unchanged("payments", 80_000),
         ),

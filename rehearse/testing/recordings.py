@@ -441,5 +441,11 @@ def same(before: str, after: str, tables: Mapping[str, int]) -> Comparison:
 def unchanged(table: str, rows: int) -> TableComparison:
     """Return a table in which only the traffic's own 100 rows are new."""
     return TableComparison(
-        table=table, rows_before=rows, rows_after=rows + 100, rows_missing=0, rows_unexpected=0, writes_checked=100
+        table=table,
+        rows_before=rows,
+        rows_after=rows + 100,
+        rows_missing=0,
+        rows_unexpected=0,
+        writes_checked=100,
+        lost=(),
     )

@@ -148,9 +148,9 @@ def _constraints(connection: Connection[Any], keys: Mapping[str, Sequence[str]])
     for row in connection.execute(_CONSTRAINTS):
         identity, kind, name, schema, relation, parted, valid, enforced, period, text, condition, full, *more = row
         parent_schema, parent, parent_parted, columns, functions = more
-        table, flaw = _name(schema, relation), None if valid else "NOT VALID" if enforced else "NOT ENFORCED"
-        key = _key(keys.get(table, ()))
-        source = _source(schema, relation, is_partitioned=parted)
+        table, flaw = named(schema, relation), None if valid else "NOT VALID" if enforced else "NOT ENFORCED"
+        key = told_by(keys.get(table, ()))
+        source = rows_of(schema, relation, is_partitioned=parted)
         said: dict[str, Any] = {"name": name, "table": table, "identity": identity, "definition": text, "flaw": flaw}
         if kind == "c":
             breaks = sql.SQL("({}) is false").format(sql.SQL(condition))
@@ -164,10 +164,10 @@ def _constraints(connection: Connection[Any], keys: Mapping[str, Sequence[str]])
                 **said,
             )
         elif kind == "f":
-            parent_source = _source(parent_schema, parent, is_partitioned=parent_parted)
+            parent_source = rows_of(parent_schema, parent, is_partitioned=parent_parted)
             yield Promise(
                 kind="foreign key",
-                tables=(table, _name(parent_schema, parent)),
+                tables=(table, named(parent_schema, parent)),
                 source=source,
                 example=key,
                 query=None if period else _orphans(source, parent_source, columns, key, is_full=full),
@@ -217,7 +217,7 @@ def _equal(one: Mapping[str, Any]) -> sql.Composed:
 
 def _not_null(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) -> Iterator[Promise]:
     for identity, schema, relation, parted, column, doubted in connection.execute(_NOT_NULL):
-        table = _name(schema, relation)
+        table = named(schema, relation)
         yield Promise(
             kind="not null",
             name=column,
@@ -225,8 +225,8 @@ def _not_null(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) ->
             identity=identity,
             definition="not null",
             tables=(table,),
-            source=_source(schema, relation, is_partitioned=parted),
-            example=_key(keys.get(table, ())),
+            source=rows_of(schema, relation, is_partitioned=parted),
+            example=told_by(keys.get(table, ())),
             # As a function: the planner takes IS NULL for false where the catalog says NOT NULL (17 and later).
             breaks=sql.SQL("num_nonnulls({}) = 0").format(sql.Identifier(column)),
             flaw="NOT VALID" if doubted else None,
@@ -238,7 +238,7 @@ def _indexes(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) -> 
     for row in connection.execute(_INDEXES):
         identity, name, schema, relation, parted, valid, unique, definition, *more = row
         condition, nulls_equal, parts, functions = more
-        table, source = _name(schema, relation), _source(schema, relation, is_partitioned=parted)
+        table, source = named(schema, relation), rows_of(schema, relation, is_partitioned=parted)
         yield Promise(
             kind="unique" if unique else "index",
             name=name,
@@ -247,7 +247,7 @@ def _indexes(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) -> 
             definition=definition,
             tables=(table,),
             source=source,
-            example=_key(keys.get(table, ())),
+            example=told_by(keys.get(table, ())),
             query=_doubles(source, parts, condition, nulls_equal=nulls_equal) if unique else None,
             flaw=None if valid else "INVALID",
             calls_functions=functions,
@@ -274,7 +274,7 @@ def _doubles(source: sql.Composable, parts: Sequence[str], condition: str | None
 
 def _sequences(connection: Connection[Any]) -> Iterator[Promise]:
     for identity, schema, relation, parted, column, at_schema, name, step in connection.execute(_SEQUENCES):
-        table, source = _name(schema, relation), _source(schema, relation, is_partitioned=parted)
+        table, source = named(schema, relation), rows_of(schema, relation, is_partitioned=parted)
         sequence, way = sql.Identifier(at_schema, name), sql.SQL("max" if step > 0 else "min")
         # How many steps the next value lies before the one after the furthest; NULL in an empty table.
         query = sql.SQL(
@@ -292,7 +292,7 @@ def _sequences(connection: Connection[Any]) -> Iterator[Promise]:
         )
         yield Promise(
             kind="sequence",
-            name=_name(at_schema, name),
+            name=named(at_schema, name),
             table=table,
             identity=identity,
             definition=f"{at_schema}.{name} by {step}",
@@ -304,16 +304,18 @@ def _sequences(connection: Connection[Any]) -> Iterator[Promise]:
         )
 
 
-def _name(schema: str, relation: str) -> str:
+def named(schema: str, relation: str) -> str:
+    """Return a table's name, with its schema unless that is "public"."""
     return relation if schema == "public" else f"{schema}.{relation}"
 
 
-def _source(schema: str, relation: str, *, is_partitioned: bool) -> sql.Composed:
+def rows_of(schema: str, relation: str, *, is_partitioned: bool) -> sql.Composed:
+    """Return what to select a table's own rows from: partitions included, tables that inherit left out."""
     only = sql.SQL("" if is_partitioned else "only ")
     return sql.SQL("{}{}").format(only, sql.Identifier(schema, relation))
 
 
-def _key(columns: Sequence[str]) -> sql.Composable:
+def told_by(columns: Sequence[str]) -> sql.Composable:
     """Return SQL that tells a row by its key; a row without one by its place."""
     if not columns:
         return sql.SQL("ctid::text")
