@@ -249,6 +249,47 @@ class RuleInferred(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantTried(Event):
+    """What the schema promises of the data was verified in a `state` by reading the rows, in quiet.
+
+    `kind`: "foreign key", "check", "not null", "unique", "sequence", "index" or "heap". `rows` is how many rows break
+    it (of a sequence: how many values it is behind; of an index or heap: 1 where it is damaged), `rows_before` the same
+    at the start. `rows` is None where that could not be asked (`error`), `rows_before` where the promise is a new one
+    or where nothing is broken now. `flaw` is what the server itself says: "NOT VALID", "NOT ENFORCED" or "INVALID".
+    """
+
+    ended_ns: int
+    state: str
+    kind: str
+    name: str
+    table: str
+    rows: int | None
+    rows_before: int | None = None
+    example: str | None = None
+    flaw: str | None = None
+    is_new: bool = False  # the start had no such promise, or the server had no doubt of it
+    is_unchanged: bool = False  # neither the rows nor the promise changed since the start: nothing was read
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsInTheWay(Event):
+    """What statement `n` of a phase asks of the rows of a table, and how many do not fit: it failed on them.
+
+    `rule` says it in words. `rows_before` is how many of the start's rows would not fit, `keys` are those of 1,000 rows
+    at most. None: it could not be counted.
+    """
+
+    phase: str
+    n: int
+    table: str
+    rule: str
+    rows: int | None
+    rows_before: int | None
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompanyKept(Event):
     """A session beside the traffic was in a transaction from `at_ns` to `ended_ns`; `code` is that of its error."""
 
@@ -313,6 +354,8 @@ KINDS: tuple[type[Event], ...] = (
     CallTried,
     AssertionTried,
     RuleInferred,
+    InvariantTried,
+    RowsInTheWay,
     CompanyKept,
     RowWritten,
     Sampled,

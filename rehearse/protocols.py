@@ -246,13 +246,15 @@ class Comparable(Protocol):
         writes: pandas.DataFrame,
         *,
         origin: Snapshot | None = None,
+        known: Comparison | None = None,
         limit: int = 20,
     ) -> Comparison:
         """Return what differs between `older` (in state `before`) and this one (in state `after`).
 
         `writes` are the `RowWritten` facts between the two, whole; differences that acknowledged writes explain are
         taken out, and every write is verified. At most `limit` examples a table. `origin` is the state that both
-        grew from each by its own way forward: columns that it lacks tell no rows apart.
+        grew from each by its own way forward: columns that it lacks tell no rows apart. Writes that `known`, an
+        earlier comparison with `older`, found lost come last among the examples.
         """
         ...
 

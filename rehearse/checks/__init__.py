@@ -6,7 +6,7 @@ run can be believed (R…).
 
 from __future__ import annotations
 
-from rehearse.checks import compatibility, fidelity, integrity, locks, timing, traffic, trust
+from rehearse.checks import compatibility, fidelity, integrity, invariants, locks, timing, traffic, trust
 from rehearse.errors import Mistake, near_miss
 from rehearse.protocols import Check
 
@@ -14,6 +14,7 @@ CHECKS: tuple[Check, ...] = (
     *locks.CHECKS,
     *timing.CHECKS,
     *integrity.CHECKS,
+    *invariants.CHECKS,
     *fidelity.CHECKS,
     *traffic.CHECKS,
     *compatibility.CHECKS,

@@ -20,6 +20,11 @@ class TableState:
     checksum: str | None
     columns: Mapping[str, str | None]
 
+    def is_like(self, other: TableState) -> bool:
+        """Say whether the checksums prove that both hold the same rows, in the same columns."""
+        mine, theirs = ((one.rows, one.key, one.checksum, one.columns) for one in (self, other))
+        return self.checksum is not None and mine == theirs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -104,6 +109,18 @@ class NullsFilled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LostWrite:
+    """A write of call `number` to the row of this key that is lost.
+
+    `filled` are the columns of the row that it set to NULL and that hold a value now, if nothing else of it is wrong.
+    """
+
+    number: int
+    key: str
+    filled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableComparison:
     """One table before and after. What the traffic's acknowledged writes explain is taken out of every figure.
 
@@ -129,6 +146,9 @@ class TableComparison:
     writes_untold: int = 0  # acknowledged updates and the like whose rows nobody told, so that none was verified
     wrong_writes: tuple[WrongWrite, ...] = ()  # up to a limit
     lost_writes: int = 0  # all of them
+    lost: tuple[LostWrite, ...] | None = (
+        None  # those whose rows are told; None: an old recording, which did not keep them
+    )
     nulls_filled: tuple[NullsFilled, ...] = ()  # those of them that a backfill of NULLs explains
     phantom_writes: int = 0
     unmeasured: tuple[str, ...] = ()

@@ -28,7 +28,9 @@ from rehearse.events import (
     CompanyKept,
     DataCompared,
     Event,
+    InvariantTried,
     Progressed,
+    RowsInTheWay,
     RuleInferred,
     SessionSeen,
 )
@@ -38,7 +40,17 @@ from rehearse.recording.journal import Facts, columns
 FORMAT = 1
 # Kinds that a folder of this format may lack.
 _YOUNGER: frozenset[type[Event]] = frozenset(
-    {DataCompared, CallTried, CompanyKept, SessionSeen, Progressed, AssertionTried, RuleInferred}
+    {
+        DataCompared,
+        CallTried,
+        CompanyKept,
+        SessionSeen,
+        Progressed,
+        AssertionTried,
+        RuleInferred,
+        InvariantTried,
+        RowsInTheWay,
+    }
 )
 NAME = "recording.json"
 _PASSWORD_WORD = re.compile(r"\b(ssl)?password\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|\S)*)\s*", re.IGNORECASE)

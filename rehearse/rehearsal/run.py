@@ -12,7 +12,7 @@ import pandas
 
 from rehearse import registry
 from rehearse.errors import ScenarioMistake
-from rehearse.events import CallTried, Remarked, TableLoaded
+from rehearse.events import CallTried, PhaseRan, Remarked, RowsInTheWay, StatementRan, TableLoaded
 from rehearse.model import OfCapacity, Recording, Scenario
 from rehearse.protocols import (
     Database,
@@ -34,6 +34,9 @@ from rehearse.rehearsal.states import States, written
 from rehearse.workload import mix as mixes
 from rehearse.workload import pgbench
 from rehearse.workload.driver import Driver
+
+_ROWS = ("22", "23")  # classes of errors that rows are at fault for: of data, and of constraints
+_STATEMENTS = 20  # rows that a call writes of one table, at most, to learn which columns it gives values to
 
 
 def run(scenario: Scenario, *, progress: Progress | None = None, keep: bool = False) -> Recording:
@@ -135,6 +138,7 @@ class _Rehearsal:
         if self.new_calls:
             self.unclear = self._unclear(stage.database)
         self._compare(stage.database, "start", "forward")
+        self._verify(stage.database, "forward")
         self._assert(stage.database, "forward", went=not stopped)
         self._doubt_effects()
         if not stopped:
@@ -145,14 +149,18 @@ class _Rehearsal:
             return
         self.states.keep(stage.database, "forward")
         stopped = perform(stage, "back", lambda journal: self.migration.back(url, journal))
+        if stopped:
+            self._count_in_the_way(stage.database, "back")
         if not isinstance(stopped, NoWayBack):
             self._compare(stage.database, "start", "back")
+            self._verify(stage.database, "back")
             self._assert(stage.database, "back")
         if stopped:
             return
         self._try(stage.database, mix, "back")
         stopped = perform(stage, "again", lambda journal: self.migration.forward(url, journal))
         self._compare(stage.database, "forward", "again")
+        self._verify(stage.database, "again")
         self._assert(stage.database, "again", went=not stopped)
 
     def _company(self, database: Database) -> AbstractContextManager[None]:
@@ -175,6 +183,36 @@ class _Rehearsal:
             part = registry.part("engine", self.scenario.engine.name, "asserts")
             for one in part.tried(database.url(Role.OBSERVER), asserts, state, self._settings()):
                 self.journal.write(one)
+
+    def _verify(self, database: Database, state: str) -> None:
+        """Verify in quiet, from the rows, what the schema promises of them, where the engine can."""
+        try:
+            part = registry.part("engine", self.scenario.engine.name, "invariants")
+        except ModuleNotFoundError:
+            return
+        start, now = self.states.snapshots["start"].tables, self.states.snapshots[state].tables
+        unchanged = {name for name, table in now.items() if name in start and table.is_like(start[name])}
+        with staged(f"verify, {state}", self.journal, self.progress):
+            given = _given(written(self.journal.close()))
+            for one in part.tried(database, self.states.copies.get("start"), state, unchanged=unchanged, given=given):
+                self.journal.write(one)
+
+    def _count_in_the_way(self, database: Database, phase: str) -> None:
+        """Count the rows that the phase's statement failed on, where it failed on rows and the engine can tell."""
+        facts = self.journal.close()
+        ran = facts.of(PhaseRan)[-1]
+        failed = [
+            one for one in facts.of(StatementRan) if one.at_ns >= ran.at_ns and (one.code or "").startswith(_ROWS)
+        ]
+        try:
+            part = registry.part("engine", self.scenario.engine.name, "blocking")
+        except ModuleNotFoundError:
+            return
+        settings = {name: str(value) for name, value in self.scenario.migration.settings.items()}
+        for one in failed[-1:]:
+            with staged(f"count what is in the way of {phase}", self.journal, self.progress):
+                for found in part.in_the_way(database, self.states.copies.get("start"), one.sql, settings):
+                    self.journal.write(RowsInTheWay(at_ns=_now(), phase=phase, n=one.n, **found))
 
     def _doubt_effects(self) -> None:
         """Say which declared effects are of nothing that is there before or after: they excuse nothing."""
@@ -264,6 +302,12 @@ def _statements(scenario: Scenario) -> list[tuple[str, float]]:
         )
     queries = profiles.find(scenario.data.profile, scenario.folder).queries
     return [(one.sql, one.per_s or 1.0) for one in queries]
+
+
+def _given(writes: pandas.DataFrame) -> set[tuple[str, str]]:
+    """Return the (table, column) to which calls that make rows give values themselves."""
+    made = writes[writes["kind"] == "insert"].groupby(["call", "table"]).head(_STATEMENTS)[["table", "values"]]
+    return {(table, column) for table, values in made.itertuples(index=False) for column in json.loads(values)}
 
 
 def _now() -> int:

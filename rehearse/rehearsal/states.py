@@ -44,7 +44,8 @@ class States:
         with staged(f"compare {before} and {after}", self.journal, self.progress):
             self.written = writes[writes["at_ns"] > older.at_ns]
             newer, origin = self.snapshots[after], self.snapshots["start"]
-            self.comparisons.append(database.compare(copy, older, newer, self.written, origin=origin))
+            known = next((one for one in self.comparisons if one.before == before), None)
+            self.comparisons.append(database.compare(copy, older, newer, self.written, origin=origin, known=known))
 
 
 def written(facts: History) -> pandas.DataFrame:

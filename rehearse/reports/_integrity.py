@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rehearse import bookkeeping
-from rehearse.measures import fidelity
+from rehearse.events import InvariantTried
+from rehearse.measures import fidelity, invariants
 from rehearse.measures.fidelity import RowsLost
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
+from rehearse.reports import _no_return
 from rehearse.reports._rules import rules
 from rehearse.reports._shape import (
     ChangedColumn,
@@ -15,21 +17,52 @@ from rehearse.reports._shape import (
     Difference,
     ExampleCell,
     Integrity,
+    InvariantSeen,
     Rollback,
     TableIntegrity,
+    Verified,
     WrongWriteSeen,
 )
 from rehearse.units import counted
+
+_INVARIANTS = 500
 
 
 def integrity(recording: Recording) -> Integrity:
     """Return whether the writes of every phase survived, and what else differs after the way forward."""
     measured, own = fidelity.integrity(recording), bookkeeping.tables(recording)
+    tried = invariants.tried(recording)
     return Integrity(
         lost_writes=measured.lost_writes,
         phantom_writes=measured.phantom_writes,
         tables=[_table(one, is_bookkeeping=one.table in own) for one in measured.tables],
         rules=rules(recording),
+        verified=[_verified(state, [one for one in tried if one.state == state]) for state in _states(tried)],
+        invariants=[_invariant(one) for one in tried if one.rows != 0 or one.flaw][:_INVARIANTS],
+    )
+
+
+def _states(tried: Iterable[InvariantTried]) -> list[str]:
+    return list(dict.fromkeys(one.state for one in tried))
+
+
+def _verified(state: str, tried: Sequence[InvariantTried]) -> Verified:
+    unchanged, failed = sum(one.is_unchanged for one in tried), sum(one.error is not None for one in tried)
+    return Verified(state=state, verified=len(tried) - unchanged - failed, unchanged=unchanged, not_measured=failed)
+
+
+def _invariant(one: InvariantTried) -> InvariantSeen:
+    return InvariantSeen(
+        state=one.state,
+        kind=one.kind,
+        name=one.name,
+        table=one.table,
+        rows=one.rows,
+        rows_before=one.rows_before,
+        example=one.example,
+        flaw=one.flaw,
+        is_new=one.is_new,
+        error=one.error,
     )
 
 
@@ -87,6 +120,8 @@ def rollback(recording: Recording) -> Rollback:
         physical=_differences(measured.physical),
         again=_differences(measured.again),
         again_data=_losses(measured.again_data, again),
+        point_of_no_return=_no_return.point_of_no_return(recording),
+        blocked=_no_return.blocked(recording),
         accepted=[
             f"{counted(count, 'value')} of {name} that {'was' if count == 1 else 'were'} NULL at the start: declared"
             for name, count in sorted(fidelity.filled(recording).items())

@@ -410,6 +410,32 @@ class RuleSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantSeen:
+    """What the schema promises of its rows, where it is broken, in doubt, or could not be verified."""
+
+    state: Annotated[str, told("after which way: forward, back or again")]
+    kind: Annotated[str, told("foreign key, check, not null, unique, sequence, index or heap")]
+    name: Annotated[str, told("of the constraint, column, sequence, index or table")]
+    table: Annotated[str, told("the table")]
+    rows: Annotated[int | None, told("rows that break it; of a sequence, values that it is behind; 1: damaged")]
+    rows_before: Annotated[int | None, told("the same at the start; null: it was not there, or nothing is broken now")]
+    example: Annotated[str | None, told("one of them by its key, or amcheck's words")]
+    flaw: Annotated[str | None, told("NOT VALID, NOT ENFORCED or INVALID, as the server itself says")]
+    is_new: Annotated[bool, told("whether the start had no such promise, or the server had no doubt of it")]
+    error: Annotated[str | None, told("why it could not be verified")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """How much of what the schema promises was verified from the rows in one state."""
+
+    state: Annotated[str, told("after which way: forward, back or again")]
+    verified: Annotated[int, told("constraints, indexes and sequences for which rows were read")]
+    unchanged: Annotated[int, told("those that hold as at the start, since neither rows nor schema changed")]
+    not_measured: Annotated[int, told("those that could not be verified")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Integrity:
     """Whether every write survived, and nothing else changed; null figures: not compared."""
 
@@ -417,6 +443,8 @@ class Integrity:
     phantom_writes: Annotated[int | None, told("refused writes that are there after any phase")]
     tables: Annotated[list[TableIntegrity], told("by table, after the way forward")]
     rules: Annotated[list[RuleSeen], told("rules that new columns follow, inferred; those that rows break first")]
+    verified: Annotated[list[Verified], told("how much of the schema's promises was verified from the rows, by state")]
+    invariants: Annotated[list[InvariantSeen], told("those that are broken, in doubt or not verified; at most 500")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -445,6 +473,46 @@ class DataLoss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoReturn:
+    """From which acknowledged write on the way back loses some; null keys: it loses none."""
+
+    says: Annotated[str, told("the answer in one sentence")]
+    writes_lost: Annotated[int, told("acknowledged writes that the way back loses, and the way forward had not")]
+    at_ms: Annotated[float | None, told("when the first was sent, since forward began to act; below 0: before that")]
+    call: Annotated[str | None, told("the call that made it")]
+    table: Annotated[str | None, told("its table")]
+    key: Annotated[str | None, told("the key of its row")]
+    column: Annotated[str | None, told("the column; null: the row itself")]
+    written: Annotated[str | None, told("what was written")]
+    found: Annotated[str | None, told("what is there after back; null: NULL, no row or no column")]
+    not_told: Annotated[list[str], told("writes that could not be followed, and why")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsInTheWay:
+    """What a statement of the way back asks of rows, and those that do not fit."""
+
+    table: Annotated[str, told("the table")]
+    rule: Annotated[str, told("what is asked, in words")]
+    rows: Annotated[int | None, told("rows that do not fit; null: it could not be counted")]
+    rows_before: Annotated[int | None, told("the same at the start")]
+    keys: Annotated[list[str], told("the keys of some of them")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """A way back that failed on rows."""
+
+    says: Annotated[str, told("the same in one sentence")]
+    statement: Annotated[int, told("the statement that failed")]
+    code: Annotated[str | None, told("its SQLSTATE or number")]
+    error: Annotated[str, told("the server's words")]
+    in_the_way: Annotated[list[RowsInTheWay], told("what it asks of rows; empty: that cannot be told from its text")]
+    at_ms: Annotated[float | None, told("when the first write since forward began to act made one of these rows so")]
+    call: Annotated[str | None, told("the call that made that write")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
     """Whether back leads back, and again goes again; null figures: not rehearsed or not compared."""
 
@@ -457,6 +525,8 @@ class Rollback:
     physical: Annotated[list[Difference] | None, told("what only disk and planner see: column order, dead columns")]
     again: Annotated[list[Difference] | None, told("differences between the first and the second way forward")]
     again_data: Annotated[list[DataLoss] | None, told("the same in rows and values")]
+    point_of_no_return: Annotated[NoReturn | None, told("from which write on back loses some; null: not measured")]
+    blocked: Annotated[Blocked | None, told("why back failed on rows; null: it did not")]
     accepted: Annotated[list[str], told("what stays after the way back and is not counted, since it was declared")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rehearse.events import LockTaken, PhaseRan, StatementRan
+from rehearse.measures import no_return
 from rehearse.measures.emptiness import touched
 from rehearse.model import Answer, Finding, Recording, Status, Verdict
 from rehearse.reports import _words
@@ -21,7 +22,8 @@ from rehearse.reports._shape import (
 
 # What a release manager must hear first: it does not run, it loses data, it stops the shop, it cannot be undone.
 # "I003 kept" are changes in which no value and no row is lost: most often the migration's purpose, only not declared.
-_WEIGHT = ("D002", "I001", "I002", "I003 lost", "L", "I003 kept", "D003", "F002", "F", "D", "T")
+_BROKEN = ("I004", "I005", "I006", "I007")
+_WEIGHT = ("D002", "I001", "I002", "I003 lost", *_BROKEN, "L", "I003 kept", "D003", "F002", "F", "D", "T")
 
 
 def findings(recording: Recording, verdict: Verdict) -> list[FindingSeen]:
@@ -207,7 +209,7 @@ def not_measured(
         *_gaps_of_checks(judged),
         *_gaps_of_phases(phases),
         *_gaps_of_ways(recording, phases),
-        *_gaps_of_data(integrity, rollback),
+        *_gaps_of_data(recording, integrity, rollback),
         *_gaps_of_rows(recording),
         *_gaps_of_run(recording),
     ]
@@ -250,14 +252,21 @@ def _gaps_of_ways(recording: Recording, phases: Sequence[Phase]) -> Iterator[tup
             yield f"phase {name}", "the scenario accepts that there is no way back" if no_way_back else "it did not run"
 
 
-def _gaps_of_data(integrity: Integrity, rollback: Rollback) -> Iterator[tuple[str, str]]:
+def _gaps_of_data(recording: Recording, integrity: Integrity, rollback: Rollback) -> Iterator[tuple[str, str]]:
     if integrity.lost_writes is None:
         yield "integrity", "no snapshot after the migration was compared with the start"
     for table in integrity.tables:
         for reason in table.not_measured:
             yield f"integrity of {table.table}", reason
+    for one in integrity.invariants:
+        if one.error is not None:
+            yield f"{one.kind} {one.name} of {one.table}, after {one.state}", one.error
     if rollback.schema is None:
         yield "rollback fidelity", "the state after the way back was not compared with the start"
+    if rollback.point_of_no_return is None and rollback.blocked is None and rollback.schema is not None:
+        yield "point of no return", no_return.why_not(recording)
+    for reason in rollback.point_of_no_return.not_told if rollback.point_of_no_return else ():
+        yield "point of no return, in part", reason
     if rollback.again is None:
         yield "second way forward", "it was not compared with the first"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rehearse.reports._escape import line
-from rehearse.reports._shape import Loaded, Phase, Report
+from rehearse.reports._shape import Loaded, Phase, Report, Rollback
 from rehearse.units import NS_PER_MS, NS_PER_S, counted, human_count, human_duration, human_size
 
 NOT_MEASURED = "not measured"
@@ -186,3 +186,10 @@ def answers(report: Report) -> str:
     counts = Counter(_ANSWERS[one.status] for one in report.verdict.checks)
     told = ", ".join(f"{counts[word]:,} {word}" for word in _ANSWERS.values() if counts[word])
     return f"{plural(len(report.verdict.checks), 'check')}: {told or 'nothing was asked'}"
+
+
+def no_return(rollback: Rollback) -> str | None:
+    """Return the point of no return in one sentence, or what blocks the way back; None: not measured."""
+    if rollback.blocked is not None:
+        return rollback.blocked.says
+    return rollback.point_of_no_return.says if rollback.point_of_no_return else None

@@ -21,7 +21,7 @@ from rehearse.reports._shape import Difference, FindingSeen, Lock, Report
 from rehearse.reports._timeline import timeline
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_FILTERS = ("meaning", "count", "plural", "short", "enough", "closed", "answers", "likeness")
+_FILTERS = ("meaning", "count", "plural", "short", "enough", "closed", "answers", "likeness", "no_return")
 _FIGURES = ("ms", "seconds", "doubted", "ratio", "share", "size")
 STATEMENTS = 200  # of each phase; the longest
 SQL = 4_000

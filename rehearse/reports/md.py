@@ -50,6 +50,7 @@ def _fitting(sections: Iterable[str]) -> str:
 def _sections(report: Report) -> Iterator[str]:
     yield _head(report)
     yield _phases(report.phases)
+    yield _no_return(report)
     yield from _findings(report.findings)
     yield "".join(
         f"\n⚠ **{one.code}, rule inferred**: {_text(one.says)}\n" for one in report.integrity.rules if one.warns
@@ -57,6 +58,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield _folded("Rules that new columns follow, to declare", _rules(report))
     yield _folded("Statements and locks", _statements(report.phases))
     yield _folded("Versions of the application", _compatibility(report))
+    yield _folded("What the schema promises and is not so", _invariants(report))
     yield _folded("What the way back did not restore", _rollback(report))
     yield _folded("What was not measured", _not_measured(report))
     yield _foot(report)
@@ -177,6 +179,25 @@ def _lock(lock: Lock) -> list[str]:
     table = f"{lock.table} ({lock.index})" if lock.index else lock.table
     held = _words.doubted(lock.held_ms, lock.doubt_ms)
     return [table, lock.mode, _words.enough(lock.stops), _words.ms(lock.waited_ms), held]
+
+
+def _no_return(report: Report) -> str:
+    told = _words.no_return(report.rollback)
+    return f"\n**Point of no return:** {_text(told)}\n" if told else ""
+
+
+def _invariants(report: Report) -> str:
+    rows = [
+        [
+            one.state,
+            f"{one.kind} {one.name} of {one.table}" + (f" ({one.flaw})" if one.flaw else ""),
+            _words.count(one.rows),
+            "–" if one.rows_before is None else _words.count(one.rows_before),
+            one.error or one.example or "",
+        ]
+        for one in report.integrity.invariants
+    ]
+    return _table(["after", "what", "rows that break it", "at the start", "example"], rows[:_ROWS]) if rows else ""
 
 
 def _rollback(report: Report) -> str:

@@ -49,6 +49,7 @@ def renderable(report: Report) -> RenderableType:
     return Group(
         _headline(report),
         _phases(report.phases),
+        *_no_return(report),
         *_findings(report.findings),
         *_rules(report.integrity.rules),
         *_gaps(report.not_measured if report.verdict.status != "passed" else []),
@@ -88,6 +89,12 @@ def _phase(phase: Phase) -> Iterator[Text]:
 
 def _number(value: int | None) -> Text:
     return Text(_words.count(value), style="red" if value else "")
+
+
+def _no_return(report: Report) -> Iterator[RenderableType]:
+    told = _words.no_return(report.rollback)
+    if told:
+        yield Text.assemble(("\npoint of no return  ", "bold"), _words.short(line(told), _SAYS))
 
 
 def _findings(findings: Sequence[FindingSeen]) -> Iterator[RenderableType]:

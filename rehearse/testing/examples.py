@@ -22,6 +22,7 @@ from rehearse.model import (
     ColumnDifference,
     Comparison,
     Example,
+    LostWrite,
     PropertyDifference,
     Recording,
     TableComparison,
@@ -38,6 +39,7 @@ from rehearse.testing.recordings import (
     lock,
     ns,
     phase,
+    promise,
     recorded,
     same,
     scenario,
@@ -111,8 +113,9 @@ def clean() -> Recording:
     }
     pairs = (("start", "forward"), ("start", "back"), ("forward", "again"))
     events: list[Event] = [*_stages(), phase("baseline", 4, 9), *_samples(4, 9)]
+    events += [written(1_001 + n, 10.1 + n, 10.11 + n, key={"id": str(120_001 + n)}) for n in range(3)]
     for name, begin in (("forward", 10.0), ("back", 16.0), ("again", 22.0)):
-        events += _short_change(name, begin)
+        events += [*_short_change(name, begin), promise(name, 0, seconds=begin + 3.5)]
     return recorded(
         events,
         frames=[traffic(4, 9), *(traffic(b, b + 3, seed=n) for n, b in enumerate((10, 16, 22), 2))],
@@ -138,7 +141,16 @@ def harmful() -> Recording:
     index, a right and the column order; again leaves another schema.
     """
     return recorded(
-        [*_stages(), phase("baseline", 4, 9), *_samples(4, 9), *_forward(), *_back(), *_again(), *_remarks()],
+        [
+            *_stages(),
+            phase("baseline", 4, 9),
+            *_samples(4, 9),
+            *_forward(),
+            *_back(),
+            *_again(),
+            *_remarks(),
+            *_promises(),
+        ],
         frames=[traffic(4, 9), _forward_calls(), _back_calls(), traffic(30, 34, seed=4, first_number=9_001)],
         snapshots={
             name: snapshot(name, second, TABLES)
@@ -279,6 +291,34 @@ def _again() -> list[Event]:
     ]
 
 
+def _promises() -> list[Event]:
+    """Return promises of the schema that are broken: orphans, an index left INVALID, a sequence, one not verified."""
+    return [
+        promise("forward", 12, before=2, example="41 (customer_id = 977)", seconds=19.6),
+        promise("forward", 0, kind="unique", name="orders_code_key", flaw="INVALID", is_new=True, seconds=19.6),
+        promise(
+            "forward",
+            1,
+            kind="index",
+            name="payments_by_label",
+            table="payments",
+            before=0,
+            example='heap tuple (0,1) from table "payments" lacks matching index tuple',
+            seconds=19.6,
+        ),
+        promise("forward", None, kind="check", name="total_is_sum", error="canceling statement", seconds=19.6),
+        promise(
+            "back",
+            40,
+            kind="sequence",
+            name="orders_id_seq",
+            example="the next value is 81, and id = 120 is there",
+            seconds=27.6,
+        ),
+        promise("back", 0, seconds=27.6),
+    ]
+
+
 def _remarks() -> list[Event]:
     return [
         Remarked(at_ns=at(4), source="driver", says="a default workload was derived from the schema"),
@@ -328,6 +368,7 @@ def _after_forward() -> Comparison:
                 writes_checked=540,
                 wrong_writes=lost,
                 lost_writes=3,
+                lost=tuple(LostWrite(number=5_001 + n, key=f"id={120_001 + n}") for n in range(3)),
                 phantom_writes=0,
             ),
             unchanged("payments", 80_000),
@@ -337,6 +378,7 @@ def _after_forward() -> Comparison:
                 rows_after=20_000,
                 rows_missing=None,
                 rows_unexpected=None,
+                lost=(),
                 unmeasured=("customers has no key, so its rows cannot be paired",),
             ),
         ),
@@ -402,6 +444,20 @@ def _after_back() -> Comparison:
                     ),
                 ),
                 writes_checked=900,
+                wrong_writes=(
+                    WrongWrite(
+                        kind="lost",
+                        table="orders",
+                        key="id=120004",
+                        column="status",
+                        written="refunded",
+                        found=None,
+                        call="place order",
+                        at_ns=at(13.2),
+                    ),
+                ),
+                lost_writes=4,
+                lost=tuple(LostWrite(number=5_001 + n, key=f"id={120_001 + n}") for n in range(4)),
             ),
             unchanged("payments", 80_000),
         ),

@@ -17,6 +17,7 @@ import pandas
 from rehearse.events import (
     CallEnded,
     Event,
+    InvariantTried,
     LockTaken,
     LockWaited,
     Outcome,
@@ -288,6 +289,37 @@ def written(
     )
 
 
+def promise(
+    state: str,
+    rows: int | None,
+    *,
+    kind: str = "foreign key",
+    name: str = "orders_customer_id_fkey",
+    table: str = "orders",
+    before: int | None = None,
+    example: str | None = None,
+    flaw: str | None = None,
+    is_new: bool = False,
+    error: str | None = None,
+    seconds: float = 15,
+) -> InvariantTried:
+    """Return what a promise of the schema was worth in a state."""
+    return InvariantTried(
+        at_ns=at(seconds),
+        ended_ns=at(seconds + 0.1),
+        state=state,
+        kind=kind,
+        name=name,
+        table=table,
+        rows=rows,
+        rows_before=before,
+        example=example,
+        flaw=flaw,
+        is_new=is_new,
+        error=error,
+    )
+
+
 # --- joined
 
 
@@ -409,5 +441,11 @@ def same(before: str, after: str, tables: Mapping[str, int]) -> Comparison:
 def unchanged(table: str, rows: int) -> TableComparison:
     """Return a table in which only the traffic's own 100 rows are new."""
     return TableComparison(
-        table=table, rows_before=rows, rows_after=rows + 100, rows_missing=0, rows_unexpected=0, writes_checked=100
+        table=table,
+        rows_before=rows,
+        rows_after=rows + 100,
+        rows_missing=0,
+        rows_unexpected=0,
+        writes_checked=100,
+        lost=(),
     )

@@ -181,6 +181,9 @@ BAD: dict[str, Callable[[], Recording]] = {
     "I002": lambda: compared(lambda table: replace(table, phantom_writes=2)),
     "I003": lambda: compared(changed),
     "I004": lambda: asserted(tried("start", 0), tried("forward", 3)),
+    "I005": lambda: forward(hand.promise("forward", 3, before=1)),
+    "I006": lambda: forward(hand.promise("forward", 0, kind="index", flaw="INVALID", is_new=True)),
+    "I007": lambda: forward(hand.promise("forward", 7, kind="sequence", name="orders_id_seq")),
     "F001": lambda: with_difference("back"),
     "F002": lambda: compared(changed, after="back"),
     "F003": lambda: with_difference("again"),
@@ -273,6 +276,29 @@ def test_an_assertion_that_was_never_asked_is_not_passed() -> None:
         Status.UNKNOWN,
         "'totals add up' was not asked: the migration did not come so far",
     )
+
+
+def test_a_promise_that_was_broken_before_as_much_is_no_word_on_the_migration() -> None:
+    as_before = hand.promise("forward", 3, before=3)
+    doubted = hand.promise("forward", 0, flaw="NOT VALID", is_new=True)
+    invalid_before = hand.promise("forward", 0, kind="index", flaw="INVALID")
+    sequence = hand.promise("forward", 9, kind="sequence", before=2)
+    for code in ("I005", "I006", "I007"):
+        assert status(code, forward(as_before, doubted, invalid_before, sequence)) == Status.PASSED
+
+
+def test_a_broken_promise_names_rows_rule_and_an_example_and_is_not_told_again() -> None:
+    found = hand.promise("forward", 3, before=1, example="7 (customer_id = 9)", flaw="NOT VALID")
+    (one,) = answer(by_code("I005"), forward(found, hand.promise("again", 3, before=1))).findings
+    assert one.says == (
+        "3 rows of orders break foreign key orders_customer_id_fkey, which is NOT VALID (1 at the start); "
+        "for example key 7 (customer_id = 9)"
+    )
+
+
+def test_a_new_constraint_that_could_not_be_verified_is_unknown_and_an_old_one_the_servers_word() -> None:
+    assert status("I005", forward(hand.promise("forward", None, error="timeout", is_new=True))) == Status.UNKNOWN
+    assert status("I005", forward(hand.promise("forward", None, error="timeout"))) == Status.PASSED
 
 
 def test_a_deadlock_says_who_waited_for_what() -> None:

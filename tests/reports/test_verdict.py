@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from rehearse.events import KINDS, TableLoaded
+from rehearse.events import KINDS, Event, InvariantTried, TableLoaded
 from rehearse.judging import judge
-from rehearse.model import Budget, ColumnDifference
+from rehearse.model import Budget, ColumnDifference, Recording
 from rehearse.recording.journal import Facts
 from rehearse.reports._document import document
 from rehearse.testing.examples import harmful as harmful_recording
@@ -26,7 +27,7 @@ def test_a_pass_says_how_long_how_closed_and_how_slow() -> None:
 
 def test_a_failure_says_the_gravest_first_and_how_many_more(harmful: Judged) -> None:
     says = sentence(harmful)
-    assert says.startswith("3 writes to orders were acknowledged and are not there, on the way forward; ")
+    assert says.startswith("4 writes to orders were acknowledged and are not there, on the way back; ")
     assert says.endswith(f"; {len(harmful.verdict.findings)} findings below.")
 
 
@@ -46,8 +47,14 @@ def test_an_outage_comes_before_a_change_in_which_nothing_is_lost() -> None:
     assert lost.index("I003") < lost.index("L001")
 
 
+def with_facts(recording: Recording, kind: type[Event], facts: Sequence[Event]) -> Recording:
+    others = {one: recording.history.of(one) for one in KINDS if not one.dense}
+    frames = {one: recording.history.frame(one) for one in KINDS if one.dense}
+    return replace(recording, history=Facts({**others, kind: facts}, frames))
+
+
 def test_a_closed_table_is_told_with_time_budget_and_statement() -> None:
-    recording = harmful_recording()
+    recording = with_facts(harmful_recording(), InvariantTried, [])
     scenario = replace(recording.scenario, budget=Budget(blocked=500_000_000, lost_writes=None, fidelity=None))
     recording = replace(recording, scenario=scenario, comparisons=())
     says = document(recording, judge(recording)).verdict.says
@@ -64,11 +71,7 @@ def test_an_unknown_says_what_was_not_measured_and_why() -> None:
 
 
 def test_a_failure_on_empty_tables_says_that_too() -> None:
-    recording = harmful_recording()
     loaded = [TableLoaded(at_ns=1, table="orders", rows=0, size_bytes=8192)]
-    facts = {**{kind: recording.history.of(kind) for kind in KINDS if not kind.dense}, TableLoaded: loaded}
-    empty = replace(
-        recording, history=Facts(facts, {kind: recording.history.frame(kind) for kind in KINDS if kind.dense})
-    )
+    empty = with_facts(harmful_recording(), TableLoaded, loaded)
     says = document(empty, judge(empty)).verdict.says
     assert "findings below. Besides, the only table had 0 rows" in says

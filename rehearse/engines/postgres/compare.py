@@ -7,7 +7,7 @@ numpy; then the columns of the rows that differ, and the texts of a few. Rows th
 from __future__ import annotations
 
 import time
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from rehearse.engines.postgres import hidden, images, lagging, table_comparison
 from rehearse.engines.postgres.mending import mend
 from rehearse.engines.postgres.pairing import pair
 from rehearse.engines.postgres.schema import Connects, begin
-from rehearse.model import Comparison, Snapshot, TableComparison
+from rehearse.model import Comparison, LostWrite, Snapshot, TableComparison
 from rehearse.protocols import Role
 
 if TYPE_CHECKING:
@@ -34,20 +34,23 @@ def compare(
     writes: pandas.DataFrame,
     *,
     origin: Snapshot | None = None,
+    known: Comparison | None = None,
     limit: int = 20,
 ) -> Comparison:
     """Return what differs between `older` (in state `before`) and `newer` (in state `after`).
 
-    `origin` is the state that both grew from on ways of their own; columns that it lacks tell no rows apart.
+    `origin` is the state that both grew from on ways of their own; columns that it lacks tell no rows apart. Writes
+    that `known` found lost come last among the examples.
 
     Reads only, in one REPEATABLE READ transaction a side; holds about 60 bytes a row of the largest table, in slices of
     2 million rows. At most `limit` examples a column and a table.
     """
     began = time.monotonic_ns()
+    lost = {table.table: table.lost or () for table in (known.tables if known else ())}
     with older.connect(Role.OWNER) as old, newer.connect(Role.OWNER) as new:
         begin(old)
         begin(new)
-        tables = tuple(_tables(old, new, before, after, writes, origin=origin, limit=limit))
+        tables = tuple(_tables(old, new, before, after, writes, origin=origin, lost=lost, limit=limit))
         old.execute("rollback")
         new.execute("rollback")
     return Comparison(
@@ -72,6 +75,7 @@ def _tables(
     writes: pandas.DataFrame,
     *,
     origin: Snapshot | None,
+    lost: Mapping[str, Sequence[LostWrite]],
     limit: int,
 ) -> list[TableComparison]:
     olds, news, written = images.read(old), images.read(new), by_table(writes)
@@ -85,6 +89,7 @@ def _tables(
             before=before.tables[name],
             after=after.tables[name],
             limit=limit,
+            known=frozenset((one.number, one.key) for one in lost.get(name, ())),
             others=others.get(name, hidden.Others()),
         ).compare(written.get(name))
         if name in olds and name in news

@@ -125,13 +125,14 @@ class PostgresDatabase:
         writes: pandas.DataFrame,
         *,
         origin: Snapshot | None = None,
+        known: Comparison | None = None,
         limit: int = 20,
     ) -> Comparison:
         """Return what differs between `older` (in state `before`) and this one (in state `after`)."""
         from rehearse.engines.postgres.compare import compare  # noqa: PLC0415
 
         assert isinstance(older, PostgresDatabase)
-        return compare(self, older, before, after, writes, origin=origin, limit=limit)
+        return compare(self, older, before, after, writes, origin=origin, known=known, limit=limit)
 
     def watch(self, journal: Journal) -> Watch:
         """Begin a watch of what locks and waits; the caller runs its probes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,12 +13,13 @@ import numpy as np
 from psycopg import Connection, sql
 
 from rehearse.engines import _writes
-from rehearse.engines._expected import Judged, Write, Wrong, judge, texts
+from rehearse.engines._expected import Judged, Write, judge, texts
 from rehearse.engines.postgres import buckets, cells, images, streams
 from rehearse.engines.postgres.hidden import Others
 from rehearse.engines.postgres.pairing import Pairing
+from rehearse.engines.postgres.traces import Verified, nulls_filled
 from rehearse.events import Outcome
-from rehearse.model import ColumnDifference, Example, NullsFilled, TableComparison, TableState, WrongWrite
+from rehearse.model import ColumnDifference, Example, TableComparison, TableState
 
 if TYPE_CHECKING:
     import pandas
@@ -56,18 +56,6 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Verified:
-    """What the written rows show."""
-
-    wrong: list[Wrong] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)  # of `wrong`, in step
-    numbers: set[int] = field(default_factory=set)
-    deleted: set[int] = field(default_factory=set)  # of `numbers`, rows that calls deleted
-    missing: list[str] = field(default_factory=list)  # keys of rows that are gone, and that nobody made
-    unexpected: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Strangers:
     """Rows that no call named and that one side lacks: how many, and the numbers of some."""
 
@@ -96,6 +84,7 @@ class Work:
     before: TableState
     after: TableState
     limit: int
+    known: frozenset[tuple[int, str]] = frozenset()  # writes (call, key) that were lost before
     others: Others = field(default_factory=Others)  # triggers that may have written here on behalf of calls
     parts: Sequence[buckets.Part] | None = None  # those that may differ, where that is known already
 
@@ -104,6 +93,7 @@ class Work:
         writes = _writes.of_table(frame, self.pairing.key)
         tally, reasons = Tally(), list(_unmeasured(self.pairing, writes))
         verified = self._verify(writes, tally)
+        told = verified.lost()
         strangers = self._untouched(verified, tally)
         missing, unexpected, lost, phantoms = self._counted(writes, reasons, strangers=strangers, verified=verified)
         columns, unmeasured = tuple(self._columns(tally, writes, reasons)), self._hidden(tally, writes)
@@ -130,10 +120,11 @@ class Work:
             columns_unmeasured=tuple(unmeasured),
             writes_checked=sum(map(len, writes.keyed.values())) + len(writes.unkeyed_inserts(Outcome.OK)),
             writes_untold=len(writes.untold()),
-            wrong_writes=tuple(islice(_wrong_writes(self.before.table, verified), self.limit)),
-            lost_writes=_distinct(verified, "lost") + lost,
-            nulls_filled=_nulls_filled(verified),
-            phantom_writes=_distinct(verified, "phantom") + phantoms,
+            wrong_writes=tuple(islice(verified.wrong_writes(self.before.table, self.known), self.limit)),
+            lost_writes=len(told) + lost,
+            lost=told,
+            nulls_filled=nulls_filled(told),
+            phantom_writes=verified.count("phantom") + phantoms,
             unmeasured=tuple(reasons),
         )
 
@@ -404,6 +395,7 @@ def alone(
         rows_after=None if after is None else after.rows,
         rows_missing=None,
         rows_unexpected=None,
+        lost=(),
         unmeasured=tuple(reasons),
     )
 
@@ -433,41 +425,6 @@ def _holds_any(row: Mapping[str, str | None], writes: Iterable[Write], readings:
         )
         for one in writes
     )
-
-
-def _wrong_writes(table: str, verified: Verified) -> Iterator[WrongWrite]:
-    for key, one in zip(verified.keys, verified.wrong, strict=True):
-        yield WrongWrite(
-            kind=one.kind,
-            table=table,
-            key=key,
-            column=one.column,
-            written=one.written,
-            found=one.found,
-            call=one.write.call,
-            at_ns=one.write.sent_ns,
-        )
-
-
-def _distinct(verified: Verified, kind: str) -> int:
-    """Return how many writes of rows are wrong; one that lost two columns of a row counts once."""
-    return len(
-        {(key, one.write.number) for key, one in zip(verified.keys, verified.wrong, strict=True) if one.kind == kind}
-    )
-
-
-def _nulls_filled(verified: Verified) -> tuple[NullsFilled, ...]:
-    """Return the lost writes of which nothing is wrong but that a NULL they wrote holds a value now."""
-    cells_of: dict[tuple[str, int], list[Wrong]] = {}
-    for key, one in zip(verified.keys, verified.wrong, strict=True):
-        if one.kind == "lost":
-            cells_of.setdefault((key, one.write.number), []).append(one)
-    counts = Counter(
-        tuple(sorted(one.column for one in some if one.column is not None))
-        for some in cells_of.values()
-        if all(one.column is not None and one.written is None and one.found is not None for one in some)
-    )
-    return tuple(NullsFilled(columns=columns, writes=writes) for columns, writes in sorted(counts.items()))
 
 
 def _row_text(pairing: Pairing, row: Mapping[str, str | None]) -> str:

@@ -1,0 +1,118 @@
+"""I005 to I007: what the schema promises of its rows, verified by reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rehearse.checks._check import check
+from rehearse.errors import NotMeasured
+from rehearse.events import InvariantTried
+from rehearse.measures import invariants
+from rehearse.model import Finding, Recording, Rule
+from rehearse.units import counted
+
+_MENDS = {
+    "foreign key": "Let the migration delete these rows, or make those that they refer to, before it ends, and keep "
+    "the constraint's triggers on: DISABLE TRIGGER ALL and session_replication_role = replica let orphans in unseen.",
+    "check": "Let the migration mend these rows, then VALIDATE CONSTRAINT: until then each update of such a row "
+    "fails, also one of other columns.",
+    "not null": "Let the migration fill these rows before the column is declared NOT NULL.",
+    "unique": "Let the migration merge or delete the rows too many, then build the index anew (DROP INDEX "
+    "CONCURRENTLY, CREATE UNIQUE INDEX CONCURRENTLY) and see that it is valid.",
+}
+_INVALID = (
+    "CREATE INDEX CONCURRENTLY that fails leaves its index behind: no query uses it and every write pays for it. DROP "
+    "INDEX CONCURRENTLY and build it again, or REINDEX INDEX CONCURRENTLY, and end with an error if it "
+    "is not valid."
+)
+
+
+def _asked(recording: Recording) -> bool:
+    return bool(invariants.tried(recording))
+
+
+def _before(one: InvariantTried) -> str:
+    return f" ({one.rows_before:,} at the start)" if one.rows_before else ""
+
+
+def _example(one: InvariantTried) -> str:
+    return f"; for example key {one.example}" if one.example else ""
+
+
+@check(
+    Rule(
+        code="I005",
+        name="constraint broken",
+        asks="Do the rows keep every foreign key, check, NOT NULL and unique index, if they themselves are read?",
+        harm="The application and the planner rely on what is not so; a dump cannot be restored.",
+        remedy="Let the migration mend these rows.",
+    ),
+    asked=_asked,
+)
+def constraints_kept(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each constraint that more rows break than at the start, and those of a new one."""
+    for one in invariants.broken(recording):
+        if one.kind in invariants.CONSTRAINTS:
+            flaw = f", which is {one.flaw}" if one.flaw else ""
+            what = f"{one.kind} {one.name}" if one.kind != "not null" else f"NOT NULL of {one.name}"
+            what = "unique index " + one.name if one.kind == "unique" else what
+            verb = "breaks" if one.rows == 1 else "break"
+            says = f"{counted(one.rows or 0, 'row')} of {one.table} {verb} {what}{flaw}{_before(one)}{_example(one)}"
+            yield _finding(rule, one, says, _MENDS[one.kind])
+    for one in invariants.unasked(recording):
+        if one.kind in invariants.CONSTRAINTS and one.is_new:  # of the others the server itself vouches for
+            raise NotMeasured(f"{one.kind} {one.name} of {one.table} could not be verified: {one.error}")
+
+
+@check(
+    Rule(
+        code="I006",
+        name="index unsound",
+        asks="Is every index valid and whole, and every table that was written anew?",
+        harm="Queries do not find rows that are there, and a unique index lets a second one in.",
+        remedy="REINDEX INDEX CONCURRENTLY within the migration: an index over an expression or a collation must be "
+        "built anew when what it computes changes.",
+    ),
+    asked=_asked,
+)
+def indexes_whole(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each index that is INVALID and was not, and what amcheck found."""
+    for one in invariants.invalid(recording):
+        yield _finding(rule, one, f"index {one.name} of {one.table} is INVALID", _INVALID)
+    for one in invariants.broken(recording):
+        if one.kind in {"index", "heap"}:
+            what = f"index {one.name} of {one.table}" if one.kind == "index" else f"table {one.table}"
+            yield _finding(rule, one, f"{what} is damaged; amcheck says: {one.example}", rule.remedy)
+
+
+@check(
+    Rule(
+        code="I007",
+        name="sequence behind",
+        asks="Does every sequence go on after the values that its column holds?",
+        harm="The next insertions fail with a duplicate key, or rows get a number that is there already.",
+        remedy="End with setval('sequence', (SELECT max(column) FROM table)), under a lock that stops inserts.",
+    ),
+    asked=_asked,
+)
+def sequences_ahead(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each sequence that would give out values which are there, unless it would have at the start."""
+    for one in invariants.broken(recording):
+        if one.kind == "sequence" and not one.rows_before:
+            says = f"sequence {one.name} is {counted(one.rows or 0, 'value')} behind {one.table}: {one.example}"
+            yield _finding(rule, one, says, rule.remedy)
+
+
+def _finding(rule: Rule, one: InvariantTried, says: str, remedy: str) -> Finding:
+    return Finding(
+        code=rule.code,
+        phase=one.state,
+        where=one.table,
+        says=says,
+        remedy=remedy,
+        measured=None if one.rows is None else float(one.rows),
+        allowed=float(one.rows_before or 0),
+    )
+
+
+CHECKS = (constraints_kept, indexes_whole, sequences_ahead)

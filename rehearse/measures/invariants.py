@@ -1,0 +1,36 @@
+"""What the schema promises of its rows and what is not so, the start's own faults taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rehearse.events import InvariantTried
+from rehearse.model import Recording
+
+CONSTRAINTS = ("foreign key", "check", "not null", "unique")
+
+
+def tried(recording: Recording) -> Sequence[InvariantTried]:
+    """Return all that was verified; empty where the engine cannot, or the migration did not run."""
+    return recording.history.of(InvariantTried)
+
+
+def broken(recording: Recording) -> list[InvariantTried]:
+    """Return what more rows break than at the start; what the second way forward breaks as the first did, once."""
+    found = [one for one in tried(recording) if one.rows and one.rows > (one.rows_before or 0)]
+    return _once(found)
+
+
+def invalid(recording: Recording) -> list[InvariantTried]:
+    """Return the indexes that the server does not believe, and did at the start if it had them."""
+    return _once([one for one in tried(recording) if one.flaw == "INVALID" and one.is_new])
+
+
+def unasked(recording: Recording) -> list[InvariantTried]:
+    """Return the promises that could not be verified."""
+    return [one for one in tried(recording) if one.error is not None]
+
+
+def _once(found: Sequence[InvariantTried]) -> list[InvariantTried]:
+    forward = {(one.kind, one.table, one.name) for one in found if one.state == "forward"}
+    return [one for one in found if one.state != "again" or (one.kind, one.table, one.name) not in forward]

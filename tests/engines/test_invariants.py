@@ -1,0 +1,189 @@
+"""What the schema promises of its rows: each fault is really made on a server, and found by reading the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pytest
+
+from rehearse.engines.postgres import invariants
+from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.schema import take
+from rehearse.events import InvariantTried
+from tests.engines.comparing import run
+
+pytestmark = pytest.mark.slow
+
+BASE = """
+create table items (id int primary key, name text not null, price int check (price >= 0), code text);
+create table parts (id serial primary key, item int references items, other int, unique (other));
+insert into items select n, 'item ' || n, n, 'c' || n from generate_series(1, 100) n;
+insert into parts (item, other) select n, n from generate_series(1, 100) n;
+"""
+
+
+def tried(
+    database: PostgresDatabase, change: str, *, base: str = BASE, given: Collection[tuple[str, str]] = ()
+) -> dict[tuple[str, str], InvariantTried]:
+    """Return what is verified after a change, by kind and name."""
+    run(database, base)
+    start, copy = take(database, "start"), database.fork(f"{database.name}_copy")
+    try:
+        for statement in change.split(";;"):
+            run(database, statement)
+        now = take(database, "forward").tables
+        same = {name for name, one in now.items() if name in start.tables and one.is_like(start.tables[name])}
+        found = invariants.tried(database, copy, "forward", unchanged=same, given=given)
+        left = take(database, "after")
+        assert left.schema == take(database, "forward").schema, "verifying leaves nothing behind"
+    finally:
+        copy.drop()
+    return {(one.kind, one.name): one for one in found}
+
+
+def faults(found: dict[tuple[str, str], InvariantTried]) -> dict[tuple[str, str], int]:
+    return {key: one.rows - (one.rows_before or 0) for key, one in found.items() if one.rows}
+
+
+ORPHANS = "alter table parts disable trigger all; insert into parts (item, other) values (999, 101), (998, 102);"
+OTHERS = [
+    (ORPHANS, ("foreign key", "parts_item_fkey"), 2, "101 (item = 999)"),
+    (
+        "set session_replication_role = replica; delete from items where id in (3, 4, 5)",
+        ("foreign key", "parts_item_fkey"),
+        3,
+        "3 (item = 3)",
+    ),
+    ("alter table items add constraint cheap check (price < 99) not valid", ("check", "cheap"), 2, "100"),
+    (
+        "update pg_attribute set attnotnull = false where attrelid = 'items'::regclass and attname = 'name';"
+        "update items set name = null where id = 7;"
+        "update pg_attribute set attnotnull = true where attrelid = 'items'::regclass and attname = 'name'",
+        ("not null", "name"),
+        1,
+        "7",
+    ),
+    (
+        "update items set code = 'c1' where id < 4;;create unique index concurrently twice on items (code)",
+        ("unique", "twice"),
+        2,
+        "c1",
+    ),
+    (
+        "drop index if exists twice; create index twice on items (code); update items set code = 'c1' where id = 2;"
+        "update pg_index set indisunique = true where indexrelid = 'twice'::regclass",
+        ("unique", "twice"),
+        1,
+        "c1",
+    ),
+    ("insert into parts (id, item) values (150, 1)", ("sequence", "parts_id_seq"), 50, "id = 150 is there"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "key", "rows", "example"), OTHERS)
+def test_a_fault_is_counted_from_the_rows_with_an_example(
+    database: PostgresDatabase, change: str, key: tuple[str, str], rows: int, example: str
+) -> None:
+    try:
+        found = tried(database, change)
+    except Exception as error:  # a unique index that cannot be built stays behind, INVALID
+        assert "could not create unique index" in str(error)
+        found = {(one.kind, one.name): one for one in invariants.tried(database, None, "forward")}
+    assert faults(found) == {key: rows}
+    assert example in (found[key].example or "")
+
+
+def test_a_schema_that_is_kept_has_no_fault_and_what_cannot_have_changed_is_not_read(
+    database: PostgresDatabase,
+) -> None:
+    found = tried(database, "update items set price = 5 where id = 5; alter table items add note text")
+    assert not faults(found)
+    assert not [one for one in found.values() if one.error or one.flaw]
+    assert found["unique", "parts_pkey"].is_unchanged
+    assert not found["check", "items_price_check"].is_unchanged
+    assert not found["foreign key", "parts_item_fkey"].is_unchanged
+    assert ("index", "items_pkey") in found
+    assert ("index", "parts_pkey") not in found
+
+
+def test_what_was_broken_at_the_start_is_not_the_migrations_doing(database: PostgresDatabase) -> None:
+    found = tried(database, "insert into items values (200, 'x', 1, 'y')", base=BASE + ORPHANS)
+    one = found["foreign key", "parts_item_fkey"]
+    assert (one.rows, one.rows_before, one.is_new) == (2, 2, False)
+
+
+def test_partly_null_references_break_match_full_and_no_other(database: PostgresDatabase) -> None:
+    base = """
+create table a (x int, y int, primary key (x, y));
+create table b (id int primary key, x int, y int, u int, v int,
+    foreign key (x, y) references a match full, foreign key (u, v) references a);
+insert into a values (1, 1); insert into b values (1, 1, 1, 1, 1);
+"""
+    found = tried(
+        database, "set session_replication_role = replica; insert into b values (2, 1, null, 1, null)", base=base
+    )
+    assert faults(found) == {("foreign key", "b_x_y_fkey"): 1}
+
+
+def test_partitions_are_read_through_their_table(database: PostgresDatabase) -> None:
+    base = """
+create table p (id int, day int not null, item int, primary key (id, day)) partition by range (day);
+create table p1 partition of p for values from (0) to (10);
+create table p2 partition of p for values from (10) to (20);
+create table items (id int primary key);
+insert into items values (1), (2);
+alter table p add foreign key (item) references items;
+insert into p values (1, 1, 1), (2, 11, 2);
+"""
+    found = tried(database, "set session_replication_role = replica; insert into p values (3, 12, 9)", base=base)
+    assert faults(found) == {("foreign key", "p_item_fkey"): 1}
+    assert found["foreign key", "p_item_fkey"].example == "id = 3, day = 12 (item = 9)"
+    assert {name for kind, name in found if kind == "index"} >= {"p2_pkey"}
+
+
+def test_an_expression_index_whose_function_changed_is_damaged(database: PostgresDatabase) -> None:
+    base = BASE + (
+        "create function f(text) returns text language sql immutable as 'select $1';"
+        "create index by_f on items (f(code));"
+    )
+    found = tried(
+        database,
+        "create or replace function f(text) returns text language sql immutable as 'select ''z'' || $1'",
+        base=base,
+    )
+    one = found["index", "by_f"]
+    assert (one.rows, one.rows_before) == (1, 0)
+    assert "by_f" in (one.example or "") or "items" in (one.example or "")
+
+
+def test_a_key_that_calls_give_themselves_leaves_its_sequence_behind_by_right(database: PostgresDatabase) -> None:
+    change = "insert into parts (id, item) values (150, 1)"
+    assert ("sequence", "parts_id_seq") not in tried(database, change, given={("parts", "id")})
+
+
+def test_a_sequence_that_a_default_only_uses_and_an_identity_are_verified(database: PostgresDatabase) -> None:
+    base = """
+create sequence numbers increment by -1;
+create table t (id bigint generated by default as identity primary key, n int default nextval('numbers'));
+insert into t default values; insert into t default values;
+"""
+    found = tried(database, "insert into t (id, n) values (10, -7)", base=base)
+    assert faults(found) == {("sequence", "t_id_seq"): 8, ("sequence", "numbers"): 5}
+
+
+def test_a_constraint_says_what_the_server_doubts_of_it(database: PostgresDatabase) -> None:
+    found = tried(database, "alter table parts add foreign key (other) references items not valid")
+    one = found["foreign key", "parts_other_fkey"]
+    assert (one.rows, one.flaw, one.is_new) == (0, "NOT VALID", True)
+
+
+def test_a_condition_that_cannot_be_computed_hides_no_other(database: PostgresDatabase) -> None:
+    change = """
+alter table items drop constraint items_price_check;
+update items set price = 0 where id = 3;
+alter table items add constraint ratio check (100 / price > 0) not valid;
+alter table items add constraint cheap check (price < 100) not valid
+"""
+    found = tried(database, change)
+    assert found["check", "ratio"].error == "division by zero"
+    assert faults(found) == {("check", "cheap"): 1}
