@@ -17,6 +17,7 @@ from rehearse.engines._expected import Judged, Write, judge, texts
 from rehearse.engines.postgres import buckets, cells, images, streams
 from rehearse.engines.postgres.hidden import Others
 from rehearse.engines.postgres.pairing import Pairing
+from rehearse.engines.postgres.tallies import NOTHING, SOME, Strangers, Tally
 from rehearse.engines.postgres.traces import Verified, nulls_filled
 from rehearse.events import Outcome
 from rehearse.model import ColumnDifference, Example, TableComparison, TableState
@@ -27,51 +28,8 @@ if TYPE_CHECKING:
 SLICE = 1_000_000  # rows of a side in memory at a time: of larger tables only buckets that differ are streamed
 _BATCH = 200_000  # rows whose columns are compared at a time
 _KEYS = 5_000  # written rows that are fetched at a time
-_NOTHING: streams.Numbers = np.empty(0, dtype=np.int64)
-_UNEXPECTED = 2_000  # rows that nobody made which are looked at for refused values
 
 _Side = tuple[Connection[Any], images.Table]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What is found, column by column, while a table is compared."""
-
-    changed: dict[str, int] = field(default_factory=dict)
-    lost: dict[str, int] = field(default_factory=dict)
-    filled: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[Example]] = field(default_factory=dict)
-
-    def add(self, column: str, *, changed: int, lost: int, filled: int) -> None:
-        """Count differing values of a column: in all, of them those that are NULL now, and those that were NULL."""
-        self.changed[column] = self.changed.get(column, 0) + changed
-        self.lost[column] = self.lost.get(column, 0) + lost
-        self.filled[column] = self.filled.get(column, 0) + filled
-
-    def show(self, column: str, example: Example, limit: int) -> None:
-        """Keep an example while there is room."""
-        kept = self.examples.setdefault(column, [])
-        if len(kept) < limit:
-            kept.append(example)
-
-
-@dataclass(slots=True)
-class Strangers:
-    """Rows that no call named and that one side lacks: how many, and the numbers of some."""
-
-    gone: int = 0
-    come: int = 0
-    some_gone: streams.Numbers = field(default_factory=lambda: _NOTHING)
-    some_come: streams.Numbers = field(default_factory=lambda: _NOTHING)
-
-    def add(self, gone: streams.Numbers, come: streams.Numbers) -> None:
-        """Count rows, and keep some of their numbers."""
-        self.gone, self.come = self.gone + len(gone), self.come + len(come)
-        self.some_gone, self.some_come = _some(self.some_gone, gone), _some(self.some_come, come)
-
-
-def _some(known: streams.Numbers, more: streams.Numbers) -> streams.Numbers:
-    return np.unique(np.concatenate([known, more[:_UNEXPECTED]]))[:_UNEXPECTED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,14 +262,14 @@ class Work:
 
     def _gone(self, verified: Verified, strangers: Strangers | None) -> tuple[str, ...]:
         """Return the keys of rows that are gone, without a key their content."""
-        numbers = strangers.some_gone[: self.limit] if strangers else _NOTHING
+        numbers = strangers.some_gone[: self.limit] if strangers else NOTHING
         rows = cells.by_number(self.old, self.pairing, self.pairing.older, numbers, limit=self.limit)
         return self._told(verified.missing, (rows[number] for number in sorted(rows)))
 
     def _come(self, verified: Verified, strangers: Strangers | None, writes: _writes.Writes) -> tuple[str, ...]:
         """Return the keys of rows that nobody made, without a key their content; insertions without a key made some."""
-        numbers = strangers.some_come if strangers else _NOTHING
-        rows = cells.by_number(self.new, self.pairing, self.pairing.newer, numbers, limit=_UNEXPECTED)
+        numbers = strangers.some_come if strangers else NOTHING
+        rows = cells.by_number(self.new, self.pairing, self.pairing.newer, numbers, limit=SOME)
         did = [one for outcome in (Outcome.OK, Outcome.UNKNOWN) for one in writes.unkeyed_inserts(outcome)]
         readings = cells.readings(self.old, self.pairing, texts(did, self.pairing.columns))
         nobodys = (rows[one] for one in sorted(rows) if not _holds_any(rows[one], did, readings))
@@ -352,7 +310,7 @@ class Work:
             return 0
         did = [*writes.unkeyed_inserts(Outcome.OK), *writes.unkeyed_inserts(Outcome.UNKNOWN)]
         readings = cells.readings(self.old, self.pairing, texts([*refused, *did], self.pairing.columns))
-        rows = cells.by_number(self.new, self.pairing, self.pairing.newer, strangers, limit=_UNEXPECTED)
+        rows = cells.by_number(self.new, self.pairing, self.pairing.newer, strangers, limit=SOME)
         return sum(_holds_any(row, refused, readings) and not _holds_any(row, did, readings) for row in rows.values())
 
     def _hidden(self, tally: Tally, writes: _writes.Writes) -> list[str]:
