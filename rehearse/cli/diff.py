@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rehearse.model import Comparison, PropertyDifference, TableComparison
 
 _SHOWN = 200  # properties; all stand in the JSON
+_WIDTH, _BEFORE = 120, 30  # of a shown text, and how much of what two long ones share
 
 
 @click.command("diff")
@@ -139,8 +140,19 @@ def _lines(found: Comparison, *, show_sql: bool) -> Iterator[str]:
 def _property(one: PropertyDifference) -> str:
     if one.property == "exists":
         return f"{one.object}: only in the {'second' if one.before is None else 'first'} ({one.severity})"
-    sides = (_short(side) if side is not None else "not there" for side in (one.before, one.after))
+    before, after = _apart(one.before, one.after)
+    sides = (_short(side) if side is not None else "not there" for side in (before, after))
     return f"{one.object}: {one.property} {' → '.join(sides)} ({one.severity})"
+
+
+def _apart(before: str | None, after: str | None) -> tuple[str | None, str | None]:
+    """Return two long texts from a little before the place where they part."""
+    if before is None or after is None or max(len(before), len(after)) <= _WIDTH:
+        return before, after
+    pairs = zip(before, after, strict=False)
+    shared = next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(before), len(after)))
+    start = shared - _BEFORE
+    return (before, after) if start <= 0 else (f"…{before[start:]}", f"…{after[start:]}")
 
 
 def _table(table: TableComparison) -> Iterator[str]:
@@ -156,7 +168,7 @@ def _table(table: TableComparison) -> Iterator[str]:
     ):
         if rows:
             yield f"≠ {table.table}: {counted(rows, 'row')} only in the {word}"
-            yield from (f"    key {_short(key)}" for key in keys)
+            yield from (f"    {_short(key) if key.startswith('(') else f'key {_short(key)}'}" for key in keys)
     for names, word in ((table.columns_gone, "first"), (table.columns_new, "second")):
         if names:
             yield f"≠ {table.table}: {', '.join(names)} only in the {word}"
@@ -164,15 +176,16 @@ def _table(table: TableComparison) -> Iterator[str]:
         differ = "differs" if column.values_changed == 1 else "differ"
         yield f"≠ {table.table}.{column.column}: {counted(column.values_changed, 'value')} {differ}"
         for one in column.examples:
-            yield f"    key {_short(one.key)}: {_cell(one.before)} → {_cell(one.after)}"
+            before, after = _apart(one.before, one.after)
+            yield f"    key {_short(one.key)}: {_cell(before)} → {_cell(after)}"
 
 
 def _cell(value: str | None) -> str:
     if value is None:
         return "NULL"
-    return repr(value) if len(value) <= 120 else f"{value[:119]!r}…"
+    return repr(value) if len(value) <= _WIDTH else f"{value[: _WIDTH - 1]!r}…"
 
 
 def _short(text: str) -> str:
     words = " ".join(text.split())
-    return words if len(words) <= 120 else f"{words[:119]}…"
+    return words if len(words) <= _WIDTH else f"{words[: _WIDTH - 1]}…"

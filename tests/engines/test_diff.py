@@ -153,3 +153,19 @@ def test_a_table_that_neither_has_and_two_opposite_wishes_are_mistakes(
         compared(pair, "--tables", "ordres").exception
     )
     assert "choose one" in str(compared(pair, "--schema-only", "--data-only").exception)
+
+
+def test_long_texts_are_shown_where_they_part(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    run(pair[0], f"UPDATE orders SET note = '{'a' * 500}left{'b' * 500}' WHERE id = 8")
+    run(pair[1], f"UPDATE orders SET note = '{'a' * 500}right{'b' * 500}' WHERE id = 8")
+    line = next(one for one in compared(pair, "--data-only").output.splitlines() if "key 8" in one)
+    assert "aleftb" in line
+    assert "arightb" in line
+
+
+def test_rows_that_only_one_side_has_are_named(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    run(pair[1], "DELETE FROM items WHERE place = 3", "INSERT INTO log VALUES (7, 'odd')")
+    output = compared(pair, "--data-only").output
+    assert "    key order_id = 4, place = 3\n" in output
+    assert "    (at = 7, says = odd)\n" in output
+    assert "odd" not in compared(pair, "--data-only", "--examples", "0").output
