@@ -20,7 +20,7 @@ from rehearse.engines._rule_terms import Term
 from rehearse.engines._rules import Rule, infer
 from rehearse.engines.postgres import images, rule_proof, rule_terms
 from rehearse.engines.postgres.pairing import Pairing, pair
-from rehearse.engines.postgres.rule_proof import Proof, States
+from rehearse.engines.postgres.rule_proof import Place, Proof, States
 from rehearse.engines.postgres.rule_rows import Sampled, Source, kind, matched, plain, quoted, sampled
 from rehearse.engines.postgres.schema import Connects, begin
 from rehearse.events import Event, Remarked, RuleInferred
@@ -139,11 +139,25 @@ class _Look:
     def _of_parents(self, name: str) -> list[Source]:
         """Return the columns, there since the start, of the rows that a table's foreign keys name."""
         found = []
-        for parent in self.parents.get(name, ())[:_PARENTS]:
+        for parent in [*self.parents.get(name, ())[:_PARENTS], *self._twin(name)]:
             known = self.olds.get(parent.table.name)
             columns = (one for one in parent.table.columns.values() if known and _is_kept(one, known))
             found += [parent.source(self.news[name], one) for one in columns if one.name != parent.key]
         return found
+
+    def _twin(self, name: str) -> list[_Parent]:
+        """Return, of a new table, the old one with its key and the most of its columns: it may be a copy of that."""
+        table = self.news[name]
+        if name in self.olds or len(table.key) != 1:
+            return []
+        key = table.columns[table.key[0]]
+        alike = [
+            (len(table.columns.keys() & one.columns.keys()), other)
+            for other, one in self.news.items()
+            if other in self.olds and one.key == table.key and one.columns[key.name].type == key.type
+        ]
+        shared, other = max(alike, default=(0, ""))
+        return [_Parent(key.name, self.news[other], key.name)] if shared > 1 else []
 
     def _present(
         self,
@@ -157,7 +171,7 @@ class _Look:
         """Yield rules of the row's columns as they are now."""
         for column, rules in self._guessed(sample, open_, sources):
             usable = [rule for rule in rules if may_be_constant or not rule.is_constant]
-            proof = rule_proof.present(self.new, table, column, usable, sample)
+            proof = rule_proof.present(Place(self.new, table), column, usable, sample, self.written.get(table.name))
             if proof is not None:
                 yield _told(table.name, column.name, proof, of_before=False)
 
@@ -246,6 +260,7 @@ def _told(table: str, column: str, proof: Proof, *, of_before: bool) -> RuleInfe
         sampled=proof.sampled,
         rows=proof.rows,
         broken=proof.broken,
+        by_calls=proof.by_calls,
         examples=proof.examples,
         others=proof.others,
     )
