@@ -21,6 +21,7 @@ from rehearse.engines._rule_terms import Guess, Term, Values, literal
 MISSED = 0.05  # share of the sampled rows that may break a rule: a lost update is not to hide it
 _ENOUGH_BITS = 24.0  # that thousands of guesses find such a rule by chance happens once in some thousand columns
 _CODES = 12  # labels of a mapping
+_HOLES = 3  # rows that one constant must explain: a broken row is no default
 _MOST = 6  # rules for one column
 
 
@@ -96,7 +97,9 @@ def _holes(target: Term, term: Term) -> Iterator[Guess]:
     """Yield a term with a constant in the place of NULL, or NULL in the place of a constant."""
     given = term.normal
     differing = Counter(pair for pair in zip(given, target.normal, strict=True) if pair[0] != pair[1])
-    for (text, known), _ in differing.most_common(1):
+    for (text, known), count in differing.most_common(1):
+        if count < _HOLES:
+            continue
         if text is None and known is not None:
             sql, values = f"coalesce({term.sql}, {literal(target.kind, known)})", _replaced(given, None, known)
             yield Guess(sql, term.cost + 1, values, CONSTANT_BITS)

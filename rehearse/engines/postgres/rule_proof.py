@@ -108,13 +108,19 @@ def _breaks(column: images.Column, rule: Rule) -> sql.Composed:
 
 
 def _chosen(counted: Sequence[tuple[Rule, int]], most: float) -> tuple[Rule, int, tuple[str, ...]] | None:
-    """Return a rule, how many rows break it (`most` at most), and others as simple of which the same can be said."""
-    least = min((broken for _, broken in counted), default=0)
-    best = [rule for rule, broken in counted if broken == least and (not least or not rule.is_constant)]
-    if least > most or not best:
+    """Return a rule, how many rows break it (`most` at most), and others as simple of which the same can be said.
+
+    The simplest of those that no row breaks; else the simplest of those that break few more rows than any.
+    """
+    usable = [(rule, broken) for rule, broken in counted if broken <= most and not (broken and rule.is_constant)]
+    least = min((broken for _, broken in usable), default=0)
+    best = next(((rule, broken) for rule, broken in usable if broken <= 2 * least), None)
+    if best is None:
         return None
-    alike = [rule.sql for rule in best[1:] if rule.cost == best[0].cost]
-    return best[0], least, tuple(alike[:_OTHERS])
+    alike = [
+        rule.sql for rule, broken in usable if rule is not best[0] and (rule.cost, broken) == (best[0].cost, best[1])
+    ]
+    return *best, tuple(alike[:_OTHERS])
 
 
 def _broken(place: Place, column: images.Column, rule: Rule) -> list[tuple[tuple[str, ...], RuleBroken]]:
