@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,19 +43,40 @@ class Proof:
     others: tuple[str, ...] = ()
 
 
+Guessed = Sequence[tuple[images.Column, Sequence[Rule]]]
+
+
 def present(
-    place: Place, column: images.Column, rules: Sequence[Rule], sample: Sampled, frame: pandas.DataFrame | None
-) -> Proof | None:
-    """Return the simplest of the rules that every row follows, else one that nearly all do."""
-    sampled = len(sample.values([quoted(column.name)])[0])
+    place: Place, guessed: Guessed, sample: Sampled, frame: pandas.DataFrame | None
+) -> Iterator[tuple[images.Column, Proof]]:
+    """Yield of each column the simplest rule that every row follows, else one that nearly all do; asked in one scan."""
+    sampled = len(sample.values([quoted(column.name) for column, _ in guessed[:1]])[0]) if guessed else 0
     try:
-        rows, counted = _counted(place, column, rules)
+        rows, counts = _counted(place, [(column, rule) for column, rules in guessed for rule in rules])
     except psycopg.errors.QueryCanceled:
-        return _unasked(column, rules, sample, sampled)
-    found = _chosen(counted, _BY_CALLS * rows)
-    if found is None:
+        rows, counts = None, {}
+    for column, rules in guessed:
+        if rows is None:
+            proof = _unasked(column, rules, sample, sampled)
+        else:
+            counted = [(rule, counts[column.name, rule]) for rule in rules if (column.name, rule) in counts]
+            proof = _proof(place, column, _chosen(counted, _BY_CALLS * rows), rows=rows, sampled=sampled, frame=frame)
+        if proof is not None:
+            yield column, proof
+
+
+def _proof(
+    place: Place,
+    column: images.Column,
+    chosen: Chosen | None,
+    *,
+    rows: int,
+    sampled: int,
+    frame: pandas.DataFrame | None,
+) -> Proof | None:
+    if chosen is None:
         return None
-    rule, count, others = found
+    rule, count, others = chosen
     broken = _broken(place, column, rule) if count else []
     by_calls = _by_calls(place.table, broken, frame) if count <= _LOOKED_AT else None
     if count > _BROKEN * rows and by_calls != count:
@@ -87,27 +108,31 @@ def _unasked(column: images.Column, rules: Sequence[Rule], sample: Sampled, samp
     return next((Proof(rule=rule, sampled=sampled, rows=None, broken=None) for rule in kept), None)
 
 
-def _counted(place: Place, column: images.Column, rules: Sequence[Rule]) -> tuple[int, list[tuple[Rule, int]]]:
+def _counted(place: Place, pairs: Sequence[tuple[images.Column, Rule]]) -> tuple[int, dict[tuple[str, Rule], int]]:
     """Return how many rows there are, and how many break each rule, in one scan; a rule that fails is left out."""
-    asked = [sql.SQL("count(*) filter (where {})").format(_breaks(column, rule)) for rule in rules]
+    asked = [sql.SQL("count(*) filter (where {})").format(_breaks(column, rule)) for column, rule in pairs]
     query = sql.SQL("select {} from {}").format(sql.SQL(", ").join([sql.SQL("count(*)"), *asked]), place.source)
     try:
         with place.connection.transaction():
             found = place.connection.execute(query).fetchone()
     except _REFUSED:
-        if len(rules) < 2:
-            return 0, []
-        parts = [_counted(place, column, [rule]) for rule in rules]
-        return max(rows for rows, _ in parts), [one for _, counted in parts for one in counted]
+        if len(pairs) < 2:
+            return 0, {}
+        half = len(pairs) // 2
+        (rows, one), (more, other) = _counted(place, pairs[:half]), _counted(place, pairs[half:])
+        return max(rows, more), one | other
     assert found is not None, "an aggregate returns one row"
-    return found[0], list(zip(rules, found[1:], strict=True))
+    return found[0], {(column.name, rule): count for (column, rule), count in zip(pairs, found[1:], strict=True)}
 
 
 def _breaks(column: images.Column, rule: Rule) -> sql.Composed:
     return sql.SQL("{} is distinct from ({})").format(column.identifier, sql.SQL(rule.sql))
 
 
-def _chosen(counted: Sequence[tuple[Rule, int]], most: float) -> tuple[Rule, int, tuple[str, ...]] | None:
+Chosen = tuple[Rule, int, tuple[str, ...]]
+
+
+def _chosen(counted: Sequence[tuple[Rule, int]], most: float) -> Chosen | None:
     """Return a rule, how many rows break it (`most` at most), and others as simple of which the same can be said.
 
     The simplest of those that no row breaks; else the simplest of those that break few more rows than any.
@@ -153,7 +178,7 @@ def _by_calls(
 ) -> int | None:
     """Return how many of these rows calls wrote; None where that is not known."""
     writes = _writes.of_table(frame, table.key)
-    if not table.key or writes.unkeyed:
+    if not table.key or writes.may_hide_rows_changed:
         return None
     return sum(key in writes.keyed for key, _ in broken)
 
@@ -186,7 +211,7 @@ def before(
     """Return the simplest rule that all rows follow that no call wrote, by what they held at the start."""
     sampled = len(sample.values([quoted(column.name)])[0])
     writes = _writes.of_table(frame, states.pairing.key)
-    if writes.unkeyed or len(writes.keyed) > _KEYS:
+    if writes.may_hide_rows_changed or len(writes.keyed) > _KEYS:
         return None  # which rows calls wrote is not known, so that no row can be held against the rule
     written = cells.by_key(states.new, states.pairing, states.pairing.newer, list(writes.keyed)).values()
     numbers = np.array([row[0] for row in written], dtype=np.int64)

@@ -17,7 +17,7 @@ from psycopg import Connection, sql
 
 from rehearse.engines import _writes
 from rehearse.engines._rule_terms import Term
-from rehearse.engines._rules import Rule, infer
+from rehearse.engines._rules import Rule, infer, is_copy
 from rehearse.engines.postgres import images, rule_proof, rule_terms
 from rehearse.engines.postgres.pairing import Pairing, pair
 from rehearse.engines.postgres.rule_proof import Place, Proof, States
@@ -70,6 +70,7 @@ def inferred(
         for connection in (old, new):
             connection.execute(sql.SQL("set local statement_timeout = {}").format(sql.Literal(_TIMEOUT)))
             connection.execute("set local timezone = 'UTC'")
+            connection.execute("set local standard_conforming_strings = on")
         try:
             look = _Look(old=old, new=new, zone=zone, comparison=comparison, written=_writes.by_table(writes))
             return list(look.rules(frozenset(without)))
@@ -169,11 +170,12 @@ class _Look:
         may_be_constant: bool,
     ) -> Iterator[RuleInferred]:
         """Yield rules of the row's columns as they are now."""
-        for column, rules in self._guessed(sample, open_, sources):
-            usable = [rule for rule in rules if may_be_constant or not rule.is_constant]
-            proof = rule_proof.present(Place(self.new, table), column, usable, sample, self.written.get(table.name))
-            if proof is not None:
-                yield _told(table.name, column.name, proof, of_before=False)
+        guessed = [
+            (column, [rule for rule in rules if may_be_constant or not rule.is_constant])
+            for column, rules in self._guessed(sample, open_, sources)
+        ]
+        for column, proof in rule_proof.present(Place(self.new, table), guessed, sample, self.written.get(table.name)):
+            yield _told(table.name, column.name, proof, of_before=False)
 
     def _before(
         self, pairing: Pairing, sample: Sampled, open_: Mapping[str, tuple[images.Column, Term]]
@@ -194,20 +196,19 @@ class _Look:
         self, sample: Sampled, open_: Mapping[str, tuple[images.Column, Term]], sources: list[Source]
     ) -> Iterator[tuple[images.Column, list[Rule]]]:
         """Yield the rules that the sampled rows follow; what the sources themselves do not give, their terms may."""
+        if not open_:
+            return
         raw = sample.terms(sources[: 2 * _COLUMNS])
-        guesses = {name: infer(aim, column.type, raw) for name, (column, aim) in open_.items()}
-        poor = [name for name, rules in guesses.items() if not rules or rules[0].cost > 0]
         wanted = {
-            name: list(
-                dict.fromkeys(one for term in raw for one in rule_terms.proposals(open_[name][1], term, self.zone))
-            )
-            for name in poor
+            name: list(dict.fromkeys(one for term in raw for one in rule_terms.proposals(aim, term, self.zone)))
+            for name, (_, aim) in open_.items()
+            if not any(is_copy(aim, term) for term in raw)
         }
         asked = list(dict.fromkeys(one for some in wanted.values() for one in some))[:_TERMS]
         answered = dict(zip(asked, sample.terms([Source(*one) for one in asked]), strict=True)) if asked else {}
         for name, (column, aim) in list(open_.items()):
             more = [answered[one] for one in wanted.get(name, ()) if one in answered]
-            rules = infer(aim, column.type, [*raw, *more]) if more else guesses[name]
+            rules = infer(aim, column.type, [*raw, *more])
             if rules:
                 yield column, rules
 
