@@ -234,7 +234,8 @@ class RuleInferred(Event):
 
     `rule` is SQL of the row's other columns as they are now, with `of_before` as they were at the start. `rows` and
     `broken` are of all rows, with `of_before` of those that no call wrote; None: only `sampled` rows could be asked.
-    `others` are rules as simple of which the same can be said.
+    `by_calls` is how many of the broken rows calls wrote, None where that is not known. `others` are rules as simple of
+    which the same can be said.
     """
 
     table: str
@@ -244,6 +245,7 @@ class RuleInferred(Event):
     sampled: int
     rows: int | None
     broken: int | None
+    by_calls: int | None = None
     examples: tuple[RuleBroken, ...] = ()
     others: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import partial
 from itertools import islice, permutations
 
 from rehearse.engines._rule_terms import Figures, Guess, Term, written
@@ -23,12 +24,17 @@ def guesses(target: Term, terms: Sequence[Term]) -> Iterator[Guess]:
     digits = _digits(target.figures)
     for term in numbers:
         for line in dict.fromkeys(_lines(term, target.figures, Decimal((0, (5,), -digits - 1)))):
-            yield from _rounded_too(line.sql, line.cost, map(line.of, term.figures), digits, constants=CONSTANT_BITS)
+            yield from _rounded_too(
+                line.sql, line.cost, partial(map, line.of, term.figures), digits, constants=CONSTANT_BITS
+            )
     for one, other in permutations(numbers, 2):
-        pairs = list(zip(one.figures, other.figures, strict=True))
         for sql, cost, compute in _operations(one, other):
-            given = (None if a is None or b is None else compute(a, b) for a, b in pairs)
+            given = partial(map, partial(_both, compute), one.figures, other.figures)
             yield from _rounded_too(sql, one.cost + other.cost + cost, given, digits)
+
+
+def _both(compute: Compute, a: Decimal | None, b: Decimal | None) -> Decimal | None:
+    return None if a is None or b is None else compute(a, b)
 
 
 def _digits(figures: Figures) -> int:
@@ -38,11 +44,11 @@ def _digits(figures: Figures) -> int:
 
 
 def _rounded_too(
-    sql: str, cost: int, given: Iterable[Decimal | None], digits: int, *, constants: float = 0.0
+    sql: str, cost: int, given: Callable[[], Iterable[Decimal | None]], digits: int, *, constants: float = 0.0
 ) -> Iterator[Guess]:
-    exact = list(given)
-    yield Guess(sql, cost, map(written, exact), constants)
-    rounded = (None if one is None else written(_rounded(one, digits)) for one in exact)
+    """Yield what is computed, and the same rounded; `given` begins anew, since most guesses end after a few rows."""
+    yield Guess(sql, cost, map(written, given()), constants)
+    rounded = (None if one is None else written(_rounded(one, digits)) for one in given())
     yield Guess(f"round({sql}, {digits})" if digits else f"round({sql})", cost + 1, rounded, constants)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Context, localcontext
 from itertools import chain
 from math import log2
+from operator import eq
 
 from rehearse.engines import _rule_figures, _rule_joins
 from rehearse.engines._rule_figures import CONSTANT_BITS
@@ -21,6 +22,7 @@ from rehearse.engines._rule_terms import Guess, Term, Values, literal
 MISSED = 0.05  # share of the sampled rows that may break a rule: a lost update is not to hide it
 _ENOUGH_BITS = 24.0  # that thousands of guesses find such a rule by chance happens once in some thousand columns
 _CODES = 12  # labels of a mapping
+_HOLES = 3  # rows that one constant must explain: a broken row is no default
 _MOST = 6  # rules for one column
 
 
@@ -41,12 +43,21 @@ def infer(target: Term, type_: str, terms: Sequence[Term]) -> list[Rule]:
     bits = [-log2(counts[text] / counts.total()) for text in target.normal]
     found: dict[str, tuple[Rule, float]] = {}
     with localcontext(Context(prec=40)):
-        for guess in _guesses(target, type_, terms):
-            told = _told(guess, target.normal, bits)
-            if told is not None:
-                found.setdefault(guess.sql, (Rule(guess.sql, guess.cost), told))
+        for guesses in (_alone, _together):
+            for guess in guesses(target, type_, terms):
+                told = _told(guess, target.normal, bits)
+                if told is not None:
+                    found.setdefault(guess.sql, (Rule(guess.sql, guess.cost), told))
+            if any(rule.cost < 2 for rule, _ in found.values()):
+                break  # nothing that is put together is simpler
     ordered = sorted(found.values(), key=lambda one: (one[0].cost, -one[1]))
     return [rule for rule, _ in ordered[:_MOST]]
+
+
+def is_copy(target: Term, term: Term) -> bool:
+    """Say whether a term's values are the column's in nearly all rows."""
+    alike = sum(map(eq, target.normal, term.normal))
+    return target.kind == term.kind and alike >= (1 - MISSED) * len(target.values) and len(set(target.normal)) > 1
 
 
 def _constant(target: Term, type_: str) -> Iterator[Rule]:
@@ -72,11 +83,16 @@ def _told(guess: Guess, known: Values, bits: Sequence[float]) -> float | None:
     return told if told >= _ENOUGH_BITS else None
 
 
-def _guesses(target: Term, type_: str, terms: Sequence[Term]) -> Iterator[Guess]:
+def _alone(target: Term, type_: str, terms: Sequence[Term]) -> Iterator[Guess]:
+    """Yield guesses at one term."""
     fitting = [one for term in terms for one in _fitting(target, type_, term)]
     yield from (Guess(term.sql, term.cost, term.normal) for term in fitting)
     yield from chain.from_iterable(_holes(target, term) for term in fitting)
     yield from chain.from_iterable(_codes(target, type_, term) for term in terms if not term.cost)
+
+
+def _together(target: Term, _type: str, terms: Sequence[Term]) -> Iterator[Guess]:
+    """Yield guesses at several terms, or at one and constants."""
     if target.kind == "text":
         yield from _rule_joins.guesses(target, terms)
     if target.kind == "number":
@@ -96,7 +112,9 @@ def _holes(target: Term, term: Term) -> Iterator[Guess]:
     """Yield a term with a constant in the place of NULL, or NULL in the place of a constant."""
     given = term.normal
     differing = Counter(pair for pair in zip(given, target.normal, strict=True) if pair[0] != pair[1])
-    for (text, known), _ in differing.most_common(1):
+    for (text, known), count in differing.most_common(1):
+        if count < _HOLES:
+            continue
         if text is None and known is not None:
             sql, values = f"coalesce({term.sql}, {literal(target.kind, known)})", _replaced(given, None, known)
             yield Guess(sql, term.cost + 1, values, CONSTANT_BITS)

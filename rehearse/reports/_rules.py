@@ -34,6 +34,7 @@ def _seen(recording: Recording, one: RuleInferred) -> RuleSeen:
         sampled=one.sampled,
         rows=one.rows,
         broken=one.broken,
+        by_calls=one.by_calls,
         examples=[RuleBrokenSeen(key=row.key, found=row.found, ruled=row.ruled) for row in one.examples],
         others=list(one.others),
         effect=_effect(recording, one),
@@ -42,33 +43,33 @@ def _seen(recording: Recording, one: RuleInferred) -> RuleSeen:
 
 def _says(recording: Recording, one: RuleInferred) -> str:
     others = f"; so does {' and '.join(one.others)}: the rows do not tell which is meant" if one.others else ""
-    return f"{_equation(recording, one)} {_holds(one)}{others}{_broken(one)}"
+    return f"{_equation(recording, one)} {_where(one)}{others}{_broken(one)}"
 
 
 def _equation(recording: Recording, one: RuleInferred) -> str:
     name = f"{one.table}.{one.column}"
     if not one.of_before:
-        return f"{name} = {one.rule}"
+        return f"{name} = {one.rule} holds"
     start = recording.snapshots.get("start")
     known = start.tables[one.table].columns if start and one.table in start.tables else {}
     if one.rule.strip('"') in known:
-        return f"{name} is what {one.table}.{one.rule} was at the start; renamed: {one.rule} -> {one.column}; this"
-    return f"{name} = {one.rule}, of the columns at the start,"
+        return f"renamed: {one.table}.{one.rule} -> {one.column}, values are equal"
+    return f"{name} = {one.rule} of the start holds"
 
 
-def _holds(one: RuleInferred) -> str:
+def _where(one: RuleInferred) -> str:
     if one.rows is None or one.broken is None:
-        return f"holds in all {counted(one.sampled, 'sampled row')}; to ask all rows took too long"
+        return f"in all {counted(one.sampled, 'sampled row')}; to ask all rows took too long"
     which = " that no call wrote" if one.of_before else ""
-    if not one.broken:
-        return f"holds in all {counted(one.rows, 'row')}{which}"
-    return f"holds in {one.rows - one.broken:,} of {counted(one.rows, 'row')}{which}"
+    kept = f"{one.rows - one.broken:,} of" if one.broken else "all"
+    return f"in {kept} {counted(one.rows, 'row')}{which}"
 
 
 def _broken(one: RuleInferred) -> str:
     if not one.broken:
         return ""
-    return "; not in " + ", nor in ".join(map(_row, one.examples[:_SHOWN])) if one.examples else ""
+    rows = "; not in " + ", nor in ".join(map(_row, one.examples[:_SHOWN])) if one.examples else ""
+    return rows + ("; calls wrote each of the rows that break it" if one.by_calls == one.broken else "")
 
 
 def _row(one: RuleBroken) -> str:

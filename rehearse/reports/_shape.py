@@ -404,6 +404,7 @@ class RuleSeen:
     sampled: Annotated[int, told("rows that it was inferred from")]
     rows: Annotated[int | None, told("rows that were asked; null: only the sample")]
     broken: Annotated[int | None, told("rows that do not follow it; null: not all were asked")]
+    by_calls: Annotated[int | None, told("of these, rows that calls wrote; null: not known")]
     examples: Annotated[list[RuleBrokenSeen], told("some of them")]
     others: Annotated[list[str], told("rules as simple of which the same can be said")]
     effect: Annotated[str | None, told("what declares it, to paste into the scenario; null: nothing to declare")]

@@ -18,6 +18,7 @@ from rehearse.reports._shape import (
     Lock,
     Phase,
     Report,
+    RuleSeen,
     Statement,
 )
 
@@ -144,10 +145,12 @@ def _folded(title: str, text: str) -> str:
 
 def _rules(report: Report) -> str:
     """Return each rule with the lines that declare it."""
-    rules = report.integrity.rules[:_ROWS]
-    return "".join(
-        f"- {_text(one.says)}\n" + (f"\n{fenced(one.effect, 'toml')}\n\n" if one.effect else "") for one in rules
-    )
+    return "".join(map(_rule, report.integrity.rules[:_ROWS]))
+
+
+def _rule(one: RuleSeen) -> str:
+    says = f"{one.table}.{one.column}, as above" if one.warns else one.says
+    return f"- {_text(says)}\n" + (f"\n{fenced(one.effect, 'toml')}\n\n" if one.effect else "")
 
 
 def _statements(phases: Sequence[Phase]) -> str:

@@ -13,6 +13,8 @@ from rehearse.events import (
     Outcome,
     Progressed,
     Remarked,
+    RuleBroken,
+    RuleInferred,
     Sampled,
     SessionSeen,
     TableLoaded,
@@ -323,7 +325,35 @@ def _remarks() -> list[Event]:
     return [
         Remarked(at_ns=at(4), source="driver", says="a default workload was derived from the schema"),
         Remarked(at_ns=at(12), source="locks", says="a look took 14 ms, so looks were 25 ms apart", weakens=False),
+        _rule("status_code", "CASE status WHEN 'paid' THEN 1 WHEN 'sent' THEN 2 END", broken=2),
+        _rule("total", "total_cents / 100.0"),
+        _rule("remark", "note", of_before=True),
+        _rule("day", "CAST(placed_at AT TIME ZONE 'UTC' AS date)", rows=None, others=("shipped_on",)),
     ]
+
+
+def _rule(
+    column: str,
+    rule: str,
+    *,
+    rows: int | None = 120_540,
+    broken: int = 0,
+    of_before: bool = False,
+    others: tuple[str, ...] = (),
+) -> RuleInferred:
+    return RuleInferred(
+        at_ns=at(19.8),
+        table="orders",
+        column=column,
+        rule=rule,
+        of_before=of_before,
+        sampled=300,
+        rows=rows,
+        broken=None if rows is None else broken,
+        by_calls=broken,
+        examples=tuple(RuleBroken(key=str(17 + n), found="1", ruled="2") for n in range(broken)),
+        others=others,
+    )
 
 
 def _after_forward() -> Comparison:
@@ -539,6 +569,18 @@ def nasty() -> Recording:
             lock(NASTY[n], begin, begin, begin + 0.4, mode=NASTY[n], by=n + 1, index=NASTY[n]),
             waited(NASTY[n], begin, begin + 0.3, mode=NASTY[n]),
             Remarked(at_ns=at(begin), source=NASTY[n], says=NASTY[n]),
+            RuleInferred(
+                at_ns=at(begin),
+                table=NASTY[n],
+                column=NASTY[n],
+                rule=NASTY[n],
+                of_before=n % 2 == 1,
+                sampled=10,
+                rows=10,
+                broken=1,
+                examples=(RuleBroken(key=NASTY[n], found=NASTY[n], ruled=NASTY[n]),),
+                others=NASTY,
+            ),
         ]
     refusals = [
         Refusal(begin=11 + n / 2, end=11.1 + n / 2, code=text, message=text, most=3) for n, text in enumerate(NASTY)

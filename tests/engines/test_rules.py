@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas
@@ -11,6 +11,7 @@ import pytest
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.rules import inferred
 from rehearse.engines.postgres.schema import take
+from rehearse.engines.postgres.server import PostgresServer
 from rehearse.events import RuleInferred
 from tests.engines.comparing import COLUMNS, run, wrote
 
@@ -80,7 +81,7 @@ KINDS = {
     "a sum": ("numeric", "price + amount", "amount + price"),
     "a product": ("numeric", "price * amount", "amount * price"),
     "a difference": ("numeric", "price - amount", "price - amount"),
-    "cents": ("numeric(12, 2)", "cents / 100.0", "cents / 100.0"),
+    "cents as money": ("numeric(12, 2)", "cents / 100.0", "cents / 100.0"),
     "a multiple": ("bigint", "cents * 12", "cents * 12"),
     "a multiple that is rounded": ("numeric(12, 2)", "round(price * 1.19, 2)", "round(price * 1.19, 2)"),
     "a constant more": ("int", "amount + 1000", "amount + 1000"),
@@ -114,12 +115,22 @@ KINDS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def found(server: PostgresServer) -> Iterator[dict[str, RuleInferred]]:
+    """What is inferred of a table that gets a column of each kind, by kind."""
+    database = server.create("rules")
+    adds = ", ".join(f'add "{kind}" {type_}' for kind, (type_, _, _) in KINDS.items())
+    sets = ", ".join(f'"{kind}" = {value}' for kind, (_, value, _) in KINDS.items())
+    yield {one.column: one for one in rules(database, PEOPLE, f"alter table people {adds}; update people set {sets}")}
+    database.drop()
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_rule_of_each_kind_is_inferred_and_holds_in_all_rows(database: PostgresDatabase, kind: str) -> None:
-    type_, value, rule = KINDS[kind]
-    found = rules(database, PEOPLE, f"alter table people add made {type_}; update people set made = {value}")
-    assert [(one.table, one.column, one.rule) for one in found] == [("people", "made", rule)]
-    assert (found[0].rows, found[0].broken, found[0].of_before, found[0].examples) == (2000, 0, False, ())
+def test_a_rule_of_each_kind_is_inferred_and_holds_in_all_rows(found: dict[str, RuleInferred], kind: str) -> None:
+    one, (_, _, rule) = found[kind], KINDS[kind]
+    assert (one.table, one.rule, one.rows, one.broken, one.of_before, one.examples) == (
+        "people", rule, 2000, 0, False, ()
+    )  # fmt: skip
 
 
 def test_two_rows_that_break_a_rule_are_named_and_hide_it_not(database: PostgresDatabase) -> None:
@@ -181,6 +192,29 @@ def test_a_new_tables_columns_are_known_by_the_rows_that_its_foreign_key_names(d
     (found,) = rules(database, PEOPLE, change)
     rule = "(SELECT p.phone FROM people p WHERE p.id = phones.person_id)"
     assert (found.table, found.column, found.rule, found.broken) == ("phones", "number", rule, 0)
+
+
+def test_a_copy_of_a_table_is_known_by_its_key(database: PostgresDatabase) -> None:
+    change = (
+        "create table people2 (id int primary key, email text, phone text); "
+        "insert into people2 select id, email, phone from people; update people2 set email = 'lost' where id = 5"
+    )
+    email, phone = sorted(rules(database, PEOPLE, change), key=lambda one: one.column)
+    assert email.rule == "(SELECT p.email FROM people p WHERE p.id = people2.id)"
+    assert (email.broken, email.examples[0].key, email.examples[0].found) == (1, "5", "lost")
+    assert (phone.column, phone.broken) == ("phone", 0)
+
+
+def test_a_rule_that_many_rows_break_is_told_where_calls_wrote_each_of_them(database: PostgresDatabase) -> None:
+    change = (
+        "alter table people add label text; update people set label = email || '!'; "
+        "update people set email = 'new' || id where id <= 60"
+    )
+    writes = [wrote("update", {"id": str(n)}, {"email": f"new{n}"}, table="people") for n in range(1, 61)]
+    assert rules(database, PEOPLE, change) == []
+    run(database, "drop table people, regions")
+    (found,) = rules(database, PEOPLE, change, writes)
+    assert (found.rule, found.broken, found.by_calls) == ("email || '!'", 60, 60)
 
 
 def test_rules_that_cannot_be_told_apart_are_told_together(database: PostgresDatabase) -> None:

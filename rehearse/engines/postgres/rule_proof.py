@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,10 @@ from rehearse.events import RuleBroken
 if TYPE_CHECKING:
     import pandas
 
-_NEARLY = 0.99  # of all rows; what fewer follow is no rule
+_BROKEN = 0.01  # share of all rows that may break a rule that is told
+_BY_CALLS = 0.05  # the same where calls wrote each of them
 _EXAMPLES = 5
+_LOOKED_AT = 1_000  # rows that break a rule, for whether calls wrote them
 _OTHERS = 3  # rules as simple that hold as well
 _ROWS = 2_000_000  # beyond these rows of two states are not held against each other
 _KEYS = 5_000
@@ -36,87 +38,149 @@ class Proof:
     sampled: int
     rows: int | None
     broken: int | None
+    by_calls: int | None = None  # of the broken rows, those that calls wrote; None: not known
     examples: tuple[RuleBroken, ...] = ()
     others: tuple[str, ...] = ()
 
 
+Guessed = Sequence[tuple[images.Column, Sequence[Rule]]]
+
+
 def present(
-    connection: Connection[Any], table: images.Table, column: images.Column, rules: Sequence[Rule], sample: Sampled
-) -> Proof | None:
-    """Return the simplest of the rules that every row follows, else one that nearly all do."""
-    counted: list[tuple[Rule, int]] = []
-    rows, sampled = 0, len(sample.values([quoted(column.name)])[0])
+    place: Place, guessed: Guessed, sample: Sampled, frame: pandas.DataFrame | None
+) -> Iterator[tuple[images.Column, Proof]]:
+    """Yield of each column the simplest rule that every row follows, else one that nearly all do; asked in one scan."""
+    sampled = len(sample.values([quoted(column.name) for column, _ in guessed[:1]])[0]) if guessed else 0
     try:
-        rows, counted = _counted(connection, table, column, rules)
+        rows, counts = _counted(place, [(column, rule) for column, rules in guessed for rule in rules])
     except psycopg.errors.QueryCanceled:
-        told = (rule for rule in rules if not rule.is_constant)
-        return next((Proof(rule=rule, sampled=sampled, rows=None, broken=None) for rule in told), None)
-    found = _chosen(counted, rows)
-    if found is None:
+        rows, counts = None, {}
+    for column, rules in guessed:
+        if rows is None:
+            proof = _unasked(column, rules, sample, sampled)
+        else:
+            counted = [(rule, counts[column.name, rule]) for rule in rules if (column.name, rule) in counts]
+            proof = _proof(place, column, _chosen(counted, _BY_CALLS * rows), rows=rows, sampled=sampled, frame=frame)
+        if proof is not None:
+            yield column, proof
+
+
+def _proof(
+    place: Place,
+    column: images.Column,
+    chosen: Chosen | None,
+    *,
+    rows: int,
+    sampled: int,
+    frame: pandas.DataFrame | None,
+) -> Proof | None:
+    if chosen is None:
         return None
-    rule, broken, others = found
-    examples = _examples(connection, table, column, rule) if broken else ()
-    return Proof(rule=rule, sampled=sampled, rows=rows, broken=broken, examples=examples, others=others)
-
-
-def _counted(
-    connection: Connection[Any], table: images.Table, column: images.Column, rules: Sequence[Rule]
-) -> tuple[int, list[tuple[Rule, int]]]:
-    """Return how many rows there are, and how many break each rule, in one scan; a rule that fails is left out."""
-    asked = [sql.SQL("count(*) filter (where {})").format(_breaks(column, rule)) for rule in rules]
-    query = sql.SQL("select {} from {} as {}").format(
-        sql.SQL(", ").join([sql.SQL("count(*)"), *asked]), table.source, sql.Identifier(table.relation)
+    rule, count, others = chosen
+    broken = _broken(place, column, rule) if count else []
+    by_calls = _by_calls(place.table, broken, frame) if count <= _LOOKED_AT else None
+    if count > _BROKEN * rows and by_calls != count:
+        return None
+    examples = tuple(example for _, example in broken[:_EXAMPLES])
+    return Proof(
+        rule=rule, sampled=sampled, rows=rows, broken=count, by_calls=by_calls, examples=examples, others=others
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table as it is now."""
+
+    connection: Connection[Any]
+    table: images.Table
+
+    @property
+    def source(self) -> sql.Composed:
+        """What to select from, under the table's own name."""
+        return sql.SQL("{} as {}").format(self.table.source, sql.Identifier(self.table.relation))
+
+
+def _unasked(column: images.Column, rules: Sequence[Rule], sample: Sampled, sampled: int) -> Proof | None:
+    """Return the simplest rule that every sampled row follows."""
+    told = [rule for rule in rules if not rule.is_constant]
+    breaks = sample.values([f"{quoted(column.name)} IS DISTINCT FROM ({rule.sql})" for rule in told])
+    kept = (rule for rule, broken in zip(told, breaks, strict=True) if "true" not in broken)
+    return next((Proof(rule=rule, sampled=sampled, rows=None, broken=None) for rule in kept), None)
+
+
+def _counted(place: Place, pairs: Sequence[tuple[images.Column, Rule]]) -> tuple[int, dict[tuple[str, Rule], int]]:
+    """Return how many rows there are, and how many break each rule, in one scan; a rule that fails is left out."""
+    asked = [sql.SQL("count(*) filter (where {})").format(_breaks(column, rule)) for column, rule in pairs]
+    query = sql.SQL("select {} from {}").format(sql.SQL(", ").join([sql.SQL("count(*)"), *asked]), place.source)
     try:
-        with connection.transaction():
-            found = connection.execute(query).fetchone()
+        with place.connection.transaction():
+            found = place.connection.execute(query).fetchone()
     except _REFUSED:
-        if len(rules) < 2:
-            return 0, []
-        parts = [_counted(connection, table, column, [rule]) for rule in rules]
-        return max(rows for rows, _ in parts), [one for _, counted in parts for one in counted]
+        if len(pairs) < 2:
+            return 0, {}
+        half = len(pairs) // 2
+        (rows, one), (more, other) = _counted(place, pairs[:half]), _counted(place, pairs[half:])
+        return max(rows, more), one | other
     assert found is not None, "an aggregate returns one row"
-    return found[0], list(zip(rules, found[1:], strict=True))
+    return found[0], {(column.name, rule): count for (column, rule), count in zip(pairs, found[1:], strict=True)}
 
 
 def _breaks(column: images.Column, rule: Rule) -> sql.Composed:
     return sql.SQL("{} is distinct from ({})").format(column.identifier, sql.SQL(rule.sql))
 
 
-def _chosen(counted: Sequence[tuple[Rule, int]], rows: int) -> tuple[Rule, int, tuple[str, ...]] | None:
-    """Return a rule, how many rows break it, and others of which the same can be said; simpler ones come first."""
-    if not counted:
-        return None
-    least = min(broken for _, broken in counted)
-    if least > (1 - _NEARLY) * rows:
-        return None
-    best = [rule for rule, broken in counted if broken == least and (not least or not rule.is_constant)]
-    if not best:
-        return None
-    alike = [rule.sql for rule in best[1:] if rule.cost == best[0].cost]
-    return best[0], least, tuple(alike[:_OTHERS])
+Chosen = tuple[Rule, int, tuple[str, ...]]
 
 
-def _examples(
-    connection: Connection[Any], table: images.Table, column: images.Column, rule: Rule
-) -> tuple[RuleBroken, ...]:
-    query = sql.SQL("select {}, ({})::text, ({})::text from {} as {} where {} order by {} limit {}").format(
-        _key(table, table.key),
-        column.identifier,
-        sql.SQL(rule.sql),
-        table.source,
-        sql.Identifier(table.relation),
+def _chosen(counted: Sequence[tuple[Rule, int]], most: float) -> Chosen | None:
+    """Return a rule, how many rows break it (`most` at most), and others as simple of which the same can be said.
+
+    The simplest of those that no row breaks; else the simplest of those that break few more rows than any.
+    """
+    usable = [(rule, broken) for rule, broken in counted if broken <= most and not (broken and rule.is_constant)]
+    least = min((broken for _, broken in usable), default=0)
+    best = next(((rule, broken) for rule, broken in usable if broken <= 2 * least), None)
+    if best is None:
+        return None
+    alike = [
+        rule.sql for rule, broken in usable if rule is not best[0] and (rule.cost, broken) == (best[0].cost, best[1])
+    ]
+    return *best, tuple(alike[:_OTHERS])
+
+
+def _broken(place: Place, column: images.Column, rule: Rule) -> list[tuple[tuple[str, ...], RuleBroken]]:
+    """Return some of the rows that break a rule, with their keys, in the order of these."""
+    table = place.table
+    keys = [sql.SQL("{}::text").format(sql.Identifier(table.relation, name)) for name in table.key]
+    asked = [_key(table, table.key), *_both(column, rule), *keys]
+    query = sql.SQL("select {} from {} where {} order by {} limit {}").format(
+        sql.SQL(", ").join(asked),
+        place.source,
         _breaks(column, rule),
-        sql.SQL(", ").join(sql.Identifier(table.relation, name) for name in table.key) or sql.SQL("1"),
-        sql.Literal(_EXAMPLES),
+        sql.SQL(", ").join(sql.Identifier(table.relation, name) for name in table.key) if keys else sql.SQL("1"),
+        sql.Literal(_LOOKED_AT),
     )
     try:
-        with connection.transaction():
-            return tuple(
-                RuleBroken(key=key, found=found, ruled=ruled) for key, found, ruled in connection.execute(query)
-            )
+        with place.connection.transaction():
+            rows = place.connection.execute(query).fetchall()
     except psycopg.errors.QueryCanceled:
-        return ()
+        return []
+    return [(tuple(key), RuleBroken(key=said, found=found, ruled=ruled)) for said, found, ruled, *key in rows]
+
+
+def _both(column: images.Column, rule: Rule) -> list[sql.Composed]:
+    """Return SQL for the value that is there and the one that the rule gives, as texts."""
+    return [sql.SQL("({})::text").format(one) for one in (column.identifier, sql.SQL(rule.sql))]
+
+
+def _by_calls(
+    table: images.Table, broken: Sequence[tuple[tuple[str, ...], RuleBroken]], frame: pandas.DataFrame | None
+) -> int | None:
+    """Return how many of these rows calls wrote; None where that is not known."""
+    writes = _writes.of_table(frame, table.key)
+    if not table.key or writes.may_hide_rows_changed:
+        return None
+    return sum(key in writes.keyed for key, _ in broken)
 
 
 def _key(table: images.Table, key: Sequence[str]) -> sql.Composable:
@@ -147,12 +211,13 @@ def before(
     """Return the simplest rule that all rows follow that no call wrote, by what they held at the start."""
     sampled = len(sample.values([quoted(column.name)])[0])
     writes = _writes.of_table(frame, states.pairing.key)
-    if writes.unkeyed or len(writes.keyed) > _KEYS:
+    if writes.may_hide_rows_changed or len(writes.keyed) > _KEYS:
         return None  # which rows calls wrote is not known, so that no row can be held against the rule
     written = cells.by_key(states.new, states.pairing, states.pairing.newer, list(writes.keyed)).values()
     numbers = np.array([row[0] for row in written], dtype=np.int64)
     found = [one for rule in rules[:_OTHERS] if (one := _held(states, column, rule, numbers)) is not None]
-    best = _chosen([(one.rule, len(one.broken)) for one in found], max((one.rows for one in found), default=0))
+    counted = [(one.rule, len(one.broken)) for one in found]
+    best = _chosen(counted, _BROKEN * max((one.rows for one in found), default=0))
     if best is None:
         return None
     held = next(one for one in found if one.rule is best[0])

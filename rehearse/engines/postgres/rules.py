@@ -17,10 +17,10 @@ from psycopg import Connection, sql
 
 from rehearse.engines import _writes
 from rehearse.engines._rule_terms import Term
-from rehearse.engines._rules import Rule, infer
+from rehearse.engines._rules import Rule, infer, is_copy
 from rehearse.engines.postgres import images, rule_proof, rule_terms
 from rehearse.engines.postgres.pairing import Pairing, pair
-from rehearse.engines.postgres.rule_proof import Proof, States
+from rehearse.engines.postgres.rule_proof import Place, Proof, States
 from rehearse.engines.postgres.rule_rows import Sampled, Source, kind, matched, plain, quoted, sampled
 from rehearse.engines.postgres.schema import Connects, begin
 from rehearse.events import Event, Remarked, RuleInferred
@@ -70,6 +70,7 @@ def inferred(
         for connection in (old, new):
             connection.execute(sql.SQL("set local statement_timeout = {}").format(sql.Literal(_TIMEOUT)))
             connection.execute("set local timezone = 'UTC'")
+            connection.execute("set local standard_conforming_strings = on")
         try:
             look = _Look(old=old, new=new, zone=zone, comparison=comparison, written=_writes.by_table(writes))
             return list(look.rules(frozenset(without)))
@@ -139,11 +140,25 @@ class _Look:
     def _of_parents(self, name: str) -> list[Source]:
         """Return the columns, there since the start, of the rows that a table's foreign keys name."""
         found = []
-        for parent in self.parents.get(name, ())[:_PARENTS]:
+        for parent in [*self.parents.get(name, ())[:_PARENTS], *self._twin(name)]:
             known = self.olds.get(parent.table.name)
             columns = (one for one in parent.table.columns.values() if known and _is_kept(one, known))
             found += [parent.source(self.news[name], one) for one in columns if one.name != parent.key]
         return found
+
+    def _twin(self, name: str) -> list[_Parent]:
+        """Return, of a new table, the old one with its key and the most of its columns: it may be a copy of that."""
+        table = self.news[name]
+        if name in self.olds or len(table.key) != 1:
+            return []
+        key = table.columns[table.key[0]]
+        alike = [
+            (len(table.columns.keys() & one.columns.keys()), other)
+            for other, one in self.news.items()
+            if other in self.olds and one.key == table.key and one.columns[key.name].type == key.type
+        ]
+        shared, other = max(alike, default=(0, ""))
+        return [_Parent(key.name, self.news[other], key.name)] if shared > 1 else []
 
     def _present(
         self,
@@ -155,11 +170,12 @@ class _Look:
         may_be_constant: bool,
     ) -> Iterator[RuleInferred]:
         """Yield rules of the row's columns as they are now."""
-        for column, rules in self._guessed(sample, open_, sources):
-            usable = [rule for rule in rules if may_be_constant or not rule.is_constant]
-            proof = rule_proof.present(self.new, table, column, usable, sample)
-            if proof is not None:
-                yield _told(table.name, column.name, proof, of_before=False)
+        guessed = [
+            (column, [rule for rule in rules if may_be_constant or not rule.is_constant])
+            for column, rules in self._guessed(sample, open_, sources)
+        ]
+        for column, proof in rule_proof.present(Place(self.new, table), guessed, sample, self.written.get(table.name)):
+            yield _told(table.name, column.name, proof, of_before=False)
 
     def _before(
         self, pairing: Pairing, sample: Sampled, open_: Mapping[str, tuple[images.Column, Term]]
@@ -180,20 +196,19 @@ class _Look:
         self, sample: Sampled, open_: Mapping[str, tuple[images.Column, Term]], sources: list[Source]
     ) -> Iterator[tuple[images.Column, list[Rule]]]:
         """Yield the rules that the sampled rows follow; what the sources themselves do not give, their terms may."""
+        if not open_:
+            return
         raw = sample.terms(sources[: 2 * _COLUMNS])
-        guesses = {name: infer(aim, column.type, raw) for name, (column, aim) in open_.items()}
-        poor = [name for name, rules in guesses.items() if not rules or rules[0].cost > 0]
         wanted = {
-            name: list(
-                dict.fromkeys(one for term in raw for one in rule_terms.proposals(open_[name][1], term, self.zone))
-            )
-            for name in poor
+            name: list(dict.fromkeys(one for term in raw for one in rule_terms.proposals(aim, term, self.zone)))
+            for name, (_, aim) in open_.items()
+            if not any(is_copy(aim, term) for term in raw)
         }
         asked = list(dict.fromkeys(one for some in wanted.values() for one in some))[:_TERMS]
         answered = dict(zip(asked, sample.terms([Source(*one) for one in asked]), strict=True)) if asked else {}
         for name, (column, aim) in list(open_.items()):
             more = [answered[one] for one in wanted.get(name, ()) if one in answered]
-            rules = infer(aim, column.type, [*raw, *more]) if more else guesses[name]
+            rules = infer(aim, column.type, [*raw, *more])
             if rules:
                 yield column, rules
 
@@ -246,6 +261,7 @@ def _told(table: str, column: str, proof: Proof, *, of_before: bool) -> RuleInfe
         sampled=proof.sampled,
         rows=proof.rows,
         broken=proof.broken,
+        by_calls=proof.by_calls,
         examples=proof.examples,
         others=proof.others,
     )
