@@ -7,18 +7,23 @@ from collections.abc import Iterable
 from rehearse import bookkeeping
 from rehearse.measures import fidelity
 from rehearse.measures.fidelity import RowsLost
+from rehearse.measures.irreversible import Irreversible, irreversible, taken, taker
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
+from rehearse.reports import _words
 from rehearse.reports._shape import (
     ChangedColumn,
     DataLoss,
     Difference,
     ExampleCell,
     Integrity,
+    IrreversibleLoss,
     Rollback,
     TableIntegrity,
     WrongWriteSeen,
 )
 from rehearse.units import counted
+
+_SQL = 400  # characters: the whole text stands with the phase's statements
 
 
 def integrity(recording: Recording) -> Integrity:
@@ -83,11 +88,37 @@ def rollback(recording: Recording) -> Rollback:
         physical=_differences(measured.physical),
         again=_differences(measured.again),
         again_data=_losses(measured.again_data, again),
+        irreversible=_irreversible(irreversible(recording)),
         accepted=[
             f"{counted(count, 'value')} of {name} that {'was' if count == 1 else 'were'} NULL at the start: declared"
             for name, count in sorted(fidelity.filled(recording).items())
         ],
     )
+
+
+def _irreversible(losses: Iterable[Irreversible] | None) -> list[IrreversibleLoss] | None:
+    if losses is None:
+        return None
+    return [
+        IrreversibleLoss(
+            phase=one.phase,
+            statement=one.statement.n if one.statement else None,
+            file=one.statement.file if one.statement else None,
+            sql=_words.short(one.statement.sql, _SQL) if one.statement else None,
+            does=one.does,
+            reason=one.reason,
+            what=taken(one),
+            by=taker(one),
+            table=one.table,
+            column=one.column,
+            values_lost=one.values_lost,
+            values_changed=one.values_changed,
+            rows_lost=one.rows_lost,
+            object=one.object,
+            property=one.property,
+        )
+        for one in losses
+    ]
 
 
 def _differences(differences: Iterable[PropertyDifference] | None) -> list[Difference] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rehearse.reports._escape import line
-from rehearse.reports._shape import Loaded, Phase, Report
+from rehearse.reports._shape import Loaded, Phase, Report, Rollback
 from rehearse.units import NS_PER_MS, NS_PER_S, counted, human_count, human_duration, human_size
 
 NOT_MEASURED = "not measured"
@@ -111,6 +111,11 @@ def size(value: float | None) -> str:
 def shown(text: str | None, missing: str = "(not there)") -> str:
     """Return a text, or a word for an absent one."""
     return missing if text is None else text
+
+
+def not_restored(rollback: Rollback) -> str:
+    """Return the title of what is lost: with a way back or without one."""
+    return "What is gone for good" if rollback.schema is None else "What the way back did not restore"
 
 
 def short(text: str, width: int) -> str:
