@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rehearse.checks._check import check, demand_compared, named, phase, rows, shown, went_back
 from rehearse.errors import NotMeasured
 from rehearse.measures import fidelity
+from rehearse.measures.irreversible import Irreversible, irreversible, taker
 from rehearse.model import (
     ColumnDifference,
     Comparison,
@@ -58,10 +59,27 @@ def _say(one: PropertyDifference) -> str:
     return f"{one.object}: {one.property} was {one.before} and is {one.after}"
 
 
-def _schema_findings(differences: Iterable[PropertyDifference], rule: Rule, phase_name: str) -> Iterator[Finding]:
+Place = tuple[str | None, str | None]  # object and property, or table and column
+
+
+def _takers(recording: Recording) -> dict[Place, str]:
+    """Return by which statement each thing was taken that did not come back, as words to stand behind a finding's."""
+    found = irreversible(recording) or ()
+    return {_place(one): f"; taken by {taker(one)}" for one in found}
+
+
+def _place(one: Irreversible) -> Place:
+    return (one.table, one.column) if one.object is None else (one.object, one.property)
+
+
+def _schema_findings(
+    differences: Iterable[PropertyDifference], rule: Rule, phase_name: str, takers: Mapping[Place, str]
+) -> Iterator[Finding]:
     for one in differences:
+        taken = takers.get((one.object, one.property), "")
         mended = f"; in SQL: {one.mend}" if one.mend and phase_name == "back" else ""
-        yield Finding(code=rule.code, phase=phase_name, where=one.object, says=_say(one) + mended, remedy=rule.remedy)
+        says = _say(one) + taken + mended
+        yield Finding(code=rule.code, phase=phase_name, where=one.object, says=says, remedy=rule.remedy)
 
 
 @check(
@@ -79,7 +97,7 @@ def schema_restored(recording: Recording, rule: Rule) -> Iterator[Finding]:
     """Yield each property that is lost, left over or another."""
     comparison = _back(recording)
     if not _within(recording, "schema"):
-        yield from _schema_findings(comparison.schema, rule, "back")
+        yield from _schema_findings(comparison.schema, rule, "back", _takers(recording))
 
 
 @check(
@@ -98,18 +116,24 @@ def data_restored(recording: Recording, rule: Rule) -> Iterator[Finding]:
     comparison = _back(recording)
     if _within(recording, "data"):
         return
-    gone = {one.object for one in comparison.schema if one.property == "exists"}
+    takers = _takers(recording)
     for table in comparison.tables:
-        if f"table {table.table}" not in gone:
-            for says, remedy in _losses(table):
-                yield Finding(code=rule.code, phase="back", where=table.table, says=says, remedy=remedy or rule.remedy)
+        for says, remedy in _losses(table, takers):
+            yield Finding(code=rule.code, phase="back", where=table.table, says=says, remedy=remedy or rule.remedy)
     demand_compared(comparison.tables)
 
 
-def _losses(table: TableComparison) -> Iterator[tuple[str, str | None]]:
+def _losses(table: TableComparison, takers: Mapping[Place, str]) -> Iterator[tuple[str, str | None]]:
     """Yield what is lost, and its remedy; None: the rule's own."""
+    taken = takers.get((table.table, None), "")
+    if table.rows_before and table.rows_after is None:
+        yield f"{rows(table.rows_before, table.table)} lost with the table{taken}", None
     if table.rows_missing:
-        yield f"{rows(table.rows_missing, table.table)} lost{named(table.examples_missing)}", None
+        yield f"{rows(table.rows_missing, table.table)} lost{named(table.examples_missing)}{taken}", None
+    for name, count in table.values_gone.items():
+        if count:
+            are, by = "is" if count == 1 else "are", takers.get((table.table, name), "")
+            yield f"{counted(count, 'value')} of {table.table}.{name} {are} lost with the column{by}", None
     if table.rows_unexpected:
         yield f"{rows(table.rows_unexpected, table.table)} left over{named(table.examples_unexpected)}", _LEFT_OVER
     for column in table.columns:
@@ -117,7 +141,8 @@ def _losses(table: TableComparison) -> Iterator[tuple[str, str | None]]:
             lost = f", {column.values_lost:,} of them lost" if column.values_lost else ""
             filled = f", {column.values_filled:,} of them were NULL" if column.values_filled else ""
             what = f"{counted(column.values_changed, 'value')} of {table.table}.{column.column} did not come back"
-            yield f"{what}{lost}{filled}{shown(column)}", _remedy(column)
+            by = takers.get((table.table, column.column), "")
+            yield f"{what}{lost}{filled}{shown(column)}{by}", _remedy(column)
 
 
 def _remedy(column: ColumnDifference) -> str | None:
@@ -145,9 +170,9 @@ def again_is_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
     comparison = fidelity.went_again(recording)
     if comparison is None:
         raise NotMeasured("the two ways forward were not compared")
-    yield from _schema_findings(comparison.schema, rule, "again")
+    yield from _schema_findings(comparison.schema, rule, "again", {})
     for table in comparison.tables:
-        for says, _ in _losses(table):
+        for says, _ in _losses(table, {}):
             yield Finding(code=rule.code, phase="again", where=table.table, says=says, remedy=rule.remedy)
 
 

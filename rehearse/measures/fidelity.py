@@ -136,6 +136,11 @@ def went_back(recording: Recording) -> Comparison | None:
     return _without_expected(recording, found, _one_way(recording))
 
 
+def went_forward(recording: Recording, found: Comparison) -> Comparison:
+    """Return how the state after the way forward differs from the start, the tool's own tables taken out."""
+    return bookkeeping.without(found, bookkeeping.tables(recording))
+
+
 def _one_way(recording: Recording) -> list[Effect]:
     """Return the effects that the way back need not undo."""
     return [one for one in recording.scenario.migration.effects if not one.back]

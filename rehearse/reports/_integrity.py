@@ -8,8 +8,9 @@ from rehearse import bookkeeping
 from rehearse.events import InvariantTried
 from rehearse.measures import fidelity, invariants
 from rehearse.measures.fidelity import RowsLost
+from rehearse.measures.irreversible import Irreversible, irreversible, taken, taker
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
-from rehearse.reports import _no_return
+from rehearse.reports import _no_return, _words
 from rehearse.reports._rules import rules
 from rehearse.reports._shape import (
     ChangedColumn,
@@ -18,6 +19,7 @@ from rehearse.reports._shape import (
     ExampleCell,
     Integrity,
     InvariantSeen,
+    IrreversibleLoss,
     Rollback,
     TableIntegrity,
     Verified,
@@ -26,6 +28,7 @@ from rehearse.reports._shape import (
 from rehearse.units import counted
 
 _INVARIANTS = 500
+_SQL = 400  # characters: the whole text stands with the phase's statements
 
 
 def integrity(recording: Recording) -> Integrity:
@@ -122,11 +125,37 @@ def rollback(recording: Recording) -> Rollback:
         again_data=_losses(measured.again_data, again),
         point_of_no_return=_no_return.point_of_no_return(recording),
         blocked=_no_return.blocked(recording),
+        irreversible=_irreversible(irreversible(recording)),
         accepted=[
             f"{counted(count, 'value')} of {name} that {'was' if count == 1 else 'were'} NULL at the start: declared"
             for name, count in sorted(fidelity.filled(recording).items())
         ],
     )
+
+
+def _irreversible(losses: Iterable[Irreversible] | None) -> list[IrreversibleLoss] | None:
+    if losses is None:
+        return None
+    return [
+        IrreversibleLoss(
+            phase=one.phase,
+            statement=one.statement.n if one.statement else None,
+            file=one.statement.file if one.statement else None,
+            sql=_words.short(one.statement.sql, _SQL) if one.statement else None,
+            does=one.does,
+            reason=one.reason,
+            what=taken(one),
+            by=taker(one),
+            table=one.table,
+            column=one.column,
+            values_lost=one.values_lost,
+            values_changed=one.values_changed,
+            rows_lost=one.rows_lost,
+            object=one.object,
+            property=one.property,
+        )
+        for one in losses
+    ]
 
 
 def _differences(differences: Iterable[PropertyDifference] | None) -> list[Difference] | None:

@@ -514,6 +514,27 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IrreversibleLoss:
+    """Something that did not come back, or is gone where there is no way back, and the statement that took it."""
+
+    phase: Annotated[str | None, told("the way whose statement took it: forward or back; null: not told")]
+    statement: Annotated[int | None, told("its number in that phase; null: the texts do not tell, see reason")]
+    file: Annotated[str | None, told("where it stands, as file:line")]
+    sql: Annotated[str | None, told("its text, cut to 400 characters")]
+    does: Annotated[str | None, told("what of it took this, for example DROP COLUMN")]
+    reason: Annotated[str | None, told("why the statement is not told, or how it is known")]
+    what: Annotated[str, told("what is lost, in words")]
+    by: Annotated[str, told("which statement took it, in words")]
+    table: Annotated[str | None, told("the table whose rows or values are lost; null: it is the schema's")]
+    column: Annotated[str | None, told("the column; null: whole rows")]
+    values_lost: Annotated[int | None, told("values that are NULL or absent now; null: not measured, or no values")]
+    values_changed: Annotated[int | None, told("values that differ, the lost ones included")]
+    rows_lost: Annotated[int | None, told("rows that are gone")]
+    object: Annotated[str | None, told("the object of the schema, in words; null: rows or values are lost")]
+    property: Annotated[str | None, told("which of its properties; exists: the object itself")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
     """Whether back leads back, and again goes again; null figures: not rehearsed or not compared."""
 
@@ -528,6 +549,10 @@ class Rollback:
     again_data: Annotated[list[DataLoss] | None, told("the same in rows and values")]
     point_of_no_return: Annotated[NoReturn | None, told("from which write on back loses some; null: not measured")]
     blocked: Annotated[Blocked | None, told("why back failed on rows; null: it did not")]
+    irreversible: Annotated[
+        list[IrreversibleLoss] | None,
+        told("what did not come back (with back = false: what is gone), by statement; null: not measured"),
+    ]
     accepted: Annotated[list[str], told("what stays after the way back and is not counted, since it was declared")]
 
 

@@ -113,6 +113,11 @@ def shown(text: str | None, missing: str = "(not there)") -> str:
     return missing if text is None else text
 
 
+def not_restored(rollback: Rollback) -> str:
+    """Return the title of what is lost: with a way back or without one."""
+    return "What is gone for good" if rollback.schema is None else "What the way back did not restore"
+
+
 def short(text: str, width: int) -> str:
     """Return a text on one line, cut to a width."""
     line = " ".join(text.split())

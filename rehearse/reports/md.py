@@ -18,6 +18,7 @@ from rehearse.reports._shape import (
     Lock,
     Phase,
     Report,
+    Rollback,
     RuleSeen,
     Statement,
 )
@@ -60,7 +61,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield _folded("Statements and locks", _statements(report.phases))
     yield _folded("Versions of the application", _compatibility(report))
     yield _folded("What the schema promises and is not so", _invariants(report))
-    yield _folded("What the way back did not restore", _rollback(report))
+    yield _folded(_words.not_restored(report.rollback), _rollback(report))
     yield _folded("What was not measured", _not_measured(report))
     yield _foot(report)
 
@@ -212,10 +213,20 @@ def _rollback(report: Report) -> str:
     rows += [["again", *_loss(one)] for one in rollback.again_data or []]
     accepted = "".join(f"Stays filled, not counted: {escaped(one)}\n\n" for one in rollback.accepted)
     if not rows:
-        return accepted
+        return accepted + _taken(rollback)
     more = f"\n… and {len(rows) - _ROWS} more.\n" if len(rows) > _ROWS else ""
     fidelity = f"Fidelity {escaped(_words.share(rollback.fidelity))}\n\n"
-    return fidelity + accepted + _table(["part", "what", "before", "after"], rows[:_ROWS]) + more
+    return fidelity + accepted + _table(["part", "what", "before", "after"], rows[:_ROWS]) + more + _taken(rollback)
+
+
+def _taken(rollback: Rollback) -> str:
+    """Return a table of what did not come back, or of what is gone for good, by statement."""
+    rows = [[one.what, one.by] for one in rollback.irreversible or []]
+    if not rows:
+        return ""
+    head = "gone for good" if rollback.schema is None else "taken and not brought back"
+    more = f"\n… and {len(rows) - _ROWS} more.\n" if len(rows) > _ROWS else ""
+    return "\n" + _table([head, "by"], rows[:_ROWS]) + more
 
 
 def _difference(one: Difference) -> list[str]:

@@ -10,7 +10,7 @@ from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import fenced
 from rehearse.reports._escape import markdown as escaped
-from rehearse.reports._shape import DataLoss, Lock, Phase, Report, Statement
+from rehearse.reports._shape import DataLoss, Lock, Phase, Report, Rollback, Statement
 
 _STEPS = 60
 _SQL = 1_500
@@ -138,6 +138,7 @@ def _way_back(report: Report, phase: Phase | None) -> Iterator[str]:
     rollback = report.rollback
     if phase is None or rollback.schema is None:
         yield "What the way back restores was not measured: without it the backup is the way back.\n"
+        yield from _taken(rollback)
         return
     if not rollback.schema and not rollback.data:
         yield "It restored schema and data wholly, the application's writes since the start kept.\n"
@@ -149,7 +150,13 @@ def _way_back(report: Report, phase: Phase | None) -> Iterator[str]:
     for difference in rollback.schema[:30]:
         after = _words.shown(difference.after, "gone")
         yield f"- {escaped(difference.object)}: {escaped(difference.property)} is {escaped(_words.short(after, 200))}"
+    yield from _taken(rollback)
     yield ""
+
+
+def _taken(rollback: Rollback) -> Iterator[str]:
+    for one in (rollback.irreversible or [])[:30]:
+        yield f"- {escaped(one.what)} goes with {escaped(_words.short(one.by, 300))}"
 
 
 def _loss(one: DataLoss) -> str:

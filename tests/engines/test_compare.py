@@ -70,6 +70,21 @@ def test_another_form_of_the_same_values_is_no_difference(database: PostgresData
     assert silent(table(compared(database, T, change)))
 
 
+@pytest.mark.parametrize(
+    "exact, lossy, changed", [("numeric", "float8", 2), ("int8", "float8", 1), ("numeric", "real", 3)]
+)
+def test_digits_that_a_float_does_not_hold_are_found(
+    database: PostgresDatabase, exact: str, lossy: str, changed: int
+) -> None:
+    numbers = [0.1, 2.50, 16777217, 9007199254740993, "12345678901234567890.5"]
+    some = [one for one in numbers if exact == "numeric" or isinstance(one, int)]
+    before = (
+        f"create table t (id serial primary key, v {exact}); insert into t (v) values ({'), ('.join(map(str, some))})"
+    )
+    found = table(compared(database, before, f"alter table t alter v type {lossy}"))
+    assert [(one.column, one.values_changed) for one in found.columns] == [("v", changed)]
+
+
 def test_values_cut_by_a_shorter_type_are_found(database: PostgresDatabase) -> None:
     found = table(compared(database, T, "alter table t alter w type varchar(3) using left(w, 3)"))
     assert [(one.column, one.values_changed) for one in found.columns] == [("w", 901)]

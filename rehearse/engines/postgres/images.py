@@ -236,16 +236,16 @@ def value_form(one: Column, other: Column) -> str:
     return "({})::text" if one.type == other.type else _by_value(one.base, other.base)
 
 
+# Two types -> the format in which equal values have equal texts; the first that holds both counts.
+_BY_VALUE = (
+    (_NUMBERS, "trim_scale(({})::numeric)::text"),
+    (_FLOATS, "(({})::float8)::text"),
+    (_NUMBERS | _FLOATS, "trim_scale((({})::text)::numeric)::text"),  # a float is what its text says: 0.1
+    (_NUMBERS | {"bool"}, "(({})::int4)::text"),
+    (_TIMES, "(({})::timestamp)::text"),
+    ({"json", "jsonb"}, "(({})::jsonb)::text"),
+)
+
+
 def _by_value(one: str, other: str) -> str:
-    both = {one, other}
-    if both <= _NUMBERS:
-        return "trim_scale(({})::numeric)::text"
-    if both <= _NUMBERS | _FLOATS:
-        return "(({})::float8)::text"
-    if "bool" in both and both <= _NUMBERS | {"bool"}:
-        return "(({})::int4)::text"
-    if both <= _TIMES:
-        return "(({})::timestamp)::text"
-    if both <= {"json", "jsonb"}:
-        return "(({})::jsonb)::text"
-    return "({})::text"
+    return next((form for some, form in _BY_VALUE if {one, other} <= some), "({})::text")

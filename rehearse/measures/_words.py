@@ -1,0 +1,90 @@
+"""The words of SQL as its reader takes them, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import sqlglot
+from sqlglot.errors import SqlglotError
+
+_QUOTED = ("IDENTIFIER", "STRING")
+
+
+def split(sql: str) -> list[Words] | None:
+    """Return the statements of a text, which may hold several; None: it cannot be read."""
+    try:
+        tokens = sqlglot.tokenize(sql, read="postgres")
+    except SqlglotError:
+        return None
+    parts = groupby(tokens, key=lambda token: token.token_type.name == "SEMICOLON")
+    return [Words(list(part)) for is_end, part in parts if not is_end]
+
+
+@dataclass(slots=True)
+class Words:
+    """A statement's words, read from the first on."""
+
+    tokens: Sequence[Any]
+    at: int = 0
+
+    def word(self, ahead: int = 0) -> str:
+        """Return a word in capitals; empty for a name in quotes, for a string and past the end."""
+        place = self.at + ahead
+        if not 0 <= place < len(self.tokens) or self.tokens[place].token_type.name in _QUOTED:
+            return ""
+        return str(self.tokens[place].text).upper()
+
+    def take(self, *words: str) -> bool:
+        """Pass over these words if they come next."""
+        if any(self.word(place) != word for place, word in enumerate(words)):
+            return False
+        self.at += len(words)
+        return True
+
+    def skip(self, *words: str) -> Words:
+        """Pass over each of these words that comes next, in this order; blanks part the words of one."""
+        for word in words:
+            self.take(*word.split())
+        return self
+
+    def one_of(self, choices: Iterable[str]) -> str | None:
+        """Take the first of these that comes next."""
+        return next((one for one in choices if self.take(*one.split())), None)
+
+    def name(self) -> str:
+        """Take a name, with the schema before it, as the server folds it."""
+        parts = []
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            parts.append(token.text if token.token_type.name == "IDENTIFIER" else token.text.lower())
+            self.at += 1
+            if not self.take("."):
+                break
+        return ".".join(parts)
+
+    def listed(self) -> Iterator[str]:
+        """Take names with commas between them."""
+        yield self.skip("ONLY").name()
+        while self.skip("*").take(","):
+            yield self.skip("ONLY").name()
+
+    def parted(self) -> Iterator[Words]:
+        """Yield the rest in the parts between its commas."""
+        depth, begin = 0, self.at
+        for place in range(self.at, len(self.tokens)):
+            text = self.tokens[place].text
+            depth += (text == "(") - (text == ")")
+            if text == "," and depth == 0:
+                yield replace(self, tokens=self.tokens[begin:place], at=0)
+                begin = place + 1
+        yield replace(self, tokens=self.tokens[begin:], at=0)
+
+    def has(self, *words: str) -> bool:
+        """Say whether these words stand anywhere in the rest, one after the other."""
+        return any(self._stands(words, ahead) for ahead in range(len(self.tokens) - self.at))
+
+    def _stands(self, words: Sequence[str], ahead: int) -> bool:
+        return all(self.word(ahead + place) == word for place, word in enumerate(words))
