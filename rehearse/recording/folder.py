@@ -24,6 +24,7 @@ from rehearse.errors import Mistake
 from rehearse.events import (
     KINDS,
     AssertionTried,
+    CallBehaved,
     CallTried,
     CompanyKept,
     DataCompared,
@@ -39,7 +40,17 @@ from rehearse.recording.journal import Facts, columns
 FORMAT = 1
 # Kinds that a folder of this format may lack.
 _YOUNGER: frozenset[type[Event]] = frozenset(
-    {DataCompared, CallTried, CompanyKept, SessionSeen, Progressed, AssertionTried, InvariantTried, RowsInTheWay}
+    {
+        DataCompared,
+        CallTried,
+        CallBehaved,
+        CompanyKept,
+        SessionSeen,
+        Progressed,
+        AssertionTried,
+        InvariantTried,
+        RowsInTheWay,
+    }
 )
 NAME = "recording.json"
 _PASSWORD_WORD = re.compile(r"\b(ssl)?password\s*=\s*('(?:\\.|[^'\\])*'|(?:\\.|\S)*)\s*", re.IGNORECASE)
