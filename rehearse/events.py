@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import pandas
@@ -204,6 +204,30 @@ class CallTried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallBehaved(Event):
+    """How a kind of call behaves in a `state`, "forward" or "back", beside the start.
+
+    Plans are in words; None: it has none. `by_statistics`: they differ, and are alike once both states are analyzed.
+    `asked` is with how many sets of values it was asked, 0 for a call that writes; `rows` is how many rows came at the
+    start. `differs` is "result" or "error" where an answer is another, the first with its `values`; None: no answer is.
+    `reason` says why answers could not be compared.
+    """
+
+    state: str
+    call: str
+    plan_before: str | None
+    plan_after: str | None
+    by_statistics: bool
+    asked: int
+    rows: int
+    differs: Literal["result", "error"] | None
+    values: str | None = None
+    before: str | None = None
+    after: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssertionTried(Event):
     """An assertion was asked in a `state`, in quiet or (`during`) while that phase went on.
 
@@ -354,6 +378,7 @@ KINDS: tuple[type[Event], ...] = (
     Progressed,
     CallEnded,
     CallTried,
+    CallBehaved,
     AssertionTried,
     RuleInferred,
     InvariantTried,

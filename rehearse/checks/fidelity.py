@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from rehearse.checks._check import check, demand_compared, named, phase, rows, shown, went_back
 from rehearse.errors import NotMeasured
 from rehearse.measures import fidelity
+from rehearse.measures.behaviour import behaviour
 from rehearse.measures.irreversible import Irreversible, irreversible, taker
 from rehearse.model import (
     ColumnDifference,
@@ -176,6 +177,29 @@ def again_is_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
             yield Finding(code=rule.code, phase="again", where=table.table, says=says, remedy=rule.remedy)
 
 
+@check(
+    Rule(
+        code="F004",
+        name="answers differ",
+        asks="Do the application's calls answer after the way back what they answered at the start?",
+        harm="The old application gets other results or errors than before, and nobody changed its code.",
+        remedy="See what the answer is made of: a default, a collation, a view, a function or values that the way back "
+        "does not restore; F001 and F002 name them where they are the schema's or the rows'.",
+    ),
+    asked=lambda recording: _asked(recording) and behaviour(recording) is not None,
+)
+def answers_are_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield each call whose answers are others, or that fails where it did not."""
+    found = behaviour(recording)
+    if found is None or _within(recording, "behaviour"):
+        return
+    for one in found.differences:
+        if one.state == "back" and one.what != "plan" and not one.is_meant:
+            example = f" (for values {one.example})" if one.example else ""
+            says = f"{one.call!r} answers otherwise{example}: it was {one.before}, and is {one.after}"
+            yield Finding(code=rule.code, phase="back", where=one.call, says=says, remedy=rule.remedy)
+
+
 def _within(recording: Recording, part: str) -> bool:
     """Say whether a part's fidelity is within a budget below 1; with a budget of 1 each loss counts."""
     if _strict(recording):
@@ -184,4 +208,4 @@ def _within(recording: Recording, part: str) -> bool:
     return measured is not None and measured >= (recording.scenario.budget.fidelity or 0)
 
 
-CHECKS = (schema_restored, data_restored, again_is_the_same)
+CHECKS = (schema_restored, data_restored, again_is_the_same, answers_are_the_same)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from rehearse import bookkeeping
 from rehearse.events import PhaseRan
+from rehearse.measures.behaviour import behaviour
 from rehearse.model import (
     ColumnDifference,
     Comparison,
@@ -34,14 +35,16 @@ class RowsLost:
 class Rollback:
     """Each fidelity is 1.0 only where nothing differs, and None where it was not measured.
 
-    `fidelity` is the least of schema, data and again, never their mean: a lost column is not made good by an index.
-    Physical differences are listed and not counted. None in a list's place: not compared. A second way forward that
-    failed has no lists and the fidelity 0.0: it made nothing like the first.
+    `fidelity` is the least of schema, data, behaviour and again, never their mean: a lost column is not made good by an
+    index. Behaviour counts what calls answer; how they are planned, and physical differences, are listed only.
+    None in a list's place: not compared. A second way forward that failed has no lists and the fidelity 0.0: it made
+    nothing like the first.
     """
 
     fidelity: float | None
     schema_fidelity: float | None
     data_fidelity: float | None
+    behaviour_fidelity: float | None
     again_fidelity: float | None
     schema: tuple[PropertyDifference, ...] | None
     physical: tuple[PropertyDifference, ...] | None
@@ -109,12 +112,15 @@ def rollback(recording: Recording) -> Rollback:
     data = None if back is None else _data(back, recording.snapshots["start"])
     once_more = None if again is None else _again(again, recording.snapshots.get("forward"))
     once_more = 0.0 if again_failed(recording) else once_more
-    parts = [part for part in (schema, data, once_more) if part is not None]
+    behaves = behaviour(recording)
+    answers = behaves.fidelity if behaves else None
+    parts = [part for part in (schema, data, answers, once_more) if part is not None]
     is_measured = schema is not None and data is not None
     return Rollback(
         fidelity=min(parts) if is_measured else None,
         schema_fidelity=schema,
         data_fidelity=data,
+        behaviour_fidelity=answers,
         again_fidelity=once_more,
         schema=back.schema if back else None,
         physical=back.physical if back else None,

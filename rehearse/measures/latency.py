@@ -133,6 +133,19 @@ def latencies(recording: Recording, phase: str) -> Latencies | None:
     )
 
 
+def after_back(recording: Recording) -> tuple[CallLatencies, ...]:
+    """Return the latencies of each kind of call on the schema that the way back leaves, before again acts."""
+    phases = {ran.name: ran for ran in recording.history.of(PhaseRan)}
+    back, again = phases.get("back"), phases.get("again")
+    if back is None or back.error or back.finished_ns is None:
+        return ()
+    calls = recording.history.frame(CallEnded)
+    inside = calls["at_ns"].between(back.finished_ns, back.ended_ns)
+    if again is not None and again.acted_ns is not None:
+        inside |= calls["at_ns"].between(again.at_ns, again.acted_ns, inclusive="left")
+    return tuple(_kind(str(name), some) for name, some in calls[inside].groupby("call"))
+
+
 def slowdown(during: Latencies, before: Latencies) -> Slowdown:
     """Return how many times slower a phase is than the baseline."""
     return Slowdown(p50=_ratio(during.p50_ns, before.p50_ns), p99=_ratio(during.p99_ns, before.p99_ns))

@@ -24,6 +24,7 @@ from rehearse.errors import Mistake
 from rehearse.events import (
     KINDS,
     AssertionTried,
+    CallBehaved,
     CallTried,
     CompanyKept,
     DataCompared,
@@ -43,6 +44,7 @@ _YOUNGER: frozenset[type[Event]] = frozenset(
     {
         DataCompared,
         CallTried,
+        CallBehaved,
         CompanyKept,
         SessionSeen,
         Progressed,

@@ -36,6 +36,7 @@ from rehearse.workload import pgbench
 from rehearse.workload.driver import Driver
 
 _ROWS = ("22", "23")  # classes of errors that rows are at fault for: of data, and of constraints
+_ANSWERS = 12  # sets of values that a call is asked with, to compare what it answers
 _STATEMENTS = 20  # rows that a call writes of one table, at most, to learn which columns it gives values to
 
 
@@ -145,6 +146,7 @@ class _Rehearsal:
             self._infer_rules(stage.database)
         if not stopped:
             self._try(stage.database, mix, "forward")
+            self._behave(stage.database, mix, "forward")
         if stopped or self.scenario.migration.back is False:
             return
         self.states.keep(stage.database, "forward")
@@ -158,6 +160,7 @@ class _Rehearsal:
         if stopped:
             return
         self._try(stage.database, mix, "back")
+        self._behave(stage.database, mix, "back")
         stopped = perform(stage, "again", lambda journal: self.migration.forward(url, journal))
         self._compare(stage.database, "forward", "again")
         self._verify(stage.database, "again")
@@ -267,6 +270,27 @@ class _Rehearsal:
             self.journal.write(
                 CallTried(at_ns=_now(), state=state, call=call.name, code=code, message=message, columns=columns)
             )
+
+    def _behave(self, database: Database, mix: mixes.Mix, state: str) -> None:
+        """Compare what calls of the old version plan and answer now with the start, where the engine can."""
+        start, taken = self.states.copies.get("start"), self.states.snapshots["start"].at_ns
+        try:
+            part = registry.part("engine", self.scenario.engine.name, "behaviour")
+        except ModuleNotFoundError:
+            return
+        if start is None:
+            return
+        with staged(f"ask the calls, {state}", self.journal, self.progress):
+            tries = mixes.tries(mix, self.scenario.seed, count=_ANSWERS)
+            calls = [
+                (call, values, shape.touches)
+                for call, values, shape in zip(mix.calls, tries, mix.shapes, strict=True)
+                if call.version != "new"
+            ]
+            writes = self.journal.close().frame(RowWritten)
+            since = writes[writes["at_ns"] > taken]
+            for one in part.compared(start, database, calls, since, self._settings(), state=state):
+                self.journal.write(one)
 
     def _compare(self, database: Database, before: str, after: str) -> None:
         self.states.compare(database, before, after, self._doubted(written(self.journal.close())))

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from rehearse import bookkeeping
 from rehearse.events import InvariantTried
 from rehearse.measures import fidelity, invariants
+from rehearse.measures.behaviour import lost_statistics
 from rehearse.measures.fidelity import RowsLost
 from rehearse.measures.irreversible import Irreversible, irreversible, taken, taker
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
-from rehearse.reports import _no_return, _words
+from rehearse.reports import _behaviour, _no_return, _words
 from rehearse.reports._rules import rules
 from rehearse.reports._shape import (
     ChangedColumn,
@@ -117,12 +118,16 @@ def rollback(recording: Recording) -> Rollback:
         fidelity=measured.fidelity,
         schema_fidelity=measured.schema_fidelity,
         data_fidelity=measured.data_fidelity,
+        behaviour_fidelity=measured.behaviour_fidelity,
         again_fidelity=measured.again_fidelity,
         schema=_differences(measured.schema),
         data=_losses(measured.data, back),
         physical=_differences(measured.physical),
         again=_differences(measured.again),
         again_data=_losses(measured.again_data, again),
+        behaviour=_behaviour.differences(recording),
+        lost_statistics=list(lost_statistics(recording)),
+        latency=_behaviour.latencies(recording),
         point_of_no_return=_no_return.point_of_no_return(recording),
         blocked=_no_return.blocked(recording),
         irreversible=_irreversible(irreversible(recording)),

@@ -474,6 +474,33 @@ class DataLoss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BehaviourSeen:
+    """A call that does not behave as at the start, the rows that the traffic wrote taken out."""
+
+    state: Annotated[str, told("back, or forward (for information)")]
+    call: Annotated[str, told("the call")]
+    what: Annotated[Literal["plan", "result", "error"], told("what is another; plans are not counted")]
+    before: Annotated[str | None, told("at the start")]
+    after: Annotated[str | None, told("in this state")]
+    example: Annotated[str | None, told("values for which it is so; null for a plan")]
+    cause: Annotated[str | None, told("why, where it is known")]
+    is_meant: Annotated[bool, told("whether a declared effect changes what the call reads, so that it is not counted")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLatency:
+    """A call's latency in the baseline and after the way back; where both have 100 calls at least."""
+
+    call: Annotated[str, told("the call")]
+    calls_before: Annotated[int, told("calls in the baseline")]
+    calls_after: Annotated[int, told("calls after back had acted and before again did")]
+    p50_before_ms: Annotated[float, told("median in the baseline")]
+    p50_after_ms: Annotated[float, told("median after back")]
+    p99_before_ms: Annotated[float, told("99th percentile in the baseline")]
+    p99_after_ms: Annotated[float, told("99th percentile after back")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoReturn:
     """From which acknowledged write on the way back loses some; null keys: it loses none."""
 
@@ -538,15 +565,19 @@ class IrreversibleLoss:
 class Rollback:
     """Whether back leads back, and again goes again; null figures: not rehearsed or not compared."""
 
-    fidelity: Annotated[float | None, told("the least of schema, data and again, 0 to 1; 1 only where nothing differs")]
+    fidelity: Annotated[float | None, told("the least of the four below, 0 to 1; 1 only where nothing differs")]
     schema_fidelity: Annotated[float | None, told("share of the schema's properties that came back")]
     data_fidelity: Annotated[float | None, told("share of rows and values that came back, of the worst table")]
+    behaviour_fidelity: Annotated[float | None, told("share of the calls that answer as at the start, plans aside")]
     again_fidelity: Annotated[float | None, told("share of the schema that the second way forward made like the first")]
     schema: Annotated[list[Difference] | None, told("properties that did not come back")]
     data: Annotated[list[DataLoss] | None, told("rows and values that did not come back")]
     physical: Annotated[list[Difference] | None, told("what only disk and planner see: column order, dead columns")]
     again: Annotated[list[Difference] | None, told("differences between the first and the second way forward")]
     again_data: Annotated[list[DataLoss] | None, told("the same in rows and values")]
+    behaviour: Annotated[list[BehaviourSeen] | None, told("calls that behave otherwise; null: not compared")]
+    lost_statistics: Annotated[list[str], told("columns that had statistics for the planner and have none after back")]
+    latency: Annotated[list[CallLatency], told("before and after back, of calls that are many; no verdict of its own")]
     point_of_no_return: Annotated[NoReturn | None, told("from which write on back loses some; null: not measured")]
     blocked: Annotated[Blocked | None, told("why back failed on rows; null: it did not")]
     irreversible: Annotated[

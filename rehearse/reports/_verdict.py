@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rehearse.events import LockTaken, PhaseRan, StatementRan
 from rehearse.measures import no_return
+from rehearse.measures.behaviour import behaviour
 from rehearse.measures.emptiness import touched
 from rehearse.model import Answer, Finding, Recording, Status, Verdict
 from rehearse.reports import _words
@@ -265,10 +266,17 @@ def _gaps_of_data(recording: Recording, integrity: Integrity, rollback: Rollback
         yield "rollback fidelity", "the state after the way back was not compared with the start"
     if rollback.point_of_no_return is None and rollback.blocked is None and rollback.schema is not None:
         yield "point of no return", no_return.why_not(recording)
+    for call, reason in _unanswered(recording):
+        yield f"answers of {call} after back", reason
     for reason in rollback.point_of_no_return.not_told if rollback.point_of_no_return else ():
         yield "point of no return, in part", reason
     if rollback.again is None:
         yield "second way forward", "it was not compared with the first"
+
+
+def _unanswered(recording: Recording) -> tuple[tuple[str, str], ...]:
+    found = behaviour(recording)
+    return found.unmeasured if found else ()
 
 
 def _gaps_of_rows(recording: Recording) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from rehearse.reports._document import document
 from rehearse.reports._escape import fenced, line
 from rehearse.reports._escape import markdown as escaped
 from rehearse.reports._shape import (
+    BehaviourSeen,
     CompatibilityCell,
     DataLoss,
     Difference,
@@ -208,6 +209,8 @@ def _rollback(report: Report) -> str:
     rollback = report.rollback
     rows = [["schema", *_difference(one)] for one in rollback.schema or []]
     rows += [["data", *_loss(one)] for one in rollback.data or []]
+    rows += [[f"{one.what} of a call", *_behaves(one)] for one in rollback.behaviour or [] if one.state == "back"]
+    rows += [["statistics", one, "there", "none"] for one in rollback.lost_statistics]
     rows += [["physical", *_difference(one)] for one in rollback.physical or []]
     rows += [["again", *_difference(one)] for one in rollback.again or []]
     rows += [["again", *_loss(one)] for one in rollback.again_data or []]
@@ -231,6 +234,11 @@ def _taken(rollback: Rollback) -> str:
 
 def _difference(one: Difference) -> list[str]:
     return [f"{one.object}: {one.property}", _words.shown(one.before), _words.shown(one.after)]
+
+
+def _behaves(one: BehaviourSeen) -> list[str]:
+    more = "".join(f" ({text})" for text in (one.example, one.cause, "declared" if one.is_meant else None) if text)
+    return [f"{one.call}{more}", _words.shown(one.before), _words.shown(one.after)]
 
 
 def _loss(one: DataLoss) -> list[str]:

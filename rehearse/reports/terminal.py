@@ -95,6 +95,10 @@ def _no_return(report: Report) -> Iterator[RenderableType]:
     told = _words.no_return(report.rollback)
     if told:
         yield Text.assemble(("\npoint of no return  ", "bold"), _words.short(line(told), _SAYS))
+    plans = [one.call for one in report.rollback.behaviour or [] if (one.state, one.what) == ("back", "plan")]
+    if plans:
+        told = f"{_words.plural(len(plans), 'call')} planned otherwise after back: {', '.join(plans)}"
+        yield Text.assemble(("plans  ", "bold"), _words.short(line(told), _SAYS))
 
 
 def _findings(findings: Sequence[FindingSeen]) -> Iterator[RenderableType]:

@@ -38,6 +38,7 @@ from rehearse.testing.recordings import (
     Refusal,
     Stall,
     at,
+    behaved,
     lock,
     ns,
     phase,
@@ -117,6 +118,7 @@ def clean() -> Recording:
     events: list[Event] = [*_stages(), phase("baseline", 4, 9), *_samples(4, 9)]
     events += [written(1_001 + n, 10.1 + n, 10.11 + n, key={"id": str(120_001 + n)}) for n in range(3)]
     for name, begin in (("forward", 10.0), ("back", 16.0), ("again", 22.0)):
+        events += [behaved(name, seconds=begin + 3.6)] if name != "again" else []
         events += [*_short_change(name, begin), promise(name, 0, seconds=begin + 3.5)]
     return recorded(
         events,
@@ -294,7 +296,7 @@ def _again() -> list[Event]:
 
 
 def _promises() -> list[Event]:
-    """Return promises of the schema that are broken: orphans, an index left INVALID, a sequence, one not verified."""
+    """Return promises of the schema that are broken, one that was not verified, and calls that behave otherwise."""
     return [
         promise("forward", 12, before=2, example="41 (customer_id = 977)", seconds=19.6),
         promise("forward", 0, kind="unique", name="orders_code_key", flaw="INVALID", is_new=True, seconds=19.6),
@@ -318,6 +320,14 @@ def _promises() -> list[Event]:
             seconds=27.6,
         ),
         promise("back", 0, seconds=27.6),
+        behaved(
+            "back",
+            plans=("Index Scan using orders_status_idx on orders", "Seq Scan on orders"),
+            by_statistics=True,
+            differs="result",
+            seconds=27.7,
+        ),
+        behaved("back", call="pay", reason="it answers otherwise each time it is asked", seconds=27.7),
     ]
 
 
@@ -453,6 +463,13 @@ def _after_back() -> Comparison:
                 before="id, customer_id, status, total_cents",
                 after="id, customer_id, total_cents, status",
                 severity="cosmetic",
+            ),
+            PropertyDifference(
+                object="table orders",
+                property="statistics",
+                before="customer_id, id, status",
+                after="customer_id, id",
+                severity="performance",
             ),
         ),
         tables=(

@@ -15,6 +15,7 @@ import numpy
 import pandas
 
 from rehearse.events import (
+    CallBehaved,
     CallEnded,
     Event,
     InvariantTried,
@@ -317,6 +318,36 @@ def promise(
         flaw=flaw,
         is_new=is_new,
         error=error,
+    )
+
+
+def behaved(
+    state: str,
+    *,
+    call: str = "read order",
+    plans: tuple[str, str] = ("Index Scan using orders_pkey on orders", "Index Scan using orders_pkey on orders"),
+    by_statistics: bool = False,
+    differs: Literal["result", "error"] | None = None,
+    answers: tuple[str, str] = ("1 row: paid", "1 row: new"),
+    reason: str | None = None,
+    asked: int = 12,
+    seconds: float = 20,
+) -> CallBehaved:
+    """Return how a call behaves in a state beside the start, `differs` for the values "17"."""
+    return CallBehaved(
+        at_ns=at(seconds),
+        state=state,
+        call=call,
+        plan_before=plans[0],
+        plan_after=plans[1],
+        by_statistics=by_statistics,
+        asked=0 if reason else asked,
+        rows=0 if reason else asked,
+        differs=differs,
+        values="17" if differs else None,
+        before=answers[0] if differs else None,
+        after=answers[1] if differs else None,
+        reason=reason,
     )
 
 

@@ -112,13 +112,13 @@ class Mix:
         }
 
 
-def tries(mix: Mix, seed: int) -> list[list[list[list[bytes | None]]]]:
+def tries(mix: Mix, seed: int, *, count: int = _TRIES) -> list[list[list[list[bytes | None]]]]:
     """Return for each call a few sets of values, as its traffic would draw them, to try it with."""
     schedule = Schedule(seed=seed, phase=PHASES - 1, rate=1.0, shares=mix.shares, width=mix.width)
     drawn, block = Calls(mix.plan()["calls"], mix.pools, seed), schedule.block(0)
-    rows = np.arange(_TRIES)
+    rows = np.arange(count)
     now_us = time.time_ns() // 1000
-    return [drawn.values(block, rows, now_us, np.full(_TRIES, kind)) for kind in range(len(mix.calls))]
+    return [drawn.values(block, rows, now_us, np.full(count, kind)) for kind in range(len(mix.calls))]
 
 
 def open_mix(

@@ -9,7 +9,17 @@ import pytest
 
 from rehearse.checks import CHECKS, by_code
 from rehearse.errors import Mistake
-from rehearse.events import AssertionTried, CallTried, CompanyKept, Outcome, Remarked, Sampled, TableLoaded
+from rehearse.events import (
+    KINDS,
+    AssertionTried,
+    CallBehaved,
+    CallTried,
+    CompanyKept,
+    Outcome,
+    Remarked,
+    Sampled,
+    TableLoaded,
+)
 from rehearse.judging import answer, judge
 from rehearse.measures.fidelity import integrity, rollback
 from rehearse.model import (
@@ -26,6 +36,7 @@ from rehearse.model import (
     TableComparison,
     WrongWrite,
 )
+from rehearse.recording.journal import Facts
 from rehearse.testing import examples
 from rehearse.testing import recordings as hand
 from rehearse.units import NS_PER_MS, NS_PER_S
@@ -110,6 +121,16 @@ def compared(change: Callable[[TableComparison], TableComparison], *, after: str
     return replace(clean, comparisons=comparisons)
 
 
+def behaving(*events: CallBehaved, effects: list[Effect] | None = None) -> Recording:
+    """A rehearsal whose way back ran, with calls that were asked in some states."""
+    made = with_error("again")
+    migration = replace(made.scenario.migration, effects=effects or [])
+    made = replace(made, scenario=replace(made.scenario, migration=migration))
+    facts = {kind: made.history.of(kind) for kind in KINDS if not kind.dense}
+    frames = {kind: made.history.frame(kind) for kind in KINDS if kind.dense}
+    return replace(made, history=Facts({**facts, CallBehaved: events}, frames))
+
+
 def with_difference(after: str) -> Recording:
     clean = examples.clean()
     lost = PropertyDifference(object="table orders column status", property="default", before="'new'", after=None)
@@ -187,6 +208,7 @@ BAD: dict[str, Callable[[], Recording]] = {
     "F001": lambda: with_difference("back"),
     "F002": lambda: compared(changed, after="back"),
     "F003": lambda: with_difference("again"),
+    "F004": lambda: behaving(hand.behaved("back", differs="result")),
     "T001": lambda: traffic_with(stalls=[hand.Stall(begin=11, end=12.5)]),
     "T002": lambda: traffic_with(refusals=[hand.Refusal(begin=11, end=12, code="42703", message="no column", most=9)]),
     "T003": lambda: with_budget(traffic_with(misses=[hand.Stall(begin=11, end=11.5)]), missed=0),
@@ -299,6 +321,21 @@ def test_a_broken_promise_names_rows_rule_and_an_example_and_is_not_told_again()
 def test_a_new_constraint_that_could_not_be_verified_is_unknown_and_an_old_one_the_servers_word() -> None:
     assert status("I005", forward(hand.promise("forward", None, error="timeout", is_new=True))) == Status.UNKNOWN
     assert status("I005", forward(hand.promise("forward", None, error="timeout"))) == Status.PASSED
+
+
+def test_answers_that_are_others_are_told_and_plans_and_forward_are_not_counted() -> None:
+    plan = hand.behaved("back", plans=("Index Scan", "Seq Scan"))
+    assert status("F004", behaving(plan, hand.behaved("forward", differs="result"))) == Status.PASSED
+    (one,) = answer(by_code("F004"), behaving(hand.behaved("back", differs="error"))).findings
+    assert one.says == "'read order' answers otherwise (for values 17): it was 1 row: paid, and is 1 row: new"
+    assert not by_code("F004").asked(behaving())
+
+
+def test_an_answer_that_a_declared_effect_changes_is_no_finding() -> None:
+    kept = [Effect(table="orders", column="status", back=False)]
+    assert status("F004", behaving(hand.behaved("back", differs="result"), effects=kept)) == Status.PASSED
+    undone = [Effect(table="orders", column="status")]
+    assert status("F004", behaving(hand.behaved("back", differs="result"), effects=undone)) == Status.FAILED
 
 
 def test_a_deadlock_says_who_waited_for_what() -> None:

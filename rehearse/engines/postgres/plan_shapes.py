@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.pq import ExecStatus
 
 from rehearse.engines.postgres.alike import reading
 from rehearse.engines.postgres.structure import Connects
@@ -70,6 +71,14 @@ def plans(
 def shape(plan: Mapping[str, Any]) -> Node:
     """Return the shape of a plan, as EXPLAIN (FORMAT JSON) writes it, without costs, rows and conditions."""
     return Node(" ".join(_words(plan)), tuple(shape(one) for one in plan.get("Plans", ())))
+
+
+def shape_with(connection: Connection, statement: str, values: Sequence[bytes | None]) -> Node | None:
+    """Return the shape of a statement's plan for these values of $1 … $n; None where the server gives no plan."""
+    result = connection.pgconn.exec_params(f"EXPLAIN (FORMAT JSON) {statement}".encode(), list(values))
+    if result.status != ExecStatus.TUPLES_OK:
+        return None
+    return shape(json.loads(result.get_value(0, 0) or b"null")[0]["Plan"])
 
 
 def _words(plan: Mapping[str, Any]) -> Iterator[str]:
