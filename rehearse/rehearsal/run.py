@@ -12,7 +12,7 @@ import pandas
 
 from rehearse import registry
 from rehearse.errors import ScenarioMistake
-from rehearse.events import CallTried, PhaseRan, Remarked, RowsInTheWay, StatementRan, TableLoaded
+from rehearse.events import CallTried, PhaseRan, Remarked, RowsInTheWay, RowWritten, StatementRan, TableLoaded
 from rehearse.model import OfCapacity, Recording, Scenario
 from rehearse.protocols import (
     Database,
