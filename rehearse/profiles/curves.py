@@ -22,7 +22,7 @@ def steps(bounds: Floats, at: Floats, common: Sequence[tuple[float, float]]) -> 
     if weights.sum() > 1.0:  # rounded shares may be a little more than there is
         weights /= weights.sum()
     left, before = max(0.0, 1.0 - float(weights.sum())), np.concatenate([[0.0], np.cumsum(weights)])
-    places = np.interp(values, bounds, at)
+    places = np.interp(values, bounds, at).clip(at[0], at[-1])  # a slope between denormal bounds overflows
     rest = np.concatenate([at, places, places])
     jumps = np.concatenate([before[np.searchsorted(values, bounds)], before[:-1], before[1:]])
     shares = rest * left + jumps

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rehearse import datasets
@@ -71,6 +71,7 @@ def test_common_values_have_their_shares_and_the_others_their_quantiles() -> Non
     st.dictionaries(st.integers(-10_000, 10_000).map(str), st.floats(0.001, 0.05), max_size=10),
 )
 @settings(deadline=None, max_examples=60)
+@example(bounds=[-5e-324, 2.2250738585e-313], common={"0": 0.03125})
 def test_a_curve_rises_and_meets_its_steps(bounds: list[float], common: dict[str, float]) -> None:
     curve = quantiles.curve(Histogram(bounds=bounds, common=common))
     assert (np.diff(curve.shares) >= -1e-12).all()
