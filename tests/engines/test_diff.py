@@ -169,3 +169,53 @@ def test_rows_that_only_one_side_has_are_named(pair: tuple[PostgresDatabase, Pos
     assert "    key order_id = 4, place = 3\n" in output
     assert "    (at = 7, says = odd)\n" in output
     assert "odd" not in compared(pair, "--data-only", "--examples", "0").output
+
+
+ODD = """
+CREATE TABLE odd (id int PRIMARY KEY, name text, spans tstzrange, cost money, waits interval, share float8, raw bytea);
+INSERT INTO odd
+SELECT g, 'Zo\u00eb ' || g, tstzrange('2026-01-01Z', '2026-02-01Z'), g, g * '25 hours'::interval, 1.0 / g, '\\x00ff'
+FROM generate_series(1, 40) g;
+CREATE TABLE keyed (name text PRIMARY KEY, v char(9));
+INSERT INTO keyed VALUES ('\u00e4', '\u00fc');
+"""
+
+
+def test_what_servers_and_roles_set_otherwise_is_no_difference(
+    pair: tuple[PostgresDatabase, PostgresDatabase],
+) -> None:
+    for one in pair:
+        run(one, ODD)
+    with pair[1].connect(Role.OWNER) as connection:
+        connection.execute(
+            f"""ALTER DATABASE "{pair[1].name}" SET timezone = 'Asia/Tokyo';
+            ALTER DATABASE "{pair[1].name}" SET datestyle = 'German';
+            ALTER DATABASE "{pair[1].name}" SET intervalstyle = 'iso_8601';
+            ALTER DATABASE "{pair[1].name}" SET extra_float_digits = -5;
+            ALTER DATABASE "{pair[1].name}" SET bytea_output = 'escape'""".encode()
+        )
+    assert compared(pair, "--data-only").return_value == 0
+
+
+def test_texts_in_two_encodings_are_compared_by_their_characters(
+    pair: tuple[PostgresDatabase, PostgresDatabase],
+) -> None:
+    name = f"{pair[1].name}_latin"
+    with pair[1].connect(Role.OWNER) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'".encode())
+    try:
+        latin = PostgresDatabase(name=name, server=pair[1].server)
+        both = (pair[0], latin)
+        for one in both:
+            with one.connect(Role.OWNER, client_encoding="utf8") as connection:
+                connection.execute(ODD.encode())
+        told = compared(both, "--data-only", "--tables", "odd", "--tables", "keyed")
+        assert told.return_value == 0, told.output
+        with latin.connect(Role.OWNER) as connection:
+            connection.execute(b"UPDATE odd SET name = 'Zoe 7' WHERE id = 7; UPDATE keyed SET v = 'u'")
+        seen = found(both, "--data-only", "--tables", "odd", "--tables", "keyed")["tables"]
+        assert [(one["column"], one["examples"][0]["key"]) for one in seen["odd"]["columns"]] == [("name", "7")]
+        assert [(one["column"], one["examples"][0]["key"]) for one in seen["keyed"]["columns"]] == [("v", "\u00e4")]
+    finally:
+        with pair[1].connect(Role.OWNER) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

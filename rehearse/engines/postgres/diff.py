@@ -24,6 +24,14 @@ from rehearse.model import Comparison, Snapshot, TableComparison, TableState
 Told = Callable[[str], None]
 _Connections = Sequence[Connection[Any]]
 _SMALL = 16 * 2**20  # bytes of a table that is streamed at once
+_ALIKE = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+}
 _ROW = 150  # bytes, about: to guess how many rows a table has
 
 
@@ -79,16 +87,23 @@ def _reading(database: Opens, jobs: int) -> Iterator[list[Connection[Any]]]:
     """Yield so many connections that all see one snapshot; fewer where the server exports none."""
     with ExitStack() as opened:
         first = opened.enter_context(database.connect())
-        begin(first)
+        _begin(first)
         connections = [first]
         snapshot = _exported(first) if jobs > 1 else None
         for _ in range(1, jobs if snapshot else 1):
             another = opened.enter_context(database.connect())
-            begin(another, snapshot)
+            _begin(another, snapshot)
             connections.append(another)
         yield connections
         for one in connections:
             one.execute("rollback")
+
+
+def _begin(connection: Connection[Any], snapshot: str | None = None) -> None:
+    """Open the transaction that is read in; what servers and roles may have set otherwise changes no text."""
+    begin(connection, snapshot)
+    for name, value in _ALIKE.items():
+        connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(value)))
 
 
 def _exported(connection: Connection[Any]) -> str | None:
@@ -149,7 +164,8 @@ class _Pair:
     def _compared(self, name: str, examples: int) -> TableComparison:
         if self.first is None or self.second is None:
             return table_comparison.alone(name, _state(self.old, self.first), _state(self.new, self.second), None)
-        pairing = pair(self.first, self.second)
+        codes = [side[0].info.parameter_status("server_encoding") for side in (self.old, self.new)]
+        pairing = pair(self.first, self.second, is_recoded=codes[0] != codes[1])
         counted = self._counted(pairing)
         work = table_comparison.Work(
             old=self.old[0],

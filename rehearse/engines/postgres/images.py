@@ -76,6 +76,7 @@ _SENT = {
     "bpchar": "bpcharsend",
 }
 _PLAIN = frozenset({"int2", "int4", "text", "varchar", "bool", "uuid", "bytea", "date"})
+CODELESS = frozenset(_SENT.keys() - {"bpchar"}) | (_PLAIN - {"text", "varchar"})  # no value of these holds a character
 _DIRECT = {"int2": "hashint2extended", "int4": "hashint4extended", "uuid": "uuid_hash_extended"}
 
 

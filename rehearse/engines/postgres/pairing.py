@@ -15,12 +15,16 @@ _NO_KEY = -(2**63) + 1  # the number of rows whose key is NULL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """A table before and after. `key` and `columns` are there on both sides; columns in the order of their names."""
+    """A table before and after. `key` and `columns` are there on both sides; columns in the order of their names.
+
+    With `is_recoded` the two databases keep texts in different encodings, so that texts are hashed in UTF-8.
+    """
 
     older: images.Table
     newer: images.Table
     key: tuple[str, ...]
     columns: tuple[str, ...]
+    is_recoded: bool = False
 
     @property
     def sides(self) -> tuple[images.Table, images.Table]:
@@ -36,7 +40,7 @@ class Pairing:
         """Return SQL for the 64-bit number of a row: its integer key, or a hash of its key (else of the row)."""
         if self.is_numbered:
             return self._sure(side, sql.SQL("{}::int8").format(sql.Identifier(self.key[0])))
-        if len(self.key) == 1 and self.is_same_type(self.key[0]):
+        if len(self.key) == 1 and self.is_same_type(self.key[0]) and not self.is_recoded:
             return self._sure(side, images.hashed(side.columns[self.key[0]], sql.SQL("0::int8")))
         return self._hash(side, self.key or self.columns, sql.SQL("0"))
 
@@ -63,7 +67,15 @@ class Pairing:
         return sql.SQL("hash_record_extended(row({}), {})").format(parts, seed)
 
     def _image(self, side: images.Table, name: str) -> sql.Composed:
-        return images.image(side.columns[name]) if self.is_same_type(name) else self.text(side, name)
+        if not self.is_same_type(name) or self._may_hold_text(name):
+            return self._encoded(self.text(side, name))
+        return images.image(side.columns[name])
+
+    def _may_hold_text(self, name: str) -> bool:
+        return self.is_recoded and self.older.columns[name].base not in images.CODELESS
+
+    def _encoded(self, text: sql.Composed) -> sql.Composed:
+        return sql.SQL("convert_to({}, 'UTF8')").format(text) if self.is_recoded else text
 
     def is_same_type(self, name: str) -> bool:
         """Say whether a column has one type on both sides."""
@@ -71,8 +83,11 @@ class Pairing:
 
     def cell(self, side: images.Table, name: str) -> sql.Composed:
         """Return SQL for the hash of a value, 0 for NULL."""
-        if self.is_same_type(name):
+        if self.is_same_type(name) and not self._may_hold_text(name):
             value = images.hashed(side.columns[name], sql.SQL("0::int8"))
+        elif self.is_recoded:
+            image = self._image(side, name)
+            value = sql.SQL("case when {} is not null then hash_record_extended(row({}), 0) end").format(image, image)
         else:
             value = sql.SQL('hashtextextended({} collate "C", 0)').format(self.text(side, name))
         return sql.SQL("coalesce({}, 0)").format(value)
@@ -102,7 +117,9 @@ def _is_equal(name: str, before: TableState, after: TableState) -> bool:
     return before.columns.get(name) is not None and before.columns.get(name) == after.columns.get(name)
 
 
-def pair(older: images.Table, newer: images.Table, known: Container[str] | None = None) -> Pairing:
+def pair(
+    older: images.Table, newer: images.Table, known: Container[str] | None = None, *, is_recoded: bool = False
+) -> Pairing:
     """Return what two states of a table share; the key is the older one's as long as the newer has its columns.
 
     `known` are the columns whose values must not differ (None: all). Another one identifies no row, since the way
@@ -113,4 +130,4 @@ def pair(older: images.Table, newer: images.Table, known: Container[str] | None 
     usable = [key for key in older.keys if set(key) <= set(sure)]
     both = [key for key in usable if {frozenset(key)} & {frozenset(other) for other in newer.keys}]
     key = next(iter(both or usable), ())
-    return Pairing(older=older, newer=newer, key=key, columns=shared if key else sure)
+    return Pairing(older=older, newer=newer, key=key, columns=shared if key else sure, is_recoded=is_recoded)
