@@ -167,9 +167,27 @@ def test_no_rule_is_told_where_there_is_none(database: PostgresDatabase, change:
 
 def test_a_renamed_column_is_known_by_its_values_though_calls_wrote_since(database: PostgresDatabase) -> None:
     change = "alter table people rename email to mail; update people set mail = 'x@y' where id = 7"
-    (found,) = rules(database, PEOPLE, change, [wrote("update", {"id": "7"}, {"mail": "x@y"}, table="people")])
+    (found,) = rules(
+        database,
+        PEOPLE,
+        change,
+        [
+            wrote("update", {"id": "7"}, {"mail": "x@y"}, table="people"),
+            wrote("insert", None, {"mail": "x@y"}, outcome="failed", table="people"),
+        ],
+    )
     assert (found.column, found.rule, found.of_before) == ("mail", "email", True)
     assert (found.rows, found.broken) == (1999, 0)
+
+
+def test_a_column_that_takes_the_place_of_another_is_known_by_it(database: PostgresDatabase) -> None:
+    change = (
+        "alter table people add big bigint; update people set big = id; alter table people drop constraint people_pkey;"
+        "alter table people rename id to small; alter table people rename big to id; "
+        "alter table people alter id set not null, add primary key (id)"
+    )
+    (found,) = rules(database, PEOPLE, change)
+    assert (found.column, found.rule, found.broken) == ("small", "id", 0)
 
 
 def test_what_a_column_was_made_of_is_known_when_that_is_gone(database: PostgresDatabase) -> None:

@@ -129,7 +129,8 @@ class _Look:
         sample = sampled(self.new, table, one.rows_after or 0)
         aims = sample.terms([Source.of(column) for column in columns[:_COLUMNS]])
         open_ = {column.name: (column, aim) for column, aim in zip(columns, aims, strict=False)}
-        own = [Source.of(column) for column in table.columns.values() if old and _is_kept(column, old)]
+        known = [name for name in table.columns if old and name in old.columns and name not in open_]
+        own = [Source.of(table.columns[name]) for name in known]
         for place in (own, self._of_parents(one.table)):
             for rule in self._present(table, sample, open_, place, may_be_constant=old is not None and place is own):
                 del open_[rule.column]
