@@ -26,7 +26,7 @@ create table people (
     email text not null, state char(1) not null, cents int not null, price numeric(10, 2) not null, amount int not null,
     made_at timestamptz not null, local timestamp not null, doc jsonb not null, phone text not null,
     code text not null, paid_at timestamptz, region_id int not null references regions,
-    title text not null, random_name text not null);
+    title text not null, random_name text not null, born date not null);
 insert into people
 select n, initcap(left(translate(md5(n::text), '0123456789', 'ghijklmnop'), 3 + n % 5)),
     initcap(left(translate(md5((n * 7)::text), '0123456789', 'qrstuvwxyz'), 4 + n % 7)),
@@ -37,7 +37,8 @@ select n, initcap(left(translate(md5(n::text), '0123456789', 'ghijklmnop'), 3 + 
     jsonb_build_object('city', 'city ' || n % 77, 'size', n % 13, 'deep', jsonb_build_object('zip', 10000 + n % 999)),
     '+49 ' || 100 + n % 800 || '-' || 10000 + n, (n * 37 % 5000)::text,
     case when n * 13 % 3 = 0 then timestamptz '2024-02-02' end, 1 + n * 7 % 20,
-    array_to_string((array['big', 'red', 'old', 'wet'])[1 + n % 4 : 1 + n % 4 + n % 3], ' ') || n, md5((n * 3)::text)
+    array_to_string((array['big', 'red', 'old', 'wet'])[1 + n % 4 : 1 + n % 4 + n % 3], ' ') || n, md5((n * 3)::text),
+    date '1960-01-01' + n * 5
 from generate_series(1, 2000) n;
 update people set name = first_name || ' ' || last_name;
 """
@@ -106,6 +107,7 @@ KINDS = {
     "a field of a document": ("text", "doc ->> 'city'", "(doc ->> 'city')"),
     "a field below": ("int", "(doc -> 'deep' ->> 'zip')::int", "CAST((doc -> 'deep' ->> 'zip') AS integer)"),
     "a length": ("int", "length(name)", "length(name)"),
+    "a month of a date": ("int", "extract(month from born)", "extract(month FROM born)"),
     "what is NULL": ("bool", "paid_at is not null", "paid_at IS NOT NULL"),
     "digits": ("text", "regexp_replace(phone, '[^0-9]', '', 'g')", "regexp_replace(phone, '[^0-9]', '', 'g')"),
     "a parent's value": (

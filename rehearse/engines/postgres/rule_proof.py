@@ -14,7 +14,7 @@ from rehearse.engines import _writes
 from rehearse.engines._rules import Rule
 from rehearse.engines.postgres import cells, images, streams
 from rehearse.engines.postgres.pairing import Pairing
-from rehearse.engines.postgres.rule_rows import Sampled, kind, quoted
+from rehearse.engines.postgres.rule_rows import REFUSED, Sampled, kind, quoted
 from rehearse.events import RuleBroken
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _LOOKED_AT = 1_000  # rows that break a rule, for whether calls wrote them
 _OTHERS = 3  # rules as simple that hold as well
 _ROWS = 2_000_000  # beyond these rows of two states are not held against each other
 _KEYS = 5_000
-_REFUSED = (psycopg.errors.DataError, psycopg.errors.ProgrammingError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +114,7 @@ def _counted(place: Place, pairs: Sequence[tuple[images.Column, Rule]]) -> tuple
     try:
         with place.connection.transaction():
             found = place.connection.execute(query).fetchone()
-    except _REFUSED:
+    except REFUSED:
         if len(pairs) < 2:
             return 0, {}
         half = len(pairs) // 2
@@ -246,7 +245,7 @@ def _held(states: States, column: images.Column, rule: Rule, written: streams.Nu
         with states.old.transaction(), states.new.transaction():
             older = _stream(states.old, pairing, pairing.older, _form(column, rule.sql))
             newer = _stream(states.new, pairing, pairing.newer, _form(column, quoted(column.name)))
-    except (psycopg.errors.QueryCanceled, *_REFUSED, _TooMany):
+    except (psycopg.errors.QueryCanceled, *REFUSED, _TooMany):
         return None
     rows = streams.difference(older, newer)
     both = older.shape[1] - len(rows.missing) - int(np.isin(written, older[0]).sum())
