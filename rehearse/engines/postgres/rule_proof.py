@@ -49,7 +49,9 @@ def present(
     place: Place, guessed: Guessed, sample: Sampled, frame: pandas.DataFrame | None
 ) -> Iterator[tuple[images.Column, Proof]]:
     """Yield of each column the simplest rule that every row follows, else one that nearly all do; asked in one scan."""
-    sampled = len(sample.values([quoted(column.name) for column, _ in guessed[:1]])[0]) if guessed else 0
+    if not any(rules for _, rules in guessed):
+        return
+    sampled = len(sample.values([quoted(guessed[0][0].name)])[0])
     try:
         rows, counts = _counted(place, [(column, rule) for column, rules in guessed for rule in rules])
     except psycopg.errors.QueryCanceled:
@@ -152,12 +154,14 @@ def _broken(place: Place, column: images.Column, rule: Rule) -> list[tuple[tuple
     table = place.table
     keys = [sql.SQL("{}::text").format(sql.Identifier(table.relation, name)) for name in table.key]
     asked = [_key(table, table.key), *_both(column, rule), *keys]
-    query = sql.SQL("select {} from {} where {} order by {} limit {}").format(
+    order = [sql.Identifier(table.relation, name) for name in table.key]
+    query = sql.SQL("select {} from (select * from {} where {} limit {}) as {} order by {}").format(
         sql.SQL(", ").join(asked),
         place.source,
         _breaks(column, rule),
-        sql.SQL(", ").join(sql.Identifier(table.relation, name) for name in table.key) if keys else sql.SQL("1"),
-        sql.Literal(_LOOKED_AT),
+        sql.Literal(_LOOKED_AT),  # within, so that the table is scanned and not its index
+        sql.Identifier(table.relation),
+        sql.SQL(", ").join(order) if order else sql.SQL("1"),
     )
     try:
         with place.connection.transaction():

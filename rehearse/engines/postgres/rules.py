@@ -70,6 +70,7 @@ def inferred(
         for connection in (old, new):
             connection.execute(sql.SQL("set local statement_timeout = {}").format(sql.Literal(_TIMEOUT)))
             connection.execute("set local timezone = 'UTC'")
+            connection.execute("set local max_parallel_workers_per_gather = 2")
             connection.execute("set local standard_conforming_strings = on")
         try:
             look = _Look(old=old, new=new, zone=zone, comparison=comparison, written=_writes.by_table(writes))
