@@ -336,7 +336,8 @@ def _followed(effect: Effect) -> AssertChoice:
     table, column = _quoted(effect.table), _quoted(effect.column or "")
     return AssertChoice(
         name=f"{effect.table}.{effect.column} is {effect.rule}",
-        sql=f"SELECT * FROM {table} WHERE {column} IS DISTINCT FROM ({effect.rule})",
+        sql=f'SELECT {column} AS "there", ({effect.rule}) AS "by the rule", {table}.* FROM {table} '
+        f"WHERE {column} IS DISTINCT FROM ({effect.rule})",
         states=["forward", "again"],
     )
 

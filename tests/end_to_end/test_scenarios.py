@@ -8,6 +8,7 @@ import pytest
 
 import rehearse
 from rehearse.checks import CHECKS
+from rehearse.events import RuleInferred
 from rehearse.model import Status, Verdict
 from rehearse.reading.scenario import read
 from tests.checks.test_checks import BAD, UNSURE
@@ -16,6 +17,14 @@ from tests.end_to_end import small
 FOLDER = Path(__file__).parents[2] / "scenarios"
 FILES = sorted(FOLDER.glob("*/*.toml"))
 TOPICS = sorted({path.parent for path in FILES})
+
+# Rules that new columns follow, and whether some rows break them: they are inferred, and fail no run.
+FIRST = ("customers.first_name", "split_part(full_name, ' ', 1)")
+OFFERED = {
+    "split_name-good": {(*FIRST, False)},
+    "split_name-bad": {(*FIRST, True)},
+    "rename_column-good": {("orders.customer_note", "note", False)},
+}
 
 
 def named(path: Path) -> str:
@@ -32,6 +41,8 @@ def test_a_shipped_scenario_keeps_its_word(path: Path) -> None:
     assert Verdict(answers=answers).status == expect["status"], shown(verdict)
     found = {one.code for one in verdict.findings}
     assert set(expect["codes"]) <= found, shown(verdict)
+    rules = {(f"{one.table}.{one.column}", one.rule, bool(one.broken)) for one in recording.history.of(RuleInferred)}
+    assert OFFERED.get(recording.scenario.name, set()) <= rules
 
 
 def shown(verdict: Verdict) -> str:

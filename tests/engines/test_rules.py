@@ -26,7 +26,7 @@ create table people (
     email text not null, state char(1) not null, cents int not null, price numeric(10, 2) not null, amount int not null,
     made_at timestamptz not null, local timestamp not null, doc jsonb not null, phone text not null,
     code text not null, paid_at timestamptz, region_id int not null references regions,
-    title text not null, random_name text not null);
+    title text not null, random_name text not null, born date not null);
 insert into people
 select n, initcap(left(translate(md5(n::text), '0123456789', 'ghijklmnop'), 3 + n % 5)),
     initcap(left(translate(md5((n * 7)::text), '0123456789', 'qrstuvwxyz'), 4 + n % 7)),
@@ -37,7 +37,8 @@ select n, initcap(left(translate(md5(n::text), '0123456789', 'ghijklmnop'), 3 + 
     jsonb_build_object('city', 'city ' || n % 77, 'size', n % 13, 'deep', jsonb_build_object('zip', 10000 + n % 999)),
     '+49 ' || 100 + n % 800 || '-' || 10000 + n, (n * 37 % 5000)::text,
     case when n * 13 % 3 = 0 then timestamptz '2024-02-02' end, 1 + n * 7 % 20,
-    array_to_string((array['big', 'red', 'old', 'wet'])[1 + n % 4 : 1 + n % 4 + n % 3], ' ') || n, md5((n * 3)::text)
+    array_to_string((array['big', 'red', 'old', 'wet'])[1 + n % 4 : 1 + n % 4 + n % 3], ' ') || n, md5((n * 3)::text),
+    date '1960-01-01' + n * 5
 from generate_series(1, 2000) n;
 update people set name = first_name || ' ' || last_name;
 """
@@ -106,6 +107,7 @@ KINDS = {
     "a field of a document": ("text", "doc ->> 'city'", "(doc ->> 'city')"),
     "a field below": ("int", "(doc -> 'deep' ->> 'zip')::int", "CAST((doc -> 'deep' ->> 'zip') AS integer)"),
     "a length": ("int", "length(name)", "length(name)"),
+    "a month of a date": ("int", "extract(month from born)", "extract(month FROM born)"),
     "what is NULL": ("bool", "paid_at is not null", "paid_at IS NOT NULL"),
     "digits": ("text", "regexp_replace(phone, '[^0-9]', '', 'g')", "regexp_replace(phone, '[^0-9]', '', 'g')"),
     "a parent's value": (
@@ -167,9 +169,27 @@ def test_no_rule_is_told_where_there_is_none(database: PostgresDatabase, change:
 
 def test_a_renamed_column_is_known_by_its_values_though_calls_wrote_since(database: PostgresDatabase) -> None:
     change = "alter table people rename email to mail; update people set mail = 'x@y' where id = 7"
-    (found,) = rules(database, PEOPLE, change, [wrote("update", {"id": "7"}, {"mail": "x@y"}, table="people")])
+    (found,) = rules(
+        database,
+        PEOPLE,
+        change,
+        [
+            wrote("update", {"id": "7"}, {"mail": "x@y"}, table="people"),
+            wrote("insert", None, {"mail": "x@y"}, outcome="failed", table="people"),
+        ],
+    )
     assert (found.column, found.rule, found.of_before) == ("mail", "email", True)
     assert (found.rows, found.broken) == (1999, 0)
+
+
+def test_a_column_that_takes_the_place_of_another_is_known_by_it(database: PostgresDatabase) -> None:
+    change = (
+        "alter table people add big bigint; update people set big = id; alter table people drop constraint people_pkey;"
+        "alter table people rename id to small; alter table people rename big to id; "
+        "alter table people alter id set not null, add primary key (id)"
+    )
+    (found,) = rules(database, PEOPLE, change)
+    assert (found.column, found.rule, found.broken) == ("small", "id", 0)
 
 
 def test_what_a_column_was_made_of_is_known_when_that_is_gone(database: PostgresDatabase) -> None:

@@ -20,6 +20,15 @@ _TIMEOUT = "10min"
 _BRIEFLY = "2s"  # while a migration acts, for a lock or an answer
 _EXAMPLE = 300
 
+# How many rows a query returns, and the first in words: "id = 9, price = -5.00".
+_COUNTED = """
+SELECT count(*), min(line)
+FROM (SELECT (SELECT string_agg(key || ' = ' || coalesce(value, 'NULL'), ', ' ORDER BY place)
+              FROM json_each_text(row_to_json(a)) WITH ORDINALITY AS cell (key, value, place)) AS line
+      FROM ({}
+) a LIMIT {}) b
+"""
+
 
 def tried(url: str, asserts: Sequence[AssertChoice], state: str, settings: Mapping[str, str]) -> list[AssertionTried]:
     """Return how many rows each assertion that is asked in this state finds, and the first of them as text."""
@@ -101,8 +110,7 @@ def _prepare(connection: psycopg.Connection, settings: Mapping[str, str], timeou
 
 def _tried(connection: psycopg.Connection, one: AssertChoice, state: str, *, is_during: bool) -> AssertionTried:
     began, rows, example, error = time.monotonic_ns(), None, None, None
-    counted = sql.SQL("SELECT count(*), min(line) FROM (SELECT a::text AS line FROM ({}\n) a LIMIT {}) b")
-    query = counted.format(sql.SQL(split(one.sql)[0]), sql.Literal(_MOST))
+    query = sql.SQL(_COUNTED).format(sql.SQL(split(one.sql)[0]), sql.Literal(_MOST))
     try:
         with connection.transaction():
             found = connection.execute(query).fetchone()

@@ -14,7 +14,7 @@ from rehearse.engines import _writes
 from rehearse.engines._rules import Rule
 from rehearse.engines.postgres import cells, images, streams
 from rehearse.engines.postgres.pairing import Pairing
-from rehearse.engines.postgres.rule_rows import Sampled, kind, quoted
+from rehearse.engines.postgres.rule_rows import REFUSED, Sampled, kind, quoted
 from rehearse.events import RuleBroken
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _LOOKED_AT = 1_000  # rows that break a rule, for whether calls wrote them
 _OTHERS = 3  # rules as simple that hold as well
 _ROWS = 2_000_000  # beyond these rows of two states are not held against each other
 _KEYS = 5_000
-_REFUSED = (psycopg.errors.DataError, psycopg.errors.ProgrammingError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,9 @@ def present(
     place: Place, guessed: Guessed, sample: Sampled, frame: pandas.DataFrame | None
 ) -> Iterator[tuple[images.Column, Proof]]:
     """Yield of each column the simplest rule that every row follows, else one that nearly all do; asked in one scan."""
-    sampled = len(sample.values([quoted(column.name) for column, _ in guessed[:1]])[0]) if guessed else 0
+    if not any(rules for _, rules in guessed):
+        return
+    sampled = len(sample.values([quoted(guessed[0][0].name)])[0])
     try:
         rows, counts = _counted(place, [(column, rule) for column, rules in guessed for rule in rules])
     except psycopg.errors.QueryCanceled:
@@ -115,7 +116,7 @@ def _counted(place: Place, pairs: Sequence[tuple[images.Column, Rule]]) -> tuple
     try:
         with place.connection.transaction():
             found = place.connection.execute(query).fetchone()
-    except _REFUSED:
+    except REFUSED:
         if len(pairs) < 2:
             return 0, {}
         half = len(pairs) // 2
@@ -153,12 +154,14 @@ def _broken(place: Place, column: images.Column, rule: Rule) -> list[tuple[tuple
     table = place.table
     keys = [sql.SQL("{}::text").format(sql.Identifier(table.relation, name)) for name in table.key]
     asked = [_key(table, table.key), *_both(column, rule), *keys]
-    query = sql.SQL("select {} from {} where {} order by {} limit {}").format(
+    order = [sql.Identifier(table.relation, name) for name in table.key]
+    query = sql.SQL("select {} from (select * from {} where {} limit {}) as {} order by {}").format(
         sql.SQL(", ").join(asked),
         place.source,
         _breaks(column, rule),
-        sql.SQL(", ").join(sql.Identifier(table.relation, name) for name in table.key) if keys else sql.SQL("1"),
-        sql.Literal(_LOOKED_AT),
+        sql.Literal(_LOOKED_AT),  # within, so that the table is scanned and not its index
+        sql.Identifier(table.relation),
+        sql.SQL(", ").join(order) if order else sql.SQL("1"),
     )
     try:
         with place.connection.transaction():
@@ -246,7 +249,7 @@ def _held(states: States, column: images.Column, rule: Rule, written: streams.Nu
         with states.old.transaction(), states.new.transaction():
             older = _stream(states.old, pairing, pairing.older, _form(column, rule.sql))
             newer = _stream(states.new, pairing, pairing.newer, _form(column, quoted(column.name)))
-    except (psycopg.errors.QueryCanceled, *_REFUSED, _TooMany):
+    except (psycopg.errors.QueryCanceled, *REFUSED, _TooMany):
         return None
     rows = streams.difference(older, newer)
     both = older.shape[1] - len(rows.missing) - int(np.isin(written, older[0]).sum())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from pglast.keywords import COL_NAME_KEYWORDS, RESERVED_KEYWORDS, TYPE_FUNC_NAME_KEYWORDS
 from psycopg import Connection, sql
 
@@ -22,6 +23,7 @@ _KEYWORDS = frozenset().union(COL_NAME_KEYWORDS, RESERVED_KEYWORDS, TYPE_FUNC_NA
 
 _NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
 _TEXTS = frozenset({"text", "varchar", "bpchar", "name"})
+REFUSED = (psycopg.errors.DataError, psycopg.errors.ProgrammingError, psycopg.errors.NotSupportedError)
 _UNREAD = frozenset({"bytea", "tsvector", "xml", "point", "polygon"})
 
 
@@ -75,17 +77,23 @@ class Sampled:
     def terms(self, sources: Sequence[Source]) -> list[Term]:
         """Return the values of expressions in these rows."""
         values = self.values([one.sql for one in sources])
+        rows = max(map(len, values), default=0)
         return [
-            Term(one.sql, one.kind, some, one.cost, is_whole=one.is_whole)
+            Term(one.sql, one.kind, some or (None,) * rows, one.cost, is_whole=one.is_whole)
             for one, some in zip(sources, values, strict=True)
         ]
 
     def values(self, expressions: Sequence[str]) -> list[Values]:
-        """Return, by expression, its values as texts, cut where they are very long."""
+        """Return, by expression, its values as texts, cut where they are very long; none where the server refuses."""
         if not expressions:
             return []
         asked = sql.SQL(", ").join(sql.SQL(f"left(({one})::text, {_LETTERS})") for one in expressions)
-        rows = self.connection.execute(sql.SQL("select {} from {}").format(asked, self.source)).fetchall()
+        try:
+            with self.connection.transaction():
+                rows = self.connection.execute(sql.SQL("select {} from {}").format(asked, self.source)).fetchall()
+        except REFUSED:
+            half = len(expressions) // 2
+            return [*self.values(expressions[:half]), *self.values(expressions[half:])] if half else [()]
         return [tuple(column) for column in zip(*rows, strict=True)] if rows else [() for _ in expressions]
 
 

@@ -18,7 +18,7 @@ from rehearse.engines._rule_terms import Term, figure
 Proposal = tuple[str, str, int]
 
 _TIMES = frozenset({"date", "timestamp", "timestamptz"})
-_FIELDS = ("year", "month", "day", "hour", "dow", "isodow", "doy", "week", "quarter", "epoch")
+_FIELDS = ("year", "month", "day", "dow", "isodow", "doy", "week", "quarter", "epoch")
 _UNITS = ("hour", "day", "week", "month", "quarter", "year")
 _FORMS = ("YYYY-MM-DD", "YYYY-MM", "YYYY", "YYYYMMDD", "YYYYMM", "DD.MM.YYYY")
 _ZONES = (
@@ -123,7 +123,8 @@ def _numbers(target: Term, source: Term, zone: str) -> Iterator[Proposal]:
         yield from ((f"{name}({sql})", "number", 1) for name in ("abs", "round", "floor", "ceil"))
     if source.kind in _TIMES:
         for moment, cost in _moments(source, zone):
-            yield from ((f"extract({field} FROM {moment})", "number", cost + 1) for field in _FIELDS)
+            fields = _FIELDS if source.kind == "date" else ("hour", *_FIELDS)
+            yield from ((f"extract({field} FROM {moment})", "number", cost + 1) for field in fields)
 
 
 def _is_near(known: str, text: str) -> bool:

@@ -70,6 +70,7 @@ def inferred(
         for connection in (old, new):
             connection.execute(sql.SQL("set local statement_timeout = {}").format(sql.Literal(_TIMEOUT)))
             connection.execute("set local timezone = 'UTC'")
+            connection.execute("set local max_parallel_workers_per_gather = 2")
             connection.execute("set local standard_conforming_strings = on")
         try:
             look = _Look(old=old, new=new, zone=zone, comparison=comparison, written=_writes.by_table(writes))
@@ -129,7 +130,8 @@ class _Look:
         sample = sampled(self.new, table, one.rows_after or 0)
         aims = sample.terms([Source.of(column) for column in columns[:_COLUMNS]])
         open_ = {column.name: (column, aim) for column, aim in zip(columns, aims, strict=False)}
-        own = [Source.of(column) for column in table.columns.values() if old and _is_kept(column, old)]
+        known = [name for name in table.columns if old and name in old.columns and name not in open_]
+        own = [Source.of(table.columns[name]) for name in known]
         for place in (own, self._of_parents(one.table)):
             for rule in self._present(table, sample, open_, place, may_be_constant=old is not None and place is own):
                 del open_[rule.column]
