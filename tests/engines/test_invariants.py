@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from psycopg import Connection
 
 from rehearse.engines.postgres import invariants
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.schema import take
 from rehearse.events import InvariantTried
+from rehearse.protocols import Role
 from tests.engines.comparing import run
 
 pytestmark = pytest.mark.slow
@@ -154,6 +158,27 @@ def test_an_expression_index_whose_function_changed_is_damaged(database: Postgre
     one = found["index", "by_f"]
     assert (one.rows, one.rows_before) == (1, 0)
     assert "by_f" in (one.example or "") or "items" in (one.example or "")
+
+
+@dataclass(frozen=True)
+class ByNobody:
+    """A database whose owner is the application, as on a server of others where we are no superuser."""
+
+    database: PostgresDatabase
+    name: str = "by nobody"
+
+    def connect(self, _role: Role) -> Connection[Any]:
+        return self.database.connect(Role.APPLICATION)
+
+
+def test_without_the_right_to_have_amcheck_indexes_are_not_measured_and_the_rest_is(database: PostgresDatabase) -> None:
+    run(database, BASE + ORPHANS + "grant select on all tables in schema public to public;")
+    found = {(one.kind, one.name): one for one in invariants.tried(ByNobody(database), None, "forward")}
+    one = found["index", "items_pkey"]
+    assert one.rows is None
+    assert "amcheck could not be had: permission denied" in (one.error or "")
+    assert found["foreign key", "parts_item_fkey"].rows == 2
+    assert "permission denied for sequence" in (found["sequence", "parts_id_seq"].error or "")
 
 
 def test_a_key_that_calls_give_themselves_leaves_its_sequence_behind_by_right(database: PostgresDatabase) -> None:

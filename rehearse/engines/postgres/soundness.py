@@ -147,10 +147,10 @@ def _relations(now: Connection[Any], before: Connection[Any] | None, unchanged: 
 
 def _extension(connection: Connection[Any]) -> str:
     """Return the schema that amcheck is in; where it is not there it is made."""
-    connection.execute("set local session_replication_role = replica")  # no event trigger of the user's is to see it
     found = connection.execute(_MADE_BY).fetchone()
     if found is not None:
         return str(found[0])
+    connection.execute("set local session_replication_role = replica")  # no event trigger of the user's is to see it
     connection.execute(sql.SQL("create schema {}").format(sql.Identifier(_SCHEMA)))
     connection.execute(sql.SQL("create extension amcheck schema {}").format(sql.Identifier(_SCHEMA)))
     return _SCHEMA
