@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -195,7 +196,7 @@ class _Rehearsal:
             return
         start, now = self.states.snapshots["start"].tables, self.states.snapshots[state].tables
         unchanged = {name for name, table in now.items() if name in start and table.is_like(start[name])}
-        with staged(f"verify, {state}", self.journal, self.progress):
+        with staged(f"verify, {state}", self.journal, self.progress), self._doubting(f"what holds after {state}"):
             given = _given(written(self.journal.close()))
             for one in part.tried(database, self.states.copies.get("start"), state, unchanged=unchanged, given=given):
                 self.journal.write(one)
@@ -213,9 +214,19 @@ class _Rehearsal:
             return
         settings = {name: str(value) for name, value in self.scenario.migration.settings.items()}
         for one in failed[-1:]:
-            with staged(f"count what is in the way of {phase}", self.journal, self.progress):
+            what = f"what is in the way of {phase}"
+            with staged(f"count {what}", self.journal, self.progress), self._doubting(what):
                 for found in part.in_the_way(database, self.states.copies.get("start"), one.sql, settings):
                     self.journal.write(RowsInTheWay(at_ns=_now(), phase=phase, n=one.n, **found))
+
+    @contextmanager
+    def _doubting(self, what: str) -> Iterator[None]:
+        """Turn a fault of measuring into a remark: what was rehearsed so far is not lost by it."""
+        try:
+            yield
+        except Exception as error:
+            says = f"{what} was not measured: {type(error).__name__}: {error}"
+            self.journal.write(Remarked(at_ns=_now(), source="rehearsal", says=says, weakens=True))
 
     def _doubt_effects(self) -> None:
         """Say which declared effects are of nothing that is there before or after: they excuse nothing."""
@@ -280,7 +291,8 @@ class _Rehearsal:
             return
         if start is None:
             return
-        with staged(f"ask the calls, {state}", self.journal, self.progress):
+        what = f"what calls answer after {state}"
+        with staged(f"ask the calls, {state}", self.journal, self.progress), self._doubting(what):
             tries = mixes.tries(mix, self.scenario.seed, count=_ANSWERS)
             calls = [
                 (call, values, shape.touches)

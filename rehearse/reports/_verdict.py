@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rehearse.events import LockTaken, PhaseRan, StatementRan
-from rehearse.measures import no_return
+from rehearse.measures import invariants, no_return
 from rehearse.measures.behaviour import behaviour
 from rehearse.measures.emptiness import touched
 from rehearse.model import Answer, Finding, Recording, Status, Verdict
@@ -259,9 +259,7 @@ def _gaps_of_data(recording: Recording, integrity: Integrity, rollback: Rollback
     for table in integrity.tables:
         for reason in table.not_measured:
             yield f"integrity of {table.table}", reason
-    for one in integrity.invariants:
-        if one.error is not None:
-            yield f"{one.kind} {one.name} of {one.table}, after {one.state}", one.error
+    yield from _gaps_of_invariants(recording)
     if rollback.schema is None:
         yield "rollback fidelity", "the state after the way back was not compared with the start"
     if rollback.point_of_no_return is None and rollback.blocked is None and rollback.schema is not None:
@@ -272,6 +270,16 @@ def _gaps_of_data(recording: Recording, integrity: Integrity, rollback: Rollback
         yield "point of no return, in part", reason
     if rollback.again is None:
         yield "second way forward", "it was not compared with the first"
+
+
+def _gaps_of_invariants(recording: Recording) -> Iterator[tuple[str, str]]:
+    """Yield what could not be verified, those of one state for one reason together."""
+    gaps: dict[tuple[str, str], list[str]] = {}
+    for one in invariants.unasked(recording):
+        gaps.setdefault((one.state, one.error or ""), []).append(f"{one.kind} {one.name} of {one.table}")
+    for (state, reason), names in gaps.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield f"{names[0]}{more}, after {state}", reason
 
 
 def _unanswered(recording: Recording) -> tuple[tuple[str, str], ...]:

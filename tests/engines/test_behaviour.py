@@ -156,4 +156,4 @@ def test_calls_of_several_statements_answer_together(database: PostgresDatabase)
     statements = ["select name from items where id = $1", "select price from items where id = $1"]
     found = behaved(database, "update items set price = 42 where id = 9", statements, values=["9"])
     assert found.differs == "result"
-    assert found.before == "2 rows: item 9; 9"
+    assert found.before == "2 rows, among them: 9"

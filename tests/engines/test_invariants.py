@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from psycopg import Connection
 
 from rehearse.engines.postgres import invariants
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.schema import take
 from rehearse.events import InvariantTried
+from rehearse.protocols import Role
 from tests.engines.comparing import run
 
 pytestmark = pytest.mark.slow
@@ -156,6 +160,27 @@ def test_an_expression_index_whose_function_changed_is_damaged(database: Postgre
     assert "by_f" in (one.example or "") or "items" in (one.example or "")
 
 
+@dataclass(frozen=True)
+class ByNobody:
+    """A database whose owner is the application, as on a server of others where we are no superuser."""
+
+    database: PostgresDatabase
+    name: str = "by nobody"
+
+    def connect(self, _role: Role) -> Connection[Any]:
+        return self.database.connect(Role.APPLICATION)
+
+
+def test_without_the_right_to_have_amcheck_indexes_are_not_measured_and_the_rest_is(database: PostgresDatabase) -> None:
+    run(database, BASE + ORPHANS + "grant select on all tables in schema public to public;")
+    found = {(one.kind, one.name): one for one in invariants.tried(ByNobody(database), None, "forward")}
+    one = found["index", "items_pkey"]
+    assert one.rows is None
+    assert "amcheck could not be had: permission denied" in (one.error or "")
+    assert found["foreign key", "parts_item_fkey"].rows == 2
+    assert "permission denied for sequence" in (found["sequence", "parts_id_seq"].error or "")
+
+
 def test_a_key_that_calls_give_themselves_leaves_its_sequence_behind_by_right(database: PostgresDatabase) -> None:
     change = "insert into parts (id, item) values (150, 1)"
     assert ("sequence", "parts_id_seq") not in tried(database, change, given={("parts", "id")})
@@ -187,3 +212,66 @@ alter table items add constraint cheap check (price < 100) not valid
     found = tried(database, change)
     assert found["check", "ratio"].error == "division by zero"
     assert faults(found) == {("check", "cheap"): 1}
+
+
+SHAPES = """
+create schema "My App";
+create type pair as (a int, b text);
+create domain amount as int check (value >= 0);
+create table "My App"."Orders" ("Id" bigint generated always as identity primary key, "Total" amount not null,
+    parent bigint references "My App"."Orders", double int generated always as ("Total" * 2) stored, p pair not null,
+    tags text[] not null default '{}', unique ("Total", parent), check ("Orders"."Total" < 1000 or parent is null));
+create unique index on "My App"."Orders" (lower((p).b) collate "C", ("Total" + 1)) where "Total" > 5;
+create unique index on "My App"."Orders" (parent, "Total") nulls not distinct;
+create table base (id int primary key, label varchar(20) check (label <> ''), made timestamptz not null default now());
+create table child (extra text not null) inherits (base);
+create table parts (id int, day date not null, ref int, primary key (id, day), check (id > 0)) partition by range (day);
+create table parts_1 partition of parts for values from ('2020-01-01') to ('2021-01-01');
+create table parts_2 (id int not null, day date not null, ref int, constraint own check (ref > 0),
+    constraint parts_id_check check (id > 0));
+alter table parts attach partition parts_2 for values from ('2021-01-01') to ('2022-01-01');
+create table points (id int primary key, part int, day date, foreign key (part, day) references parts);
+alter table parts add foreign key (ref) references base deferrable initially deferred;
+create unlogged table fast (k text collate "POSIX" primary key, v int unique deferrable);
+create unlogged table slow (k text references fast, numbered smallserial);
+create table keyless (a int not null, b json, c numeric check (c > 0));
+insert into "My App"."Orders" ("Total", p) select n, row(n, 'x' || n::text)::pair from generate_series(1, 30) n;
+insert into base values (1, 'one'), (2, 'two');
+insert into child values (1, 'one', now(), 'x');
+insert into parts values (1, '2020-05-05', 1), (1, '2021-05-05', 2);
+insert into points values (1, 1, '2020-05-05'), (2, null, '2020-05-05');
+insert into fast values ('a', 1); insert into slow values ('a'), (null); insert into keyless values (1, '{}', 2);
+"""
+
+
+def test_every_shape_of_promise_can_be_asked_and_is_kept(database: PostgresDatabase) -> None:
+    run(database, SHAPES)
+    found = invariants.tried(database, None, "forward")
+    assert [(one.kind, one.name, one.error) for one in found if one.error or one.rows] == []
+    kinds = {kind: {one.name for one in found if one.kind == kind} for kind in {one.kind for one in found}}
+    assert kinds["check"] >= {"parts_id_check", "own", "keyless_c_check", "base_label_check"}
+    assert kinds["foreign key"] >= {"points_part_day_fkey", "parts_ref_fkey", "Orders_parent_fkey", "slow_k_fkey"}
+    assert kinds["unique"] >= {"parts_pkey", "fast_v_key", "base_pkey"}
+    assert kinds["sequence"] == {"My App.Orders_Id_seq", "slow_numbered_seq"}
+    assert kinds["index"] >= {"parts_1_pkey", "parts_2_pkey", "Orders_pkey", "fast_pkey"}
+
+
+def test_every_shape_of_promise_is_found_broken(database: PostgresDatabase) -> None:
+    change = """
+set session_replication_role = replica;
+delete from base where id = 2; update "My App"."Orders" set parent = 77 where "Id" = 3;
+insert into points values (3, 9, '2020-05-05'); insert into slow values ('b');
+alter table keyless add constraint less check (c < 1) not valid;
+alter table parts_2 add constraint more check (ref > 5) not valid;
+insert into slow (numbered) values (9)
+"""
+    found = tried(database, change, base=SHAPES)
+    assert faults(found) == {
+        ("foreign key", "parts_ref_fkey"): 1,
+        ("foreign key", "Orders_parent_fkey"): 1,
+        ("foreign key", "points_part_day_fkey"): 1,
+        ("foreign key", "slow_k_fkey"): 1,
+        ("check", "less"): 1,
+        ("check", "more"): 1,
+        ("sequence", "slow_numbered_seq"): 6,
+    }

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +26,7 @@ from rehearse.engines.postgres import hidden, images
 from rehearse.engines.postgres.schema import Connects
 from rehearse.events import Outcome
 from rehearse.protocols import Role
+from rehearse.units import NS_PER_S
 
 if TYPE_CHECKING:
     import pandas
@@ -37,6 +40,7 @@ from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace
 where n.nspname <> 'pg_catalog' and n.nspname <> 'information_schema' and p.prokind in ('f', 'w')
 """
+_PATIENCE_S = 30  # for all calls together, each its share
 _SHOWN = 300
 
 Values = Sequence[Sequence[bytes | None]]  # of one call: for each statement its parameters
@@ -71,13 +75,22 @@ class Answer:
     code: str | None = None
     error: str | None = None
 
-    def shown(self) -> str:
-        """Return the answer in a line."""
+    def shown(self, but: Iterable[Row]) -> str:
+        """Return the answer in a line: how many rows, and some that another answer has not."""
         if self.code is not None:
             return f"{self.error} ({self.code})"
+        left = Counter(but)
+        own = [row for row in self.rows if not _taken(left, row)]
+        rows = "; ".join(", ".join(map(_text, row)) for row in (own or self.rows)[:5])
         head = f"{len(self.rows):,} row{'' if len(self.rows) == 1 else 's'}"
-        rows = "; ".join(", ".join(map(_text, row)) for row in self.rows[:5])
-        return f"{head}: {rows}"[:_SHOWN] if self.rows else head
+        among = ", among them" if own and len(own) < len(self.rows) else ""
+        return f"{head}{among}: {rows}"[:_SHOWN] if self.rows else head
+
+
+def _taken(left: Counter[Row], row: Row) -> bool:
+    """Say whether a row was still there, and take it."""
+    left[row] -= 1
+    return left[row] >= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +129,7 @@ class Difference:
         """Return both answers in a line each, or their columns where these are others."""
         if self.what == "result" and self.before.columns != self.after.columns:
             return f"columns {', '.join(self.before.columns)}", f"columns {', '.join(self.after.columns)}"
-        return self.before.shown(), self.after.shown()
+        return self.before.shown(self.after.rows), self.after.shown(self.before.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +179,8 @@ def compare(
         return {}
     try:
         with _without(older, writes, asker) as old, _without(newer, writes, asker) as new:
-            found = {one.name: _compared(old, new, one, writes) for one in asked}
+            patience_ns = _PATIENCE_S * NS_PER_S // len(asked)
+            found = {one.name: _compared(old, new, one, writes, patience_ns) for one in asked}
         if any(one.difference is not None for one in found.values()):
             with _without(older, writes, asker) as old:
                 found = {name: _steady(old, one) for name, one in found.items()}
@@ -220,13 +234,17 @@ def _set(connection: Connection[Any], settings: Mapping[str, str]) -> None:
 # --- asking
 
 
-def _compared(old: Connection[Any], new: Connection[Any], one: Asked, writes: Written) -> Compared:
+def _compared(old: Connection[Any], new: Connection[Any], one: Asked, writes: Written, patience_ns: int) -> Compared:
+    """Ask both states with one set of values after the other, the first in any case, until the time is over."""
     why = _unclear(old, one, writes)
     if why is not None:
         return Compared(reason=why)
     is_sorted = not any(_is_ordered(text) for text in one.statements)
-    rows = 0
+    rows, asked, ends_ns = 0, 0, time.monotonic_ns() + patience_ns
     for values in one.tries:
+        if asked and time.monotonic_ns() > ends_ns:
+            break
+        asked += 1
         question = Question(statements=one.statements, values=values, is_sorted=is_sorted)
         before, after = question.asked(old), question.asked(new)
         rows += len(before.rows)
@@ -237,8 +255,8 @@ def _compared(old: Connection[Any], new: Connection[Any], one: Asked, writes: Wr
             question, before, after = surely, surely.asked(old), surely.asked(new)
         if (before.code, before.columns, before.rows) != (after.code, after.columns, after.rows):
             difference = Difference(question=question, before=before, after=after)
-            return Compared(asked=len(one.tries), rows=rows, difference=difference)
-    return Compared(asked=len(one.tries), rows=rows)
+            return Compared(asked=asked, rows=rows, difference=difference)
+    return Compared(asked=asked, rows=rows)
 
 
 def _steady(old: Connection[Any], one: Compared) -> Compared:

@@ -24,7 +24,13 @@ from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 where c.oid = to_regclass(%s)
 """
-_INTEGERS = ("int2", "int4", "int8")
+_INTEGERS = {"int2": 2, "int4": 4, "int8": 8}
+# A number is rounded on its way to an integer; a text must be one as it stands.
+_NO_INTEGER = r"""
+case when {value}::text ~ '^\s*[-+]?\d+\s*$' or pg_typeof({value}) in ('numeric', 'float4', 'float8')
+    then round({value}::text::numeric) not between -{half} and {half} - 1
+    else {value} is not null end
+"""
 Condition = sql.Composable
 Node = Any  # of pglast's tree
 
@@ -140,16 +146,15 @@ def _of_command(table: Node, command: Node) -> Iterator[Demand]:
 
 
 def _of_type(table: Node, column: str, definition: Node) -> Demand:
-    """Return the demand of a new type: the value's text must be one of it (which a server can say from 16 on)."""
+    """Return the demand of a new type: whole numbers in its range, texts of its length, else any of its texts."""
     type_, own = RawStream()(definition.typeName), _column(table, column)
-    base = definition.typeName.names[-1].sval
-    text = sql.SQL("{}::text").format(own)
-    if base in _INTEGERS:  # a number is rounded on its way to an integer
-        text = sql.SQL(
-            "case when pg_typeof({0}) in ('numeric', 'float4', 'float8') then round({0}::text::numeric)::text"
-            " else {0}::text end"
-        ).format(own)
-    unfit = sql.SQL("{} is not null and not pg_input_is_valid({}, {})").format(own, text, sql.Literal(type_))
+    base, lengths = definition.typeName.names[-1].sval, [one.val.ival for one in definition.typeName.typmods or ()]
+    if base in _INTEGERS:
+        unfit = sql.SQL(_NO_INTEGER).format(value=own, half=sql.Literal(1 << (8 * _INTEGERS[base] - 1)))
+    elif base in {"varchar", "bpchar"} and lengths:
+        unfit = sql.SQL("char_length(rtrim({}::text, ' ')) > {}").format(own, sql.Literal(lengths[0]))
+    else:  # from 16 on
+        unfit = sql.SQL("{0} is not null and not pg_input_is_valid({0}::text, {1})").format(own, sql.Literal(type_))
     using = definition.raw_default
     is_plain = using is None or (isinstance(using, ast.TypeCast) and isinstance(using.arg, ast.ColumnRef))
     return Demand(table=table, rule=f"type {type_} of {column}", unfit=unfit if is_plain else None)

@@ -259,17 +259,19 @@ def _doubles(source: sql.Composable, parts: Sequence[str], condition: str | None
     values = [sql.SQL("({}) as v{}").format(sql.SQL(part), sql.SQL(str(at))) for at, part in enumerate(parts)]
     names = [sql.SQL(f"v{at}") for at in range(len(parts))]
     listed = sql.SQL(", ").join(names)
-    kept = [] if nulls_equal else [sql.SQL("num_nulls({}) = 0").format(listed)]
     rows = sql.SQL("select {} from {} {}").format(
         sql.SQL(", ").join(values), source, sql.SQL(f"where {condition}" if condition else "")
     )
-    shown = sql.SQL("concat_ws(', ', {})").format(
-        sql.SQL(", ").join(sql.SQL("coalesce({}::text, 'NULL')").format(name) for name in names)
-    )
+    shown = sql.SQL(", ").join(sql.SQL("coalesce({}::text, 'NULL')").format(name) for name in names)
     return sql.SQL(
-        "select coalesce(sum(n - 1), 0)::int8, min(shown)"
-        " from (select count(*) as n, min({}) as shown from ({} offset 0) r {} group by {} having count(*) > 1) d"
-    ).format(shown, rows, sql.SQL("where ") + kept[0] if kept else sql.SQL(""), listed)
+        "select coalesce(sum(n - 1), 0)::int8, min(concat_ws(', ', {shown}))"
+        " from (select {listed}, count(*) as n from ({rows} offset 0) r {kept} group by {listed} having count(*) > 1) d"
+    ).format(
+        shown=shown,
+        listed=listed,
+        rows=rows,
+        kept=sql.SQL("") if nulls_equal else sql.SQL("where num_nulls({}) = 0").format(listed),
+    )
 
 
 def _sequences(connection: Connection[Any]) -> Iterator[Promise]:

@@ -64,6 +64,7 @@ class Relation:
     name: str
     table: str
     is_built: bool  # its file was not there at the start
+    is_doubted: bool  # each row must be looked up: it was built, or what it computes may be another now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +106,12 @@ class Sides:
 def damages(sides: Sides, unchanged: Collection[str], clock: Clock) -> list[Damage]:
     """Return what amcheck says of the B-trees that the migration built or whose rows or functions may be others.
 
-    Tables are verified where their file was written anew. Reads each of them whole, and its table for each index. What
-    is damaged, and was not built since the start, is asked of the start too.
+    In those that it built, and those that call functions, each row of the table is looked up; of the others the order
+    is verified. Tables are where their file was written anew. What is damaged, and was not built since the start, is
+    asked of the start too.
     """
     relations = _relations(sides.now, sides.before, unchanged)
-    found = _asked(sides.database, sorted(relations, key=lambda one: not one.is_built), clock)
+    found = _asked(sides.database, sorted(relations, key=lambda one: not one.is_doubted), clock)
     doubted = [one.relation for one in found if one.says is not None and not one.relation.is_built]
     if not doubted or sides.start is None:
         return found
@@ -137,7 +139,13 @@ def _relations(now: Connection[Any], before: Connection[Any] | None, unchanged: 
     for oid, kind, method, name, file, table, root, calls_functions in now.execute(_FILES):
         is_built = old.get(oid) != file
         relation = Relation(
-            oid=oid, kind="index" if kind == "i" else "heap", method=method, name=name, table=table, is_built=is_built
+            oid=oid,
+            kind="index" if kind == "i" else "heap",
+            method=method,
+            name=name,
+            table=table,
+            is_built=is_built,
+            is_doubted=is_built or calls_functions,
         )
         if kind == "r" and is_built and method == "heap":
             yield relation
@@ -147,10 +155,10 @@ def _relations(now: Connection[Any], before: Connection[Any] | None, unchanged: 
 
 def _extension(connection: Connection[Any]) -> str:
     """Return the schema that amcheck is in; where it is not there it is made."""
-    connection.execute("set local session_replication_role = replica")  # no event trigger of the user's is to see it
     found = connection.execute(_MADE_BY).fetchone()
     if found is not None:
         return str(found[0])
+    connection.execute("set local session_replication_role = replica")  # no event trigger of the user's is to see it
     connection.execute(sql.SQL("create schema {}").format(sql.Identifier(_SCHEMA)))
     connection.execute(sql.SQL("create extension amcheck schema {}").format(sql.Identifier(_SCHEMA)))
     return _SCHEMA
@@ -160,7 +168,9 @@ def _damage(connection: Connection[Any], schema: str, one: Relation, clock: Cloc
     if not clock.left_ms:
         return Damage(relation=one, error="the time for it was over")
     if one.kind == "index":
-        query = sql.SQL("select {}.bt_index_check(%s::oid::regclass, true)::text").format(sql.Identifier(schema))
+        query = sql.SQL("select {}.bt_index_check(%s::oid::regclass, {})::text").format(
+            sql.Identifier(schema), sql.Literal(one.is_doubted)
+        )
     else:
         query = sql.SQL("select min(msg) from {}.verify_heapam(%s::oid::regclass)").format(sql.Identifier(schema))
     try:
