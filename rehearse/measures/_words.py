@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+_LONGEST = 100_000  # characters: a longer statement brings rows
 _QUOTED = ("IDENTIFIER", "STRING")
 
 
 def split(sql: str) -> list[Words] | None:
-    """Return the statements of a text, which may hold several; None: it cannot be read."""
-    try:
-        tokens = sqlglot.tokenize(sql, read="postgres")
-    except SqlglotError:
+    """Return the statements of a text, which may hold several; None: it cannot be read, or is very long."""
+    tokens = _tokens(sql) if len(sql) < _LONGEST else None
+    if tokens is None:
         return None
     parts = groupby(tokens, key=lambda token: token.token_type.name == "SEMICOLON")
     return [Words(list(part)) for is_end, part in parts if not is_end]
+
+
+@lru_cache(maxsize=64)  # a backfill in batches sends one text many times
+def _tokens(sql: str) -> tuple[Any, ...] | None:
+    try:
+        return tuple(sqlglot.tokenize(sql, read="postgres"))
+    except SqlglotError:
+        return None
 
 
 @dataclass(slots=True)

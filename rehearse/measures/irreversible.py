@@ -77,12 +77,14 @@ def irreversible(recording: Recording) -> tuple[Irreversible, ...] | None:
     forward = recording.comparison("start", "forward")
     if forward is None or "start" not in recording.snapshots or any(one.error for one in _ways_of(ran)):
         return None
-    ways = _read(recording, ran, forward)
     back = fidelity.went_back(recording) if "back" in ran else None
     if back is not None:
-        return (*ways.lost_data(back), *ways.lost_schema(back))
+        is_lost = back.schema or fidelity.losses(back.tables)
+        ways = _read(recording, ran, forward) if is_lost else None
+        return (*ways.lost_data(back), *ways.lost_schema(back)) if ways else ()
     if recording.scenario.migration.back is False:
-        return tuple(ways.lost_data(fidelity.went_forward(recording, forward), for_good=True))
+        gone = fidelity.went_forward(recording, forward)
+        return tuple(_read(recording, ran, forward).lost_data(gone, for_good=True))
     return None
 
 
@@ -133,7 +135,7 @@ class _Ways:
     def _of(self, loss: RowsLost, tier: tuple[str, ...]) -> Matches:
         state = self.start.tables.get(loss.table)
         key = set(state.key if state else ())  # a row of another key is another row; without a key, any other row is
-        columns = key if loss.column is None else {loss.column}
+        columns = key | ({loss.column} if loss.column is not None else set())
 
         def matches(step: Step) -> bool:
             one = step.deed
