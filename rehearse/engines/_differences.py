@@ -10,6 +10,7 @@ Objects = Mapping[str, Mapping[str, str]]
 
 _ONLY = {
     "comment": "cosmetic",
+    "comments of checks": "cosmetic",
     "name": "cosmetic",
     "statistics target": "performance",
     "storage": "performance",

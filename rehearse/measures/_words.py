@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import sqlglot
 from sqlglot.errors import SqlglotError
+
+from rehearse.workload.statements import spaced
 
 _LONGEST = 100_000  # characters: a longer statement brings rows
 _QUOTED = ("IDENTIFIER", "STRING")
@@ -27,7 +29,7 @@ def split(sql: str) -> list[Words] | None:
 @lru_cache(maxsize=64)  # a backfill in batches sends one text many times
 def _tokens(sql: str) -> tuple[Any, ...] | None:
     try:
-        return tuple(sqlglot.tokenize(sql, read="postgres"))
+        return tuple(sqlglot.tokenize(spaced(sql), read="postgres"))
     except SqlglotError:
         return None
 
@@ -90,6 +92,12 @@ class Words:
                 yield replace(self, tokens=self.tokens[begin:place], at=0)
                 begin = place + 1
         yield replace(self, tokens=self.tokens[begin:], at=0)
+
+    def called(self) -> Iterator[str]:
+        """Yield in capitals the names before an opening parenthesis that are no words of SQL's own."""
+        for token, following in pairwise(self.tokens):
+            if token.token_type.name in ("VAR", "IDENTIFIER") and following.text == "(":
+                yield token.text.upper()
 
     def has(self, *words: str) -> bool:
         """Say whether these words stand anywhere in the rest, one after the other."""

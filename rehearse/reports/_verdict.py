@@ -259,7 +259,8 @@ def _gaps_of_data(integrity: Integrity, rollback: Rollback) -> Iterator[tuple[st
     if rollback.schema is None:
         yield "rollback fidelity", "the state after the way back was not compared with the start"
     if rollback.again is None:
-        yield "second way forward", "it was not compared with the first"
+        has_failed = rollback.again_fidelity is not None
+        yield "second way forward", "it failed (see D004)" if has_failed else "it was not compared with the first"
 
 
 def _gaps_of_rows(recording: Recording) -> Iterator[tuple[str, str]]:

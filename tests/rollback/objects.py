@@ -175,6 +175,15 @@ PAIRS = (
         by={"forward 2"},
     ),
     Pair(
+        name="a domain whose check lost its name and its comment",
+        base="create domain age as int constraint grown check (value > 17);"
+        "comment on constraint grown on domain age is 'x';",
+        up="alter domain age drop constraint if exists grown;",
+        down="alter domain age add check (value > 17);",
+        schema={("domain age", "checks"), ("domain age", "comments of checks")},
+        again={("domain age", "checks")},
+    ),
+    Pair(
         name="a column that is of its domain no longer",
         base=POSITIVE,
         up="alter table t alter v type int;",

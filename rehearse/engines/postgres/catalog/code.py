@@ -38,8 +38,12 @@ select case t.typtype when 'd' then 'domain ' else 'type ' end || $name, jsonb_b
     'not null', case when t.typtype = 'd' and t.typnotnull then 'yes' end,
     'collation', case when t.typtype = 'd' and t.typcollation <>
         (select b.typcollation from pg_type b where b.oid = t.typbasetype) then t.typcollation::regcollation::text end,
-    'checks', (select string_agg(pg_get_constraintdef(con.oid), '; ' order by pg_get_constraintdef(con.oid))
+    'checks', (select string_agg($check_name || pg_get_constraintdef(con.oid), '; '
+                   order by $check_name || pg_get_constraintdef(con.oid))
                from pg_constraint con where con.contypid = t.oid and con.contype = 'c'),
+    'comments of checks', (select string_agg(obj_description(con.oid, 'pg_constraint'), '; '
+                               order by pg_get_constraintdef(con.oid))
+                           from pg_constraint con where con.contypid = t.oid and con.contype = 'c'),
     'range', (select concat_ws(' ', format_type(r.rngsubtype, null), nullif(r.rngcollation, 0)::regcollation::text,
         (select opcname from pg_opclass o where o.oid = r.rngsubopc), nullif(r.rngcanonical::oid, 0)::regproc::text,
         nullif(r.rngsubdiff::oid, 0)::regproc::text, r.rngmultitypid::regtype::text)
@@ -56,6 +60,7 @@ where t.typtype <> 'm' and not exists (select from pg_type e where e.typarray = 
     and $USERS and $own
 """,
     name=name("t.typname"),
+    check_name="(case when con.conname ~ '_check[0-9]*$' then '' else quote_ident(con.conname) || ' ' end)",
     owner=role("t.typowner"),
     privileges=privileges("t.typacl", "T", "t.typowner"),
     own=own("pg_type", "t.oid"),
