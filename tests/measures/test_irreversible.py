@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from rehearse.checks.fidelity import data_restored, schema_restored
-from rehearse.events import StatementRan
+from rehearse.events import PhaseRan, StatementRan
 from rehearse.judging import answer
 from rehearse.measures.irreversible import irreversible, taken, taker
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, Snapshot, TableComparison
-from rehearse.testing.recordings import DOWN, phase, recorded, scenario, snapshot, statement
+from rehearse.testing.recordings import DOWN, lock, phase, recorded, scenario, snapshot, statement
 
 FORWARD, BACK = (10.0, 20.0), (30.0, 40.0)
 
@@ -84,6 +84,34 @@ def test_what_a_do_block_does_is_said_to_be_unknown_and_not_guessed() -> None:
     ((what, by),) = said(made)
     assert what == "60 values of orders.note"
     assert by == "a statement that cannot be told: statement 1 is a DO block, whose text does not tell what it touches"
+
+
+def test_the_locks_of_a_do_block_are_named_beside_it() -> None:
+    made = rehearsed(["do $$ begin perform tidy(); end $$"], compared("forward", GONE), compared("back", GONE))
+    held = lock("orders", 10.01, 10.01, 10.02, by=1)
+    events = [*made.history.of(PhaseRan), *made.history.of(StatementRan), held]
+    ((_, by),) = said(replace(made, history=recorded(events).history))
+    assert "statement 1 is a DO block that took AccessExclusiveLock of orders, whose text does not tell" in by
+
+
+def updated(rows: int | None, *more: str) -> str:
+    """Return who took 60 values, where one UPDATE touched so many rows and other statements ran besides."""
+    changed = orders(columns=(replace(LOST, values_lost=0),))
+    made = rehearsed(["update orders set note = ''", *more], compared("forward", changed), compared("back", changed))
+    steps = [replace(one, rows=rows) if one.n == 1 else one for one in made.history.of(StatementRan)]
+    ((_, by),) = said(replace(made, history=recorded([*made.history.of(PhaseRan), *steps]).history))
+    return by
+
+
+def test_the_rows_that_an_update_touched_speak_for_it_or_against_it() -> None:
+    block = "do $$ begin end $$"
+    assert updated(60) == updated(None) == updated(80, block) == "statement 1 of forward (UPDATE at up.sql:1)"
+    assert updated(5) == "a statement that cannot be told: statement 1 of forward touched 5 rows only"
+    assert updated(0).startswith("a statement that cannot be told: no statement of forward names it")
+    assert updated(0, block).startswith("a statement that cannot be told: statement 2 is a DO block")
+    assert updated(None, block).startswith(
+        "a statement that cannot be told: statement 1 of forward may have, but statement 2"
+    )
 
 
 def test_two_statements_that_both_may_have_taken_it_are_both_named() -> None:

@@ -47,6 +47,7 @@ PAIRS = (
         up="update t set w = '' where w is null;",
         down="update t set w = null where w = '';",
         data={values("t.w", changed=5, lost=5)},
+        by={"back 1"},
     ),
     Pair(
         name="null that became false",
