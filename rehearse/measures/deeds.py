@@ -23,6 +23,9 @@ _HARMLESS = re.compile(
 )
 
 
+_VERBS = frozenset({"DELETE", "UPDATE", "INSERT", "MERGE", "SETVAL"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
     """One thing that a statement does.
@@ -305,8 +308,8 @@ def _grant(words: Words, names: Names) -> Iterator[Deed]:
 
 def _rows(words: Words, names: Names) -> Iterator[Deed]:
     """Yield what a query does to rows, also in a WITH of it."""
-    for place in range(len(words.tokens)):
-        words.at = place
+    verbs = [place for place, token in enumerate(words.tokens) if token.word in _VERBS]
+    for words.at in verbs:
         before = words.word(-1)
         if words.take("DELETE", "FROM"):
             yield Deed(does="DELETE", takes=ROWS, tables=names.table(names.full(words.skip("ONLY").name())))

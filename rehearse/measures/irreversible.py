@@ -163,10 +163,11 @@ class _Ways:
     def lost_schema(self, found: Comparison) -> Iterator[Irreversible]:
         """Yield the properties and objects that are lost, but for tables and columns whose rows and values are."""
         told = {(one.table, one.column) for one in fidelity.losses(found.tables)}
+        structural = replace(self, forward=_structural(self.forward), back=_structural(self.back))
         for one in found.schema:
             table, column = place(one.object)
             if one.before is not None and not (one.property == "exists" and table and (table, column) in told):
-                yield self._taken_schema(one)
+                yield structural._taken_schema(one)
 
     def _taken_schema(self, one: PropertyDifference) -> Irreversible:
         table, column = place(one.object)
@@ -244,9 +245,18 @@ class _About:
 
 
 def _fitting(steps: Sequence[Step], tiers: Sequence[Matches]) -> list[Step]:
-    """Return the steps of the first tier that has any, without those that touched no row."""
-    real = [step for step in steps if _rows_touched([step]) != 0]
-    return next((found for tier in tiers if (found := [step for step in real if tier(step)])), [])
+    """Return the steps of the first tier that has any."""
+    return next((found for tier in tiers if (found := [step for step in steps if tier(step)])), [])
+
+
+def _structural(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps that may change the schema; a backfill has thousands of others."""
+    return [step for step in steps if step.deed.takes not in (VALUES, ROWS)]
+
+
+def _touching(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps without those that touched no row, as the server says."""
+    return [step for step in steps if _rows_touched([step]) != 0]
 
 
 def _rows_touched(steps: Sequence[Step]) -> int | None:
@@ -259,7 +269,7 @@ def _rows_touched(steps: Sequence[Step]) -> int | None:
 def _tells_rows(step: Step) -> bool:
     """Say whether the rows that the server told of a statement are those of this deed."""
     first, _, rest = step.deed.does.partition(" ")
-    is_own = step.statement.sql.lstrip().upper().startswith(first) and not rest.startswith("of ")
+    is_own = step.statement.sql[:100].lstrip().upper().startswith(first) and not rest.startswith("of ")
     return is_own and step.deed.takes in (VALUES, ROWS) and first in ("UPDATE", "DELETE", "INSERT", "MERGE")
 
 
@@ -301,9 +311,9 @@ def _read(recording: Recording, ran: dict[str, PhaseRan], forward: Comparison) -
         roots=dict(_roots(start)),
         references=tuple(_references(start)),
     )
-    there = deeds(_statements(recording, ran.get("forward")), names)
+    there = _touching(deeds(_statements(recording, ran.get("forward")), names))
     after = replace(names, tables=dict(names.tables), columns=dict(names.columns))
-    back = deeds(_statements(recording, ran.get("back")), names)
+    back = _touching(deeds(_statements(recording, ran.get("back")), names))
     locks = {(name, *key): modes for name, phase in ran.items() for key, modes in _locks(recording, phase).items()}
     return _Ways(start=start, forward=there, back=back, names=after, compared=forward, locks=locks)
 
