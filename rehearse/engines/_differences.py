@@ -11,6 +11,7 @@ Objects = Mapping[str, Mapping[str, str]]
 
 _ONLY = {
     "comment": "cosmetic",
+    "comments of checks": "cosmetic",
     "name": "cosmetic",
     "not null name": "cosmetic",
     "not null comment": "cosmetic",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from rehearse.measures.deeds import ALL, COLUMN, SCHEMA, TYPE, Deed
 from rehearse.model import PropertyDifference
@@ -27,9 +28,14 @@ _OF_COLUMNS = {  # property -> what an ALTER COLUMN that changes it says
 }
 
 
+@lru_cache(maxsize=1024)
+def _parsed(name: str) -> re.Match[str] | None:
+    return _PART.fullmatch(name)
+
+
 def place(name: str) -> tuple[str | None, str | None]:
     """Return the table and the column that an object in words is or belongs to."""
-    found = _PART.fullmatch(name)
+    found = _parsed(name)
     if found is None:
         return None, None
     return found["relation"], (found["part"] or "").removesuffix(" sequence") if found["kind"] == "column" else None
@@ -37,7 +43,7 @@ def place(name: str) -> tuple[str | None, str | None]:
 
 def is_about(deed: Deed, one: PropertyDifference, at_start: Mapping[str, str]) -> bool:
     """Say whether a deed may have changed a property of an object, whose properties at the start are given."""
-    found = _PART.fullmatch(one.object)
+    found = _parsed(one.object)
     if found is None or found["whole"] == "type":
         return _is_other(deed, one.object if found is None else f"type {found['relation']}")
     relation, kind, part = found["relation"], found["kind"], found["part"] or ""

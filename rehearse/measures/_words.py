@@ -4,38 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Any
+from functools import lru_cache
+from itertools import groupby, pairwise
+from typing import NamedTuple
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from rehearse.workload.statements import spaced
+
+_LONGEST = 100_000  # characters: a longer statement brings rows
 _QUOTED = ("IDENTIFIER", "STRING")
 
 
 def split(sql: str) -> list[Words] | None:
-    """Return the statements of a text, which may hold several; None: it cannot be read."""
+    """Return the statements of a text, which may hold several; None: it cannot be read, or is very long."""
+    tokens = _tokens(sql) if len(sql) < _LONGEST else None
+    if tokens is None:
+        return None
+    parts = groupby(tokens, key=lambda token: token.kind == "SEMICOLON")
+    return [Words(list(part)) for is_end, part in parts if not is_end]
+
+
+class Token(NamedTuple):
+    """A token of SQL. `word` is its text in capitals, empty for a name in quotes and for a string."""
+
+    text: str
+    word: str
+    kind: str  # sqlglot's
+
+
+@lru_cache(maxsize=64)  # a backfill in batches sends one text many times
+def _tokens(sql: str) -> tuple[Token, ...] | None:
     try:
-        tokens = sqlglot.tokenize(sql, read="postgres")
+        tokens = sqlglot.tokenize(spaced(sql) if "$" in sql else sql, read="postgres")
     except SqlglotError:
         return None
-    parts = groupby(tokens, key=lambda token: token.token_type.name == "SEMICOLON")
-    return [Words(list(part)) for is_end, part in parts if not is_end]
+    return tuple(_token(one.text, one.token_type.name) for one in tokens)
+
+
+def _token(text: str, kind: str) -> Token:
+    return Token(text, "" if kind in _QUOTED else text.upper(), kind)
 
 
 @dataclass(slots=True)
 class Words:
     """A statement's words, read from the first on."""
 
-    tokens: Sequence[Any]
+    tokens: Sequence[Token]
     at: int = 0
 
     def word(self, ahead: int = 0) -> str:
         """Return a word in capitals; empty for a name in quotes, for a string and past the end."""
         place = self.at + ahead
-        if not 0 <= place < len(self.tokens) or self.tokens[place].token_type.name in _QUOTED:
-            return ""
-        return str(self.tokens[place].text).upper()
+        return self.tokens[place].word if 0 <= place < len(self.tokens) else ""
 
     def take(self, *words: str) -> bool:
         """Pass over these words if they come next."""
@@ -59,7 +81,7 @@ class Words:
         parts = []
         while self.at < len(self.tokens):
             token = self.tokens[self.at]
-            parts.append(token.text if token.token_type.name == "IDENTIFIER" else token.text.lower())
+            parts.append(token.text if token.kind == "IDENTIFIER" else token.text.lower())
             self.at += 1
             if not self.take("."):
                 break
@@ -81,6 +103,12 @@ class Words:
                 yield replace(self, tokens=self.tokens[begin:place], at=0)
                 begin = place + 1
         yield replace(self, tokens=self.tokens[begin:], at=0)
+
+    def called(self) -> Iterator[str]:
+        """Yield in capitals the names before an opening parenthesis that are no words of SQL's own."""
+        for token, following in pairwise(self.tokens):
+            if token.kind in ("VAR", "IDENTIFIER") and following.text == "(":
+                yield token.text.upper()
 
     def has(self, *words: str) -> bool:
         """Say whether these words stand anywhere in the rest, one after the other."""

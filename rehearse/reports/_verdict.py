@@ -269,7 +269,8 @@ def _gaps_of_data(recording: Recording, integrity: Integrity, rollback: Rollback
     for reason in rollback.point_of_no_return.not_told if rollback.point_of_no_return else ():
         yield "point of no return, in part", reason
     if rollback.again is None:
-        yield "second way forward", "it was not compared with the first"
+        has_failed = rollback.again_fidelity is not None
+        yield "second way forward", "it failed (see D004)" if has_failed else "it was not compared with the first"
 
 
 def _gaps_of_invariants(recording: Recording) -> Iterator[tuple[str, str]]:

@@ -50,9 +50,22 @@ grant select on items to reader;
 """
 
 
+READS = """
+[[workload.calls]]
+name = "read item"
+share = 100
+sql = "select id from items where id = :id"
+values = { id = "items.id" }
+"""
+
+
+def report(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((path.parent / "out" / "report.json").read_text(encoding="utf-8"))
+    return found
+
+
 def rollback(path: Path) -> dict[str, Any]:
-    report = json.loads((path.parent / "out" / "report.json").read_text(encoding="utf-8"))
-    found: dict[str, Any] = report["rollback"]
+    found: dict[str, Any] = report(path)["rollback"]
     return found
 
 
@@ -71,6 +84,51 @@ def test_every_loss_of_a_lossy_way_back_is_named(tmp_path: Path) -> None:
     assert len(named) == 5
     assert ("table items", "column order") in {(one["object"], one["property"]) for one in found["physical"]}
     assert found["fidelity"] < 1
+    taken = {(one["what"], one["statement"], one["does"], one["phase"]) for one in found["irreversible"]}
+    assert taken == {
+        ("2,000 values of items.note", 2, "DROP COLUMN", "forward"),
+        ("default of table items column price", 3, "ALTER COLUMN DROP DEFAULT", "forward"),
+        ("table items index items_name", 4, "DROP INDEX", "forward"),
+        ("comment of table items", 5, "COMMENT", "forward"),
+        ("privileges of table items", 6, "REVOKE", "forward"),
+        ("value of sequence codes", 7, "SETVAL", "forward"),
+    }
+    place = f"{tmp_path.name}/up.sql:2"
+    (data,) = (one for one in found["irreversible"] if one["table"])
+    assert (data["values_lost"], data["sql"], data["file"]) == (2000, "alter table items drop column note", place)
+    (says,) = (one["says"] for one in report(path)["findings"] if one["code"] == "F002")
+    assert says.startswith("2,000 values of items.note did not come back, 2,000 of them lost; for example key ")
+    assert says.endswith(f"; taken by statement 2 of forward (DROP COLUMN at {place})")
+    page = (path.parent / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Taken and not brought back, by statement" in page
+    text = (path.parent / "out" / "report.md").read_text(encoding="utf-8").replace("\\_", "_")
+    assert f"statement 2 of forward (DROP COLUMN at {place})" in text
+
+
+def test_without_a_way_back_the_report_says_what_is_gone_for_good(tmp_path: Path) -> None:
+    forward = """
+        alter table items rename column name to title;
+        update items set note = null where id <= 30;
+        alter table items drop column price;
+        drop table parts;
+        do $$ begin delete from items where id > 1990; end $$;
+        """
+    base = BASE.replace("create role reader nologin;", "") + "create table parts as select id from items where id <= 7;"
+    path = small.scenario(tmp_path, forward, None, base=base, migration="back = false", calls=READS)
+    done = small.run(path)
+    found = rollback(path)
+    assert (found["schema"], found["fidelity"]) == (None, None), done.stderr
+    by = {one["what"]: (one["statement"], one["values_lost"], one["rows_lost"]) for one in found["irreversible"]}
+    assert by == {
+        "10 rows of items": (None, None, 10),
+        "30 values of items.note": (3, 30, None),
+        "2,000 values of items.price": (4, 2000, None),
+        "7 rows of parts": (5, None, 7),
+    }
+    (unknown,) = (one for one in found["irreversible"] if one["statement"] is None)
+    assert "statement 6 is a DO block" in unknown["reason"]
+    page = (path.parent / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Gone for good: there is no way back" in page
 
 
 def test_a_faithful_way_back_loses_nothing(tmp_path: Path) -> None:
@@ -82,3 +140,4 @@ def test_a_faithful_way_back_loses_nothing(tmp_path: Path) -> None:
     assert not found["schema"]
     assert not found["data"]
     assert not found["again"]
+    assert found["irreversible"] == []

@@ -179,5 +179,6 @@ PAIRS = (
             ("table t column w", "default"),
         },
         physical={DROPPED},
+        by={"forward 2"},
     ),
 )

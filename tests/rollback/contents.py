@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rollback.pair import DROPPED, ORDER, Pair, T, deleted, inserted, rows, updated, values
+from tests.rollback.pair import DROPPED, ORDER, UNTOLD, Pair, T, deleted, inserted, rows, updated, values
 
 STAMPS = (
     "create table t (id int primary key, at timestamptz not null);"
@@ -47,6 +47,7 @@ PAIRS = (
         up="update t set w = '' where w is null;",
         down="update t set w = null where w = '';",
         data={values("t.w", changed=5, lost=5)},
+        by={"back 1"},
     ),
     Pair(
         name="null that became false",
@@ -63,6 +64,7 @@ PAIRS = (
         down="alter table t alter at type timestamptz using at at time zone 'America/New_York';",
         data={values("t.at", changed=20)},
         again_data={values("t.at", changed=20)},
+        by={UNTOLD},
     ),
     Pair(
         name="times cut to seconds",
@@ -117,6 +119,7 @@ PAIRS = (
         up="alter table t alter j type jsonb;",
         down="alter table t alter j type json;",
         data={values("t.j", changed=1)},
+        by={UNTOLD},
     ),
     Pair(
         name="all but the first of an array lost",
@@ -143,6 +146,7 @@ PAIRS = (
         "update t set first = split_part(whole, ' ', 2), last = split_part(whole, ' ', 1); alter table t drop whole;",
         physical={ORDER, DROPPED},
         data={values("t.first", changed=20), values("t.last", changed=20)},
+        by={"forward 3"},
     ),
     Pair(
         name="each row has its neighbour's value",
@@ -150,6 +154,7 @@ PAIRS = (
         down="alter table t add w text; update t set w = k.w from kept k where k.id = 1 + t.id % 20; drop table kept;",
         physical={DROPPED},
         data={values("t.w", changed=20)},
+        by={"forward 2"},
     ),
     Pair(
         name="only two rows exchanged their values",
@@ -189,6 +194,7 @@ PAIRS = (
         "insert into people select id, name from parties where id <= 103;"
         "insert into firms select id, name from parties where id > 103; drop table parties;",
         data={rows("people", left_over=3), rows("firms", lost=3)},
+        by={"forward 3"},
     ),
     Pair(
         name="a table emptied",
@@ -250,5 +256,6 @@ PAIRS = (
         down="alter table t rename words to w;",
         writes=(updated("t", "3", v="31"), inserted("t", "50", v="1", words="new")),
         data={values("t.w", changed=20)},
+        by={"forward 2"},
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rollback.pair import DROPPED, Pair, T, rows, values
+from tests.rollback.pair import DROPPED, UNTOLD, Pair, T, rows, values
 from tests.rollback.parts import PARTS
 
 CODES = "create sequence codes; select setval('codes', 500);"
@@ -92,6 +92,7 @@ PAIRS = (
         "create rule told as on update to t do also select 1;",
         up="drop rule if exists kept on t; alter table t disable rule told;",
         schema={("table t rule kept", "exists"), ("table t rule told", "enabled")},
+        by={"forward 1", "forward 2"},
     ),
     Pair(
         name="a trigger lost",
@@ -132,6 +133,7 @@ PAIRS = (
         "create procedure tidy() language sql as 'select 1';",
         up="drop function if exists twice(text); drop procedure if exists tidy();",
         schema={("function twice(t text)", "exists"), ("procedure tidy()", "exists")},
+        by={"forward 1", "forward 2"},
     ),
     Pair(
         name="an aggregate that begins with another value",
@@ -152,6 +154,7 @@ PAIRS = (
         up="alter table t alter m type text; drop type mood;",
         down="create type mood as enum ('fine', 'glad', 'sad'); alter table t alter m type mood using m::mood;",
         schema={("type mood", "labels")},
+        by={"forward 2"},
     ),
     Pair(
         name="a value of an enum taken away and its rows mapped",
@@ -161,6 +164,7 @@ PAIRS = (
         down="alter type mood rename to old; create type mood as enum ('sad', 'fine', 'glad');"
         "alter table t alter m type mood using m::text::mood; drop type old;",
         data={values("t.m", changed=7)},
+        by={"forward 3"},
     ),
     Pair(
         name="a domain that lost what it demands",
@@ -168,6 +172,16 @@ PAIRS = (
         up="alter table t alter v type int; drop domain positive;",
         down="create domain positive as int; alter table t alter v type positive;",
         schema={("domain positive", one) for one in ("not null", "default", "checks")},
+        by={"forward 2"},
+    ),
+    Pair(
+        name="a domain whose check lost its name and its comment",
+        base="create domain age as int constraint grown check (value > 17);"
+        "comment on constraint grown on domain age is 'x';",
+        up="alter domain age drop constraint if exists grown;",
+        down="alter domain age add check (value > 17);",
+        schema={("domain age", "checks"), ("domain age", "comments of checks")},
+        again={("domain age", "checks")},
     ),
     Pair(
         name="a column that is of its domain no longer",
@@ -197,6 +211,7 @@ PAIRS = (
         "create operator |> (function = x_of, rightarg = place);",
         up="drop cast if exists (place as int); drop operator if exists |> (none, place);",
         schema={("cast place to integer", "exists"), ("operator |>(-, place)", "exists")},
+        by={"forward 2", UNTOLD},
     ),
     Pair(
         name="a table that was partitioned and came back without its index, its default and its check",
@@ -212,6 +227,7 @@ PAIRS = (
             ("table t column v", "default"),
             ("table t check (v)", "exists"),
         },
+        by={"forward 7"},
     ),
     Pair(
         name="a partition dropped with its rows",

@@ -16,6 +16,7 @@ create table t (id int primary key, v int, w text);
 insert into t select g, g * 10, 'Word ' || g from generate_series(1, 20) g;
 """
 ORDER = ("table t", "column order")
+UNTOLD = "untold"
 DROPPED = ("table t", "dropped columns")
 
 
@@ -67,7 +68,8 @@ def _literal(value: str | None) -> str:
 class Pair:
     """One migration forth and back. What is lost is told exactly: nothing else may be found.
 
-    `fails_again` is a part of the server's words where the second way forward is refused.
+    `by` are the statements that took it, counted in their way; UNTOLD: the texts do not tell. `fails_again` is a part
+    of the server's words where the second way forward is refused.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Pair:
     schema: frozenset[Property] | set[Property] = frozenset()
     physical: frozenset[Property] | set[Property] = frozenset()
     data: frozenset[RowsLost] | set[RowsLost] = frozenset()
+    by: frozenset[str] | set[str] = frozenset({"forward 1"})
     lost_writes: int = 0
     again: frozenset[Property] | set[Property] = frozenset()
     again_data: frozenset[RowsLost] | set[RowsLost] = frozenset()

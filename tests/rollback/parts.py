@@ -155,6 +155,7 @@ PAIRS = (
         up="drop index by_v; drop index by_w;",
         down="create index by_v on t (v); create index by_w on t (w);",
         schema={("table t index by_v", "definition"), ("table t index by_w", "definition")},
+        by={"forward 1", "forward 2"},
     ),
     Pair(
         name="a unique index that became a plain one",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rollback.pair import Pair, T, rows, values
+from tests.rollback.pair import UNTOLD, Pair, T, rows, values
 
 POLICY = T + (
     "alter table t enable row level security; alter table t force row level security;"
@@ -18,6 +18,7 @@ PAIRS = (
         up="create table new (like t including all); insert into new select * from t; drop table t;"
         "alter table new rename to t; alter table t rename constraint new_pkey to t_pkey;",
         schema={("table t", "privileges")},
+        by={"forward 3"},
     ),
     Pair(
         name="a right that is wider",
@@ -42,6 +43,7 @@ PAIRS = (
         "grant usage on sequence s.codes to auditor;",
         up="revoke usage on schema s from auditor; revoke usage on sequence s.codes from auditor;",
         schema={("schema s", "privileges"), ("sequence s.codes", "privileges")},
+        by={"forward 1", "forward 2"},
     ),
     Pair(
         name="rights on what will be made",
@@ -80,6 +82,7 @@ PAIRS = (
             *(("table t policy own", one) for one in ("command", "kind", "roles")),
             ("table t policy all_of_it", "with check"),
         },
+        by={"forward 1", "forward 2"},
     ),
     Pair(
         name="a policy by another condition",
@@ -93,6 +96,7 @@ PAIRS = (
         + "comment on table t is 'words'; alter table t set (fillfactor = 70, toast.autovacuum_enabled = false);",
         up="comment on table t is null; alter table t reset (fillfactor, toast.autovacuum_enabled);",
         schema={("table t", "comment"), ("table t", "options"), ("table t", "toast options")},
+        by={"forward 1", "forward 2"},
     ),
     Pair(
         name="a table that a crash empties",
@@ -119,6 +123,7 @@ PAIRS = (
         "alter statistics wv set statistics 300;",
         up="drop statistics if exists vw; alter statistics wv set statistics -1;",
         schema={("statistics vw", "exists"), ("statistics wv", "statistics target")},
+        by={"forward 1", "forward 2"},
     ),
     Pair(
         name="an extension left over",
@@ -136,6 +141,7 @@ PAIRS = (
         up=SET.format("work_mem = ''16MB''"),
         down=SET.format("work_mem = ''4MB''"),
         schema={("database setting work_mem", "value")},
+        by={UNTOLD},
     ),
     Pair(
         name="large objects removed",
@@ -144,12 +150,14 @@ PAIRS = (
         up="select lo_unlink(content) from files where id = 1; update files set content = null where id = 1;",
         schema={("database", "large objects")},
         data={values("files.content", changed=1, lost=1)},
+        by={"forward 2", UNTOLD},
     ),
     Pair(
         name="the database's own comment and rights",
         up="do $$ begin execute format('comment on database %I is ''new''', current_database());"
         "execute format('revoke temporary on database %I from public', current_database()); end $$;",
         schema={("database", "comment"), ("database", "privileges")},
+        by={UNTOLD},
     ),
     Pair(
         name="a table dropped and not made again",

@@ -67,5 +67,6 @@ PAIRS = (
         down="insert into t select g, g * 10, 'Word ' || g from generate_series(16, 20) g;",
         data={rows("seen", lost=1, left_over=1)},
         again_data={rows("t", left_over=5)},
+        by={"forward 2"},
     ),
 )
