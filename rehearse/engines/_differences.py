@@ -130,6 +130,8 @@ def _properties(
     keys = sorted(before.keys() | after.keys())
     if before.get("belongs to") != after.get("belongs to"):
         keys = ["belongs to"]  # of an extension's objects nothing else is told
+    if before.get("enforced") != after.get("enforced"):
+        keys = [key for key in keys if key != "validated"]  # what is not enforced is never valid
     for key in keys:
         old, new = before.get(key), after.get(key)
         if (
