@@ -270,7 +270,7 @@ def _summary(properties: Mapping[str, str]) -> str:
 def _weight(name: str, properties: Mapping[str, str], *, is_lost: bool) -> str:
     if " index " in name or name.endswith(" index"):
         return "behaviour" if properties.get("unique") else "performance"
-    if " policy " in name or name.startswith("default privileges "):
+    if " policy " in name or name.startswith(("default privileges ", "system ", "parameter ")):
         return "breaks"  # rights are wider or narrower
     if any(word in f"{name} " for word in _RULES):
         return "behaviour"

@@ -58,7 +58,7 @@ def run(database: PostgresDatabase, *scripts: str) -> None:
             connection.execute(script.encode())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=schemas())
 def test_a_schema_that_is_dumped_and_restored_is_the_same(
     pair: tuple[PostgresDatabase, PostgresDatabase], made: RandomSchema
@@ -106,7 +106,7 @@ def test_what_is_no_cast_of_an_array_is_left_as_it_is() -> None:
     )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=schemas(), choice=st.randoms(use_true_random=False))
 def test_of_a_change_to_a_random_schema_that_one_is_found(
     pair: tuple[PostgresDatabase, PostgresDatabase], made: RandomSchema, choice: st.DataObject
