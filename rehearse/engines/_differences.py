@@ -131,6 +131,8 @@ def _properties(
     keys = sorted(before.keys() | after.keys())
     if before.get("belongs to") != after.get("belongs to"):
         keys = ["belongs to"]  # of an extension's objects nothing else is told
+    if before.get("enforced") != after.get("enforced"):
+        keys = [key for key in keys if key != "validated"]  # what is not enforced is never valid
     for key in keys:
         old, new = before.get(key), after.get(key)
         if (
@@ -269,7 +271,7 @@ def _summary(properties: Mapping[str, str]) -> str:
 def _weight(name: str, properties: Mapping[str, str], *, is_lost: bool) -> str:
     if " index " in name or name.endswith(" index"):
         return "behaviour" if properties.get("unique") else "performance"
-    if " policy " in name or name.startswith("default privileges "):
+    if " policy " in name or name.startswith(("default privileges ", "system ", "parameter ")):
         return "breaks"  # rights are wider or narrower
     if any(word in f"{name} " for word in _RULES):
         return "behaviour"

@@ -58,6 +58,11 @@ create operator === (leftarg = int, rightarg = int, function = int4eq, commutato
 create operator family odd_family using btree;
 create operator class odd_class for type int using btree as operator 1 <, operator 2 <=, operator 3 =,
     operator 4 >=, operator 5 >, function 1 btint4cmp(int, int);
+create type own_int;
+create function own_in(cstring) returns own_int language internal immutable strict as 'int4in';
+create function own_out(own_int) returns cstring language internal immutable strict as 'int4out';
+create type own_int (input = own_in, output = own_out, internallength = 4, passedbyvalue, alignment = int4);
+create trusted language toy handler plpgsql_call_handler;
 create collation shop_order (locale = 'C');
 create conversion latin for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
 create text search configuration plain (parser = default);

@@ -29,6 +29,13 @@ ALTER TABLE kids ADD CONSTRAINT "No blank" CHECK (name <> '');
 CREATE SCHEMA app;
 CREATE TABLE app.notes (id int, note text DEFAULT 'x');
 CREATE INDEX notes_id ON app.notes (id);
+CREATE TABLE "order" (id int, "user" text);
+CREATE INDEX "window" ON "order" ("user");
+CREATE FUNCTION app."Odd one"(int, text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+GRANT SELECT ON kids TO mending_reader;
+GRANT INSERT (name) ON kids TO "mending Writer" WITH GRANT OPTION;
+CREATE SEQUENCE numbers;
+CREATE POLICY own_rows ON kids FOR SELECT TO mending_reader USING (id > 1);
 """
 LOSSES = {
     "default": 'ALTER TABLE "Odd orders" ALTER status DROP DEFAULT',
@@ -53,15 +60,39 @@ LOSSES = {
     "a view more": "CREATE VIEW seen AS SELECT 1 AS one",
     "statistics": "ALTER TABLE kids ALTER name SET STATISTICS 500",
     "row security": "ALTER TABLE kids ENABLE ROW LEVEL SECURITY",
+    "a grant left over": "GRANT UPDATE, DELETE ON kids TO mending_reader",
+    "a grant to all": 'GRANT SELECT ON "order" TO PUBLIC',
+    "a grant less": "REVOKE SELECT ON kids FROM mending_reader",
+    "a grant to pass on": "GRANT SELECT ON kids TO mending_reader WITH GRANT OPTION",
+    "a grant to pass on no more": 'REVOKE GRANT OPTION FOR INSERT (name) ON kids FROM "mending Writer"',
+    "a column's grant less": 'REVOKE INSERT (name) ON kids FROM "mending Writer"',
+    "a column's grant more": 'GRANT SELECT ("user") ON "order" TO mending_reader',
+    "a function's grant": 'REVOKE EXECUTE ON FUNCTION app."Odd one"(int, text) FROM PUBLIC',
+    "a schema's grant": "GRANT CREATE, USAGE ON SCHEMA app TO mending_reader",
+    "a sequence's grant": "GRANT USAGE ON SEQUENCE numbers TO mending_reader",
+    "a default grant": "ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT SELECT ON TABLES TO mending_reader",
+    "a default grant less": "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
+    "an index with a reserved name": 'DROP INDEX "window"',
+    "a policy for all roles": "ALTER POLICY own_rows ON kids TO PUBLIC USING (true)",
+    "a policy more": "CREATE POLICY more ON kids",
+    "options": "ALTER TABLE kids SET (fillfactor = 50, autovacuum_enabled = off)",
+    "a function's attributes": 'ALTER FUNCTION app."Odd one"(int, text) IMMUTABLE STRICT SECURITY DEFINER COST 5',
+    "a sequence's increment": "ALTER SEQUENCE numbers INCREMENT 5 CACHE 3 CYCLE",
+    "a replica identity": "ALTER TABLE kids REPLICA IDENTITY FULL",
+    "a trigger off": "ALTER TABLE kids DISABLE TRIGGER quiet",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def first(server: PostgresServer) -> Iterator[PostgresDatabase]:
+    with server.connect() as connection:
+        connection.execute('CREATE ROLE mending_reader; CREATE ROLE "mending Writer"')
     made = server.create("mending_first")
     run(made, SCHEMA)
     yield made
     made.drop()
+    with server.connect() as connection:
+        connection.execute('DROP ROLE mending_reader, "mending Writer"')
 
 
 @pytest.fixture
@@ -103,6 +134,10 @@ def test_the_sql_of_a_difference_undoes_it(first: PostgresDatabase, second: Post
             object="table kids index kids_u", property="exists", before="USING btree (id)", after=None
         ),  # may be unique
         PropertyDifference(object="function f(integer)", property="definition", before="x", after="y"),
+        PropertyDifference(object="table kids", property="privileges", before="(owner): SELECT", after=""),
+        PropertyDifference(object="table kids", property="privileges", before="a; b: SELECT", after=""),
+        PropertyDifference(object="database", property="privileges", before="a: CONNECT", after=""),
+        PropertyDifference(object="table kids column id", property="default", before="its own sequence", after=""),
         PropertyDifference(object="table a column b index c", property="valid", before="yes", after="no"),
     ],
 )

@@ -12,6 +12,7 @@ from psycopg import Connection, sql
 
 from rehearse.engines.postgres import checksum
 from rehearse.engines.postgres.catalog import cluster, code, elsewhere, parts, rights, sequences, tables, whole
+from rehearse.engines.postgres.catalog.forms import settled
 from rehearse.model import Snapshot
 from rehearse.protocols import Role
 
@@ -136,7 +137,8 @@ def _read(connection: Connection[Any], asked: Iterable[Reading]) -> Objects:
 def _plain(rows: Iterable[Any]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield objects without their empty properties; of several with one name the second is called "… #2", and so on."""
     pairs = [
-        (name, {key: str(value) for key, value in properties.items() if value is not None}) for name, properties in rows
+        (name, {key: settled(str(value)) for key, value in properties.items() if value is not None})
+        for name, properties in rows
     ]
     seen: dict[str, int] = {}
     for name, properties in sorted(pairs, key=lambda pair: (pair[0], sorted(pair[1].items()))):
