@@ -223,7 +223,7 @@ class _Ways:
 
     def _not_told(self, phase: str, unread: Sequence[Step], about: _About) -> str:
         if not unread:
-            return f"no statement of {phase} names it; a trigger, a function or what hangs on another object may have"
+            return f"no statement of {phase} names it"
         each = dict.fromkeys(
             f"statement {step.statement.n} is {step.deed.does}{self._locked(phase, step, about)}" for step in unread
         )

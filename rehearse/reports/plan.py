@@ -156,7 +156,7 @@ def _way_back(report: Report, phase: Phase | None) -> Iterator[str]:
 
 def _taken(rollback: Rollback) -> Iterator[str]:
     for one in (rollback.irreversible or [])[:30]:
-        yield f"- {escaped(one.what)} goes with {escaped(_words.short(one.by, 300))}"
+        yield f"- {escaped(one.what)}: taken by {escaped(_words.short(one.by, 300))}"
 
 
 def _loss(one: DataLoss) -> str:
