@@ -115,7 +115,7 @@ PAIRS = (
         name="a publication that tells of deletions too",
         base=T + "create publication news for table t with (publish = 'insert');",
         up="alter publication news set (publish = 'insert, delete');",
-        schema={("publication news", "definition")},
+        schema={("publication news", "publishes")},
     ),
     Pair(
         name="statistics on two columns lost, and the target of others",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rehearse.engines.postgres.catalog.names import is_made_up
 from rehearse.engines.postgres.catalog.words import (
     joined,
     name,
@@ -66,7 +66,7 @@ where (c.relkind in ('r', 'p', 'v', 'm', 'f') or c.relkind = 'S' and ext.name is
 # A default that draws on the column's own sequence says so instead of naming it: its name may be made up anew.
 COLUMNS = query(
     """
-select $object, c.relname, a.attname, jsonb_build_object(
+select $object, a.attname, jsonb_build_object(
     'type', format_type(a.atttypid, a.atttypmod),
     'default', case when a.attgenerated = '' then (
         select replace(pg_get_expr(d.adbin, d.adrelid),
@@ -84,7 +84,7 @@ select $object, c.relname, a.attname, jsonb_build_object(
     'not null', case when a.attnotnull then
         case when nn.convalidated is false then 'yes, not valid' else 'yes' end
             || case when nn.connoinherit then ', no inherit' else '' end end,
-    'not null name', case when nn.conislocal then nullif(nn.conname, c.relname || '_' || a.attname || '_not_null') end,
+    'not null name', case when nn.conislocal then nn.conname end,
     'not null comment', obj_description(nn.oid, 'pg_constraint'),
     'collation', case when a.attcollation <> t.typcollation then a.attcollation::regcollation::text end,
     'storage', case when a.attstorage <> t.typstorage then
@@ -112,13 +112,16 @@ where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and a.attnum > 0 and not a.att
 )
 
 SCHEMA = (_RELATIONS,)
+_MADE_UP = re.compile(r"_not_null\d*$")
 
 
 def columns(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield columns as objects from the rows of `COLUMNS`; the name of NOT NULL is told where a user gave it."""
-    for owner, table, column, properties in rows:
-        given = properties["not null name"]
-        if given and is_made_up(given, table, [column], "not_null"):
+    """Yield columns as objects from the rows of `COLUMNS`; the name of NOT NULL is told where a user gave it.
+
+    One that the server made up keeps the table's and column's names of that time, whatever they are called since.
+    """
+    for owner, column, properties in rows:
+        if _MADE_UP.search(properties["not null name"] or ""):
             del properties["not null name"]
         yield f"{owner} column {column}", properties
 
