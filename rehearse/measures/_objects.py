@@ -16,6 +16,7 @@ _PART = re.compile(
 )
 # How the names end that the server makes up.
 _LABELS = {"primary key": "pkey", "unique": "key", "foreign key": "fkey", "check": "check", "exclusion": "excl"}
+_OF_DOMAIN = re.compile(r"^(domain .+?) (?:check|constraint)(?: .*)?$")
 _OF_COLUMNS = {  # property -> what an ALTER COLUMN that changes it says
     "default": "DEFAULT",
     "not null": "NOT NULL",
@@ -67,6 +68,7 @@ def _is_other(deed: Deed, words: str) -> bool:
         return False
     if deed.kind == "default privileges":
         return words.startswith(deed.kind)
+    words = _OF_DOMAIN.sub(r"\1", words)
     kinds = ("function", "procedure", "aggregate") if deed.kind == "routine" else (deed.kind,)
     return words.startswith(kinds) and words.partition("(")[0].split(" ")[-1].rpartition(".")[2] == deed.name
 
