@@ -309,6 +309,16 @@ def test_a_promise_that_was_broken_before_as_much_is_no_word_on_the_migration() 
         assert status(code, forward(as_before, doubted, invalid_before, sequence)) == Status.PASSED
 
 
+def test_the_first_of_two_steps_is_no_broken_promise_unless_rows_suffer_from_it() -> None:
+    first_step = hand.promise("forward", 3, flaw="NOT VALID", is_new=True)
+    told_only = hand.promise("forward", 3, kind="check", name="positive", flaw="NOT ENFORCED", is_new=True)
+    assert status("I005", forward(first_step, told_only)) == Status.PASSED
+    hurts = hand.promise("forward", 3, kind="check", name="positive", flaw="NOT VALID", is_new=True)
+    was_whole = hand.promise("forward", 3, before=0, flaw="NOT VALID", is_new=True)
+    assert status("I005", forward(hurts)) == Status.FAILED
+    assert status("I005", forward(was_whole)) == Status.FAILED
+
+
 def test_a_broken_promise_names_rows_rule_and_an_example_and_is_not_told_again() -> None:
     found = hand.promise("forward", 3, before=1, example="7 (customer_id = 9)", flaw="NOT VALID")
     (one,) = answer(by_code("I005"), forward(found, hand.promise("again", 3, before=1))).findings
