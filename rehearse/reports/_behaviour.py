@@ -5,7 +5,7 @@ from __future__ import annotations
 from rehearse.measures import latency
 from rehearse.measures.behaviour import behaviour
 from rehearse.model import Recording
-from rehearse.reports._shape import BehaviourSeen, CallLatency
+from rehearse.reports._shape_fidelity import BehaviourSeen, CallLatency
 from rehearse.units import NS_PER_MS
 
 _CALLS = 100  # fewer tell nothing of a p99

@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from rehearse.reports import _words
 from rehearse.reports._escape import plain
-from rehearse.reports._shape import Outage, Percentiles, Phase, Report
+from rehearse.reports._shape import Report
+from rehearse.reports._shape_phases import Outage, Percentiles, Phase
 from rehearse.reports._svg import LogScale, line, picture, rect, tag, text, ticks
 
 WIDTH = 1100.0

@@ -24,8 +24,8 @@ from rehearse.reports._shape import (
     RemarkSeen,
     Report,
     ScenarioAsked,
-    Stage,
 )
+from rehearse.reports._shape_phases import Stage
 from rehearse.units import NS_PER_MS, NS_PER_S
 
 

@@ -13,7 +13,7 @@ from rehearse.measures.irreversible import Irreversible, irreversible, taken, ta
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
 from rehearse.reports import _behaviour, _no_return, _words
 from rehearse.reports._rules import rules
-from rehearse.reports._shape import (
+from rehearse.reports._shape_fidelity import (
     ChangedColumn,
     DataLoss,
     Difference,

@@ -11,7 +11,7 @@ from rehearse.measures.losses import losses
 from rehearse.measures.obstacles import obstacles
 from rehearse.model import Recording
 from rehearse.reports import _words
-from rehearse.reports._shape import Load, Lost, Obstacle, Progress
+from rehearse.reports._shape_phases import Load, Lost, Obstacle, Progress
 from rehearse.units import NS_PER_MS, NS_PER_S
 
 

@@ -7,7 +7,7 @@ from rehearse.measures import no_return
 from rehearse.measures.no_return import FirstLost
 from rehearse.model import Recording
 from rehearse.reports import _words
-from rehearse.reports._shape import Blocked, NoReturn, RowsInTheWay
+from rehearse.reports._shape_fidelity import Blocked, NoReturn, RowsInTheWay
 from rehearse.units import NS_PER_MS, counted
 
 _KEYS = 20

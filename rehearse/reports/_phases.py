@@ -12,7 +12,7 @@ from rehearse.measures.outage import outages
 from rehearse.measures.recovery import recovery_ns
 from rehearse.model import Recording
 from rehearse.reports import _load, _words
-from rehearse.reports._shape import (
+from rehearse.reports._shape_phases import (
     CallError,
     CallTraffic,
     Lock,

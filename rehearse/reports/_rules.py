@@ -7,7 +7,7 @@ import tomlkit
 from rehearse import bookkeeping
 from rehearse.events import RuleBroken, RuleInferred
 from rehearse.model import Recording
-from rehearse.reports._shape import RuleBrokenSeen, RuleSeen
+from rehearse.reports._shape_fidelity import RuleBrokenSeen, RuleSeen
 from rehearse.units import counted
 
 _CODE = "I004"  # asks what `rule` of a declared effect demands

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from rehearse.reports import _words
 from rehearse.reports._escape import plain
-from rehearse.reports._shape import Lock, Phase, Report, Series, Statement
+from rehearse.reports._shape import Report
+from rehearse.reports._shape_phases import Lock, Phase, Series, Statement
 from rehearse.reports._svg import LogScale, line, path, picture, rect, runs, tag, text, ticks
 
 WIDTH = 1100.0

@@ -11,15 +11,9 @@ from rehearse.measures.emptiness import touched
 from rehearse.model import Answer, Finding, Recording, Status, Verdict
 from rehearse.reports import _words
 from rehearse.reports._phases import culprit, within
-from rehearse.reports._shape import (
-    CheckSeen,
-    FindingSeen,
-    Integrity,
-    NotMeasuredSeen,
-    Phase,
-    Rollback,
-    VerdictSeen,
-)
+from rehearse.reports._shape import CheckSeen, FindingSeen, NotMeasuredSeen, VerdictSeen
+from rehearse.reports._shape_fidelity import Integrity, Rollback
+from rehearse.reports._shape_phases import Phase
 
 # What a release manager must hear first: it does not run, it loses data, it stops the shop, it cannot be undone.
 # "I003 kept" are changes in which no value and no row is lost: most often the migration's purpose, only not declared.

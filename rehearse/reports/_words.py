@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from rehearse.reports._escape import line
-from rehearse.reports._shape import Loaded, Phase, Report, Rollback
+from rehearse.reports._shape import Loaded, Report
+from rehearse.reports._shape_fidelity import Rollback
+from rehearse.reports._shape_phases import Phase
 from rehearse.units import NS_PER_MS, NS_PER_S, counted, human_count, human_duration, human_size
 
 NOT_MEASURED = "not measured"

@@ -17,7 +17,9 @@ from rehearse.model import Recording, Verdict
 from rehearse.reports import _charts, _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import plain
-from rehearse.reports._shape import Difference, FindingSeen, Lock, Report
+from rehearse.reports._shape import FindingSeen, Report
+from rehearse.reports._shape_fidelity import Difference
+from rehearse.reports._shape_phases import Lock
 from rehearse.reports._timeline import timeline
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -9,7 +9,8 @@ from rehearse.model import Recording, Verdict
 from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import plain
-from rehearse.reports._shape import CheckSeen, FindingSeen, Phase, Report
+from rehearse.reports._shape import CheckSeen, FindingSeen, Report
+from rehearse.reports._shape_phases import Phase
 
 
 class JUnitRenderer:

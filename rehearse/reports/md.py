@@ -10,19 +10,9 @@ from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import fenced, line
 from rehearse.reports._escape import markdown as escaped
-from rehearse.reports._shape import (
-    BehaviourSeen,
-    CompatibilityCell,
-    DataLoss,
-    Difference,
-    FindingSeen,
-    Lock,
-    Phase,
-    Report,
-    Rollback,
-    RuleSeen,
-    Statement,
-)
+from rehearse.reports._shape import CompatibilityCell, FindingSeen, Report
+from rehearse.reports._shape_fidelity import BehaviourSeen, DataLoss, Difference, Rollback, RuleSeen
+from rehearse.reports._shape_phases import Lock, Phase, Statement
 
 MOST = 60_000  # GitHub refuses comments of more than 65,536
 _FINDINGS = 30

@@ -10,7 +10,9 @@ from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import fenced
 from rehearse.reports._escape import markdown as escaped
-from rehearse.reports._shape import DataLoss, Lock, Phase, Report, Rollback, Statement
+from rehearse.reports._shape import Report
+from rehearse.reports._shape_fidelity import DataLoss, Rollback
+from rehearse.reports._shape_phases import Lock, Phase, Statement
 
 _STEPS = 60
 _SQL = 1_500

@@ -16,7 +16,9 @@ from rehearse.model import Recording, Verdict
 from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import line
-from rehearse.reports._shape import FindingSeen, NotMeasuredSeen, Phase, Report, RuleSeen
+from rehearse.reports._shape import FindingSeen, NotMeasuredSeen, Report
+from rehearse.reports._shape_fidelity import RuleSeen
+from rehearse.reports._shape_phases import Phase
 
 _STYLES = {"passed": "bold green", "failed": "bold red", "unknown": "bold yellow"}
 _FINDINGS = 12
