@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -219,3 +223,48 @@ def test_texts_in_two_encodings_are_compared_by_their_characters(
     finally:
         with pair[1].connect(Role.OWNER) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+SLOW = """
+CREATE FUNCTION public.slept() RETURNS boolean LANGUAGE sql VOLATILE AS 'select pg_sleep(0.2) is not null';
+CREATE TABLE slow (id int PRIMARY KEY, body text);
+ALTER TABLE slow ALTER body SET STORAGE external;
+INSERT INTO slow SELECT g, repeat('x', 200000) FROM generate_series(1, 300) g;
+CREATE POLICY slowly ON slow USING (slept());
+ALTER TABLE slow ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON slow TO rehearse_application;
+"""
+_RUNNING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE state = 'active' AND query LIKE '%slow%group by 1' AND pid <> pg_backend_pid()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_what_runs_on_both_servers(
+    pair: tuple[PostgresDatabase, PostgresDatabase], number: signal.Signals
+) -> None:
+    for one in pair:
+        run(one, SLOW)
+    urls = [one.url(Role.APPLICATION) for one in pair]
+    words = [sys.executable, "-m", "rehearse", "diff", *urls, "--data-only", "--tables", "slow"]
+    with pair[0].connect(Role.OWNER) as watching:
+        process = subprocess.Popen(words, stderr=subprocess.PIPE)
+        try:
+            assert eventually(watching, 2)
+            process.send_signal(number)
+            assert process.wait(timeout=20) == 130  # of a minute that the queries would take
+            assert eventually(watching, 0)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def eventually(connection: Any, wanted: int) -> bool:
+    """Say whether so many of the queries run, within half a minute."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        found = connection.execute(_RUNNING).fetchone()
+        if found[0] == wanted:
+            return True
+    return False

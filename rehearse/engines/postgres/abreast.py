@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -79,6 +79,20 @@ class Abreast:
                     connection.cancel()
                 except psycopg.Error:
                     continue  # it ended by itself
+
+
+@contextmanager
+def stoppable(connections: Sequence[psycopg.Connection[Any]], threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield threads for queries on these connections; what still runs when one fails, or at Ctrl-C, is cancelled."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="rehearse-read") as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for one in connections:
+                with suppress(psycopg.Error):  # it ended by itself
+                    one.cancel()
+            raise
 
 
 def ahead(items: Iterator[T], *, count: int = 3) -> Iterator[T]:

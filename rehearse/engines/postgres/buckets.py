@@ -7,7 +7,6 @@ each reads a range of pages. What comes back is a few thousand sums, however man
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from rehearse.engines.postgres import images
+from rehearse.engines.postgres.abreast import stoppable
 from rehearse.engines.postgres.pairing import Pairing
 
 _ROWS = 1_000  # a bucket: few enough to stream for one difference, enough that the sums are few
@@ -99,7 +99,7 @@ def counted(
     keys that lie far apart) comes as several parts, which each scan it.
     """
     buckets = _buckets(older[0], newer[0], pairing, rows)
-    with ThreadPoolExecutor(2) as both:
+    with stoppable([*older, *newer], 2) as both:
         one = both.submit(_sums, older, buckets, pairing.older)
         other = both.submit(_sums, newer, buckets, pairing.newer)
         before, after = one.result(), other.result()
@@ -153,7 +153,7 @@ def _sums(connections: Sequence[Connection[Any]], buckets: Buckets, side: images
             free.append(connection)
 
     found: dict[int, tuple[int, int]] = {}
-    with ThreadPoolExecutor(len(connections)) as readers:
+    with stoppable(connections, len(connections)) as readers:
         for rows in readers.map(summed, sources):
             for name, count, total in rows:
                 known = found.get(name, (0, 0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -15,6 +14,7 @@ from psycopg import Connection, sql
 from rehearse.engines import _writes
 from rehearse.engines._expected import Judged, Write, judge, texts
 from rehearse.engines.postgres import buckets, cells, images, streams
+from rehearse.engines.postgres.abreast import stoppable
 from rehearse.engines.postgres.hidden import Others
 from rehearse.engines.postgres.pairing import Pairing
 from rehearse.engines.postgres.tallies import NOTHING, SOME, Strangers, Tally
@@ -206,7 +206,7 @@ class Work:
 
     def _read(self, part: buckets.Part) -> list[streams.Numbers]:
         """Return numbers and hashes of a part's rows, of both sides, which are read side by side."""
-        with ThreadPoolExecutor(2) as both:
+        with stoppable((self.old, self.new), 2) as both:
             return list(both.map(self._stream, self._sides(), (part.older, part.newer)))
 
     def _stream(self, side: _Side, condition: sql.Composable) -> streams.Numbers:
@@ -223,7 +223,7 @@ class Work:
         ]
         for start in range(0, len(numbers), _BATCH):
             batch = numbers[start : start + _BATCH]
-            with ThreadPoolExecutor(2) as both:
+            with stoppable((self.old, self.new), 2) as both:
                 old, new = both.map(partial(self._cells, numbers=batch, names=names), self._sides())
             shown: set[int] = set()
             for place, name in enumerate(names, start=1):
