@@ -1,0 +1,443 @@
+"""Containers by testcontainers, for every engine: started, reached at 127.0.0.1, and gone when we are.
+
+Ryuk is not used: the watchdog that reaps our other servers reaps containers too, and needs no image for it. What both
+of us left, for the machine was switched off, the next start removes: labels say whose a container was.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import socket
+import struct
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from rehearse.engines import _local, _watchdog
+from rehearse.errors import Missing, ScenarioMistake, ServerFailed, TooBig
+from rehearse.model import EngineChoice
+from rehearse.protocols import Diagnosis
+from rehearse.units import human_size
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.docker_client import DockerClient
+
+_RUN = "org.rehearse.run"  # whose container it is
+_PLACE = "org.rehearse.place"  # where its maker lives, for an engine may serve several machines
+_FOLDER = "org.rehearse.folder"  # which its maker holds locked while it lives
+_LOCALHOSTS = ("localhost", "127.0.0.1", "::1")
+_SHARED_MEMORY = 1 << 30  # Docker's 64 MB of /dev/shm end parallel queries
+_LARGEST_FILE = 2 << 30  # of any file of the server; stops a log that runs wild
+_KEPT_LOGS = 10
+_ALTERNATIVE = "engine.via = 'embedded' needs no Docker"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image's name, and what named it: a key of the scenario or a variable of the environment."""
+
+    name: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.source} = {self.name!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a container is to be: `port`, `data` (its folder of data) and `log` are the container's own."""
+
+    image: Image
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    files: Mapping[str, str]
+    port: int
+    data: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A running container and where it is reached; `logs` is its log folder where this machine can read it."""
+
+    host: str
+    port: int
+    logs: Path | None
+    started: DockerContainer = field(repr=False)
+
+    def has_ended(self, *, within_s: float = 0.0) -> bool:
+        """Say whether it is gone, or goes in a moment."""
+        deadline = time.monotonic() + within_s
+        while self._state().get("Running"):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def said(self) -> str:
+        """Return all that it wrote to its output."""
+        with suppress(Exception):
+            return b"".join(self.started.get_logs()).decode(errors="replace")
+        return ""
+
+    def keep_log(self) -> Path:
+        """Write all that it said to a file that outlives it; the last few of them are kept."""
+        folder = _local.cache_folder() / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.log"
+        own = sorted(self.logs.iterdir()) if self.logs else []
+        path.write_text("\n".join([self.said(), *(one.read_text(errors="replace") for one in own)]))
+        for old in sorted(folder.glob("*.log"))[:-_KEPT_LOGS]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def failure(self, words: str) -> ServerFailed | TooBig:
+        """Return why it ended, in its own last words; the rest of them is kept in a file."""
+        told = f"{words}\nall of its log is in {self.keep_log()}"
+        if self._state().get("OOMKilled"):
+            return TooBig(f"the container took more memory than engine.memory lets it; raise that: {told}")
+        if "No space left on device" in words or "could not map anonymous shared memory" in words:
+            return TooBig(f"the container had too little room; raise engine.memory or engine.tmpfs: {told}")
+        return ServerFailed(told)
+
+    def process(self, name: str) -> int | None:
+        """Return the number, as this machine counts, of its first process of that name; None where it is elsewhere."""
+        pid, number = int(self._state().get("Pid") or 0), self.started.get_container_id()
+        try:
+            if number not in Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii"):  # a machine of its own runs it
+                return None
+            first = psutil.Process(pid)
+            return next((one.pid for one in (first, *first.children(recursive=True)) if one.name() == name), None)
+        except (OSError, psutil.Error):
+            return None
+
+    def run(self, command: Sequence[str], user: str) -> tuple[int, str]:
+        """Run a program in it; return its exit code and what it said."""
+        done = self.started.get_wrapped_container().exec_run(list(command), user=user)
+        return int(done.exit_code), bytes(done.output).decode(errors="replace")
+
+    def _state(self) -> Mapping[str, Any]:
+        with suppress(Exception):  # gone, or its engine is
+            self.started.reload()
+            return dict(self.started.get_wrapped_container().attrs["State"])
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A Docker engine whose containers of ours are gone when we are; `folder` is ours on this machine."""
+
+    client: DockerClient
+    folder: Path
+    dog: _local.Watchdog
+    token: str
+    is_here: bool  # on this machine, so that it sees our folders and we its ports
+
+    def bring(self, image: Image) -> None:
+        """Have an image on the engine, pulled where it is not there."""
+        from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415  an extra
+        from requests.exceptions import RequestException  # noqa: PLC0415
+
+        try:
+            try:
+                self.client.client.images.get(_full(image.name))
+            except ImageNotFound:
+                self.client.client.images.pull(_full(image.name))
+        except (DockerException, RequestException) as error:
+            raise Missing(
+                f"{image}: this image is not on the Docker engine and could not be pulled: {_said(error)}; "
+                "try `docker pull`, or name another image in engine.image or in the environment's REHEARSE_IMAGE_…"
+            ) from error
+
+    def answer(self, image: Image, script: str) -> str:
+        """Return what a shell script says in a container of an image."""
+        asked = self._container(image, entrypoint=["/bin/sh", "-c"], command=[script], network_disabled=True)
+        with _failures(image), _without_ryuk(), asked:
+            asked.wait()
+            return bytes(asked.get_logs()[0]).decode(errors="replace")
+
+    @contextmanager
+    def running(self, order: Order, choice: EngineChoice) -> Iterator[Container]:
+        """Start a container; leaving the block removes it with its volumes, unless it is kept."""
+        started = self._container(
+            order.image, command=list(order.command), environment=order.environment, **_limits(choice)
+        )
+        started.ports = {f"{order.port}/tcp": (self._binding(), None)}
+        if choice.tmpfs:
+            started.with_tmpfs_mount(order.data, str(choice.tmpfs))
+        for path, text in order.files.items():
+            started.with_copy_into_container(text.encode(), path, 0o644)
+        for source, target, mode in map(volume, choice.volumes):
+            started.with_volume_mapping(source, target, mode)
+        logs = self._log_folder() if self.is_here else None
+        if logs:
+            started.with_volume_mapping(logs, order.log, "rw,z")
+        try:
+            with _failures(order.image), _without_ryuk():
+                started.start()
+            yield self._reached(started, order.port, logs)
+        finally:
+            if not self.dog.keeps:
+                with suppress(Exception):  # what could not be removed now, is tried again at the end
+                    started.stop()
+
+    def _reached(self, started: DockerContainer, port: int, logs: Path | None) -> Container:
+        try:
+            host = "127.0.0.1" if self.is_here else started.get_container_host_ip()
+            mapped = int(self.client.port(started.get_container_id(), port)) if self.is_here else None
+            return Container(host=host, port=mapped or started.get_exposed_port(port), logs=logs, started=started)
+        except ConnectionError:  # it has ended, so it has no ports
+            return Container(host="", port=0, logs=logs, started=started)
+
+    def _binding(self) -> str:
+        """Return the address to publish a port at: every one only where the engine is another machine's."""
+        return "127.0.0.1" if self.is_here or self.client.host() in _LOCALHOSTS else "0.0.0.0"  # noqa: S104
+
+    def _log_folder(self) -> Path:
+        """Make a folder that any user of a container can write to; our own folder around it keeps others out."""
+        folder = self.folder / "log"
+        folder.mkdir()
+        folder.chmod(0o777)
+        return folder
+
+    def _container(
+        self, image: Image, *, environment: Mapping[str, str] | None = None, **options: Any
+    ) -> DockerContainer:
+        from testcontainers.core.container import DockerContainer  # noqa: PLC0415
+
+        labels = {_RUN: self.token, _PLACE: _place(self.folder.parent), _FOLDER: str(self.folder)}
+        return DockerContainer(image.name, env=dict(environment or {}), labels=labels, **options)
+
+
+def image(name: str, choice: EngineChoice, *, newest: str) -> Image:
+    """Return the image of an engine: the environment's, the scenario's, or the official one of a version.
+
+    The environment comes first, so that a private registry serves scenarios as they are; `{version}` in it is the
+    scenario's.
+    """
+    variable = f"REHEARSE_IMAGE_{name.upper()}"
+    version = choice.version or newest
+    if named := os.environ.get(variable):
+        return Image(named.replace("{version}", version), variable)
+    if choice.image:
+        return Image(choice.image, "engine.image")
+    return Image(f"{name}:{version}", "engine.version" if choice.version else "engine.image (by default)")
+
+
+def volume(text: str) -> tuple[str, str, str]:
+    """Return source, target and mode of "./certificates:/etc/certificates"; without a mode it is read-only."""
+    source, *rest = text.split(":")
+    if len(rest) not in (1, 2) or not rest[0].startswith("/") or rest[1:] not in ([], ["ro"], ["rw"]):
+        raise ScenarioMistake(
+            f"engine.volumes: {text!r}: write for example './certificates:/etc/certificates', and ':rw' after it for "
+            "what the server may write"
+        )
+    if not Path(source).exists():
+        raise ScenarioMistake(f"engine.volumes: {text!r}: there is no {source} on this machine")
+    return str(Path(source).absolute()), rest[0], rest[1] if rest[1:] else "ro"
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """Connect to the Docker engine; leaving the block, or our death, removes every container that was made in it."""
+    client = _connected()
+    root = _local.temporary_root(None)
+    try:
+        with _local.watchdog() as dog, ExitStack() as traces:
+            _sweep(client, root)
+            folder = _local.new_folder(None, root=root)
+            dog.remove(folder, pidfile=folder / "pid")
+            traces.enter_context(_local.held(folder))
+            traces.callback(_watchdog.take_down, folder, folder / "pid")
+            token = secrets.token_hex(8)
+            dog.call(__name__, "remove", {"token": token})
+            traces.callback(_remove, client, token)
+            yield Engine(client=client, folder=folder, dog=dog, token=token, is_here=_is_here(client))
+            if dog.keeps:
+                traces.pop_all()
+    finally:
+        client.client.close()
+
+
+def remove(token: str) -> None:
+    """Remove the containers of a run with their volumes; looks twice, for one may just be in the making."""
+    with suppress(Exception):  # the engine is gone; the next start removes what is left
+        client = _connected()
+        for _ in range(2):
+            while _remove(client, token):
+                time.sleep(0.1)
+            time.sleep(0.2)
+        client.client.close()
+
+
+def _remove(client: DockerClient, token: str) -> int:
+    """Remove the containers of a run, and return how many there were."""
+    found = client.client.containers.list(all=True, filters={"label": f"{_RUN}={token}"}, ignore_removed=True)
+    for one in found:
+        with suppress(Exception):  # it is being removed already
+            one.remove(force=True, v=True)
+    return len(found)
+
+
+def diagnose(name: str, *, newest: str) -> Diagnosis:
+    """Say whether a Docker engine can be reached, and whether the image of an engine is there; pulls nothing."""
+    from contextlib import closing  # noqa: PLC0415
+
+    subject = f"{name} via docker"
+    try:
+        client = _connected()
+    except Missing as missing:
+        return Diagnosis(subject=subject, found=False, says="not here", remedy=str(missing))
+    wanted = image(name, EngineChoice(name=name, via="docker"), newest=newest)
+    with closing(client.client) as docker:
+        version = docker.version().get("Version", "")
+        here = any(_full(wanted.name) in one.tags for one in docker.images.list())
+    says = f"Docker {version}; image {wanted.name} {'is there' if here else 'is not there and will be pulled'}"
+    return Diagnosis(subject=subject, found=True, says=says)
+
+
+def check_room(choice: EngineChoice, needed_bytes: int) -> None:
+    """Raise TooBig where the data does not fit the memory or the disk that the container has for it."""
+    if choice.tmpfs:
+        if needed_bytes > choice.tmpfs:
+            raise TooBig(
+                f"engine.tmpfs: {human_size(needed_bytes)} are needed and it has {human_size(choice.tmpfs)}; "
+                "raise it, leave it out, or lower data.scale (--scale)"
+            )
+        _local.check_memory(needed_bytes)
+        return
+    client = _connected()
+    try:
+        place = Path(str(client.client.info().get("DockerRootDir") or "/"))
+        if _is_here(client) and place.is_dir():
+            _local.check_space(place, needed_bytes)
+    finally:
+        client.client.close()
+
+
+def _connected() -> DockerClient:
+    """Connect to the engine that DOCKER_HOST, Docker's context or the usual socket names."""
+    try:
+        from docker.errors import DockerException  # noqa: PLC0415  an extra
+        from requests.exceptions import RequestException  # noqa: PLC0415
+        from testcontainers.core.docker_client import DockerClient, get_docker_host  # noqa: PLC0415
+    except ImportError as error:
+        raise Missing(
+            "engine.via = 'docker' needs the package testcontainers: pip install 'rehearse-migrations[docker]'; "
+            f"{_ALTERNATIVE}"
+        ) from error
+    try:
+        return DockerClient()
+    except (DockerException, RequestException, OSError) as error:
+        place = get_docker_host() or "/var/run/docker.sock"
+        if any(isinstance(one, PermissionError) for one in _causes(error)):
+            raise Missing(
+                f"engine.via = 'docker': you may not use the Docker engine at {place}; join its group "
+                f"(sudo usermod -aG docker $USER, then log in again) or use a rootless one; {_ALTERNATIVE}"
+            ) from error
+        raise Missing(
+            f"engine.via = 'docker': no Docker engine answers at {place} ({_said(error)}); start it, install one "
+            f"(Debian: apt install docker.io), or name another in DOCKER_HOST; {_ALTERNATIVE}"
+        ) from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, those that it came from, and those that it carries."""
+    while error is not None:
+        yield error
+        for one in error.args:
+            if isinstance(one, BaseException) and one is not error.__cause__:
+                yield from _causes(one)
+        error = error.__cause__ or error.__context__
+
+
+def _said(error: BaseException) -> str:
+    """Return an error's words as the engine said them, in one line."""
+    words = str(getattr(error, "explanation", None) or error)
+    return " ".join(words.split()).strip(" .")
+
+
+def _full(name: str) -> str:
+    """Return an image's name as testcontainers asks for it, with its tag."""
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
+
+    prefixed = testcontainers_config.hub_image_name_prefix + name
+    has_tag = ":" in prefixed.rpartition("/")[2] or "@" in prefixed
+    return prefixed if has_tag else f"{prefixed}:latest"
+
+
+def _limits(choice: EngineChoice) -> dict[str, Any]:
+    from docker.types import Ulimit  # noqa: PLC0415
+
+    limits: dict[str, Any] = {
+        "shm_size": _SHARED_MEMORY,
+        "ulimits": [Ulimit(name="fsize", soft=_LARGEST_FILE, hard=_LARGEST_FILE)],
+    }
+    if choice.cpus:
+        limits["nano_cpus"] = round(choice.cpus * 1e9)
+    if choice.memory:
+        limits |= {"mem_limit": choice.memory, "memswap_limit": choice.memory}
+    return limits
+
+
+@contextmanager
+def _failures(image: Image) -> Iterator[None]:
+    """Say what the engine refused, and for which image."""
+    from docker.errors import DockerException  # noqa: PLC0415
+    from requests.exceptions import RequestException  # noqa: PLC0415
+
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise ServerFailed(f"{image}: the Docker engine refused or lost the container: {_said(error)}") from error
+
+
+@contextmanager
+def _without_ryuk() -> Iterator[None]:
+    """Have testcontainers start no reaper of its own for what we start; the process's other containers keep theirs."""
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
+
+    before, testcontainers_config.ryuk_disabled = testcontainers_config.ryuk_disabled, True
+    try:
+        yield
+    finally:
+        testcontainers_config.ryuk_disabled = before
+
+
+def _is_here(client: DockerClient) -> bool:
+    """Say whether an engine runs on this machine (or in a container, in the same one).
+
+    Behind a socket that was lent to our container the listener's process has no number for us.
+    """
+    url = str(client.client.api.base_url)
+    if not url.startswith(("http+docker", "http+unix")):
+        return False
+    peer = getattr(socket, "SO_PEERCRED", None)
+    if peer is None:  # macOS: a virtual machine that shares folders and ports
+        return True
+    path = (os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock").removeprefix("unix://")
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.connect(path)
+        return bool(struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, peer, 12))[0])
+
+
+def _sweep(client: DockerClient, root: Path) -> None:
+    """Remove the containers of this place whose maker and its watchdog died together."""
+    with suppress(Exception):  # others sweep, too
+        ours = {"label": f"{_PLACE}={_place(root)}"}
+        for one in client.client.containers.list(all=True, filters=ours, ignore_removed=True):
+            if _local.is_abandoned(Path(one.labels[_FOLDER])):
+                one.remove(force=True, v=True)
+
+
+def _place(root: Path) -> str:
+    """Return what tells this machine's folder for temporary files from others of the same path."""
+    return _local.digest(platform.node(), root, root.stat().st_ino)
