@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _RUN = "org.rehearse.run"  # whose container it is
 _PLACE = "org.rehearse.place"  # where its maker lives, for an engine may serve several machines
 _FOLDER = "org.rehearse.folder"  # which its maker holds locked while it lives
+_USUAL = "unix:///var/run/docker.sock"
 _LOCALHOSTS = ("localhost", "127.0.0.1", "::1")
 _SHARED_MEMORY = 1 << 30  # Docker's 64 MB of /dev/shm end parallel queries
 _LARGEST_FILE = 2 << 30  # of any file of the server; stops a log that runs wild
@@ -172,7 +173,7 @@ class Engine:
         )
         started.ports = {f"{order.port}/tcp": (self._binding(), None)}
         if choice.tmpfs:
-            started.with_tmpfs_mount(order.data, str(choice.tmpfs))
+            started.with_tmpfs_mount(order.data, f"size={choice.tmpfs}")
         for path, text in order.files.items():
             started.with_copy_into_container(text.encode(), path, 0o644)
         for source, target, mode in map(volume, choice.volumes):
@@ -260,7 +261,7 @@ def engine() -> Iterator[Engine]:
             token = secrets.token_hex(8)
             dog.call(__name__, "remove", {"token": token})
             traces.callback(_remove, client, token)
-            yield Engine(client=client, folder=folder, dog=dog, token=token, is_here=_is_here(client))
+            yield Engine(client=client, folder=folder, dog=dog, token=token, is_here=_is_here())
             if dog.keeps:
                 traces.pop_all()
     finally:
@@ -289,8 +290,6 @@ def _remove(client: DockerClient, token: str) -> int:
 
 def diagnose(name: str, *, newest: str) -> Diagnosis:
     """Say whether a Docker engine can be reached, and whether the image of an engine is there; pulls nothing."""
-    from contextlib import closing  # noqa: PLC0415
-
     subject = f"{name} via docker"
     try:
         client = _connected()
@@ -317,10 +316,17 @@ def check_room(choice: EngineChoice, needed_bytes: int) -> None:
     client = _connected()
     try:
         place = Path(str(client.client.info().get("DockerRootDir") or "/"))
-        if _is_here(client) and place.is_dir():
+        if _is_here() and place.is_dir():
             _local.check_space(place, needed_bytes)
     finally:
         client.client.close()
+
+
+def containers_below(root: Path) -> list[str]:
+    """Return our containers whose maker keeps its files in this folder for temporary files, running or not."""
+    with closing(_connected().client) as docker:
+        found = docker.containers.list(all=True, filters={"label": f"{_PLACE}={_place(root)}"}, ignore_removed=True)
+        return [f"container {one.name}" for one in found]
 
 
 def _connected() -> DockerClient:
@@ -334,29 +340,20 @@ def _connected() -> DockerClient:
             "engine.via = 'docker' needs the package testcontainers: pip install 'rehearse-migrations[docker]'; "
             f"{_ALTERNATIVE}"
         ) from error
+    place = get_docker_host() or _USUAL
     try:
+        _peer(place)
         return DockerClient()
+    except PermissionError as error:
+        raise Missing(
+            f"engine.via = 'docker': you may not use the Docker engine at {place}; join its group "
+            f"(sudo usermod -aG docker $USER, then log in again) or use a rootless one; {_ALTERNATIVE}"
+        ) from error
     except (DockerException, RequestException, OSError) as error:
-        place = get_docker_host() or "/var/run/docker.sock"
-        if any(isinstance(one, PermissionError) for one in _causes(error)):
-            raise Missing(
-                f"engine.via = 'docker': you may not use the Docker engine at {place}; join its group "
-                f"(sudo usermod -aG docker $USER, then log in again) or use a rootless one; {_ALTERNATIVE}"
-            ) from error
         raise Missing(
             f"engine.via = 'docker': no Docker engine answers at {place} ({_said(error)}); start it, install one "
             f"(Debian: apt install docker.io), or name another in DOCKER_HOST; {_ALTERNATIVE}"
         ) from error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, those that it came from, and those that it carries."""
-    while error is not None:
-        yield error
-        for one in error.args:
-            if isinstance(one, BaseException) and one is not error.__cause__:
-                yield from _causes(one)
-        error = error.__cause__ or error.__context__
 
 
 def _said(error: BaseException) -> str:
@@ -412,21 +409,25 @@ def _without_ryuk() -> Iterator[None]:
         testcontainers_config.ryuk_disabled = before
 
 
-def _is_here(client: DockerClient) -> bool:
-    """Say whether an engine runs on this machine (or in a container, in the same one).
+def _is_here() -> bool:
+    """Say whether the engine runs on this machine (or in a container, in the same one).
 
     Behind a socket that was lent to our container the listener's process has no number for us.
     """
-    url = str(client.client.api.base_url)
-    if not url.startswith(("http+docker", "http+unix")):
-        return False
-    peer = getattr(socket, "SO_PEERCRED", None)
-    if peer is None:  # macOS: a virtual machine that shares folders and ports
-        return True
-    path = (os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock").removeprefix("unix://")
+    from testcontainers.core.docker_client import get_docker_host  # noqa: PLC0415
+
+    return _peer(get_docker_host() or _USUAL) != 0
+
+
+def _peer(place: str) -> int:
+    """Return the process id behind an engine's socket: 0 where it is none of this machine's, as behind a TCP port."""
+    if not place.startswith("unix://"):
+        return 0
     with socket.socket(socket.AF_UNIX) as asked:
-        asked.connect(path)
-        return bool(struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, peer, 12))[0])
+        asked.connect(place.removeprefix("unix://"))
+        if not hasattr(socket, "SO_PEERCRED"):  # macOS: its virtual machine shares folders and ports with us
+            return -1
+        return int(struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
 
 
 def _sweep(client: DockerClient, root: Path) -> None:

@@ -85,7 +85,7 @@ def with_options(
         scenario = replace(scenario, seed=seed)
     if engine is not None:
         name, _, version = engine.partition(":")
-        scenario = replace(scenario, engine=replace(scenario.engine, name=name, version=version or None))
+        scenario = replace(scenario, engine=replace(scenario.engine, name=name, version=version or None, image=None))
     if via is not None:
         scenario = replace(scenario, engine=replace(scenario.engine, **_via(via)))
     return with_budget(scenario, budget)

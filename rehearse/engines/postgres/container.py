@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -168,7 +169,11 @@ def _make_roles(server: PostgresServer) -> None:
 def _remark(server: PostgresServer, build: Contained, choice: EngineChoice) -> None:
     local.remark(server, build, choice.settings)
     if choice.image and choice.image != build.image.name:
-        server.remark(f"the server is of {build.image}, and not of engine.image = {choice.image!r}", weakens=True)
+        tag = re.match(r"[\d.]+", choice.image.rpartition(":")[2])
+        server.remark(
+            f"the server is of {build.image} (PostgreSQL {build.version}) and not of engine.image = {choice.image!r}",
+            weakens=tag is None or not matches(build.version, tag[0]),
+        )
     if build.major >= 15 and server.log_path is None:
         server.remark("the Docker engine is on another machine, so the server's log is not read", weakens=True)
     if server.pid is None:
