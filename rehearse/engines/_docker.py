@@ -43,10 +43,11 @@ _ALTERNATIVE = "engine.via = 'embedded' needs no Docker"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image's name, and what named it: a key of the scenario or a variable of the environment."""
+    """An image's name, what named it, and the variable of the environment that can."""
 
     name: str
     source: str
+    variable: str
 
     def __str__(self) -> str:
         return f"{self.source} = {self.name!r}"
@@ -155,7 +156,7 @@ class Engine:
         except (DockerException, RequestException) as error:
             raise Missing(
                 f"{image}: this image is not on the Docker engine and could not be pulled: {_said(error)}; "
-                "try `docker pull`, or name another image in engine.image or in the environment's REHEARSE_IMAGE_…"
+                f"try `docker pull`, or name another image in engine.image or, for every scenario, in {image.variable}"
             ) from error
 
     def answer(self, image: Image, script: str) -> str:
@@ -227,10 +228,11 @@ def image(name: str, choice: EngineChoice, *, newest: str) -> Image:
     variable = f"REHEARSE_IMAGE_{name.upper()}"
     version = choice.version or newest
     if named := os.environ.get(variable):
-        return Image(named.replace("{version}", version), variable)
+        return Image(named.replace("{version}", version), variable, variable)
     if choice.image:
-        return Image(choice.image, "engine.image")
-    return Image(f"{name}:{version}", "engine.version" if choice.version else "engine.image (by default)")
+        return Image(choice.image, "engine.image", variable)
+    source = "engine.version" if choice.version else "engine.image (by default)"
+    return Image(f"{name}:{version}", source, variable)
 
 
 def volume(text: str) -> tuple[str, str, str]:
