@@ -68,10 +68,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A running container and where it is reached; `logs` is its log folder where this machine can read it."""
+    """A running container and where it is reached; `logs` is its log folder where this machine can read it.
+
+    `own` is its own address, which this machine may reach, too.
+    """
 
     host: str
     port: int
+    own: tuple[str, int] | None = None
     logs: Path | None
     started: DockerContainer = field(repr=False)
 
@@ -172,7 +176,7 @@ class Engine:
         started = self._container(
             order.image, command=list(order.command), environment=order.environment, **_limits(choice)
         )
-        started.ports = {f"{order.port}/tcp": (self._binding(), None)}
+        started.ports = {f"{order.port}/tcp": ("127.0.0.1" if self._is_local else "0.0.0.0", None)}  # noqa: S104
         if choice.tmpfs:
             started.with_tmpfs_mount(order.data, f"size={choice.tmpfs}")
         for path, text in order.files.items():
@@ -185,6 +189,7 @@ class Engine:
         try:
             with _failures(order.image), _without_ryuk():
                 started.start()
+                started.reload()
             yield self._reached(started, order.port, logs)
         finally:
             if not self.dog.keeps:
@@ -192,16 +197,20 @@ class Engine:
                     started.stop()
 
     def _reached(self, started: DockerContainer, port: int, logs: Path | None) -> Container:
+        host = "127.0.0.1" if self._is_local else started.get_container_host_ip()
         try:
-            host = "127.0.0.1" if self.is_here else started.get_container_host_ip()
-            mapped = int(self.client.port(started.get_container_id(), port)) if self.is_here else None
-            return Container(host=host, port=mapped or started.get_exposed_port(port), logs=logs, started=started)
+            is_relayed = self._is_local or self.client.get_connection_mode().use_mapped_port
+            reached = int(self.client.port(started.get_container_id(), port)) if is_relayed else port
         except ConnectionError:  # it has ended, so it has no ports
-            return Container(host="", port=0, logs=logs, started=started)
+            reached = 0
+        networks = started.get_wrapped_container().attrs["NetworkSettings"]["Networks"].values() if self.is_here else ()
+        own = next(((one["IPAddress"], port) for one in networks if one["IPAddress"]), None)
+        return Container(host=host, port=reached, own=own, logs=logs, started=started)
 
-    def _binding(self) -> str:
-        """Return the address to publish a port at: every one only where the engine is another machine's."""
-        return "127.0.0.1" if self.is_here or self.client.host() in _LOCALHOSTS else "0.0.0.0"  # noqa: S104
+    @property
+    def _is_local(self) -> bool:
+        """Whether what the engine publishes at 127.0.0.1 is reached there; elsewhere it must be at every address."""
+        return self.is_here or self.client.host() in _LOCALHOSTS
 
     def _log_folder(self) -> Path:
         """Make a folder that any user of a container can write to; our own folder around it keeps others out."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import select
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -59,6 +63,31 @@ def volumes() -> set[str]:
 def contained(docker_image: str) -> Iterator[PostgresServer]:
     with ENGINE.start(choice(cpus=1.5, memory=1 << 30), KeepingJournal()) as server:
         yield server
+
+
+@pytest.fixture
+def relay(docker_image: str) -> Iterator[str]:
+    """A TCP port that leads to the Docker engine's socket, as an engine on another machine has."""
+    path = (os.environ.get("DOCKER_HOST") or _docker._USUAL).removeprefix("unix://")
+    if "://" in path:
+        pytest.skip("the Docker engine is behind a TCP port itself")
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as engine:
+                engine.connect(path)
+                ends = {self.request: engine, engine: self.request}
+                while True:
+                    for source in select.select([*ends], [], [])[0]:
+                        if not (chunk := source.recv(65_536)):
+                            return
+                        ends[source].sendall(chunk)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +205,28 @@ def test_its_port_is_open_to_this_machine_alone(contained: PostgresServer) -> No
 
 
 @pytest.mark.slow
+def test_an_engine_behind_a_tcp_port_serves_what_it_can_and_says_what_is_missing(
+    docker_image: str, journal, relay: str, monkeypatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", relay)
+    with ENGINE.start(choice(tmpfs=1 << 30), journal) as server:
+        assert server.address.host == "127.0.0.1"
+        assert server.log_path is None
+        database = server.create("far")
+        with server.loading(), database.connect(Role.MIGRATION) as connection:
+            connection.execute("create table t (n int)")
+        database.fork("farther").drop()
+    told = " ".join(one.says for one in journal.events if isinstance(one, Remarked))
+    assert "log is not read" in told
+    assert "Docker's relay" in told
+
+
+@pytest.mark.slow
 def test_the_password_that_its_environment_shows_opens_nothing(contained: PostgresServer) -> None:
     shown = dict(word.split("=", 1) for word in inspected(contained)["Config"]["Env"])
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(
-            host="127.0.0.1",
+            host=contained.address.host,
             port=contained.address.port,
             user=shown["POSTGRES_USER"],
             password=shown["POSTGRES_PASSWORD"],
