@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from testcontainers.core.docker_client import DockerClient
 
 _RUN = "org.rehearse.run"  # whose container it is
-_PLACE = "org.rehearse.place"  # where its maker lives, for an engine may serve several machines
+_HOST = "org.rehearse.host"  # where its maker lives, for an engine may serve several machines
 _FOLDER = "org.rehearse.folder"  # which its maker holds locked while it lives
+_ROOT = "org.rehearse.root"  # the inode of the folder around that: a path may be another folder elsewhere
 _USUAL = "unix:///var/run/docker.sock"
 _LOCALHOSTS = ("localhost", "127.0.0.1", "::1")
 _SHARED_MEMORY = 1 << 30  # Docker's 64 MB of /dev/shm end parallel queries
@@ -224,7 +225,8 @@ class Engine:
     ) -> DockerContainer:
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415
 
-        labels = {_RUN: self.token, _PLACE: _place(self.folder.parent), _FOLDER: str(self.folder)}
+        labels = {_RUN: self.token, _HOST: platform.node(), _FOLDER: str(self.folder)}
+        labels[_ROOT] = str(self.folder.parent.stat().st_ino)
         return DockerContainer(image.name, env=dict(environment or {}), labels=labels, **options)
 
 
@@ -264,7 +266,7 @@ def engine() -> Iterator[Engine]:
     root = _local.temporary_root(None)
     try:
         with _local.watchdog() as dog, ExitStack() as traces:
-            _sweep(client, root)
+            _sweep(client)
             folder = _local.new_folder(None, root=root)
             dog.remove(folder, pidfile=folder / "pid")
             traces.enter_context(_local.held(folder))
@@ -314,30 +316,33 @@ def diagnose(name: str, *, newest: str) -> Diagnosis:
     return Diagnosis(subject=subject, found=True, says=says)
 
 
-def check_room(choice: EngineChoice, needed_bytes: int) -> None:
-    """Raise TooBig where the data does not fit the memory or the disk that the container has for it."""
+def check_room(choice: EngineChoice, *, data: int, memory: int) -> None:
+    """Raise TooBig where so many bytes of data and of memory are more than the container may have, or this machine."""
+    where = "lower data.scale (--scale) or engine.settings"
     if choice.tmpfs:
-        if needed_bytes > choice.tmpfs:
+        memory += data
+        if data > choice.tmpfs:
             raise TooBig(
-                f"engine.tmpfs: {human_size(needed_bytes)} are needed and it has {human_size(choice.tmpfs)}; "
-                "raise it, leave it out, or lower data.scale (--scale)"
+                f"engine.tmpfs = {human_size(choice.tmpfs)}, and {human_size(data)} are needed; raise it or {where}"
             )
-        _local.check_memory(needed_bytes)
+    if choice.memory and memory > choice.memory:
+        raise TooBig(
+            f"engine.memory = {human_size(choice.memory)}, and {human_size(memory)} are needed; raise it or {where}"
+        )
+    with closing(_connected().client) as docker:
+        place = Path(str(docker.info().get("DockerRootDir") or "/"))
+    if not _is_here():
         return
-    client = _connected()
-    try:
-        place = Path(str(client.client.info().get("DockerRootDir") or "/"))
-        if _is_here() and place.is_dir():
-            _local.check_space(place, needed_bytes)
-    finally:
-        client.client.close()
+    _local.check_memory(memory)
+    if not choice.tmpfs and place.is_dir():
+        _local.check_space(place, data)
 
 
 def containers_below(root: Path) -> list[str]:
     """Return our containers whose maker keeps its files in this folder for temporary files, running or not."""
     with closing(_connected().client) as docker:
-        found = docker.containers.list(all=True, filters={"label": f"{_PLACE}={_place(root)}"}, ignore_removed=True)
-        return [f"container {one.name}" for one in found]
+        found = docker.containers.list(all=True, filters={"label": _FOLDER}, ignore_removed=True)
+        return [f"container {one.name}" for one in found if Path(one.labels[_FOLDER]).parent == root]
 
 
 def _connected() -> DockerClient:
@@ -441,15 +446,18 @@ def _peer(place: str) -> int:
         return int(struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
 
 
-def _sweep(client: DockerClient, root: Path) -> None:
-    """Remove the containers of this place whose maker and its watchdog died together."""
+def _sweep(client: DockerClient) -> None:
+    """Remove the containers of this machine whose maker and its watchdog died together."""
+    ours = {"label": f"{_HOST}={platform.node()}"}
     with suppress(Exception):  # others sweep, too
-        ours = {"label": f"{_PLACE}={_place(root)}"}
         for one in client.client.containers.list(all=True, filters=ours, ignore_removed=True):
-            if _local.is_abandoned(Path(one.labels[_FOLDER])):
+            if _is_abandoned(Path(one.labels[_FOLDER]), one.labels[_ROOT]):
                 one.remove(force=True, v=True)
 
 
-def _place(root: Path) -> str:
-    """Return what tells this machine's folder for temporary files from others of the same path."""
-    return _local.digest(platform.node(), root, root.stat().st_ino)
+def _is_abandoned(folder: Path, root: str) -> bool:
+    """Say whether nobody holds a container's folder; False where we do not see the one that is meant."""
+    try:
+        return str(folder.parent.stat().st_ino) == root and _local.is_abandoned(folder)
+    except OSError:
+        return False

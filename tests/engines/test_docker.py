@@ -325,6 +325,30 @@ def test_what_a_dead_rehearsal_and_its_dead_watchdog_left_is_removed_by_the_next
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        ({"tmpfs": 1 << 20}, "engine.tmpfs"),
+        ({"tmpfs": 1 << 30, "memory": 64 << 20}, "engine.memory"),
+        ({"memory": 1 << 20}, "engine.memory"),
+        ({}, None),
+    ],
+)
+def test_what_does_not_fit_is_known_before_anything_starts(docker_image: str, words: dict, key: str | None) -> None:
+    if key is None:
+        ENGINE.check_room(choice(**words), 32 << 20)
+        return
+    with pytest.raises(TooBig, match=key):
+        ENGINE.check_room(choice(**words), 32 << 20)
+
+
+def test_without_testcontainers_it_says_how_to_get_it(monkeypatch, journal) -> None:
+    monkeypatch.setitem(sys.modules, "testcontainers.core.docker_client", None)
+    with pytest.raises(Missing, match=r"pip install 'rehearse-migrations\[docker\]'"), ENGINE.start(choice(), journal):
+        pass
+
+
+@pytest.mark.slow
 def test_the_container_of_one_that_lives_is_left_alone(contained: PostgresServer) -> None:
     with _docker.engine():
         assert inspected(contained)["State"]["Running"]
@@ -348,6 +372,7 @@ def test_a_server_that_is_kept_outlives_us_until_its_keeper_is_ended(docker_imag
     assert not server.folder.exists()
 
 
+@pytest.mark.slow
 def test_the_doctor_says_what_of_docker_is_here(docker_image: str) -> None:
     told = _docker.diagnose("postgres", newest=container.NEWEST)
     assert told.found

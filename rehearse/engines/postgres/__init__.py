@@ -38,8 +38,7 @@ class PostgresEngine:
     def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
         """Raise TooBig where the disk, or the memory for the server's buffers, does not suffice here."""
         if choice.via == "docker":
-            _docker.check_room(choice, needed_bytes)
-            _local.check_memory(configuration.memory_bytes(choice.settings))
+            _docker.check_room(choice, data=needed_bytes, memory=configuration.memory_bytes(choice.settings))
         elif choice.via != "url":  # the user's server is on another machine, or is the user's to know
             _local.check_space(_local.temporary_root(_local.unprivileged()), needed_bytes)
             _local.check_memory(configuration.memory_bytes(choice.settings))
