@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearse.engines import _docker
+from rehearse.engines import _docker, _docker_engine
 from rehearse.engines.postgres import ENGINE, container
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.server import PostgresServer
@@ -74,7 +74,7 @@ def docker_image() -> str:
     """The name of an image of PostgreSQL on a Docker engine; in CI it must be there where an engine is."""
     try:
         with _docker.engine() as engine:
-            image = _docker.image("postgres", EngineChoice(via="docker"), newest=container.NEWEST)
+            image = _docker_engine.image("postgres", EngineChoice(via="docker"), newest=container.NEWEST)
             try:
                 engine.bring(image)
             except Missing as missing:

@@ -6,11 +6,8 @@ of us left, for the machine was switched off, the next start removes: labels say
 
 from __future__ import annotations
 
-import os
 import platform
 import secrets
-import socket
-import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -20,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from rehearse.engines import _local, _watchdog
-from rehearse.errors import Missing, ScenarioMistake, ServerFailed, TooBig
+from rehearse.engines import _docker_engine, _local, _watchdog
+from rehearse.engines._docker_engine import Image, said
+from rehearse.errors import Missing, ServerFailed, TooBig
 from rehearse.model import EngineChoice
-from rehearse.protocols import Diagnosis
-from rehearse.units import human_size
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
@@ -34,24 +30,10 @@ _RUN = "org.rehearse.run"  # whose container it is
 _HOST = "org.rehearse.host"  # where its maker lives, for an engine may serve several machines
 _FOLDER = "org.rehearse.folder"  # which its maker holds locked while it lives
 _ROOT = "org.rehearse.root"  # the inode of the folder around that: a path may be another folder elsewhere
-_USUAL = "unix:///var/run/docker.sock"
 _LOCALHOSTS = ("localhost", "127.0.0.1", "::1")
 _SHARED_MEMORY = 1 << 30  # Docker's 64 MB of /dev/shm end parallel queries
 _LARGEST_FILE = 2 << 30  # of any file of the server; stops a log that runs wild
 _KEPT_LOGS = 10
-_ALTERNATIVE = "engine.via = 'embedded' needs no Docker"
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image's name, what named it, and the variable of the environment that can."""
-
-    name: str
-    source: str
-    variable: str
-
-    def __str__(self) -> str:
-        return f"{self.source} = {self.name!r}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +137,12 @@ class Engine:
 
         try:
             try:
-                self.client.client.images.get(_full(image.name))
+                self.client.client.images.get(_docker_engine.full(image.name))
             except ImageNotFound:
-                self.client.client.images.pull(_full(image.name))
+                self.client.client.images.pull(_docker_engine.full(image.name))
         except (DockerException, RequestException) as error:
             raise Missing(
-                f"{image}: this image is not on the Docker engine and could not be pulled: {_said(error)}; "
+                f"{image}: this image is not on the Docker engine and could not be pulled: {said(error)}; "
                 f"try `docker pull`, or name another image in engine.image or, for every scenario, in {image.variable}"
             ) from error
 
@@ -182,7 +164,7 @@ class Engine:
             started.with_tmpfs_mount(order.data, f"size={choice.tmpfs}")
         for path, text in order.files.items():
             started.with_copy_into_container(text.encode(), path, 0o644)
-        for source, target, mode in map(volume, choice.volumes):
+        for source, target, mode in map(_docker_engine.volume, choice.volumes):
             started.with_volume_mapping(source, target, mode)
         logs = self._log_folder() if self.is_here else None
         if logs:
@@ -230,39 +212,10 @@ class Engine:
         return DockerContainer(image.name, env=dict(environment or {}), labels=labels, **options)
 
 
-def image(name: str, choice: EngineChoice, *, newest: str) -> Image:
-    """Return the image of an engine: the environment's, the scenario's, or the official one of a version.
-
-    The environment comes first, so that a private registry serves scenarios as they are; `{version}` in it is the
-    scenario's.
-    """
-    variable = f"REHEARSE_IMAGE_{name.upper()}"
-    version = choice.version or newest
-    if named := os.environ.get(variable):
-        return Image(named.replace("{version}", version), variable, variable)
-    if choice.image:
-        return Image(choice.image, "engine.image", variable)
-    source = "engine.version" if choice.version else "engine.image (by default)"
-    return Image(f"{name}:{version}", source, variable)
-
-
-def volume(text: str) -> tuple[str, str, str]:
-    """Return source, target and mode of "./certificates:/etc/certificates"; without a mode it is read-only."""
-    source, *rest = text.split(":")
-    if len(rest) not in (1, 2) or not rest[0].startswith("/") or rest[1:] not in ([], ["ro"], ["rw"]):
-        raise ScenarioMistake(
-            f"engine.volumes: {text!r}: write for example './certificates:/etc/certificates', and ':rw' after it for "
-            "what the server may write"
-        )
-    if not Path(source).exists():
-        raise ScenarioMistake(f"engine.volumes: {text!r}: there is no {source} on this machine")
-    return str(Path(source).absolute()), rest[0], rest[1] if rest[1:] else "ro"
-
-
 @contextmanager
 def engine() -> Iterator[Engine]:
     """Connect to the Docker engine; leaving the block, or our death, removes every container that was made in it."""
-    client = _connected()
+    client = _docker_engine.connected()
     root = _local.temporary_root(None)
     try:
         with _local.watchdog() as dog, ExitStack() as traces:
@@ -274,7 +227,7 @@ def engine() -> Iterator[Engine]:
             token = secrets.token_hex(8)
             dog.call(__name__, "remove", {"token": token})
             traces.callback(_remove, client, token)
-            yield Engine(client=client, folder=folder, dog=dog, token=token, is_here=_is_here())
+            yield Engine(client=client, folder=folder, dog=dog, token=token, is_here=_docker_engine.is_here())
             if dog.keeps:
                 traces.pop_all()
     finally:
@@ -284,7 +237,7 @@ def engine() -> Iterator[Engine]:
 def remove(token: str) -> None:
     """Remove the containers of a run with their volumes; looks twice, for one may just be in the making."""
     with suppress(Exception):  # the engine is gone; the next start removes what is left
-        client = _connected()
+        client = _docker_engine.connected()
         for _ in range(2):
             while _remove(client, token):
                 time.sleep(0.1)
@@ -301,90 +254,11 @@ def _remove(client: DockerClient, token: str) -> int:
     return len(found)
 
 
-def diagnose(name: str, *, newest: str) -> Diagnosis:
-    """Say whether a Docker engine can be reached, and whether the image of an engine is there; pulls nothing."""
-    subject = f"{name} via docker"
-    try:
-        client = _connected()
-    except Missing as missing:
-        return Diagnosis(subject=subject, found=False, says="not here", remedy=str(missing))
-    wanted = image(name, EngineChoice(name=name, via="docker"), newest=newest)
-    with closing(client.client) as docker:
-        version = docker.version().get("Version", "")
-        here = any(_full(wanted.name) in one.tags for one in docker.images.list())
-    says = f"Docker {version}; image {wanted.name} {'is there' if here else 'is not there and will be pulled'}"
-    return Diagnosis(subject=subject, found=True, says=says)
-
-
-def check_room(choice: EngineChoice, *, data: int, memory: int) -> None:
-    """Raise TooBig where so many bytes of data and of memory are more than the container may have, or this machine."""
-    where = "lower data.scale (--scale) or engine.settings"
-    if choice.tmpfs:
-        memory += data
-        if data > choice.tmpfs:
-            raise TooBig(
-                f"engine.tmpfs = {human_size(choice.tmpfs)}, and {human_size(data)} are needed; raise it or {where}"
-            )
-    if choice.memory and memory > choice.memory:
-        raise TooBig(
-            f"engine.memory = {human_size(choice.memory)}, and {human_size(memory)} are needed; raise it or {where}"
-        )
-    with closing(_connected().client) as docker:
-        place = Path(str(docker.info().get("DockerRootDir") or "/"))
-    if not _is_here():
-        return
-    _local.check_memory(memory)
-    if not choice.tmpfs and place.is_dir():
-        _local.check_space(place, data)
-
-
 def containers_below(root: Path) -> list[str]:
     """Return our containers whose maker keeps its files in this folder for temporary files, running or not."""
-    with closing(_connected().client) as docker:
+    with closing(_docker_engine.connected().client) as docker:
         found = docker.containers.list(all=True, filters={"label": _FOLDER}, ignore_removed=True)
         return [f"container {one.name}" for one in found if Path(one.labels[_FOLDER]).parent == root]
-
-
-def _connected() -> DockerClient:
-    """Connect to the engine that DOCKER_HOST, Docker's context or the usual socket names."""
-    try:
-        from docker.errors import DockerException  # noqa: PLC0415  an extra
-        from requests.exceptions import RequestException  # noqa: PLC0415
-        from testcontainers.core.docker_client import DockerClient, get_docker_host  # noqa: PLC0415
-    except ImportError as error:
-        raise Missing(
-            "engine.via = 'docker' needs the package testcontainers: pip install 'rehearse-migrations[docker]'; "
-            f"{_ALTERNATIVE}"
-        ) from error
-    place = get_docker_host() or _USUAL
-    try:
-        _peer(place)
-        return DockerClient()
-    except PermissionError as error:
-        raise Missing(
-            f"engine.via = 'docker': you may not use the Docker engine at {place}; join its group "
-            f"(sudo usermod -aG docker $USER, then log in again) or use a rootless one; {_ALTERNATIVE}"
-        ) from error
-    except (DockerException, RequestException, OSError) as error:
-        raise Missing(
-            f"engine.via = 'docker': no Docker engine answers at {place} ({_said(error)}); start it, install one "
-            f"(Debian: apt install docker.io), or name another in DOCKER_HOST; {_ALTERNATIVE}"
-        ) from error
-
-
-def _said(error: BaseException) -> str:
-    """Return an error's words as the engine said them, in one line."""
-    words = str(getattr(error, "explanation", None) or error)
-    return " ".join(words.split()).strip(" .")
-
-
-def _full(name: str) -> str:
-    """Return an image's name as testcontainers asks for it, with its tag."""
-    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
-
-    prefixed = testcontainers_config.hub_image_name_prefix + name
-    has_tag = ":" in prefixed.rpartition("/")[2] or "@" in prefixed
-    return prefixed if has_tag else f"{prefixed}:latest"
 
 
 def _limits(choice: EngineChoice) -> dict[str, Any]:
@@ -410,7 +284,7 @@ def _failures(image: Image) -> Iterator[None]:
     try:
         yield
     except (DockerException, RequestException) as error:
-        raise ServerFailed(f"{image}: the Docker engine refused or lost the container: {_said(error)}") from error
+        raise ServerFailed(f"{image}: the Docker engine refused or lost the container: {said(error)}") from error
 
 
 @contextmanager
@@ -423,27 +297,6 @@ def _without_ryuk() -> Iterator[None]:
         yield
     finally:
         testcontainers_config.ryuk_disabled = before
-
-
-def _is_here() -> bool:
-    """Say whether the engine runs on this machine (or in a container, in the same one).
-
-    Behind a socket that was lent to our container the listener's process has no number for us.
-    """
-    from testcontainers.core.docker_client import get_docker_host  # noqa: PLC0415
-
-    return _peer(get_docker_host() or _USUAL) != 0
-
-
-def _peer(place: str) -> int:
-    """Return the process id behind an engine's socket: 0 where it is none of this machine's, as behind a TCP port."""
-    if not place.startswith("unix://"):
-        return 0
-    with socket.socket(socket.AF_UNIX) as asked:
-        asked.connect(place.removeprefix("unix://"))
-        if not hasattr(socket, "SO_PEERCRED"):  # macOS: its virtual machine shares folders and ports with us
-            return -1
-        return int(struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
 
 
 def _sweep(client: DockerClient) -> None:

@@ -22,7 +22,7 @@ import psycopg
 import pytest
 
 import rehearse
-from rehearse.engines import _docker
+from rehearse.engines import _docker, _docker_engine
 from rehearse.engines._machine import Machine, own_number
 from rehearse.engines.postgres import ENGINE, container
 from rehearse.engines.postgres.database import PostgresDatabase
@@ -45,7 +45,7 @@ def choice(**words: Any) -> EngineChoice:
 def found(server: PostgresServer) -> list[dict[str, Any]]:
     """What the engine says of a server's containers, running or not."""
     of_it = {"label": f"{_docker._FOLDER}={server.folder}"}
-    with closing(_docker._connected().client) as docker:
+    with closing(_docker_engine.connected().client) as docker:
         return [dict(one.attrs) for one in docker.containers.list(all=True, filters=of_it)]
 
 
@@ -55,7 +55,7 @@ def inspected(server: PostgresServer) -> dict[str, Any]:
 
 
 def volumes() -> set[str]:
-    with closing(_docker._connected().client) as docker:
+    with closing(_docker_engine.connected().client) as docker:
         return {one.name for one in docker.volumes.list()}
 
 
@@ -68,7 +68,7 @@ def contained(docker_image: str) -> Iterator[PostgresServer]:
 @pytest.fixture
 def relay(docker_image: str) -> Iterator[str]:
     """A TCP port that leads to the Docker engine's socket, as an engine on another machine has."""
-    path = (os.environ.get("DOCKER_HOST") or _docker._USUAL).removeprefix("unix://")
+    path = (os.environ.get("DOCKER_HOST") or _docker_engine._USUAL).removeprefix("unix://")
     if "://" in path:
         pytest.skip("the Docker engine is behind a TCP port itself")
 
@@ -115,19 +115,19 @@ def test_the_image_is_the_environments_the_scenarios_or_the_official_one(
     monkeypatch.delenv("REHEARSE_IMAGE_POSTGRES", raising=False)
     if named:
         monkeypatch.setenv("REHEARSE_IMAGE_POSTGRES", named)
-    image = _docker.image("postgres", choice(**words), newest="18")
+    image = _docker_engine.image("postgres", choice(**words), newest="18")
     assert (image.name, image.source) == (wanted, source)
 
 
 def test_a_volume_is_read_only_unless_it_says_otherwise(tmp_path: Path) -> None:
-    assert _docker.volume(f"{tmp_path}:/etc/own") == (str(tmp_path), "/etc/own", "ro")
-    assert _docker.volume(f"{tmp_path}:/etc/own:rw") == (str(tmp_path), "/etc/own", "rw")
+    assert _docker_engine.volume(f"{tmp_path}:/etc/own") == (str(tmp_path), "/etc/own", "ro")
+    assert _docker_engine.volume(f"{tmp_path}:/etc/own:rw") == (str(tmp_path), "/etc/own", "rw")
 
 
 @pytest.mark.parametrize("text", ["here", "here:there", "/tmp:/etc/own:x", "/nowhere/at/all:/etc/own"])
 def test_a_volume_that_cannot_be_is_a_mistake(text: str) -> None:
     with pytest.raises(ScenarioMistake, match=r"engine\.volumes"):
-        _docker.volume(text)
+        _docker_engine.volume(text)
 
 
 @pytest.mark.parametrize("place", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"])
@@ -138,7 +138,7 @@ def test_without_an_engine_it_says_where_it_looked_and_what_to_do(monkeypatch, j
         pass
     for word in ("engine.via", place, "docker.io", "DOCKER_HOST", "embedded"):
         assert word in str(missing.value)
-    told = _docker.diagnose("postgres", newest="18")
+    told = _docker_engine.diagnose("postgres", newest="18")
     assert (told.found, told.remedy) == (False, str(missing.value))
 
 
@@ -148,9 +148,9 @@ def test_an_engine_that_we_may_not_use_is_told_from_one_that_is_not_there(monkey
     def refused(_place: str) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_docker, "_peer", refused)  # root is refused nothing
+    monkeypatch.setattr(_docker_engine, "_peer", refused)  # root is refused nothing
     with pytest.raises(Missing, match="usermod -aG docker"):
-        _docker._connected()
+        _docker_engine.connected()
 
 
 @pytest.mark.slow
@@ -289,7 +289,7 @@ def test_volumes_are_there_and_those_that_an_image_declares_go_with_the_containe
     (tmp_path / "words").write_text("from this machine")
     tmp_path.chmod(0o755)
     recipe = io.BytesIO(f"FROM {docker_image}\nVOLUME /var/lib/declared\n".encode())
-    with closing(_docker._connected().client) as docker:
+    with closing(_docker_engine.connected().client) as docker:
         built, _ = docker.images.build(fileobj=recipe, rm=True, tag=f"rehearse-test-volume:{os.getpid()}")
         monkeypatch.setenv("REHEARSE_IMAGE_POSTGRES", built.tags[0])
         try:
@@ -374,6 +374,6 @@ def test_a_server_that_is_kept_outlives_us_until_its_keeper_is_ended(docker_imag
 
 @pytest.mark.slow
 def test_the_doctor_says_what_of_docker_is_here(docker_image: str) -> None:
-    told = _docker.diagnose("postgres", newest=container.NEWEST)
+    told = _docker_engine.diagnose("postgres", newest=container.NEWEST)
     assert told.found
     assert docker_image in told.says

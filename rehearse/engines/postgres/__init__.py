@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rehearse.engines import _docker, _local
+from rehearse.engines import _docker_engine, _local
 from rehearse.engines.postgres import binaries, configuration, container, diagnosis, local, named
 from rehearse.engines.postgres.server import PostgresServer
 from rehearse.events import Journal
@@ -38,7 +38,7 @@ class PostgresEngine:
     def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
         """Raise TooBig where the disk, or the memory for the server's buffers, does not suffice here."""
         if choice.via == "docker":
-            _docker.check_room(choice, data=needed_bytes, memory=configuration.memory_bytes(choice.settings))
+            _docker_engine.check_room(choice, data=needed_bytes, memory=configuration.memory_bytes(choice.settings))
         elif choice.via != "url":  # the user's server is on another machine, or is the user's to know
             _local.check_space(_local.temporary_root(_local.unprivileged()), needed_bytes)
             _local.check_memory(configuration.memory_bytes(choice.settings))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from rehearse.engines import _docker
+from rehearse.engines import _docker, _docker_engine
 from rehearse.engines.postgres import cluster, configuration, local, roles
 from rehearse.engines.postgres.binaries import OLDEST, major, matches, version_in
 from rehearse.engines.postgres.server import Address, PostgresServer
@@ -39,7 +39,7 @@ _LAST = 12  # lines
 class Contained:
     """The build in an image, and where its entry point makes the data folder."""
 
-    image: _docker.Image
+    image: _docker_engine.Image
     version: str
     data: str
     libraries: frozenset[str]
@@ -60,7 +60,7 @@ class Contained:
 @contextmanager
 def server(choice: EngineChoice, journal: Journal, *, sessions: int) -> Iterator[PostgresServer]:
     """Start a container with production's settings; leaving the block leaves no trace of it."""
-    image = _docker.image("postgres", choice, newest=NEWEST)
+    image = _docker_engine.image("postgres", choice, newest=NEWEST)
     settings = {"max_connections": local.connections(sessions), **choice.settings}
     with _docker.engine() as engine:
         engine.bring(image)
@@ -88,7 +88,7 @@ def server(choice: EngineChoice, journal: Journal, *, sessions: int) -> Iterator
                 raise _reason(error, started) or error from error
 
 
-def _build(engine: _docker.Engine, image: _docker.Image, version: str | None) -> Contained:
+def _build(engine: _docker.Engine, image: _docker_engine.Image, version: str | None) -> Contained:
     """Return what is in an image, by its own words."""
     told = engine.answer(image, _ASKED)
     found = version_in(told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 
-from rehearse.engines import _docker, _local
+from rehearse.engines import _docker_engine, _local
 from rehearse.engines.postgres import binaries, container
 from rehearse.errors import Missing, Mistake
 from rehearse.protocols import Diagnosis
@@ -18,7 +18,7 @@ def diagnose() -> Iterator[Diagnosis]:
     """Yield what each way to a server finds, and what a dump and root would need."""
     yield _server("embedded", lambda: [binaries.embedded(None)])
     yield _server("binary", binaries.every_installed)
-    yield _docker.diagnose("postgres", newest=container.NEWEST)
+    yield _docker_engine.diagnose("postgres", newest=container.NEWEST)
     yield _account()
     for name, use in _PROGRAMS.items():
         yield _program(name, use)
