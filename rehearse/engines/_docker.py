@@ -130,16 +130,16 @@ class Engine:
     token: str
     is_here: bool  # on this machine, so that it sees our folders and we its ports
 
-    def bring(self, image: Image) -> None:
-        """Have an image on the engine, pulled where it is not there."""
+    def bring(self, image: Image) -> str:
+        """Have an image on the engine, pulled where it is not there; return its digest."""
         from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415  an extra
         from requests.exceptions import RequestException  # noqa: PLC0415
 
         try:
             try:
-                self.client.client.images.get(_docker_engine.full(image.name))
+                return str(self.client.client.images.get(_docker_engine.full(image.name)).id)
             except ImageNotFound:
-                self.client.client.images.pull(_docker_engine.full(image.name))
+                return str(self.client.client.images.pull(_docker_engine.full(image.name)).id)
         except (DockerException, RequestException) as error:
             raise Missing(
                 f"{image}: this image is not on the Docker engine and could not be pulled: {said(error)}; "

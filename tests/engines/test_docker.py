@@ -219,6 +219,8 @@ def test_an_engine_behind_a_tcp_port_serves_what_it_can_and_says_what_is_missing
     told = " ".join(one.says for one in journal.events if isinstance(one, Remarked))
     assert "log is not read" in told
     assert "Docker's relay" in told
+    assert f"in a container of {docker_image} (sha256:" in told
+    assert "engine.tmpfs" in told
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def server(choice: EngineChoice, journal: Journal, *, sessions: int) -> Iterator
     image = _docker_engine.image("postgres", choice, newest=NEWEST)
     settings = {"max_connections": local.connections(sessions), **choice.settings}
     with _docker.engine() as engine:
-        engine.bring(image)
+        digest = engine.bring(image)
         build = _build(engine, image, choice.version)
         order = _order(build, settings, is_logged_here=engine.is_here)
         with engine.running(order, choice) as started:
@@ -81,7 +81,7 @@ def server(choice: EngineChoice, journal: Journal, *, sessions: int) -> Iterator
             running.pid = started.process("postgres")
             running.log_path = _log_path(started, build)
             _make_roles(running)
-            _remark(running, build, choice)
+            _remark(running, build, choice, digest)
             try:
                 yield running
             except psycopg.Error as error:
@@ -181,8 +181,11 @@ def _make_roles(server: PostgresServer) -> None:
     local.make_roles(server)
 
 
-def _remark(server: PostgresServer, build: Contained, choice: EngineChoice) -> None:
+def _remark(server: PostgresServer, build: Contained, choice: EngineChoice, digest: str) -> None:
     local.remark(server, build, choice.settings)
+    server.remark(f"the server is PostgreSQL {build.version} in a container of {build.image.name} ({digest})")
+    if choice.tmpfs:
+        server.remark("its data is in memory (engine.tmpfs): what waits for a disk is faster here than in production")
     if choice.image and choice.image != build.image.name:
         tag = re.match(r"[\d.]+", choice.image.rpartition(":")[2])
         server.remark(
