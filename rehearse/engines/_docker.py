@@ -77,25 +77,32 @@ class Container:
             return b"".join(self.started.get_logs()).decode(errors="replace")
         return ""
 
-    def keep_log(self) -> Path:
-        """Write all that it said to a file that outlives it; the last few of them are kept."""
-        folder = _local.cache_folder() / "logs"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.log"
-        own = sorted(self.logs.iterdir()) if self.logs else []
-        path.write_text("\n".join([self.said(), *(one.read_text(errors="replace") for one in own)]))
-        for old in sorted(folder.glob("*.log"))[:-_KEPT_LOGS]:
-            old.unlink(missing_ok=True)
-        return path
-
     def failure(self, words: str) -> ServerFailed | TooBig:
         """Return why it ended, in its own last words; the rest of them is kept in a file."""
-        told = f"{words}\nall of its log is in {self.keep_log()}"
+        told = words + self._kept_log()
         if self._state().get("OOMKilled"):
             return TooBig(f"the container took more memory than engine.memory lets it; raise that: {told}")
         if "No space left on device" in words or "could not map anonymous shared memory" in words:
-            return TooBig(f"the container had too little room; raise engine.memory or engine.tmpfs: {told}")
+            return TooBig(
+                "the container had too little room; make some, raise engine.memory and engine.tmpfs where they are "
+                f"set, or lower engine.settings: {told}"
+            )
         return ServerFailed(told)
+
+    def _kept_log(self) -> str:
+        """Write all that it said to a file that outlives it, and say where; the last few of them are kept."""
+        folder = _local.cache_folder() / "logs"
+        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.log"
+        own = sorted(self.logs.iterdir()) if self.logs else []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text("\n".join([self.said(), *(one.read_text(errors="replace") for one in own)]))
+            for old in sorted(folder.glob("*.log"))[:-_KEPT_LOGS]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            return f"\nits log could not be kept: {error}"
+        return f"\nall of its log is in {path}"
 
     def process(self, name: str) -> int | None:
         """Return the number, as this machine counts, of its first process of that name; None where it is elsewhere."""
@@ -226,7 +233,7 @@ def engine() -> Iterator[Engine]:
             traces.callback(_watchdog.take_down, folder, folder / "pid")
             token = secrets.token_hex(8)
             dog.call(__name__, "remove", {"token": token})
-            traces.callback(_remove, client, token)
+            traces.callback(_remove_what_is_left, client, token)
             yield Engine(client=client, folder=folder, dog=dog, token=token, is_here=_docker_engine.is_here())
             if dog.keeps:
                 traces.pop_all()
@@ -243,6 +250,12 @@ def remove(token: str) -> None:
                 time.sleep(0.1)
             time.sleep(0.2)
         client.client.close()
+
+
+def _remove_what_is_left(client: DockerClient, token: str) -> None:
+    """Remove a run's containers at its end; with an engine that is gone, the next start does it."""
+    with suppress(Exception):
+        _remove(client, token)
 
 
 def _remove(client: DockerClient, token: str) -> int:

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,7 @@ def test_an_engine_behind_a_tcp_port_serves_what_it_can_and_says_what_is_missing
             connection.execute("create table t (n int)")
         database.fork("farther").drop()
     told = " ".join(one.says for one in journal.events if isinstance(one, Remarked))
-    assert "log is not read" in told
+    assert "so it is not read" in told
     assert "Docker's relay" in told
     assert f"in a container of {docker_image} (sha256:" in told
     assert "engine.tmpfs" in told
@@ -272,6 +273,20 @@ def test_the_migrations_statements_are_read_from_its_log(filled: PostgresDatabas
     watch.finish(ran)
     assert [one.sql for one in ran] == ["select 'seen in the log'"]
     assert not [one for one in journal.events if isinstance(one, Remarked)]
+
+
+@pytest.mark.slow
+def test_what_was_loaded_is_brought_to_the_disk(contained: PostgresServer) -> None:
+    assert isinstance(contained.journal, KeepingJournal)
+    told = contained.journal.events
+    before = len(told)
+    with contained.loading():
+        contained.create("loaded").drop()
+    assert len(told) == before
+    assert isinstance(contained.sync, partial)
+    contained.sync.func(*contained.sync.args[:-1], "/nowhere")
+    assert isinstance(told[-1], Remarked)
+    assert "/nowhere" in told[-1].says
 
 
 @pytest.mark.slow

@@ -73,11 +73,11 @@ def server(choice: EngineChoice, journal: Journal, *, sessions: int) -> Iterator
                 logins={Role.OWNER: roles.Login(cluster.OWNER, order.environment["POSTGRES_PASSWORD"])},
                 journal=journal,
                 folder=engine.folder,
-                sync=None if choice.tmpfs else partial(_sync, started, build.data),
                 dog=engine.dog,
             )
             _await(running, started, build, partial(engine.answer, image, f"postgres {configuration.DESCRIBE}"))
             running.address = _direct(running, started)
+            running.sync = None if choice.tmpfs else partial(_sync, running, started, build.data)
             running.pid = started.process("postgres")
             running.log_path = _log_path(started, build)
             _make_roles(running)
@@ -193,14 +193,16 @@ def _remark(server: PostgresServer, build: Contained, choice: EngineChoice, dige
             weakens=tag is None or not matches(build.version, tag[0]),
         )
     if build.major >= 15 and server.log_path is None:
-        server.remark("the Docker engine is on another machine, so the server's log is not read", weakens=True)
+        server.remark("the container's log is out of this machine's sight, so it is not read", weakens=True)
     if server.pid is None:
-        server.remark("the container's processes are on another machine, so their CPU is not measured")
+        server.remark("the container's processes are out of this machine's sight, so their CPU is not measured")
 
 
-def _sync(started: _docker.Container, data: str) -> None:
+def _sync(server: PostgresServer, started: _docker.Container, data: str) -> None:
     """Bring a container's data to the disk, as `_local.sync_tree` does, so that no measurement pays for it."""
-    started.run(["initdb", "--sync-only", "-D", data], "postgres")
+    status, words = started.run(["initdb", "--sync-only", "-D", data], "postgres")
+    if status:
+        server.remark(f"what was loaded may still be on its way to the disk while it is measured: {words.strip()}")
 
 
 def _reason(error: psycopg.Error, started: _docker.Container) -> TooBig | ServerFailed | None:
