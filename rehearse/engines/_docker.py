@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from rehearse.engines import _docker_engine, _local, _watchdog
-from rehearse.engines._docker_engine import Image, said
-from rehearse.errors import Missing, ServerFailed, TooBig
+from rehearse.engines._docker_engine import Image, Where, said
+from rehearse.errors import Missing, ScenarioMistake, ServerFailed, TooBig
 from rehearse.model import EngineChoice
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Engine:
     folder: Path
     dog: _local.Watchdog
     token: str
-    is_here: bool  # on this machine, so that it sees our folders and we its ports
+    where: Where
 
     def bring(self, image: Image) -> str:
         """Have an image on the engine, pulled where it is not there; return its digest."""
@@ -171,9 +171,11 @@ class Engine:
             started.with_tmpfs_mount(order.data, f"size={choice.tmpfs}")
         for path, text in order.files.items():
             started.with_copy_into_container(text.encode(), path, 0o644)
+        if choice.volumes and self.where != Where.HERE:
+            raise ScenarioMistake("engine.volumes: the Docker engine sees none of this machine's folders; leave it out")
         for source, target, mode in map(_docker_engine.volume, choice.volumes):
             started.with_volume_mapping(source, target, mode)
-        logs = self._log_folder() if self.is_here else None
+        logs = self._log_folder() if self.where == Where.HERE else None
         if logs:
             started.with_volume_mapping(logs, order.log, "rw,z")
         try:
@@ -187,20 +189,23 @@ class Engine:
                     started.stop()
 
     def _reached(self, started: DockerContainer, port: int, logs: Path | None) -> Container:
-        host = "127.0.0.1" if self._is_local else started.get_container_host_ip()
+        networks = started.get_wrapped_container().attrs["NetworkSettings"]["Networks"].values()
+        own = next(((one["IPAddress"], port) for one in networks if one["IPAddress"]), None)
+        if self.where == Where.BESIDE:
+            host, reached = own or ("", 0)  # it has ended, so it has no address
+            return Container(host=host, port=reached, own=own, logs=logs, started=started)
         try:
-            is_relayed = self._is_local or self.client.get_connection_mode().use_mapped_port
-            reached = int(self.client.port(started.get_container_id(), port)) if is_relayed else port
+            reached = int(self.client.port(started.get_container_id(), port))
         except ConnectionError:  # it has ended, so it has no ports
             reached = 0
-        networks = started.get_wrapped_container().attrs["NetworkSettings"]["Networks"].values() if self.is_here else ()
-        own = next(((one["IPAddress"], port) for one in networks if one["IPAddress"]), None)
+        host = "127.0.0.1" if self._is_local else started.get_container_host_ip()
+        own = own if self.where == Where.HERE else None
         return Container(host=host, port=reached, own=own, logs=logs, started=started)
 
     @property
     def _is_local(self) -> bool:
-        """Whether what the engine publishes at 127.0.0.1 is reached there; elsewhere it must be at every address."""
-        return self.is_here or self.client.host() in _LOCALHOSTS
+        """Whether nobody beyond the engine's machine needs what is published; else it must be at every address."""
+        return self.where != Where.FAR or self.client.host() in _LOCALHOSTS
 
     def _log_folder(self) -> Path:
         """Make a folder that any user of a container can write to; our own folder around it keeps others out."""
@@ -234,7 +239,7 @@ def engine() -> Iterator[Engine]:
             token = secrets.token_hex(8)
             dog.call(__name__, "remove", {"token": token})
             traces.callback(_remove_what_is_left, client, token)
-            yield Engine(client=client, folder=folder, dog=dog, token=token, is_here=_docker_engine.is_here())
+            yield Engine(client=client, folder=folder, dog=dog, token=token, where=_docker_engine.where())
             if dog.keeps:
                 traces.pop_all()
     finally:

@@ -7,6 +7,7 @@ import socket
 import struct
 from contextlib import closing
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 _USUAL = "unix:///var/run/docker.sock"
 _ALTERNATIVE = "engine.via = 'embedded' needs no Docker"
+
+
+class Where(StrEnum):
+    """Where a Docker engine runs, and so what we share with its containers."""
+
+    HERE = "here"  # on this machine: folders, addresses and processes
+    BESIDE = "beside"  # around our own container, whose sibling each of its containers is: addresses
+    FAR = "far"  # on another machine: what it publishes there
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +90,20 @@ def diagnose(name: str, *, newest: str) -> Diagnosis:
 
 def check_room(choice: EngineChoice, *, data: int, memory: int) -> None:
     """Raise TooBig where so many bytes of data and of memory are more than the container may have, or this machine."""
-    where = "lower data.scale (--scale) or engine.settings"
+    less = "lower data.scale (--scale) or engine.settings"
     if choice.tmpfs:
         memory += data
         if data > choice.tmpfs:
             raise TooBig(
-                f"engine.tmpfs = {human_size(choice.tmpfs)}, and {human_size(data)} are needed; raise it or {where}"
+                f"engine.tmpfs = {human_size(choice.tmpfs)}, and {human_size(data)} are needed; raise it or {less}"
             )
     if choice.memory and memory > choice.memory:
         raise TooBig(
-            f"engine.memory = {human_size(choice.memory)}, and {human_size(memory)} are needed; raise it or {where}"
+            f"engine.memory = {human_size(choice.memory)}, and {human_size(memory)} are needed; raise it or {less}"
         )
     with closing(connected().client) as docker:
         place = Path(str(docker.info().get("DockerRootDir") or "/"))
-    if not is_here():
+    if where() != Where.HERE:
         return
     _local.check_memory(memory)
     if not choice.tmpfs and place.is_dir():
@@ -128,14 +137,14 @@ def connected() -> DockerClient:
         ) from error
 
 
-def is_here() -> bool:
-    """Say whether the engine runs on this machine (or in a container, in the same one).
-
-    Behind a socket that was lent to our container the listener's process has no number for us.
-    """
+def where() -> Where:
+    """Say where the engine runs. Behind a socket that was lent to our container the process has no number for us."""
     from testcontainers.core.docker_client import get_docker_host  # noqa: PLC0415
 
-    return _peer(get_docker_host() or _USUAL) != 0
+    place = get_docker_host() or _USUAL
+    if not place.startswith("unix://"):
+        return Where.FAR
+    return Where.HERE if _peer(place) else Where.BESIDE
 
 
 def _peer(place: str) -> int:

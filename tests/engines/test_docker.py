@@ -206,6 +206,19 @@ def test_its_port_is_open_to_this_machine_alone(contained: PostgresServer) -> No
 
 
 @pytest.mark.slow
+def test_a_sibling_of_our_own_container_is_reached_at_its_address(docker_image: str, journal, monkeypatch) -> None:
+    monkeypatch.setattr(_docker_engine, "_peer", lambda _: 0)  # as behind a socket that was lent to a container
+    with ENGINE.start(choice(tmpfs=1 << 30), journal) as server:
+        settings = inspected(server)["NetworkSettings"]
+        assert server.address.host in {one["IPAddress"] for one in settings["Networks"].values()}
+        assert [one["HostIp"] for one in settings["Ports"]["5432/tcp"]] == ["127.0.0.1"]
+        assert server.log_path is None
+    with pytest.raises(ScenarioMistake, match=r"engine\.volumes"):  # noqa: SIM117
+        with ENGINE.start(choice(volumes=["/tmp:/shared"]), journal):
+            pass
+
+
+@pytest.mark.slow
 def test_an_engine_behind_a_tcp_port_serves_what_it_can_and_says_what_is_missing(
     docker_image: str, journal, relay: str, monkeypatch
 ) -> None:
