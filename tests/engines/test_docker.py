@@ -267,7 +267,7 @@ def test_its_cpu_is_measured_where_its_processes_are_on_this_machine(filled: Pos
         number = own_number(filled.server.pid, connection.info.backend_pid)
         assert psutil.Process(number).parent().pid == filled.server.pid
         connection.execute("select sum(a.n * b.n) from numbers a, numbers b")
-    assert dict(machine.figures())["server cpu"] > before + 0.01
+        assert dict(machine.figures())["server cpu"] > before + 0.01
 
 
 @pytest.mark.slow
