@@ -53,12 +53,13 @@ class Order:
 class Container:
     """A running container and where it is reached; `logs` is its log folder where this machine can read it.
 
-    `own` is its own address, which this machine may reach, too.
+    It is reached at its own address only where it must be: once it is gone nothing refuses a connection there, so
+    whoever asks waits for minutes, and Docker's relay (`is_relayed`) refuses at once.
     """
 
     host: str
     port: int
-    own: tuple[str, int] | None = None
+    is_relayed: bool = True
     logs: Path | None
     started: DockerContainer = field(repr=False)
 
@@ -193,14 +194,13 @@ class Engine:
         own = next(((one["IPAddress"], port) for one in networks if one["IPAddress"]), None)
         if self.where == Where.BESIDE:
             host, reached = own or ("", 0)  # it has ended, so it has no address
-            return Container(host=host, port=reached, own=own, logs=logs, started=started)
+            return Container(host=host, port=reached, is_relayed=False, logs=logs, started=started)
         try:
             reached = int(self.client.port(started.get_container_id(), port))
         except ConnectionError:  # it has ended, so it has no ports
             reached = 0
         host = "127.0.0.1" if self._is_local else started.get_container_host_ip()
-        own = own if self.where == Where.HERE else None
-        return Container(host=host, port=reached, own=own, logs=logs, started=started)
+        return Container(host=host, port=reached, logs=logs, started=started)
 
     @property
     def _is_local(self) -> bool:
