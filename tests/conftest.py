@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearse.engines.postgres import ENGINE
+from rehearse.engines import _docker, _docker_engine
+from rehearse.engines.postgres import ENGINE, container
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.server import PostgresServer
 from rehearse.errors import Missing
@@ -66,6 +67,27 @@ def either(request: pytest.FixtureRequest) -> PostgresServer:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, PostgresServer)
     return found
+
+
+@pytest.fixture(scope="session")
+def docker_image() -> str:
+    """The name of an image of PostgreSQL on a Docker engine; in CI it must be there where an engine is."""
+    try:
+        with _docker.engine() as engine:
+            image = _docker_engine.image("postgres", EngineChoice(via="docker"), newest=container.NEWEST)
+            try:
+                engine.bring(image)
+            except Missing as missing:
+                pytest.skip(f"install an image of PostgreSQL, or name one in REHEARSE_IMAGE_POSTGRES: {missing}")
+    except Missing as missing:
+        wanted = "testcontainers" if "testcontainers" in str(missing) else "an engine, by Debian's docker.io"
+        pytest.skip(f"no Docker engine can be used here; {wanted} would be needed: {_first_words(missing)}")
+    return image.name
+
+
+def _first_words(missing: Missing) -> str:
+    """Return what is missing without how to get it: CI fails where something could be installed."""
+    return str(missing).partition(";")[0]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ EXIT = {Status.PASSED: 0, Status.FAILED: 1, Status.UNKNOWN: 3}
 @click.option("--seed", type=int, help="Seed of the data and of the traffic.")
 @click.option("--engine", metavar="NAME[:VERSION]", help="Another engine or version than the scenario's.")
 @click.option(
-    "--via", metavar="embedded|binary|URL", help="Where the server comes from; a URL names one as disposable."
+    "--via", metavar="embedded|binary|docker|URL", help="Where the server comes from; a URL names one as disposable."
 )
 @click.option("--budget", "budgets", multiple=True, metavar="KEY=VALUE", help="Another budget, e.g. blocked=250ms.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the reports; default reports/SCENARIO/WHEN.")

@@ -189,6 +189,18 @@ def abandoned(root: Path) -> Iterator[Path]:
                 yield folder
 
 
+def is_abandoned(folder: Path) -> bool:
+    """Say whether nobody holds one of our folders any more, or it is gone."""
+    try:
+        with (folder / _watchdog.ALIVE).open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
 def fits_sockets(folder: Path) -> bool:
     """Say whether a socket in the folder has a path that is short enough."""
     return len(str(folder)) <= _SOCKET_FOLDER_LIMIT

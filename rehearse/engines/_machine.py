@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -61,6 +63,18 @@ def children(pid: int | None) -> list[int]:
         ]
     except OSError:
         return []
+
+
+def own_number(parent: int | None, pid: int | None) -> int | None:
+    """Return the process of a parent's children that calls itself `pid`: in a container it has another number there."""
+    for child in children(parent):
+        with suppress(OSError):
+            numbers = re.search(
+                r"^NSpid:\s*(.*)$", Path(f"/proc/{child}/status").read_text(encoding="utf-8"), re.MULTILINE
+            )
+            if numbers and numbers[1].split()[-1] == str(pid):
+                return child
+    return None
 
 
 def cpu_ns(pid: int | None) -> int:

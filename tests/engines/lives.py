@@ -25,7 +25,7 @@ def main() -> None:
         database = server.create("lives")
         with database.connect() as connection:
             connection.execute("CREATE TABLE t (n int)")
-        where = {"pid": server.pid, "folder": str(server.data.parent) if server.data else None, "name": database.name}
+        where = {"pid": server.pid, "folder": str(server.folder) if server.folder else None, "name": database.name}
         print(json.dumps(where), flush=True)
         if "wait" in sys.argv:
             signal.pause()

@@ -52,9 +52,9 @@ def test_the_engine_says_what_it_finds() -> None:
 
 
 def test_one_version_does_not_stand_for_another() -> None:
-    assert not binaries._matches("18.6", "1")
-    assert binaries._matches("18.6", "18")
-    assert binaries._matches("18.6", "18.6")
+    assert not binaries.matches("18.6", "1")
+    assert binaries.matches("18.6", "18")
+    assert binaries.matches("18.6", "18.6")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a server as someone else")

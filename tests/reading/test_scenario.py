@@ -77,6 +77,9 @@ def test_the_shipped_schema_accepts_what_is_read_and_refuses_a_typo() -> None:
         (('via = "x"', 'via = "dokcer"'), "engine.via = 'dokcer'; did you mean 'docker'?"),
         (('via = "x"', 'via = "url"'), "engine.url: via = 'url' needs the URL"),
         (('via = "x"', 'url = "postgresql://h/d"'), "write via = 'url'"),
+        (('via = "x"', 'image = "postgres:16"'), "engine.image is a container's but engine.via = 'embedded'"),
+        (('via = "x"', 'via = "docker"\nmemory = "much"'), "engine.memory = 'much': 'much' is not a size"),
+        (('via = "x"', 'via = "docker"\ncpus = 0'), "engine.cpus = 0"),
     ],
 )
 def test_a_typo_names_file_key_and_near_miss(tmp_path: Path, change: tuple[str, str], words: str) -> None:
@@ -121,6 +124,17 @@ def test_production_is_known_by_a_profile_alone() -> None:
         parse({"name": "a", "data": {"load": ["x.sql"], "statistics": "production"}})
     with pytest.raises(ScenarioMistake, match=r"data.statistics = 'prodution'; did you mean 'production'\?"):
         parse({"name": "a", "data": {"profile": "shop", "statistics": "prodution"}})
+
+
+def test_a_containers_volumes_are_beside_the_scenario(tmp_path: Path) -> None:
+    engine = 'version = "18"\nvia = "docker"\nvolumes = ["./keys:/etc/keys", "/srv/more:/more:rw"]'
+    scenario = read(written(tmp_path, WHOLE.replace('version = "18"', engine)))
+    assert scenario.engine.volumes == [f"{tmp_path}/keys:/etc/keys", "/srv/more:/more:rw"]
+
+
+def test_another_version_on_the_command_line_is_not_the_files_image() -> None:
+    scenario = parse({"name": "a", "engine": {"via": "docker", "image": "postgres:16"}})
+    assert with_options(scenario, engine="postgres:17").engine.image is None
 
 
 def test_the_command_line_overrides_the_file() -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL: a disposable server from a wheel or from installed programs, or databases of our own on the user's."""
+"""PostgreSQL: a disposable server from a wheel, installed programs or an image, or databases on the user's own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rehearse.engines import _local
-from rehearse.engines.postgres import binaries, configuration, diagnosis, local, named
+from rehearse.engines import _docker_engine, _local
+from rehearse.engines.postgres import binaries, configuration, container, diagnosis, local, named
 from rehearse.engines.postgres.server import PostgresServer
-from rehearse.errors import ScenarioMistake
 from rehearse.events import Journal
 from rehearse.model import EngineChoice
 from rehearse.protocols import Diagnosis
@@ -29,16 +28,18 @@ class PostgresEngine:
                 yield server
             return
         if choice.via == "docker":
-            raise ScenarioMistake(
-                "engine.via = 'docker' is not there for postgres yet; use 'embedded', 'binary' or 'url'"
-            )
+            with container.server(choice, journal, sessions=sessions) as server:
+                yield server
+            return
         find = binaries.embedded if choice.via == "embedded" else binaries.installed
         with local.server(find(choice.version), choice.settings, journal, sessions=sessions) as server:
             yield server
 
     def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
         """Raise TooBig where the disk, or the memory for the server's buffers, does not suffice here."""
-        if choice.via != "url":  # the user's server is on another machine, or is the user's to know
+        if choice.via == "docker":
+            _docker_engine.check_room(choice, data=needed_bytes, memory=configuration.memory_bytes(choice.settings))
+        elif choice.via != "url":  # the user's server is on another machine, or is the user's to know
             _local.check_space(_local.temporary_root(_local.unprivileged()), needed_bytes)
             _local.check_memory(configuration.memory_bytes(choice.settings))
 

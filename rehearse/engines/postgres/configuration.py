@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from rehearse.engines import _local
 from rehearse.engines.postgres.binaries import Installation
@@ -14,6 +16,7 @@ from rehearse.units import size_bytes
 
 FILE = "rehearse.conf"
 CONNECTIONS = 300
+DESCRIBE = "--describe-config"
 LOG = "server"  # log/server.json, and log/server.log for what cannot be JSON
 
 _ACCESS = """\
@@ -31,10 +34,8 @@ _DEFAULTS: Mapping[str, str] = {
     "lc_messages": "C",
 }
 _NEEDED: Mapping[str, str] = {
-    "listen_addresses": "127.0.0.1",
     "cluster_name": "rehearse",
     "logging_collector": "on",
-    "log_directory": "log",
     "log_filename": f"{LOG}.log",
     "log_rotation_age": "0",
     "log_rotation_size": "0",
@@ -49,6 +50,24 @@ _IGNORED = re.compile(
     r"log_(directory|filename|rotation_age|rotation_size|lock_waits)|password_encryption"
 )
 _NAMED = re.compile(r'parameter "([^"]+)"')
+
+
+class Build(Protocol):
+    """What a configuration depends on: a version, and the modules that came with it."""
+
+    @property
+    def version(self) -> str:
+        """The version, for example "18.6"."""
+        ...
+
+    @property
+    def major(self) -> int:
+        """The version's first number."""
+        ...
+
+    def has_library(self, name: str) -> bool:
+        """Say whether the server could load a module."""
+        ...
 
 
 def memory_bytes(settings: Mapping[str, Setting]) -> int:
@@ -67,14 +86,18 @@ def ignored(settings: Mapping[str, Setting]) -> list[str]:
 
 def write(data: Path, sockets: Path, installation: Installation, settings: Mapping[str, Setting], *, port: int) -> None:
     """Write the configuration into a data folder; replaces what an earlier call wrote."""
-    wanted = {name.lower(): _text(value) for name, value in settings.items() if not _IGNORED.fullmatch(name.lower())}
-    values = {**_DEFAULTS, **_NEEDED, **wanted}
-    values["port"] = str(port)
-    values["unix_socket_directories"] = f'"{sockets}"'
-    values["log_destination"] = "jsonlog" if installation.major >= 15 else "stderr"
-    values["shared_preload_libraries"] = _preloaded(wanted.get("shared_preload_libraries", ""), installation)
-    (data / FILE).write_text("".join(f"{name} = {_quoted(value)}\n" for name, value in values.items()))
+    places = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": f'"{sockets}"'}
+    (data / FILE).write_text(lines(settings, installation, {**places, "log_directory": "log"}))
     (data / "pg_hba.conf").write_text(_ACCESS)
+
+
+def lines(settings: Mapping[str, Setting], build: Build, places: Mapping[str, str]) -> str:
+    """Return a configuration file: production's settings, what watching needs, and its places here."""
+    wanted = {name.lower(): _text(value) for name, value in settings.items() if not _IGNORED.fullmatch(name.lower())}
+    values = {**_DEFAULTS, **_NEEDED, **wanted, **places}
+    values["log_destination"] = "jsonlog" if build.major >= 15 else "stderr"
+    values["shared_preload_libraries"] = _preloaded(wanted.get("shared_preload_libraries", ""), build)
+    return "".join(f"{name} = {_quoted(value)}\n" for name, value in values.items())
 
 
 def include(data: Path) -> None:
@@ -83,33 +106,33 @@ def include(data: Path) -> None:
         own.write(f"\ninclude_if_exists = '{FILE}'\n")
 
 
-def unloadable(settings: Mapping[str, Setting], installation: Installation) -> list[str]:
+def unloadable(settings: Mapping[str, Setting], build: Build) -> list[str]:
     """Return the libraries that are to be preloaded and are not in this build."""
     wanted = _libraries(str(settings.get("shared_preload_libraries", "")))
-    return [name for name in wanted if not installation.has_library(name)]
+    return [name for name in wanted if not build.has_library(name)]
 
 
 def check(data: Path, installation: Installation, user: _local.User | None) -> None:
     """Raise a ScenarioMistake for a setting that this server does not know or take, in its own words."""
     said = _local.run([installation.program("postgres"), "-D", data, "-C", "cluster_name"], user)
-    if said.returncode == 0:
-        return
-    complaint = next((line for line in said.stderr.splitlines() if _NAMED.search(line)), said.stderr.strip())
-    found = _NAMED.search(complaint)
-    words = re.sub(r"^.*?(LOG|FATAL|ERROR):\s*|\s*in file .*$", "", complaint)
+    if said.returncode != 0:
+        described = partial(_local.run, [installation.program("postgres"), DESCRIBE], user)
+        raise complaint(said.stderr, installation, lambda: described().stdout)
+
+
+def complaint(said: str, build: Build, described: Callable[[], str]) -> ScenarioMistake:
+    """Return what a server said of a setting; `described` returns what it says of all that it knows."""
+    line = next((line for line in said.splitlines() if _NAMED.search(line)), said.strip())
+    found = _NAMED.search(line)
+    words = re.sub(r"^.*?(LOG|FATAL|ERROR):\s*|\s*in file .*$", "", line)
     name = found[1] if found else "?"
-    near = near_miss(name, _known(installation, user)) if "unrecognized" in complaint else ""
-    raise ScenarioMistake(f"engine.settings.{name}: PostgreSQL {installation.version} says: {words}{near}")
+    known = [one.split("\t", 1)[0] for one in described().splitlines()] if "unrecognized" in line else []
+    return ScenarioMistake(f"engine.settings.{name}: PostgreSQL {build.version} says: {words}{near_miss(name, known)}")
 
 
-def _known(installation: Installation, user: _local.User | None) -> list[str]:
-    described = _local.run([installation.program("postgres"), "--describe-config"], user).stdout
-    return [line.split("\t", 1)[0] for line in described.splitlines()]
-
-
-def _preloaded(wanted: str, installation: Installation) -> str:
+def _preloaded(wanted: str, build: Build) -> str:
     names = dict.fromkeys([*_libraries(wanted), "pg_stat_statements"])
-    return ",".join(name for name in names if installation.has_library(name))
+    return ",".join(name for name in names if build.has_library(name))
 
 
 def _libraries(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from rehearse.engines._machine import children, cpu_ns
+from rehearse.engines._machine import children, cpu_ns, own_number
 from rehearse.events import Sampled
 from rehearse.units import NS_PER_MS
 
@@ -38,7 +38,7 @@ class Cost:
     """
 
     def __init__(self, backend: int | None, postmaster: int | None) -> None:
-        self._backend = backend if postmaster is not None else None
+        self._backend = own_number(postmaster, backend)
         self._postmaster = postmaster
         self._took: deque[int] = deque(maxlen=_LOOKS)
         self._looks = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 
-from rehearse.engines import _local
-from rehearse.engines.postgres import binaries
+from rehearse.engines import _docker_engine, _local
+from rehearse.engines.postgres import binaries, container
 from rehearse.errors import Missing, Mistake
 from rehearse.protocols import Diagnosis
 from rehearse.units import human_size
@@ -18,7 +18,7 @@ def diagnose() -> Iterator[Diagnosis]:
     """Yield what each way to a server finds, and what a dump and root would need."""
     yield _server("embedded", lambda: [binaries.embedded(None)])
     yield _server("binary", binaries.every_installed)
-    yield _docker()
+    yield _docker_engine.diagnose("postgres", newest=container.NEWEST)
     yield _account()
     for name, use in _PROGRAMS.items():
         yield _program(name, use)
@@ -31,11 +31,6 @@ def _server(via: str, find: Callable[[], list[binaries.Installation]]) -> Diagno
     except Mistake as missing:
         return Diagnosis(subject=f"postgres via {via}", found=False, says="not here", remedy=str(missing))
     return Diagnosis(subject=f"postgres via {via}", found=True, says=says)
-
-
-def _docker() -> Diagnosis:
-    remedy = "via = 'embedded' needs no Docker; a container of yours can be named: via = 'url'"
-    return Diagnosis(subject="postgres via docker", found=False, says="not there in this version", remedy=remedy)
 
 
 def _account() -> Diagnosis:

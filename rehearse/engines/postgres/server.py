@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,7 +63,8 @@ class Address:
 class PostgresServer:
     """A disposable server, or one of the user's in which only our own databases are touched (`token` is their mark).
 
-    `pid`, `data`, `installation` and `log_path` are None for the user's server.
+    `folder` is one of ours beside it, `sync` brings its files to the disk. What is None of `pid`, `data`,
+    `installation` and `log_path` is out of our sight: all of the user's server, and the data of a container's.
     """
 
     version: str
@@ -73,7 +74,9 @@ class PostgresServer:
     home: str = "postgres"  # the database to connect to where none is meant
     token: str | None = None
     pid: int | None = None
+    folder: Path | None = None
     data: Path | None = None
+    sync: Callable[[], None] | None = None
     installation: Installation | None = None
     log_path: Path | None = None
     dog: _local.Watchdog | None = None
@@ -182,8 +185,8 @@ class PostgresServer:
                 connection.execute(sql.SQL("ALTER SYSTEM RESET {}").format(sql.Identifier(name)))
             left = _reloaded(connection, {name: self.held.get(name, value) for name, value in self.usual.items()})
             connection.execute("CHECKPOINT")
-        if self.data:
-            _local.sync_tree(self.data)
+        if self.sync:
+            self.sync()
         if left:
             self.remark(f"settings that speed up the load could not be switched back: {', '.join(left)}", weakens=True)
 
@@ -203,9 +206,9 @@ class PostgresServer:
 
     def _passfile(self, login: roles.Login) -> dict[str, str]:
         """Write a password file that only we can read, where the folder is ours; it goes with the server."""
-        if self.data is None:
+        if self.folder is None:
             return {}
-        path = self.data.parent / "pgpass"
+        path = self.folder / "pgpass"
         path.touch(mode=0o600)
         path.write_text(f"*:*:*:{login.user}:{login.password}\n")
         return {"passfile": str(path)}
