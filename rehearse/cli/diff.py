@@ -44,8 +44,9 @@ def command(
 ) -> int:
     r"""Compare two PostgreSQL databases: schema by meaning, data down to row and column.
 
-    Both are only read, each in one transaction: of tables that agree a checksum, of the others keys and hashes. They
-    may be of different servers and versions. Values are shown as examples; --examples 0 shows none.
+    Both are only read, each in one snapshot, which keeps vacuum from removing what dies meanwhile; a table is locked
+    against DDL while it is read, and nothing is waited for longer than 2 seconds. They may be of different servers and
+    versions. Values are shown as examples; --examples 0 shows none.
 
     \b
     rehearse diff postgresql://me@staging/shop postgresql://me@copy/shop
@@ -99,7 +100,12 @@ def _exit(found: Comparison) -> int:
 
 
 def _differs(found: Comparison) -> bool:
-    return bool(found.schema) or any(map(_table_differs, found.tables))
+    return bool(found.schema or _felt(found)) or any(map(_table_differs, found.tables))
+
+
+def _felt(found: Comparison) -> list[PropertyDifference]:
+    """Return what differs on disk and is felt all the same: the order of columns."""
+    return [one for one in found.physical if one.severity in {"breaks", "behaviour"}]
 
 
 def _is_untold(table: TableComparison) -> bool:
@@ -107,9 +113,14 @@ def _is_untold(table: TableComparison) -> bool:
     return table.rows_missing is None or table.rows_unexpected is None or bool(table.columns_unmeasured)
 
 
+def _has_other_count(table: TableComparison) -> bool:
+    counts = (table.rows_before, table.rows_after)
+    return None not in counts and counts[0] != counts[1]
+
+
 def _table_differs(table: TableComparison) -> bool:
     counts = (table.rows_missing, table.rows_unexpected, *(one.values_changed for one in table.columns))
-    return _is_alone(table) or any(counts) or bool(table.columns_gone or table.columns_new)
+    return _is_alone(table) or _has_other_count(table) or any(counts) or bool(table.columns_gone or table.columns_new)
 
 
 def _is_alone(table: TableComparison) -> bool:
@@ -125,6 +136,7 @@ def _lines(found: Comparison, *, show_sql: bool) -> Iterator[str]:
             yield f"    {one.mend}"
     if len(found.schema) > _SHOWN:
         yield f"… and {len(found.schema) - _SHOWN} more with --json"
+    yield from (f"≠ {_property(one)}" for one in _felt(found))
     for table in found.tables:
         if _table_differs(table):
             yield from _table(table)
@@ -134,7 +146,8 @@ def _lines(found: Comparison, *, show_sql: bool) -> Iterator[str]:
     same = sum(not _table_differs(one) and not _is_untold(one) for one in found.tables)
     parts = [f"{counted(len(found.schema), 'difference')} of the schema"]
     parts += [f"{counted(same, 'table')} of {len(found.tables)} with the same rows"] if found.tables else []
-    yield f"{'✗' if _differs(found) else '✓'} {', '.join(parts)}"
+    mark = "✗" if _differs(found) else "?" if any(map(_is_untold, found.tables)) else "✓"
+    yield f"{mark} {', '.join(parts)}"
 
 
 def _property(one: PropertyDifference) -> str:
@@ -162,6 +175,9 @@ def _table(table: TableComparison) -> Iterator[str]:
         word, rows = ("first", table.rows_before) if table.rows_after is None else ("second", table.rows_after)
         yield f"≠ table {table.table}: only in the {word}, with {counted(rows or 0, 'row')}"
         return
+    if table.rows_missing is None and _has_other_count(table):
+        rows = counted(table.rows_before or 0, "row")
+        yield f"≠ {table.table}: {rows} in the first, {table.rows_after} in the second"
     for rows, keys, word in (
         (table.rows_missing, table.examples_missing, "first"),
         (table.rows_unexpected, table.examples_unexpected, "second"),

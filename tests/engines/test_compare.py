@@ -391,3 +391,28 @@ def test_a_sequence_lags_by_the_migration_unless_a_call_chose_the_outermost_key(
 def test_a_sequence_that_lagged_before_is_no_difference(database: PostgresDatabase) -> None:
     before = SERIAL + "insert into t values (11, 0), (12, 0);"
     assert named(compared(database, before, "select nextval('t_id_seq')").schema) == set()
+
+
+def test_a_name_with_a_per_cent_sign_and_a_wider_truth_are_compared(database: PostgresDatabase) -> None:
+    before = (
+        'create table t (id int primary key, "rate %" int, flag bool); insert into t select g, g, true '
+        "from generate_series(1, 9) g"
+    )
+    change = (
+        'update t set "rate %" = 70 where id = 7; update t set "rate %" = 0 where id = 8;'
+        "alter table t alter flag type numeric using case id when 1 then 1.4 when 2 then 3000000000 else 1 end"
+    )
+    found = table(compared(database, before, change, [wrote("update", {"id": "7"}, {"rate %": "70"})]))
+    assert (found.lost_writes, found.writes_checked) == (0, 1)
+    assert {one.column: [each.key for each in one.examples] for one in found.columns} == {
+        "rate %": ["8"], "flag": ["1", "2"]
+    }  # fmt: skip
+
+
+def test_a_domain_over_another_type_changes_no_value(database: PostgresDatabase) -> None:
+    before = "create domain d as int; create table t (id int primary key, v d); insert into t values (1, 5)"
+    change = (
+        "alter table t add w int; update t set w = v; drop domain d cascade; create domain d as bigint;"
+        "alter table t add v d; update t set v = w; alter table t drop w"
+    )
+    assert table(compared(database, before, change)).columns == ()

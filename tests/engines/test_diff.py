@@ -14,7 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rehearse.cli.diff import command
+from rehearse.cli.similarity import Named
 from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.diff import Asked, difference
 from rehearse.engines.postgres.server import PostgresServer
 from rehearse.protocols import Role
 
@@ -226,13 +228,9 @@ def test_texts_in_two_encodings_are_compared_by_their_characters(
 
 
 SLOW = """
-CREATE FUNCTION public.slept() RETURNS boolean LANGUAGE sql VOLATILE AS 'select pg_sleep(0.2) is not null';
-CREATE TABLE slow (id int PRIMARY KEY, body text);
+CREATE TABLE slow (id int PRIMARY KEY, body text, sum text GENERATED ALWAYS AS (md5(repeat(body, 300))) VIRTUAL);
 ALTER TABLE slow ALTER body SET STORAGE external;
 INSERT INTO slow SELECT g, repeat('x', 200000) FROM generate_series(1, 300) g;
-CREATE POLICY slowly ON slow USING (slept());
-ALTER TABLE slow ENABLE ROW LEVEL SECURITY;
-GRANT SELECT ON slow TO rehearse_application;
 """
 _RUNNING = """
 SELECT count(*) FROM pg_stat_activity
@@ -246,7 +244,7 @@ def test_an_interrupt_stops_what_runs_on_both_servers(
 ) -> None:
     for one in pair:
         run(one, SLOW)
-    urls = [one.url(Role.APPLICATION) for one in pair]
+    urls = [one.url(Role.OWNER) for one in pair]
     words = [sys.executable, "-m", "rehearse", "diff", *urls, "--data-only", "--tables", "slow"]
     with pair[0].connect(Role.OWNER) as watching:
         process = subprocess.Popen(words, stderr=subprocess.PIPE)
@@ -268,3 +266,100 @@ def eventually(connection: Any, wanted: int) -> bool:
         if found[0] == wanted:
             return True
     return False
+
+
+def by_role(database: PostgresDatabase, *statements: str) -> None:
+    """Run statements as the superuser."""
+    with database.connect(Role.OWNER) as connection:
+        for one in statements:
+            connection.execute(one.encode())
+
+
+def as_application(pair: tuple[PostgresDatabase, PostgresDatabase], *words: str) -> Result:
+    urls = [one.url(Role.APPLICATION) for one in pair]
+    return CliRunner().invoke(command, [*urls, *words], standalone_mode=False)
+
+
+def test_rows_that_a_policy_hides_are_not_taken_for_the_same(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    for one in pair:
+        run(one, "ALTER TABLE log ENABLE ROW LEVEL SECURITY", "CREATE POLICY p ON log USING (at = 1)")
+        by_role(one, "GRANT SELECT ON log TO rehearse_application")
+    run(pair[1], "UPDATE log SET says = 'other' WHERE at = 2")
+    result = as_application(pair, "--data-only", "--tables", "log")
+    assert result.return_value == 3
+    assert "row-level security" in result.output
+    assert result.output.splitlines()[-1].startswith("? ")
+
+
+def test_a_sequence_that_may_not_be_read_stops_nothing(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    for one in pair:
+        by_role(one, "REVOKE ALL ON SEQUENCE counted FROM rehearse_application, PUBLIC")
+    result = as_application(pair, "--tables", "log")
+    assert result.exception is None
+    assert result.return_value in {0, 3}
+
+
+def test_a_roles_own_timeouts_do_not_end_a_comparison(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    for one in pair:
+        by_role(one, f"ALTER DATABASE {one.name} SET statement_timeout = '1ms'")
+    with pair[0].connect(Role.OWNER) as connection:
+        found_ = connection.execute("show statement_timeout").fetchone()
+        assert found_ == ("1ms",)
+    assert compared(pair).return_value == 0
+
+
+def test_a_table_that_is_locked_is_not_waited_for(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    with pair[1].connect(Role.MIGRATION) as holding:
+        holding.execute("begin")
+        holding.execute("lock table log in access exclusive mode")
+        assert "locked by DDL for more than 2s" in str(compared(pair, "--data-only").exception)
+
+
+def test_the_locks_of_a_table_that_was_read_are_let_go(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    held: list[int] = []
+
+    def told(table: str) -> None:
+        if table == "orders":
+            with pair[0].connect(Role.OWNER) as watching:
+                query = "SELECT count(*) FROM pg_locks WHERE relation = 'log'::regclass AND granted"
+                held.append((watching.execute(query).fetchone() or (None,))[0])
+
+    sides = [Named(one.url(Role.OWNER), "URL") for one in pair]
+    difference(sides[0], sides[1], Asked(), told)
+    assert held == [0]  # "log" comes before "orders"
+
+
+def test_the_order_of_columns_is_felt(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    run(pair[0], "CREATE TABLE t (a int, b int)")
+    run(pair[1], "CREATE TABLE t (b int, a int)")
+    result = compared(pair)
+    assert result.return_value == 1
+    assert "≠ table t: column order a, b → b, a (behaviour)" in result.output
+
+
+def test_a_name_with_a_blank_has_its_columns_compared(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    run(pair[0], 'CREATE TABLE "my table" (id int PRIMARY KEY, v int DEFAULT 1)')
+    run(pair[1], 'CREATE TABLE "my table" (id int PRIMARY KEY, v int DEFAULT 2)')
+    assert [one["property"] for one in found(pair, "--tables", "my table")["schema"]] == ["default"]
+
+
+def test_odd_columns_are_compared(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    for one in pair:
+        by_role(
+            one,
+            "CREATE TABLE rights AS SELECT 1 AS id, ARRAY[acldefault('r', 10)]::aclitem[] AS acl",
+            "CREATE TABLE empty (); INSERT INTO empty DEFAULT VALUES",
+            "CREATE TABLE large (id int PRIMARY KEY, body text); INSERT INTO large VALUES (1, repeat('x', 3000000))",
+        )
+    assert compared(pair, "--data-only", "--tables", "rights", "--tables", "large").return_value == 0
+    assert compared(pair, "--data-only", "--tables", "empty").return_value == 3
+    by_role(
+        pair[1],
+        "UPDATE rights SET acl = '{}'",
+        "INSERT INTO empty DEFAULT VALUES",
+        "UPDATE large SET body = 'y' || substr(body, 2)",
+    )
+    result = compared(pair, "--json", "--data-only")
+    tables = {one["table"]: one for one in json.loads(result.output)["tables"]}
+    assert [name for name, one in tables.items() if one["differs"]] == ["empty", "large", "rights"]
+    assert len(result.output) < 100_000

@@ -146,7 +146,7 @@ def _sums(connections: Sequence[Connection[Any]], buckets: Buckets, side: images
     def summed(source: tuple[sql.Composable, sql.Composable]) -> list[tuple[int, int, int]]:
         connection = free.pop()
         try:
-            with connection.transaction():
+            with connection.transaction(force_rollback=True):  # it keeps no lock
                 connection.execute("set local enable_sort = off")  # hashing a few thousand sums is cheaper, always
                 return connection.execute(query.format(buckets.of(side), hashed, *source)).fetchall()
         finally:

@@ -21,7 +21,7 @@ def by_key(connection: Connection[Any], pairing: Pairing, side: images.Table, ke
     places = range(len(pairing.key))
     given = [sql.Identifier(f"key {place}") for place in places]
     source = sql.SQL("unnest({}) as w({}) join {} on {}").format(
-        sql.SQL(", ").join(sql.SQL("%s::text[]") for _ in places),
+        sql.SQL(", ").join(sql.SQL("{}::text[]").format(sql.Literal([key[place] for key in keys])) for place in places),
         sql.SQL(", ").join(given),
         sql.SQL("{} as t").format(side.source),
         sql.SQL(" and ").join(
@@ -32,20 +32,28 @@ def by_key(connection: Connection[Any], pairing: Pairing, side: images.Table, ke
     query = sql.SQL("select {} from {}").format(
         sql.SQL(", ").join([*(sql.SQL("w.{}").format(one) for one in given), *_content(pairing, side)]), source
     )
-    columns = [[key[place] for key in keys] for place in places]
-    rows = connection.execute(query, columns)
+    rows = connection.execute(query)
     width = len(pairing.key)
     return {row[:width]: (row[width], dict(zip(pairing.columns, row[width + 1 :], strict=True))) for row in rows}
 
 
 def by_number(
-    connection: Connection[Any], pairing: Pairing, side: images.Table, numbers: streams.Numbers, *, limit: int
+    connection: Connection[Any],
+    pairing: Pairing,
+    side: images.Table,
+    numbers: streams.Numbers,
+    *,
+    limit: int,
+    width: int | None = None,
 ) -> dict[int, dict[str, str | None]]:
-    """Return the cells of rows with these numbers; a scan of the table where the key is no integer."""
+    """Return the cells of rows with these numbers, cut to `width` characters if one is given.
+
+    It is a scan of the table where the key is no integer.
+    """
     if not len(numbers):
         return {}
     query = sql.SQL("select {} from {} where {} limit {}").format(
-        sql.SQL(", ").join(_content(pairing, side)),
+        sql.SQL(", ").join(_content(pairing, side, width)),
         side.source,
         streams.chosen(pairing.place(side), numbers[:limit]),
         sql.Literal(8 * limit),
@@ -71,9 +79,10 @@ def counts(
     return dict(zip(names, found or (), strict=True))
 
 
-def _content(pairing: Pairing, side: images.Table) -> Iterator[sql.Composable]:
+def _content(pairing: Pairing, side: images.Table, width: int | None = None) -> Iterator[sql.Composable]:
+    cut = "{}" if width is None else f"left({{}}, {width})"
     yield pairing.number(side)
-    yield from (pairing.text(side, name) for name in pairing.columns)
+    yield from (sql.SQL(cut).format(pairing.text(side, name)) for name in pairing.columns)
 
 
 def readings(
@@ -102,10 +111,12 @@ def _read(connection: Connection[Any], form: str, column: images.Column, texts: 
     if not texts:
         return {}
     cast = sql.SQL("x::{}").format(sql.SQL(column.cast))
-    query = sql.SQL("select x, {} from unnest(%s::text[]) x").format(sql.SQL(form).format(cast))
+    query = sql.SQL("select x, {} from unnest({}::text[]) x").format(
+        sql.SQL(form).format(cast), sql.Literal(list(texts))
+    )
     try:
         with connection.transaction():
-            return dict(connection.execute(query, [list(texts)]).fetchall())
+            return dict(connection.execute(query).fetchall())
     except psycopg.Error:
         if len(texts) == 1:
             return {}

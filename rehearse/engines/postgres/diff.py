@@ -18,7 +18,7 @@ from rehearse.engines.postgres import buckets, images, table_comparison
 from rehearse.engines.postgres.mending import mend
 from rehearse.engines.postgres.pairing import Pairing, pair
 from rehearse.engines.postgres.schema import begin, read_physical, read_schema
-from rehearse.errors import ScenarioMistake, near_miss
+from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
 from rehearse.model import Comparison, Snapshot, TableComparison, TableState
 
 Told = Callable[[str], None]
@@ -27,10 +27,10 @@ _SMALL = 16 * 2**20  # bytes of a table that is streamed at once
 _ALIKE = {
     "timezone": "UTC",
     "datestyle": "ISO, YMD",
-    "intervalstyle": "postgres",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
     "lc_monetary": "C",
+    "lock_timeout": "2s",  # whoever waits for a lock has others wait behind
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
 }
 _ROW = 150  # bytes, about: to guess how many rows a table has
 
@@ -64,10 +64,12 @@ def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _:
     began = time.monotonic_ns()
     with _reading(first, asked.jobs) as mine, _reading(second, asked.jobs) as theirs:
         old, new = mine[0], theirs[0]
-        sides = images.read(old), images.read(new)
+        with _unlocked():
+            sides = images.read(old), images.read(new)
         names = _chosen(*sides, asked.tables)
         told("schemas")
-        before, after = (_snapshot(one, word, names, asked) for one, word in ((old, "first"), (new, "second")))
+        with _unlocked(), _passing(old), _passing(new):
+            before, after = (_snapshot(one, word, names, asked) for one, word in ((old, "first"), (new, "second")))
         tables = []
         for name in names if asked.data else ():
             told(name)
@@ -134,7 +136,11 @@ def _snapshot(connection: Connection[Any], name: str, tables: Sequence[str], ask
 
 def _of_tables(objects: dict[str, dict[str, str]], tables: Sequence[str]) -> dict[str, dict[str, str]]:
     whole = {f"table {name}" for name in tables}
-    return {name: one for name, one in objects.items() if name in whole or " ".join(name.split(" ")[:2]) in whole}
+    return {
+        name: one
+        for name, one in objects.items()
+        if name in whole or name.startswith(tuple(f"{one} " for one in whole))
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +154,11 @@ class _Pair:
 
     def compared(self, name: str, examples: int) -> TableComparison:
         try:
-            with self.old[0].transaction(), self.new[0].transaction():
+            with _passing(self.old[0]), _passing(self.new[0]):
                 return self._compared(name, examples)
-        except (psycopg.errors.InsufficientPrivilege, psycopg.DataError) as refused:
+        except psycopg.Error as refused:
+            if any(one.closed for one in (*self.old, *self.new)):
+                raise ServerFailed(f"table {name}: a connection was lost: {str(refused).strip()}") from None
             says = refused.diag.message_primary or str(refused)
             return TableComparison(
                 table=name,
@@ -187,6 +195,25 @@ class _Pair:
             return buckets.counted(self.old, self.new, pairing, rows=rows, limit=table_comparison.SLICE)
         before, after = _rows(self.old, pairing.older), _rows(self.new, pairing.newer)
         return buckets.Counted(before, after, buckets.whole(max(before, after)))
+
+
+@contextmanager
+def _unlocked() -> Iterator[None]:
+    """Say in words that a table is locked."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable:
+        seconds = _ALIKE["lock_timeout"]
+        raise ServerFailed(
+            f"a table was locked by DDL for more than {seconds}; try again when none runs there"
+        ) from None
+
+
+@contextmanager
+def _passing(connection: Connection[Any]) -> Iterator[None]:
+    """Let go of every lock that the block took."""
+    with connection.transaction(force_rollback=True):
+        yield
 
 
 def _without_values(found: TableComparison) -> TableComparison:

@@ -34,6 +34,7 @@ left join lateral (
 left join pg_type b on b.oid = root.oid
 left join pg_namespace bn on bn.oid = b.typnamespace
 left join pg_type e on e.oid = b.typelem and b.typcategory = 'A' and e.oid < 16384 and e.typtype in ('b', 'e')
+    and e.typsend <> 0::regproc
 left join pg_collation k on k.oid = a.attcollation
 where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -234,15 +235,16 @@ def common(one: Column, other: Column) -> tuple[sql.Composed, sql.Composed]:
 
 def value_form(one: Column, other: Column) -> str:
     """Return the format of `common`, for values that stand elsewhere than in a column."""
-    return "({})::text" if one.type == other.type else _by_value(one.base, other.base)
+    return "({})::text" if (one.type, one.base) == (other.type, other.base) else _by_value(one.base, other.base)
 
 
+_TRUTH = "case ({0})::text when 'true' then '1' when 'false' then '0' else ({0})::text end"
 # Two types -> the format in which equal values have equal texts; the first that holds both counts.
 _BY_VALUE = (
     (_NUMBERS, "trim_scale(({})::numeric)::text"),
     (_FLOATS, "(({})::float8)::text"),
     (_NUMBERS | _FLOATS, "trim_scale((({})::text)::numeric)::text"),  # a float is what its text says: 0.1
-    (_NUMBERS | {"bool"}, "(({})::int4)::text"),
+    (_NUMBERS | {"bool"}, f"trim_scale(({_TRUTH})::numeric)::text"),
     (_TIMES, "(({})::timestamp)::text"),
     ({"json", "jsonb"}, "(({})::jsonb)::text"),
 )

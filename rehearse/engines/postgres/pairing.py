@@ -78,8 +78,9 @@ class Pairing:
         return sql.SQL("convert_to({}, 'UTF8')").format(text) if self.is_recoded else text
 
     def is_same_type(self, name: str) -> bool:
-        """Say whether a column has one type on both sides."""
-        return self.older.columns[name].type == self.newer.columns[name].type
+        """Say whether a column has one type on both sides, below its domains too."""
+        one, other = self.older.columns[name], self.newer.columns[name]
+        return (one.type, one.base) == (other.type, other.base)
 
     def cell(self, side: images.Table, name: str) -> sql.Composed:
         """Return SQL for the hash of a value, 0 for NULL."""

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Any, Protocol
 
+import psycopg
 from psycopg import Connection, sql
 
 from rehearse.engines.postgres import checksum
 from rehearse.engines.postgres.catalog import cluster, code, elsewhere, parts, rights, sequences, tables, whole
 from rehearse.engines.postgres.catalog.forms import settled
+from rehearse.errors import ScenarioMistake
 from rehearse.model import Snapshot
 from rehearse.protocols import Role
 
@@ -58,10 +60,23 @@ def take(database: Connects, name: str) -> Snapshot:
         begin(connection)
         schema = read_schema(connection) | read_cluster(connection)
         physical = read_physical(connection)
-        states = checksum.states(connection)
+        try:
+            states = checksum.states(connection)
+        except psycopg.errors.InsufficientPrivilege as refused:  # half of the rows would be worse than none
+            raise ScenarioMistake(f"engine.url: {str(refused).strip()}; give that role BYPASSRLS") from None
         connection.execute("rollback")
     took = time.monotonic_ns() - began
     return Snapshot(name=name, at_ns=began, took_ns=took, schema=schema, physical=physical, tables=states)
+
+
+# Values come out whole and in one form, and rows are read or refused, never left out unseen.
+_ALIKE = {
+    "jit": "off",
+    "row_security": "off",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "intervalstyle": "postgres",
+}
 
 
 def begin(connection: Connection[Any], snapshot: str | None = None) -> None:
@@ -73,7 +88,8 @@ def begin(connection: Connection[Any], snapshot: str | None = None) -> None:
     if snapshot is not None:
         connection.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
     connection.execute("set local search_path = public")
-    connection.execute("set local jit = off")
+    for name, value in _ALIKE.items():
+        connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(value)))
 
 
 def read_schema(connection: Connection[Any]) -> Objects:

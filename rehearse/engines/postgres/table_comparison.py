@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SLICE = 1_000_000  # rows of a side in memory at a time: of larger tables only buckets that differ are streamed
 _BATCH = 200_000  # rows whose columns are compared at a time
+_WIDTH = 20_000  # characters of a value that is shown
 _KEYS = 5_000  # written rows that are fetched at a time
 
 _Side = tuple[Connection[Any], images.Table]
@@ -250,7 +251,7 @@ class Work:
 
     def _show(self, numbers: streams.Numbers, names: Iterable[str], tally: Tally) -> None:
         old, new = (
-            cells.by_number(connection, self.pairing, table, numbers, limit=max(len(numbers), 1))
+            cells.by_number(connection, self.pairing, table, numbers, limit=max(len(numbers), 1), width=_WIDTH)
             for connection, table in self._sides()
         )
         for number in sorted(old.keys() & new.keys()):
@@ -360,7 +361,9 @@ def alone(
 
 def _unmeasured(pairing: Pairing, writes: _writes.Writes) -> Iterator[str]:
     """Yield in words what cannot be compared."""
-    if not pairing.key:
+    if not pairing.columns:
+        yield "no column is shared, so only the numbers of rows were compared"
+    elif not pairing.key:
         yield "no key is shared, so a changed row counts as one missing and one unexpected"
     gone = pairing.older.columns.keys() | pairing.newer.columns.keys()
     gone -= set(pairing.columns)

@@ -15,7 +15,7 @@ SEQUENCES = query(
     """
 select n.nspname, c.relname, s.seqincrement, s.seqcycle, t.nspname, t.relname, t.attname,
     'table ' || $table_name,
-    t.indexed, jsonb_build_object(
+    t.indexed, has_sequence_privilege(c.oid, 'select'), jsonb_build_object(
     'type', format_type(s.seqtypid, null), 'start', s.seqstart::text, 'increment', s.seqincrement::text,
     'min', s.seqmin::text, 'max', s.seqmax::text, 'cache', s.seqcache::text,
     'cycle', case when s.seqcycle then 'yes' end,
@@ -29,7 +29,8 @@ left join lateral (
         exists (select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am b on b.oid = x.relam
             where i.indrelid = r.oid and i.indkey[0] = a.attnum and i.indpred is null and i.indisvalid
                 and b.amname = 'btree')
-            and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) as indexed
+            and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+            and has_column_privilege(r.oid, a.attnum, 'select') as indexed
     from pg_depend d join pg_class r on r.oid = d.refobjid join pg_namespace m on m.oid = r.relnamespace
     join pg_attribute a on a.attrelid = r.oid and a.attnum = d.refobjsubid
     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.refclassid = 'pg_class'::regclass
@@ -48,14 +49,14 @@ def sequences(connection: Connection[Any]) -> Iterator[tuple[str, dict[str, Any]
     rows = connection.execute(SEQUENCES).fetchall()
     values, edges = _values(connection, rows), _edges(connection, rows)
     for place, row in enumerate(rows):
-        schema, own_name, step, cycles, _, table, column, owner, _, properties = row
-        last, is_called = values[place]
-        following = last + step if is_called else last
-        edge = edges.get(place)
-        properties["value"] = str(following)
+        schema, own_name, step, cycles, _, table, column, owner, _, _, properties = row
         qualified = own_name if schema == "public" else f"{schema}.{own_name}"
-        if edge is not None and not cycles and (edge - following) * (1 if step > 0 else -1) >= 0:
-            properties["behind"] = f"next is {following}, the column already has {edge}"
+        if place in values:
+            last, is_called = values[place]
+            following, edge = last + step if is_called else last, edges.get(place)
+            properties["value"] = str(following)
+            if edge is not None and not cycles and (edge - following) * (1 if step > 0 else -1) >= 0:
+                properties["behind"] = f"next is {following}, the column already has {edge}"
         if column is not None:
             if not is_made_up(own_name, table, [column], "seq"):
                 properties["name"] = qualified
@@ -66,9 +67,11 @@ def sequences(connection: Connection[Any]) -> Iterator[tuple[str, dict[str, Any]
 
 # Two queries and not one: with a subquery in each part the planner's work grows with the square of the parts.
 def _values(connection: Connection[Any], rows: Sequence[Sequence[Any]]) -> dict[int, tuple[int, bool]]:
-    """Return (last_value, is_called) of each sequence by its place."""
+    """Return (last_value, is_called) of each sequence that may be read, by its place."""
     part = sql.SQL("select {}::int, last_value, is_called from {}")
-    asked = [part.format(sql.Literal(place), sql.Identifier(row[0], row[1])) for place, row in enumerate(rows)]
+    asked = [
+        part.format(sql.Literal(place), sql.Identifier(row[0], row[1])) for place, row in enumerate(rows) if row[9]
+    ]
     return {place: (last, called) for place, last, called in _together(connection, asked)}
 
 
