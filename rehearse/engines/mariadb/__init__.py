@@ -98,6 +98,4 @@ def _reason(error: pymysql.err.MySQLError, started: instance.Instance) -> Rehear
     return ServerFailed(f"MariaDB refused what rehearse asked: {words(error)}")
 
 
-
-
 ENGINE = MariadbEngine()

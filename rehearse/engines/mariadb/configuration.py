@@ -23,8 +23,8 @@ _DEFAULTS: Mapping[str, str] = {
     "character_set_server": "utf8mb4",
     "default_time_zone": "+00:00",
 }
-# The server's own defaults watch nothing. Memory for every kept statement is taken at the start, so only the migration's
-# are kept (see `accounts`), and of each so many bytes.
+# The server's own defaults watch nothing. Memory for every statement is taken at the start, so only those of
+# the migration are kept (see `accounts`), and of each so many bytes.
 _NEEDED: Mapping[str, str] = {
     "bind_address": "127.0.0.1",
     "skip_name_resolve": "ON",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rehearse.profiles import Structure
 
 _SESSIONS = "SELECT id FROM information_schema.processlist WHERE user = %s AND db = %s AND id <> connection_id()"
+_OF_ALL = "SELECT id FROM information_schema.processlist WHERE db = %s"
 _COMMENT = "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = %s"
 _END_S = 600.0  # a long ALTER that is killed removes its copy first
 
@@ -127,7 +128,9 @@ class MariadbDatabase:
         """Remove the database and end its sessions."""
         self.refuse_unless_ours()
         with self.server.connect() as connection:
-            for (session,) in rows(connection, "SELECT id FROM information_schema.processlist WHERE db = %s", self.name):
+            for (session,) in rows(
+                connection, "SELECT id FROM information_schema.processlist WHERE db = %s", self.name
+            ):
                 with suppress(pymysql.err.OperationalError):
                     execute(connection, f"KILL {session}")
             execute(connection, f"DROP DATABASE IF EXISTS {named(self.name)}")

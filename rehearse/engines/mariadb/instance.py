@@ -130,7 +130,7 @@ _OPTIONS = (
 
 def _init(data: Path, installation: Installation, user: _local.User | None) -> None:
     """Make a data folder; the script finds its parts from the server's own folder."""
-    command = [installation.installer, "--no-defaults", f"--datadir={data}", *_OPTIONS]
+    command: list[str | Path] = [installation.installer, "--no-defaults", f"--datadir={data}", *_OPTIONS]
     made = _local.run(command, user, cwd=data.parent)
     if made.returncode != 0 or not (data / "mysql").is_dir():
         raise ServerFailed(f"mariadb-install-db of MariaDB {installation} failed:\n{made.stdout}{made.stderr}".strip())

@@ -6,19 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pymysql
+from pymysql.connections import Connection
 from pymysql.constants import CLIENT
 from pymysql.cursors import SSCursor
 
 from rehearse.errors import ScenarioMistake
 
-if TYPE_CHECKING:
-    Connection = pymysql.connections.Connection[Any]
-else:
-    Connection = pymysql.connections.Connection
 Row = tuple[Any, ...]
 
 # What every connection of ours begins with: text is UTF-8, times are UTC, and a value is kept as it is.
