@@ -16,6 +16,8 @@ from pymysql.cursors import SSCursor
 
 from rehearse.errors import ScenarioMistake
 
+__all__ = ["Address", "Connection", "Row", "address", "connect", "execute", "listed", "named", "rows", "words"]
+
 Row = tuple[Any, ...]
 
 # What every connection of ours begins with: text is UTF-8, times are UTC, and a value is kept as it is.

@@ -43,7 +43,8 @@ class Answer:
 
     def __init__(self, outcome: Outcome, error: Error | None, told: list[Told]) -> None:
         self.outcome = outcome
-        self.code, self.message = error or (None, None)
+        self.code: str | None = error[0] if error else None
+        self.message: str | None = error[1] if error else None
         self.told = told
 
 

@@ -52,7 +52,7 @@ class Wire:
         self.pid = 0
         self._where = where
         self._socket = socket.socket(socket.AF_INET6 if ":" in where.host else socket.AF_INET)
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._in = bytearray()
         self._out = bytearray()
         self._sequence = 0
@@ -219,10 +219,9 @@ def _answered(tells: int) -> Exchange:
         return Reply(touched=_length(first, 1)[0])
     columns, _ = _length(first, 0)
     kinds: list[tuple[int, bool]] = []
-    for _ in range(columns):
-        kinds.append(_kind((yield)))
-    yield_end = yield  # the end of the columns
-    assert _is_end(yield_end)
+    while not _is_end(packet := (yield)):
+        kinds.append(_kind(packet) if tells else (0, False))
+    assert len(kinds) == columns
     reply = Reply()
     while not _is_end(packet := (yield)):
         if packet[:1] == b"\xff":
