@@ -21,6 +21,10 @@ _TRUTHS = {"true": "1", "false": "0"}
 _WORDS = "rehearse words"  # a temporary table of our own connection
 
 
+class _Unreadable(Exception):
+    """A text that a strict server does not take for a value of the type."""
+
+
 def packed(connection: Connection, hexadecimal: Sequence[str], rows_of: str) -> Numbers:
     """Return numbers, each given as SQL for 16 digits, of rows ("table WHERE …"): 8 bytes each on the way.
 
@@ -31,8 +35,8 @@ def packed(connection: Connection, hexadecimal: Sequence[str], rows_of: str) -> 
     columns = [one.encode() if isinstance(one, str) else one or b"" for one in found]
     if any(len(one) != 8 * count for one in columns):
         raise ServerFailed(
-            f"of {rows_of.split(' WHERE ', maxsplit=1)[0]} the server gave fewer rows than it counted: its max_allowed_packet is too small, or a value "
-            "is longer than that; set it to 1G"
+            f"of {rows_of.partition(' WHERE ')[0]} the server gave fewer rows than it counted: its max_allowed_packet is "
+            "too small, or a value is longer than that; set it to 1G"
         )
     return np.array([np.frombuffer(one, dtype=">i8") for one in columns], dtype=np.int64)
 
@@ -108,10 +112,9 @@ def _read(connection: Connection, column: images.Column, form: str, texts: Seque
         return {}
     try:
         _put_words(connection, [column], [(number, (text,)) for number, text in enumerate(texts)])
-        return {
-            texts[number]: str(found) for number, found in rows(connection, f"SELECT n, {form} FROM {named(_WORDS)}")
-        }
-    except pymysql.err.MySQLError:
+        found = rows(connection, f"SELECT n, {form} FROM {named(_WORDS)}")
+        return {texts[number]: str(read) for number, read in found}
+    except _Unreadable:
         if len(texts) == 1:
             return {}
     half = len(texts) // 2
@@ -131,6 +134,8 @@ def _put_words(connection: Connection, columns: Sequence[images.Column], words: 
     try:
         with connection.cursor() as cursor:
             cursor.executemany(f"INSERT INTO {named(_WORDS)} VALUES ({marks})", content)
+    except pymysql.err.MySQLError as error:
+        raise _Unreadable(str(error)) from error
     finally:
         execute(connection, "SET SESSION sql_mode = %s", (mode,))
 
