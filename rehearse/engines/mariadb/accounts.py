@@ -67,7 +67,7 @@ def grant(connection: Connection, logins: Logins, database: str) -> None:
     rights = {
         Role.MIGRATION: "ALL PRIVILEGES",
         Role.APPLICATION: "SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE TEMPORARY TABLES, LOCK TABLES",
-        Role.OBSERVER: "SELECT, SHOW VIEW",
+        Role.OBSERVER: "SELECT, SHOW VIEW, LOCK TABLES, UPDATE",
     }
     for role, right in rights.items():
         execute(connection, f"GRANT {right} ON {place}.* TO '{logins[role].user}'@'%'")

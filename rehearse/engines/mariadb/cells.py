@@ -35,8 +35,8 @@ def packed(connection: Connection, hexadecimal: Sequence[str], rows_of: str) -> 
     columns = [one.encode() if isinstance(one, str) else one or b"" for one in found]
     if any(len(one) != 8 * count for one in columns):
         raise ServerFailed(
-            f"of {rows_of.partition(' WHERE ')[0]} the server gave fewer rows than it counted: its max_allowed_packet is "
-            "too small, or a value is longer than that; set it to 1G"
+            f"of {rows_of.partition(' WHERE ')[0]} the server gave fewer rows than it counted: its max_allowed_packet "
+            "is too small, or a value is longer than that; set it to 1G"
         )
     return np.array([np.frombuffer(one, dtype=">i8") for one in columns], dtype=np.int64)
 

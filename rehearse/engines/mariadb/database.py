@@ -15,7 +15,7 @@ from rehearse.engines.mysql.client import Connection, connect, execute, named, r
 from rehearse.errors import NotDisposable, ServerFailed
 from rehearse.events import Journal
 from rehearse.model import Comparison, Snapshot
-from rehearse.protocols import Database, Role, TableData
+from rehearse.protocols import Database, Role, TableData, Watch
 
 if TYPE_CHECKING:
     import pandas
@@ -100,6 +100,12 @@ class MariadbDatabase:
 
         assert isinstance(older, MariadbDatabase)
         return compare(self, older, before, after, writes, origin=origin, known=known, limit=limit)
+
+    def watch(self, journal: Journal) -> Watch:
+        """Begin a watch of what locks and waits; the caller runs its probes."""
+        from rehearse.engines.mariadb.locks import watch  # noqa: PLC0415
+
+        return watch(self, journal)
 
     def fork(self, name: str) -> MariadbDatabase:
         """Return a new database with the same objects and rows."""
