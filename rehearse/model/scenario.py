@@ -215,7 +215,7 @@ class CallChoice:
     ] = 0
     retry_on: Annotated[
         list[str], told("the codes after which it does: by default serialization failures and deadlocks")
-    ] = field(default_factory=lambda: ["40001", "40P01"])
+    ] = field(default_factory=lambda: ["40001", "40P01", "1213"])
     think: Annotated[
         Nanoseconds,
         told("how long the application computes after each statement but the last of a transaction: '5ms'"),

@@ -92,9 +92,10 @@ class Work(common.Work):
         return found[:, first]
 
     def _show(self, numbers: cells.Numbers, names: Any, tally: common.Tally) -> None:
+        sides: Any = self._sides()
         old, new = (
             cells.by_number(connection, self.pairing, table, numbers, limit=max(len(numbers), 1))
-            for connection, table in self._sides()
+            for connection, table in sides
         )
         for number in sorted(old.keys() & new.keys()):
             key = common._row_text(self.pairing, old[number])
