@@ -134,9 +134,7 @@ class MariadbDatabase:
         """Remove the database and end its sessions."""
         self.refuse_unless_ours()
         with self.server.connect() as connection:
-            for (session,) in rows(
-                connection, "SELECT id FROM information_schema.processlist WHERE db = %s", self.name
-            ):
+            for (session,) in rows(connection, _OF_ALL, (self.name,)):
                 with suppress(pymysql.err.OperationalError):
                     execute(connection, f"KILL {session}")
             execute(connection, f"DROP DATABASE IF EXISTS {named(self.name)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -164,16 +165,24 @@ def _started(
     raise AssertionError("the last try returns or raises")
 
 
-def _is_ready(process: subprocess.Popen[bytes], owner: Address, socket: Path) -> bool:
+def _is_ready(process: subprocess.Popen[bytes], owner: Address, path: Path) -> bool:
     """Wait until the owner can connect, which is after the opening statements; False: it ended, or never was ready."""
-    reached = Address(host="localhost", port=0, user=owner.user, password=owner.password, socket=socket)
+    reached = Address(host="localhost", port=0, user=owner.user, password=owner.password, socket=path)
     deadline = time.monotonic() + _START_S
     while process.poll() is None and time.monotonic() < deadline:
-        with suppress(pymysql.err.MySQLError, OSError), connect(reached, connect_timeout=5):
-            return True
+        if _listens(path):
+            with suppress(pymysql.err.MySQLError, OSError), connect(reached, connect_timeout=5):
+                return True
         time.sleep(0.01)
     process.kill()
     process.wait()
+    return False
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as tried, suppress(OSError):
+        tried.connect(str(path))
+        return True
     return False
 
 

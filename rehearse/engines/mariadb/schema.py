@@ -206,7 +206,7 @@ def _told(
         if _is_told_elsewhere(view, row, kind):
             continue
         name = view.called.format_map(row)
-        name = f"view {name.removeprefix('table ')}" if kind == "VIEW" else name
+        name = name.replace("table ", "view ", 1) if kind == "VIEW" else name
         properties = {
             _WORDS.get(key, key.replace("_", " ")): _plain(str(value), database)
             for key, value in row.items()
