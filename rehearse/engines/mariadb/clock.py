@@ -14,6 +14,7 @@ _OWN = """
     WHERE t.processlist_id = connection_id()
 """
 _TRIES = 5
+LATE_NS = 1_000_000  # the server notes a statement's end after it has answered, and after it has tidied up
 
 
 def offset(connection: Connection) -> tuple[int, int]:

@@ -7,13 +7,12 @@ are counted. Triggers would fire for each row: they are taken away and made agai
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pymysql
@@ -81,23 +80,22 @@ def _fill(connection: Connection, table: TableData) -> None:
     if rows(connection, f"SELECT 1 FROM {name} LIMIT 1"):
         execute(connection, f"TRUNCATE TABLE {name}")
     types = {str(column): str(kind) for column, kind in rows(connection, _TYPES, (table.table,))}
-    with tempfile.TemporaryDirectory(prefix="rehearse-load-") as folder:
-        pipe = Path(folder, "rows")
-        os.mkfifo(pipe, 0o600)
-        with ThreadPoolExecutor(1) as writer:
-            columns, batches = _peeked(table)
-            if columns is None:
-                return
-            written = writer.submit(_write, pipe, batches, types)
-            try:
-                loaded = execute(connection, _statement(table.table, pipe, columns, types))
-            except pymysql.err.MySQLError as error:
-                raise ServerFailed(f"loading {table.table}: {words(error)}") from None
-            finally:
-                with suppress(OSError):  # the writer waits for a reader that will not come
-                    os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
-            sent = written.result()
-        _demand_whole(connection, table.table, sent, loaded)
+    columns, batches = _peeked(table)
+    if columns is None:
+        return
+    _demand_columns(table.table, columns, types)
+    source, sink = os.pipe()
+    statement = _statement(table.table, f"/dev/fd/{source}", columns, types)
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit(_write, sink, batches, types)
+        try:
+            loaded = execute(connection, statement)
+        except pymysql.err.MySQLError as error:
+            raise ServerFailed(f"loading {table.table}: {words(error)}") from None
+        finally:
+            os.close(source)  # without a reader the writer ends
+        sent = written.result()
+    _demand_whole(connection, table.table, sent, loaded)
 
 
 def _peeked(table: TableData) -> tuple[list[str] | None, Iterator[Any]]:
@@ -114,25 +112,28 @@ def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
     yield from rest
 
 
-def _statement(table: str, pipe: Path, columns: Sequence[str], types: Mapping[str, str]) -> str:
-    """Return LOAD DATA; bytes come as hexadecimal digits, in variables."""
+def _demand_columns(table: str, columns: Sequence[str], types: Mapping[str, str]) -> None:
     missing = [column for column in columns if column not in types]
     if missing:
         raise ScenarioMistake(f"{table} has no column {missing[0]!r}{near_miss(missing[0], list(types))}")
+
+
+def _statement(table: str, source: str, columns: Sequence[str], types: Mapping[str, str]) -> str:
+    """Return LOAD DATA; bytes come as hexadecimal digits, in variables."""
     variables = {column: f"@v{place}" for place, column in enumerate(columns) if types[column] in _BYTES}
     listed = ", ".join(variables.get(column, named(column)) for column in columns)
     unhexed = ", ".join(f"{named(column)} = UNHEX({variable})" for column, variable in variables.items())
     return (
-        f"LOAD DATA LOCAL INFILE '{pipe}' INTO TABLE {named(table)} CHARACTER SET utf8mb4 "
+        f"LOAD DATA LOCAL INFILE '{source}' INTO TABLE {named(table)} CHARACTER SET utf8mb4 "
         r"FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' "
         f"({listed}){f' SET {unhexed}' if unhexed else ''}"
     )
 
 
-def _write(pipe: Path, batches: Iterable[Any], types: Mapping[str, str]) -> int:
+def _write(sink: int, batches: Iterable[Any], types: Mapping[str, str]) -> int:
     """Write rows as text until there are none; returns how many."""
     count = 0
-    with suppress(BrokenPipeError), pipe.open("wb") as out:
+    with suppress(BrokenPipeError), open(sink, "wb") as out:
         for batch in batches:
             out.write(as_lines(batch, types))
             count += batch.num_rows
@@ -144,9 +145,9 @@ def as_lines(batch: pa.RecordBatch, types: Mapping[str, str]) -> bytes:
     if not batch.num_rows:
         return b""
     columns = [_text(batch.column(place), types[name]) for place, name in enumerate(batch.schema.names)]
-    lines = pc.binary_join_element_wise(*columns, "\t")
-    whole = pa.LargeListArray.from_arrays(pa.array([0, len(lines)], pa.int64()), lines.cast(pa.large_string()))
-    return bytes(pc.binary_join(whole, "\n")[0].as_buffer()) + b"\n"
+    lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*columns, "\t"), "", "\n")
+    _, offsets, content = lines.buffers()  # the texts lie one behind the other
+    return bytes(content[: np.frombuffer(offsets, np.int32)[len(lines)]])
 
 
 def _text(values: pa.Array, kind: str) -> pa.Array:

@@ -17,10 +17,11 @@ import pymysql
 
 from rehearse.engines.mariadb.closures import READS, WRITES, Closures, Seen
 from rehearse.engines.mysql.client import Address, Connection, execute, named, opened, rows
-from rehearse.events import Event, LockWaited, Sampled
-from rehearse.units import NS_PER_MS
+from rehearse.events import Event, LockWaited, Remarked, Sampled
+from rehearse.units import NS_PER_MS, human_duration
 
 _EVERY_NS = 5 * NS_PER_MS
+_LATE_NS = 50 * NS_PER_MS
 _SHARE = 4  # a look takes a quarter of the time at most
 _LOCKS = """
     SELECT m.object_name, m.lock_type, m.lock_status, t.processlist_id, t.processlist_user, t.thread_id
@@ -69,12 +70,17 @@ class LockProbe:
         self._connection: Connection | None = None
         self._tables: frozenset[str] = frozenset()
         self._waits: dict[tuple[int, str], _Wait] = {}
+        self._last_ns: int | None = None
+        self._late_ns: list[int] = []  # gaps between looks that were longer than they should
         self._threads: dict[int, int] = {}  # of the migration, by their numbers in performance_schema
 
     def look(self) -> Iterable[Event]:
         """Look once; return the waits that are over, and what looking costs."""
         connection = self._connected()
         began = time.monotonic_ns()
+        if self._last_ns is not None and began - self._last_ns - self.every_ns > _LATE_NS:
+            self._late_ns.append(began - self._last_ns)
+        self._last_ns = began
         found = rows(connection, _LOCKS, (self._database,))
         ours = {(table, session) for table, _, _, session, user, _ in found if user == self._migration}
         self._threads.update({thread: session for *_, session, user, thread in found if user == self._migration})
@@ -93,7 +99,13 @@ class LockProbe:
     def close(self) -> Iterable[Event]:
         """Return the waits that still went on, and disconnect."""
         at = time.monotonic_ns()
-        events = [self._told(session, wait, at) for (session, _), wait in self._waits.items()]
+        events: list[Event] = [self._told(session, wait, at) for (session, _), wait in self._waits.items()]
+        if self._late_ns:
+            says = (
+                f"{len(self._late_ns)} looks at the locks came more than {human_duration(_LATE_NS)} late, the longest "
+                f"gap {human_duration(max(self._late_ns))}: short locks may not have been seen"
+            )
+            events.append(Remarked(at_ns=at, source="locks", says=says))
         self._waits.clear()
         if self._connection is not None and self._connection.open:
             self._connection.close()

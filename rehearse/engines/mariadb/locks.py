@@ -99,7 +99,7 @@ class MariadbWatch:
                 error=f"ERROR {code}: {message}" if failed else None,
                 code=str(code) if failed else None,
                 rows=int(touched),
-                doubt_ns=self._doubt_ns,
+                doubt_ns=self._doubt_ns + clock.LATE_NS,
             )
 
     def _remark(self, says: str) -> None:

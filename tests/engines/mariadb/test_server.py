@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +23,7 @@ from rehearse.events import Remarked
 from rehearse.model import EngineChoice
 from rehearse.protocols import Comparable, Forkable, LoadsFiles, Role, Watchable
 from tests.conftest import KeepingJournal
+from tests.engines.test_server import PROJECT, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -133,3 +139,22 @@ def _parts(url: str) -> dict[str, object]:
         "password": found.password,
         "database": found.path.lstrip("/"),
     }
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_parent_that_dies_leaves_nothing(mariadb: MariadbServer, how: signal.Signals) -> None:
+    assert mariadb.pid  # else there is no server here, and that is the skip's to say
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path])}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.engines.mariadb.lives"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        cwd=PROJECT,
+    ) as parent:
+        assert parent.stdout
+        where = json.loads(parent.stdout.readline())
+        assert psutil.pid_exists(where["pid"])
+        parent.send_signal(how)
+        assert eventually(lambda: not psutil.pid_exists(where["pid"]) and not Path(where["folder"]).exists())
