@@ -68,7 +68,7 @@ def installed(version: str | None) -> Installation:
 
 def every_installed() -> list[Installation]:
     """Return the servers that are installed here, each once."""
-    found = list(dict.fromkeys(_installed()))
+    found = list({one.server: one for one in _installed()}.values())
     if not found:
         raise Missing(f"no MariaDB server was found in {_NAMED}, in PATH or in {', '.join(_FOLDERS)}; {_REMEDY}")
     return found
