@@ -23,6 +23,8 @@ MEANINGS = {
     "ShareRowExclusiveLock": "lets reads go on; stops writes and other schema changes",
     "ExclusiveLock": "lets plain reads go on; stops writes and SELECT … FOR UPDATE",
     "AccessExclusiveLock": "stops everybody, plain reads too",
+    "SHARED_NO_WRITE": "lets reads go on; stops writes",
+    "EXCLUSIVE": "stops everybody, plain reads too",
 }
 
 # Errors that a migration brings about in the calls beside it.

@@ -12,6 +12,7 @@ from rehearse.engines.mariadb import clock
 from rehearse.engines.mariadb.closures import locks_taken
 from rehearse.engines.mariadb.lock_probe import LockProbe, unable
 from rehearse.engines.mariadb.row_probe import RowProbe
+from rehearse.engines.mariadb.samples import SampleProbe
 from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.protocols import Ask, Effects, Onlooker, Probe, Role
@@ -58,8 +59,8 @@ class MariadbWatch:
             self._ahead_ns, self._doubt_ns = clock.offset(self._connection)
         else:
             journal.write(Remarked(at_ns=self._began_ns, source="locks", says=why, weakens=True))
-        rows_of = RowProbe(where, self._migration, application)
-        self.probes: Sequence[Probe] = (self._locks, rows_of) if why is None else (rows_of,)
+        others = (RowProbe(where, self._migration, application), SampleProbe(database.server.pid))
+        self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
         self._between = MariadbOnlooker(self._connection, database.name)
         self.onlooker: Onlooker = self._between
 
