@@ -72,7 +72,8 @@ def _check_parts(scenario: Scenario) -> None:
     rules = any(one.rule is not None for one in scenario.migration.effects)
     asked = {
         "company": ("workload.company", bool(scenario.workload.company)),
-        "asserts": ("migration.effects.rule" if rules else "integrity.assert", bool(scenario.asserts)),
+        "asserts": ("integrity.assert", bool(scenario.integrity.asserts)),
+        "rules": ("migration.effects.rule", rules),
     }
     for part, (key, is_asked) in asked.items():
         if is_asked and not registry.has_part("engine", scenario.engine.name, part):

@@ -10,6 +10,7 @@ import pymysql
 from rehearse import delimited
 from rehearse.engines.mysql.client import execute, words
 from rehearse.errors import Mistake, ScenarioMistake
+from rehearse.protocols import Role
 
 if TYPE_CHECKING:
     from rehearse.engines.mariadb.database import MariadbDatabase
@@ -20,7 +21,12 @@ _PLAIN = "SET SESSION time_zone = '+00:00'"
 
 
 def run_file(database: MariadbDatabase, path: Path) -> None:
-    """Run a file's statements as the owner; what they make is the migration's by the rights of the database."""
+    """Run a file's statements as the owner, whose dumps may name any definer.
+
+    On a server of the user's they are run as the migration, which has no right in any database but ours: a dump may
+    say USE.
+    """
+    role = Role.OWNER if database.server.is_ours else Role.MIGRATION
     with path.open("rb") as file:
         head = file.read(5)
     if head == b"PGDMP":
@@ -28,7 +34,7 @@ def run_file(database: MariadbDatabase, path: Path) -> None:
     try:
         with (
             path.open(encoding="utf-8-sig", newline="") as lines,
-            database.connect(init_command=_PLAIN) as connection,
+            database.connect(role, init_command=_PLAIN) as connection,
         ):
             for one in delimited.statements(lines):
                 try:

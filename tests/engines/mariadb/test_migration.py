@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 import rehearse
+from rehearse.engines.mariadb import asserts
 from rehearse.engines.mariadb.database import MariadbDatabase
-from rehearse.engines.mysql.client import rows
+from rehearse.engines.mysql.client import execute, rows
 from rehearse.errors import ScenarioMistake
-from rehearse.events import Remarked, RowWritten, StatementRan
-from rehearse.model import EngineChoice, MigrationChoice, Scenario, Status, Survey, TableFacts
+from rehearse.events import AssertionTried, Remarked, RowWritten, StatementRan
+from rehearse.model import AssertChoice, EngineChoice, MigrationChoice, Scenario, Status, Survey, TableFacts
 from rehearse.protocols import MigrationFailed, Role
 from rehearse.reading.scenario import read
 from rehearse.tools.sql import TOOL
 from rehearse.workload.ledger import ledger
 from tests.conftest import KeepingJournal
+from tests.engines.mariadb.comparing import run
 
 pytestmark = pytest.mark.slow
 
@@ -151,8 +153,11 @@ def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Pat
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ("[[workload.company]]\nname = 'c'\nsql = 'select 1'", "workload.company"),
-        ("[[integrity.assert]]\nname = 'a'\nsql = 'select 1'", "integrity.assert"),
+        ("[[workload.company]]\nname = 'c'\nsql = 'select 1'", r"workload\.company"),
+        (
+            "[[migration.effects]]\ntable = 'items'\ncolumn = 'note'\nrule = 'upper(note)'",
+            r"migration\.effects\.rule",
+        ),
     ],
 )
 def test_what_mariadb_cannot_be_asked_yet_is_told_before_a_server_starts(tmp_path: Path, more: str, says: str) -> None:
@@ -196,3 +201,37 @@ def test_a_name_in_another_case_is_another_table() -> None:
     assert [one.table for one in ledger("delete from items where id = $1", survey(), engine="mariadb").writes] != [
         "Items"
     ]
+
+
+def test_assertions_are_asked_read_only_and_tell_an_example(shop: MariadbDatabase) -> None:
+    run(shop, "create table t (id int primary key, v int); insert into t select seq, seq % 3 from seq_1_to_3000;")
+    url = shop.url(Role.OBSERVER)
+    found = asserts.tried(
+        url,
+        [
+            AssertChoice(name="none", sql="select * from t where v > 5;"),
+            AssertChoice(name="many", sql="select id, v from t where v = 2 order by id -- all of them"),
+            AssertChoice(name="not at back", sql="select * from t", states=["forward"]),
+        ],
+        "back",
+        {},
+    )
+    assert [(one.name, one.rows, one.example) for one in found] == [("none", 0, None), ("many", 1000, "(2, 2)")]
+    (writing,) = asserts.tried(url, [AssertChoice(name="w", sql="delete from t")], "forward", {})
+    assert (writing.rows, writing.error is None) == (None, False)
+    with pytest.raises(ScenarioMistake, match="1146"):
+        asserts.tried(url, [AssertChoice(name="gone", sql="select * from nowhere")], "start", {})
+
+
+def test_an_assertion_during_a_phase_is_left_out_where_the_table_is_closed(shop: MariadbDatabase) -> None:
+    run(shop, "create table t (id int primary key);")
+    probe = asserts.AssertProbe(
+        shop.url(Role.OBSERVER), AssertChoice(name="a", sql="select * from t", every=10**9), "forward", {}
+    )
+    with shop.connect(Role.MIGRATION) as connection:
+        execute(connection, "LOCK TABLES t WRITE")
+        assert probe.look() == []
+        execute(connection, "UNLOCK TABLES")
+    (found,) = probe.look()
+    assert isinstance(found, AssertionTried) and (found.rows, found.during) == (0, True)
+    assert list(probe.close()) == []

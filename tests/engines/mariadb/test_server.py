@@ -112,7 +112,7 @@ def test_settings_that_speed_up_a_load_are_back_afterwards(mariadb: MariadbServe
         assert rows(connection, query) == ((1,),)
 
 
-def test_databases_on_a_server_of_the_users_are_marked_and_removed(mariadb: MariadbServer) -> None:
+def test_databases_on_a_server_of_the_users_are_marked_and_removed(mariadb: MariadbServer, tmp_path: Path) -> None:
     with mariadb.connect() as connection:
         execute(connection, "CREATE DATABASE precious")
         url = mariadb.url(Role.OWNER, "")
@@ -121,6 +121,9 @@ def test_databases_on_a_server_of_the_users_are_marked_and_removed(mariadb: Mari
         ) as theirs:
             made = theirs.create("rehearsal")
             assert made.name.startswith("rehearse_")
+            (tmp_path / "dump.sql").write_text("USE precious;\nCREATE TABLE t (id int);\n")
+            with pytest.raises(ScenarioMistake, match=r"dump.sql:1: ERROR 1044"):
+                made.run_file(tmp_path / "dump.sql")  # type: ignore[attr-defined]
             with pymysql.connect(**_parts(made.url(Role.MIGRATION))) as migration, migration.cursor() as cursor:
                 cursor.execute("CREATE TABLE t (id int)")
             accounts = {user for (user,) in rows(connection, "SELECT user FROM mysql.user")}
