@@ -8,6 +8,7 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, cast
 
@@ -46,6 +47,11 @@ def renderer(name: str) -> Renderer:
 def part(kind: str, name: str, module: str) -> ModuleType:
     """Return a module beside a plug-in, for example the "session" of engine "postgres"."""
     return import_module(f"{_home(kind, name)}.{module}")
+
+
+def has_part(kind: str, name: str, module: str) -> bool:
+    """Say whether a plug-in has a module of this name; imports the plug-in, and not the module."""
+    return find_spec(f"{_home(kind, name)}.{module}") is not None
 
 
 def _home(kind: str, name: str) -> str:

@@ -13,6 +13,13 @@ _BATCHES = "fill the rows that are there in batches, each committed"
 _OWN_SHARE = 0.5  # of the time that a lock is held: with more its own statement is the one to mend
 _HOLDS_UP_SHARE = 0.3  # … and a later statement with more holds it on
 
+_MYSQL = (
+    "Say ALGORITHM=INSTANT, or ALGORITHM=INPLACE with LOCK=NONE, in the ALTER, so that the server refuses it where it "
+    "would copy the table under lock; copy by pt-online-schema-change or gh-ost where there is no other way; bring "
+    "what a change needs in a new column, and " + _BATCHES + ". Set lock_wait_timeout to a second or two and retry, so "
+    "that nobody queues behind you for long."
+)
+OF_ENGINE = {"mariadb": _MYSQL, "mysql": _MYSQL}
 # The first that matches counts. With True the statement must have rewritten a table.
 _BY_STATEMENT: tuple[tuple[str, bool, str], ...] = (
     (

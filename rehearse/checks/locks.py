@@ -15,7 +15,7 @@ from rehearse.measures.waits import waits
 from rehearse.model import Finding, Recording, Rule
 from rehearse.units import human_duration
 
-DEADLOCK = "40P01"
+DEADLOCKS = ("40P01", "1213")  # of PostgreSQL, of MySQL and MariaDB
 
 _REMEDY = (
     "Keep the strong lock short: do the long work under a weaker lock (CREATE INDEX CONCURRENTLY; ADD CONSTRAINT … "
@@ -54,6 +54,8 @@ def _closed(recording: Recording, rule: Rule, phase: PhaseRan, outage: Outage) -
 
 
 def _remedy(recording: Recording, rule: Rule, phase: PhaseRan, outage: Outage) -> str:
+    if recording.scenario.engine.name in remedies.OF_ENGINE:
+        return remedies.OF_ENGINE[recording.scenario.engine.name]
     lock = _longest(recording, phase, outage)
     statements = [one for one in recording.history.of(StatementRan) if phase.at_ns <= one.at_ns <= phase.ended_ns]
     return (remedies.of(lock, statements) if lock else None) or rule.remedy
@@ -157,11 +159,11 @@ def deadlocks(recording: Recording, rule: Rule) -> Iterator[Finding]:
         raise NotMeasured("there was no traffic to deadlock with")
     for phase in phases(recording):
         inside = calls[(calls["at_ns"] >= phase.at_ns) & (calls["at_ns"] <= phase.ended_ns)]
-        victims = inside[inside["code"] == DEADLOCK]
+        victims = inside[inside["code"].isin(DEADLOCKS)]
         statements = [
             one
             for one in recording.history.of(StatementRan)
-            if one.code == DEADLOCK and phase.at_ns <= one.at_ns <= phase.ended_ns
+            if one.code in DEADLOCKS and phase.at_ns <= one.at_ns <= phase.ended_ns
         ]
         if len(victims) or statements:
             who = [f"{len(victims)} calls of the application ({', '.join(sorted(set(victims['call'])))})"] * bool(

@@ -21,7 +21,7 @@ _OTHERS = 0.6  # of all cores
 _QUEUED = 0.4  # of the time in which they wanted a core
 _ENOUGH_S = 1.0  # CPU is counted in ticks of 10 ms, and what ends is counted late
 _NEEDED = frozenset({"server cpu", "client cpu", "client queued", "machine cpu"})  # a server elsewhere has no CPU here
-_STOPPED = frozenset({"57014", "57P01"})  # what we stop ourselves
+_STOPPED = frozenset({"57014", "57P01", "1317"})  # what we stop ourselves
 _LEVELS = 3.0  # times one level of the baseline's median latency is the other, from which it is not one thing
 
 

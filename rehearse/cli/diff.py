@@ -176,8 +176,8 @@ def _table(table: TableComparison) -> Iterator[str]:
         yield f"≠ table {table.table}: only in the {word}, with {counted(rows or 0, 'row')}"
         return
     if table.rows_missing is None and _has_other_count(table):
-        rows = counted(table.rows_before or 0, "row")
-        yield f"≠ {table.table}: {rows} in the first, {table.rows_after} in the second"
+        first = counted(table.rows_before or 0, "row")
+        yield f"≠ {table.table}: {first} in the first, {table.rows_after} in the second"
     for rows, keys, word in (
         (table.rows_missing, table.examples_missing, "first"),
         (table.rows_unexpected, table.examples_unexpected, "second"),

@@ -36,11 +36,16 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 
 def _diagnoses() -> Iterator[Diagnosis]:
     from rehearse import registry  # noqa: PLC0415
-    from rehearse.protocols import Diagnosable  # noqa: PLC0415
+    from rehearse.errors import Missing  # noqa: PLC0415
+    from rehearse.protocols import Diagnosable, Diagnosis  # noqa: PLC0415
 
     yield from _machine()
     for name in registry.names("engine"):
-        engine = registry.engine(name)
+        try:
+            engine = registry.engine(name)
+        except Missing as missing:
+            yield Diagnosis(subject=f"engine {name}", found=False, says="not here", remedy=str(missing))
+            continue
         if isinstance(engine, Diagnosable):
             yield from engine.diagnose()
     for name in registry.names("tool"):

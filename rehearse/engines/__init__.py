@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-NAMES = ["postgres"]
+NAMES = ["mariadb", "postgres"]

@@ -223,6 +223,9 @@ class Survey:
     references: tuple[ForeignKey, ...] = ()
     views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     functions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    quote: str = '"'  # what encloses a name in SQL
+    returning: tuple[str, ...] = ("insert", "update", "delete")  # statements that can tell their rows by RETURNING
+    folds: bool = True  # a name without quotes is the same in lower case; else a column's name has no case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ class Data:
 class EngineChoice:
     """Which database, and how it is had. `url` names a server that the user calls disposable (`via = "url"`)."""
 
-    name: Annotated[str, told("the kind of database: postgres")] = "postgres"
+    name: Annotated[str, told("the kind of database: postgres, or mariadb (via binary or url)")] = "postgres"
     version: Annotated[str | None, told("its version, for example '18'; without it the newest that is here")] = None
     via: Annotated[
         Literal["embedded", "binary", "docker", "url"],
@@ -241,7 +241,7 @@ class CallChoice:
     ] = 0
     retry_on: Annotated[
         list[str], told("the codes after which it does: by default serialization failures and deadlocks")
-    ] = field(default_factory=lambda: ["40001", "40P01"])
+    ] = field(default_factory=lambda: ["40001", "40P01", "1213"])
     think: Annotated[
         Nanoseconds,
         told("how long the application computes after each statement but the last of a transaction: '5ms'"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pandas
 
-from rehearse.events import Event, Journal, PhaseRan, StageRan, StatementRan
+from rehearse.events import Event, Journal, PhaseRan, Remarked, StageRan, StatementRan
 from rehearse.model import WorkloadChoice
 from rehearse.protocols import Database, Migration, MigrationFailed, NoWayBack, Probe, Role, Watch, Watchable, Watched
 from rehearse.rehearsal.progress import Progress
@@ -101,6 +101,8 @@ def _watched(stage: Stage, heard: _Overhearing) -> Iterator[Watch | None]:
     When the block is left, the locks are dated by the statements that were heard.
     """
     if not isinstance(stage.database, Watchable):
+        says = "this engine is not watched for locks: what the migration closes, and for how long, is not measured"
+        stage.journal.write(Remarked(at_ns=time.monotonic_ns(), source="locks", says=says, weakens=True))
         yield None
         return
     watch = stage.database.watch(stage.journal)

@@ -55,15 +55,33 @@ def run(scenario: Scenario, *, progress: Progress | None = None, keep: bool = Fa
     mixes.check(scenario.workload)
     migration = registry.tool(scenario.migration.tool).open(scenario)
     engine = registry.engine(scenario.engine.name)
+    _check_parts(scenario)
     check_room(scenario, engine)
     progress.stage("start the server")
     with engine.start(scenario.engine, journal, sessions=scenario.workload.sessions) as server:
+        if keep and not isinstance(server, Keepable):
+            raise ScenarioMistake(f"--keep: a server of {scenario.engine.name} cannot be kept; leave it out")
         recording = _Rehearsal(scenario, server, migration, journal, progress).recording()
         if keep and isinstance(server, Keepable):
             progress.kept(server.keep())
         else:
             progress.stage("stop the server")
         return recording
+
+
+def _check_parts(scenario: Scenario) -> None:
+    """Raise a ScenarioMistake for what is asked of an engine that cannot do it yet."""
+    rules = any(one.rule is not None for one in scenario.migration.effects)
+    asked = {
+        "company": ("workload.company", bool(scenario.workload.company)),
+        "asserts": ("integrity.assert", bool(scenario.integrity.asserts)),
+        "rules": ("migration.effects.rule", rules),
+    }
+    for part, (key, is_asked) in asked.items():
+        if is_asked and not registry.has_part("engine", scenario.engine.name, part):
+            raise ScenarioMistake(
+                f"{scenario.file or scenario.name}: {key}: on {scenario.engine.name} it cannot be had yet; leave it out"
+            )
 
 
 @dataclass(slots=True)

@@ -25,11 +25,26 @@ MEANINGS = {
     "ShareRowExclusiveLock": "lets reads go on; stops writes and other schema changes",
     "ExclusiveLock": "lets plain reads go on; stops writes and SELECT … FOR UPDATE",
     "AccessExclusiveLock": "stops everybody, plain reads too",
+    "SHARED_NO_WRITE": "lets reads go on; stops writes",
+    "EXCLUSIVE": "stops everybody, plain reads too",
 }
 
 # Errors that a migration brings about in the calls beside it.
 ERRORS = {
     None: "connection lost",
+    "1048": "null where there must be a value",
+    "1054": "column is not there",
+    "1062": "value is there already",
+    "1146": "table is not there",
+    "1205": "lock timeout",
+    "1213": "deadlock",
+    "1317": "statement stopped",
+    "1364": "no value where there must be one",
+    "1412": "table changed within a transaction",
+    "1451": "foreign key violated",
+    "1452": "foreign key violated",
+    "2013": "connection lost",
+    "4025": "check violated",
     "08006": "connection lost",
     "0A000": "prepared plan no longer fits",
     "22P02": "value of the wrong form",

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rehearse.errors import Mistake, ScenarioMistake, near_miss
 from rehearse.tools import _kinds
-from rehearse.tools._split import Statement, statements
+from rehearse.tools._split import Split, Statement, statements
 
 _SECTION = re.compile(
     r"^--[ \t]*(migrate:|\+goose[ \t]+|\+migrate[ \t]+)(up|down)\b([^\n]*)$", re.IGNORECASE | re.MULTILINE
@@ -56,7 +56,7 @@ class Ways:
     looked: str = ""
 
 
-def read(name: str, key: str, folder: Path, where: str) -> Path | Script:
+def read(name: str, key: str, folder: Path, where: str, split: Split = statements) -> Path | Script:
     """Return the file or folder that a key names, or the script where it holds the SQL itself.
 
     SQL is what names nothing there and has a line's end or ends in a semicolon, or has blanks and not .sql at its end.
@@ -66,34 +66,34 @@ def read(name: str, key: str, folder: Path, where: str) -> Path | Script:
         return path
     text = name.strip()
     if "\n" in name or text.endswith(";") or (re.search(r"\s", text) and not text.lower().endswith(".sql")):
-        return Script(tuple(statements(name, f"migration.{key}")), f"migration.{key}")
+        return Script(tuple(split(name, f"migration.{key}", 1)), f"migration.{key}")
     near = near_miss(path.name, [one.name for one in path.parent.iterdir()]) if path.parent.is_dir() else ""
     raise ScenarioMistake(f"{where}: migration.{key}: there is no file {name!r}{near}")
 
 
-def file(path: Path) -> Ways:
+def file(path: Path, split: Split = statements) -> Ways:
     """Return both ways of one migration file, the way back from the same file or from the file beside it."""
-    found = _sections(path)
+    found = _sections(path, split)
     if found is not None:
         forward = (found["up"],) if "up" in found else ()
         if "down" in found and found["down"].statements:
             return Ways(forward, (found["down"],))
         place = found["down"].name if "down" in found else path.name
         return Ways(forward, None, f"{place} has no statement in a down section")
-    forward = (_whole(path),)
+    forward = (_whole(path, split),)
     sibling = _sibling(path)
     if sibling is None or not sibling.is_file():
         sought = f"no {sibling.name} stands beside it" if sibling else "no file beside it undoes it"
         return Ways(forward, None, f"{path.name} has no down section and {sought}")
-    back = _whole(sibling)
+    back = _whole(sibling, split)
     return Ways(forward, (back,) if back.statements else None, f"{_label(sibling)} has no statement")
 
 
-def down(path: Path) -> Script:
+def down(path: Path, split: Split = statements) -> Script:
     """Return the script of a file that is named as the way back: its down section where it has sections, else all."""
-    found = _sections(path)
+    found = _sections(path, split)
     if found is None:
-        return _whole(path)
+        return _whole(path, split)
     return found.get("down", Script((), path.name))
 
 
@@ -115,9 +115,9 @@ def index(everything: Sequence[Path], wanted: str, key: str, where: str) -> int:
     raise ScenarioMistake(f"{where}: migration.{key} = {wanted!r}: no such version{near_miss(wanted, names)}")
 
 
-def over(migrations: Sequence[Path]) -> Ways:
+def over(migrations: Sequence[Path], split: Split = statements) -> Ways:
     """Return the ways over several migrations: back is theirs in reverse order, or none where one of them has none."""
-    return chained([file(one) for one in migrations])
+    return chained([file(one, split) for one in migrations])
 
 
 def is_versioned(path: Path) -> bool:
@@ -151,7 +151,7 @@ def chained(each: Sequence[Ways]) -> Ways:
     return Ways(forward, tuple(script for one in reversed(each) for script in one.back or ()))
 
 
-def _sections(path: Path) -> dict[str, Script] | None:
+def _sections(path: Path, split: Split) -> dict[str, Script] | None:
     """Return the "up" and "down" sections of a file in dbmate's, goose's or sql-migrate's layout; None in another."""
     text = _text(path)
     marks = list(_SECTION.finditer(text))
@@ -161,7 +161,7 @@ def _sections(path: Path) -> dict[str, Script] | None:
     for number, mark in enumerate(marks):
         end = marks[number + 1].start() if number + 1 < len(marks) else len(text)
         line = 1 + text.count("\n", 0, mark.end())
-        parts = tuple(statements(text[mark.end() : end], path.name, first_line=line))
+        parts = tuple(split(text[mark.end() : end], path.name, line))
         found[mark[2].lower()] = Script(parts, path.name, _mode(mark, text))
     return found
 
@@ -172,10 +172,10 @@ def _mode(mark: re.Match[str], text: str) -> str | None:
     return "none" if _GOOSE_OFF.search(text) else None
 
 
-def _whole(path: Path) -> Script:
+def _whole(path: Path, split: Split) -> Script:
     """Return all of a file in a layout that keeps one way in it."""
     text = _text(path)
-    parts = tuple(statements(text, _label(path)))
+    parts = tuple(split(text, _label(path), 1))
     if path.name in ("up.sql", "down.sql"):
         return Script(parts, _label(path), _diesel(path))
     if _FLYWAY.fullmatch(path.name):

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryFile
 from typing import IO, Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from rehearse.events import Journal, Remarked
 from rehearse.protocols import MigrationFailed
@@ -73,10 +73,17 @@ def environment(url: str, settings: Mapping[str, Any], own: Mapping[str, Any]) -
     settings by PGOPTIONS, which libpq's drivers obey.
     """
     parts = urlsplit(url)
+    named = _mysql(parts) if parts.scheme == "mysql" else _libpq(parts, settings)
+    found = {"DATABASE_URL": url, "REHEARSE_URL": url, **named}
+    found = {name: value for name, value in found.items() if value}
+    renamed = {str(name): Template(str(value)).safe_substitute(found) for name, value in own.items()}
+    inherited = {name: value for name, value in os.environ.items() if name not in ("PGSERVICE", "PGPASSFILE")}
+    return inherited | found | renamed
+
+
+def _libpq(parts: SplitResult, settings: Mapping[str, Any]) -> dict[str, str]:
     words = dict(parse_qsl(parts.query))
-    found = {
-        "DATABASE_URL": url,
-        "REHEARSE_URL": url,
+    return {
         "PGHOST": words.get("host") or parts.hostname or "",
         "PGPORT": str(parts.port or words.get("port") or 5432),
         "PGUSER": unquote(parts.username or ""),
@@ -85,10 +92,17 @@ def environment(url: str, settings: Mapping[str, Any], own: Mapping[str, Any]) -
         "PGAPPNAME": words.get("application_name", "rehearse-migration"),
         "PGOPTIONS": _options(settings),
     }
-    found = {name: value for name, value in found.items() if value}
-    renamed = {str(name): Template(str(value)).safe_substitute(found) for name, value in own.items()}
-    inherited = {name: value for name, value in os.environ.items() if name not in ("PGSERVICE", "PGPASSFILE")}
-    return inherited | found | renamed
+
+
+def _mysql(parts: SplitResult) -> dict[str, str]:
+    """Return what MySQL's and MariaDB's own clients read, and the names that most containers' scripts look for."""
+    return {
+        "MYSQL_HOST": parts.hostname or "",
+        "MYSQL_TCP_PORT": str(parts.port or 3306),
+        "MYSQL_USER": unquote(parts.username or ""),
+        "MYSQL_PWD": unquote(parts.password or ""),
+        "MYSQL_DATABASE": unquote(parts.path.lstrip("/")),
+    }
 
 
 def masked(text: str, url: str) -> str:

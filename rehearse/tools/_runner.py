@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Timer
 from typing import Any
 
-import psycopg
-from psycopg import pq, sql
-
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.protocols import Effects, MigrationFailed, Onlooker
-from rehearse.tools._kinds import controls_transaction, wants_no_block
+from rehearse.tools._kinds import controls_transaction
 from rehearse.tools._layouts import Script
+from rehearse.tools._links import Link, Refused, linked
 from rehearse.tools._split import Repeat, Statement
 from rehearse.units import NS_PER_S, human_duration
 
-_MOST_NOTICES = 200  # a loop that raises a notice a row is no reason to write them all down
 _NOT_IN_A_BLOCK = "25001"
 
 
@@ -28,7 +24,7 @@ _NOT_IN_A_BLOCK = "25001"
 class Runner:
     """One connection of the migration's role and what runs on it, statements counted from 1."""
 
-    connection: psycopg.Connection[Any]
+    link: Link
     journal: Journal | None
     onlooker: Onlooker | None = None
     number: int = 0
@@ -37,7 +33,7 @@ class Runner:
     session: int = field(default=0, init=False)  # the backend's process id
 
     def __post_init__(self) -> None:
-        self.session = self.connection.info.backend_pid
+        self.session = self.link.session
 
     def run(self, scripts: Sequence[Script]) -> None:
         """Run scripts; the first statement that fails ends it, is rolled back, and raises MigrationFailed."""
@@ -71,8 +67,7 @@ class Runner:
                 self._alone(part)
 
     def _alone(self, part: Statement) -> int:
-        server = self.connection.info.server_version
-        if self.onlooker is None or self._is_open() or wants_no_block(part.sql, server=server):
+        if self.onlooker is None or self._is_open() or self.link.wants_no_block(part.sql):
             return self._perform(part)
         return self._wrapped(part)
 
@@ -116,7 +111,11 @@ class Runner:
         was_open = self._is_open()
         self.number += 1
         began = time.monotonic_ns()
-        error, rows = self._send(part)
+        error, rows = None, None
+        try:
+            rows = self.link.send(part.sql, part.rows)
+        except Refused as refused:
+            error = refused
         ended = time.monotonic_ns()
         if self._is_open() and not was_open:
             self.transaction += 1
@@ -129,26 +128,13 @@ class Runner:
             sql=part.sql,
             session=self.session,
             transaction=inside,
-            error=None if error is None else self._words(error),
-            code=None if error is None else error.sqlstate,
+            error=None if error is None else ": ".join(filter(None, (self.timed_out, str(error)))),
+            code=None if error is None else error.code,
             rows=rows,
             wal_bytes=effects.wal_bytes,
             rewrites=effects.rewrites,
             file=part.place,
         )
-
-    def _send(self, part: Statement) -> tuple[psycopg.Error | None, int | None]:
-        text = sql.SQL(part.sql)  # the user's own text, and no value is put into it
-        try:
-            with self.connection.cursor() as cursor:
-                if part.rows is None:
-                    cursor.execute(text)
-                else:
-                    with cursor.copy(text) as copy:
-                        copy.write(part.rows)
-                return None, cursor.rowcount if cursor.rowcount >= 0 else None
-        except psycopg.Error as error:
-            return error, None
 
     def _noted(self, part: Statement, ran: StatementRan) -> int:
         """Write a statement down; one that failed ends the migration."""
@@ -164,26 +150,17 @@ class Runner:
             with suppress(MigrationFailed):
                 self._perform(Statement("ROLLBACK", part.place))
 
-    def _words(self, error: psycopg.Error) -> str:
-        return ": ".join(filter(None, (self.timed_out, words(error))))
-
     def _look(self, number: int) -> Effects:
         if self.onlooker is None:
             return Effects()
-        status = self.connection.info.transaction_status
-        asks = status in (pq.TransactionStatus.IDLE, pq.TransactionStatus.INTRANS)
-        return self.onlooker.between(self.session, number, self._ask if asks else None)
-
-    def _ask(self, query: str) -> Sequence[Sequence[str | None]]:
-        rows = self.connection.execute(query).fetchall()  # our own constant
-        return [[None if cell is None else str(cell) for cell in row] for row in rows]
+        return self.onlooker.between(self.session, number, self.link.ask if self.link.can_answer else None)
 
     def _remark(self, says: str) -> None:
         if self.journal is not None:
             self.journal.write(Remarked(at_ns=time.monotonic_ns(), source="tool", says=says, weakens=True))
 
     def _is_open(self) -> bool:
-        return self.connection.info.transaction_status in (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
+        return self.link.is_open
 
 
 def _is_in_one_transaction(script: Script) -> bool:
@@ -203,50 +180,10 @@ def runner(
     timeout_ns: int | None = None,
 ) -> Iterator[Runner]:
     """Connect as the migration's role, with its settings; a statement that outlives the time-out is cancelled."""
-    try:
-        connection = psycopg.connect(url, autocommit=True, prepare_threshold=None)
-    except psycopg.Error as error:
-        raise MigrationFailed(f"the migration could not connect: {words(error)}") from error
-    with connection:
-        if journal is not None:
-            connection.add_notice_handler(_noticing(journal))
-        _set(connection, settings)
-        running = Runner(connection, journal, onlooker)
+    with linked(url, settings, journal) as link:
+        running = Runner(link, journal, onlooker)
         with _limit(running, timeout_ns):
             yield running
-
-
-def words(error: psycopg.Error) -> str:
-    """Return a server's error as psql shows it, on one line: severity, text, detail, hint."""
-    found = error.diag
-    if found.message_primary is None:
-        return str(error).strip().replace("\n", " ")
-    parts = [f"{found.severity or 'ERROR'}: {found.message_primary}"]
-    parts += [f"DETAIL: {found.message_detail}"] if found.message_detail else []
-    parts += [f"HINT: {found.message_hint}"] if found.message_hint else []
-    return " ".join(" ".join(parts).split())
-
-
-def _set(connection: psycopg.Connection[Any], settings: Mapping[str, Any]) -> None:
-    for name, value in settings.items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        try:
-            connection.execute("SELECT set_config(%s, %s, false)", (name, text))
-        except psycopg.Error as error:
-            raise MigrationFailed(f"migration.settings.{name} = {value!r}: {words(error)}") from error
-
-
-def _noticing(journal: Journal) -> Callable[[psycopg.errors.Diagnostic], None]:
-    heard = itertools.count(1)
-
-    def notice(found: psycopg.errors.Diagnostic) -> None:
-        number = next(heard)
-        if number <= _MOST_NOTICES:
-            says = f"{found.severity}: {found.message_primary}"
-            last = "; what the server noticed after this is not written down" if number == _MOST_NOTICES else ""
-            journal.write(Remarked(at_ns=time.monotonic_ns(), source="tool", says=says + last))
-
-    return notice
 
 
 @contextmanager
@@ -257,8 +194,7 @@ def _limit(running: Runner, timeout_ns: int | None) -> Iterator[None]:
 
     def cancel() -> None:
         running.timed_out = f"cancelled after {human_duration(timeout_ns)} (migration.timeout)"
-        with suppress(psycopg.Error):
-            running.connection.cancel_safe(timeout=5)
+        running.link.cancel()
 
     timer = Timer(timeout_ns / 1e9, cancel)
     timer.daemon = True

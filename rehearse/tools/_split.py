@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from pglast import split as split_sql
 from pglast.parser import ParseError
 
-from rehearse import units
+from rehearse import delimited, units
 from rehearse.errors import Mistake, near_miss
 from rehearse.tools._tokens import Token, tokens
 
@@ -23,6 +23,7 @@ _END_OF_ROWS = re.compile(r"^\\\.\r?$", re.MULTILINE)
 _HARMLESS = ("\\restrict", "\\unrestrict")  # pg_dump writes them around every dump; nothing here needs restricting
 _MARKER = re.compile(r"--[ \t]*rehearse:repeat\b([^\n]*)")
 _DEFAULT_LIMIT = 100_000
+DELIMITED = ("mariadb", "mysql")  # engines whose SQL is read as their own clients do
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,24 @@ class _Scan:
     rows: list[tuple[int, str]] = field(default_factory=list)
 
 
-def statements(text: str, name: str, *, first_line: int = 1) -> list[Statement]:
+Split = Callable[[str, str, int], list[Statement]]
+"""Splits a text into statements; given a name for their places, and the number of its first line."""
+
+
+def splitter(engine: str) -> Split:
+    """Return what splits SQL as the engine's own client does."""
+    return delimited_statements if engine in DELIMITED else statements
+
+
+def delimited_statements(text: str, name: str, first_line: int = 1) -> list[Statement]:
+    """Return the statements of a text for MySQL or MariaDB, where DELIMITER is obeyed."""
+    return [
+        Statement(one.text, f"{name}:{one.line}", _repeat(one.comments, f"{name}:{one.line}"))
+        for one in delimited.statements(text.splitlines(keepends=True), first_line=first_line)
+    ]
+
+
+def statements(text: str, name: str, first_line: int = 1) -> list[Statement]:
     """Return the statements of a text; a statement's place is `name` and the line of its first word."""
     return list(_placed(_scan(text, name, first_line), name, first_line))
 

@@ -39,6 +39,11 @@ class AlembicTool:
         """Return the migration; an ini file that is not there, or a Python without Alembic, is told at once."""
         choice, where = scenario.migration, str(scenario.file or scenario.name)
         _options.check(choice.options, _OPTIONS, where)
+        if scenario.engine.name != "postgres":
+            raise ScenarioMistake(
+                f"{where}: migration.tool = 'alembic' runs on postgres only so far; on {scenario.engine.name} run it "
+                "by tool = 'command', with an env.py that reads DATABASE_URL"
+            )
         ini = _ini(choice, scenario.folder, where)
         project = Project(ini, _options.text(choice.options, "section") or "alembic", _python(choice, scenario.folder))
         schema = schema_scripts(choice.schema, "schema", scenario.folder, where)

@@ -16,6 +16,7 @@ from rehearse.model import MigrationChoice, Scenario
 from rehearse.protocols import MigrationFailed, NoWayBack
 from rehearse.tools import _options, _process
 from rehearse.tools._layouts import Script
+from rehearse.tools._split import splitter
 from rehearse.tools.sql import run_scripts, schema_scripts, texts
 
 
@@ -30,7 +31,12 @@ class CommandTool:
         if not choice.forward:
             raise ScenarioMistake(f"{where}: migration.forward: write the command that makes the change")
         _options.check(choice.options, {"cwd", "env", "bookkeeping"}, where)
-        schema = schema_scripts(choice.schema, "schema", scenario.folder, where)
+        if choice.settings and scenario.engine.name != "postgres":
+            raise ScenarioMistake(
+                f"{where}: migration.settings: on {scenario.engine.name} a command's session cannot be given settings "
+                "from outside; let the command set them itself, and leave the key out"
+            )
+        schema = schema_scripts(choice.schema, "schema", scenario.folder, where, splitter(scenario.engine.name))
         return CommandMigration(choice, schema, _options.folder(choice.options, "cwd", scenario.folder, where), where)
 
 

@@ -22,6 +22,7 @@ from rehearse.protocols import NoWayBack, Onlooker
 from rehearse.tools import _layouts, _options
 from rehearse.tools._layouts import Script, Ways
 from rehearse.tools._runner import runner
+from rehearse.tools._split import Split, splitter, statements
 
 _ALL = ("0", "")  # `from`: before the first version
 
@@ -88,6 +89,10 @@ class _Reading:
     def where(self) -> str:
         return str(self.scenario.file or self.scenario.name)
 
+    @property
+    def split(self) -> Split:
+        return splitter(self.scenario.engine.name)
+
     def migration(self) -> SqlMigration:
         _options.check(self.choice.options, ("from", "to"), self.where)
         found, earlier = self._found()
@@ -104,22 +109,22 @@ class _Reading:
         names = texts(self.choice.forward)
         if not names:
             raise ScenarioMistake(f"{self.where}: migration.forward: name the SQL file of the change, or its folder")
-        places = [_layouts.read(name, "forward", self.scenario.folder, self.where) for name in names]
+        places = [_layouts.read(name, "forward", self.scenario.folder, self.where, self.split) for name in names]
         folder = places[0]
         if len(places) == 1 and isinstance(folder, Path) and folder.is_dir() and not (folder / "up.sql").is_file():
             everything = _layouts.versions(folder, self.where)
             first, last = self._bounds(everything)
-            return _layouts.over(everything[first:last]), everything[:first]
+            return _layouts.over(everything[first:last], self.split), everything[:first]
         return _layouts.chained([self._way(place) for place in places]), ()
 
     def _way(self, place: Path | Script) -> Ways:
         if isinstance(place, Script):
             return Ways((place,), None, f"{self.where}: migration.back is not given")
         if place.is_dir() and (place / "up.sql").is_file():
-            return _layouts.file(place / "up.sql")
+            return _layouts.file(place / "up.sql", self.split)
         if place.is_dir():
-            return _layouts.over(_layouts.versions(place, self.where))
-        return _layouts.file(place)
+            return _layouts.over(_layouts.versions(place, self.where), self.split)
+        return _layouts.file(place, self.split)
 
     def _bounds(self, everything: Sequence[Path]) -> tuple[int, int]:
         start, end = _options.text(self.choice.options, "from"), _options.text(self.choice.options, "to")
@@ -134,37 +139,38 @@ class _Reading:
     def _back(self, names: Sequence[str]) -> tuple[Script, ...] | None:
         found = []
         for name in names:
-            place = _layouts.read(name, "back", self.scenario.folder, self.where)
+            place = _layouts.read(name, "back", self.scenario.folder, self.where, self.split)
             if isinstance(place, Path) and place.is_dir():
                 raise ScenarioMistake(f"{self.where}: migration.back: {name!r} is a folder; name files, in their order")
-            found.append(place if isinstance(place, Script) else _layouts.down(place))
+            found.append(place if isinstance(place, Script) else _layouts.down(place, self.split))
         return tuple(found) if any(script.statements for script in found) else None
 
     def _prepared(self, earlier: Sequence[Path]) -> tuple[Script, ...]:
         """Return what makes the schema: a folder named there is run up to the change, if the change is in it."""
         named = [*texts(self.choice.schema), *texts(self.choice.prepare)]
         if not named:
-            return () if self._brings_data else self._settled(_layouts.over(earlier).forward)
+            return () if self._brings_data else self._settled(_layouts.over(earlier, self.split).forward)
         found: list[Script] = []
         for key in ("schema", "prepare"):
             for name in texts(getattr(self.choice, key)):
-                place = _layouts.read(name, key, self.scenario.folder, self.where)
+                place = _layouts.read(name, key, self.scenario.folder, self.where, self.split)
                 is_folder = isinstance(place, Path) and place.is_dir()
-                found += (
-                    self._folder(name) if is_folder else schema_scripts(name, key, self.scenario.folder, self.where)
-                )
+                found += self._folder(name) if is_folder else self._file(name, key)
         return tuple(found)
+
+    def _file(self, name: str, key: str) -> tuple[Script, ...]:
+        return schema_scripts(name, key, self.scenario.folder, self.where, self.split)
 
     def _folder(self, name: str) -> tuple[Script, ...]:
         everything = _layouts.versions(self.scenario.folder / name, self.where)
         change = self._first()
         before = everything[: everything.index(change)] if change in everything else everything
-        return self._settled(_layouts.over(before).forward)
+        return self._settled(_layouts.over(before, self.split).forward)
 
     def _first(self) -> Path | None:
         """Return the first file of the change, if it is a file."""
         names = texts(self.choice.forward)
-        place = _layouts.read(names[0], "forward", self.scenario.folder, self.where)
+        place = _layouts.read(names[0], "forward", self.scenario.folder, self.where, self.split)
         if isinstance(place, Script):
             return None
         if place.is_dir() and not (place / "up.sql").is_file():
@@ -187,15 +193,17 @@ class _Reading:
         return script.transaction or ("file" if chosen == "file" else "none")
 
 
-def schema_scripts(value: Texts | None, key: str, folder: Path, where: str) -> tuple[Script, ...]:
+def schema_scripts(
+    value: Texts | None, key: str, folder: Path, where: str, split: Split = statements
+) -> tuple[Script, ...]:
     """Return the scripts of migration.schema or migration.prepare, to be run statement by statement as psql does."""
-    places = [_layouts.read(name, key, folder, where) for name in texts(value)]
+    places = [_layouts.read(name, key, folder, where, split) for name in texts(value)]
     scripts: list[Script] = []
     for place in places:
         if isinstance(place, Path) and place.is_dir():
-            scripts += _layouts.over(_layouts.versions(place, where)).forward
+            scripts += _layouts.over(_layouts.versions(place, where), split).forward
         else:
-            scripts += (place,) if isinstance(place, Script) else _layouts.file(place).forward
+            scripts += (place,) if isinstance(place, Script) else _layouts.file(place, split).forward
     return tuple(replace(one, transaction=one.transaction or "none") for one in scripts)
 
 

@@ -24,9 +24,9 @@ def calls(survey: Survey) -> list[CallChoice]:
     updatable = sum(sqrt(one.rows) for one in tables if one.plain)
     found = []
     for table in reversed(tables):
-        found.append(_read(table, READS * sqrt(table.rows) / whole))
+        found.append(_read(table, READS * sqrt(table.rows) / whole, survey.quote))
         if table.plain:
-            found.append(_update(table, (1 - READS) * sqrt(table.rows) / updatable))
+            found.append(_update(table, (1 - READS) * sqrt(table.rows) / updatable, survey.quote))
     return found
 
 
@@ -56,23 +56,23 @@ def _rows(table: TableFacts) -> int:
     return table.rows
 
 
-def _read(table: TableFacts, share: float) -> CallChoice:
+def _read(table: TableFacts, share: float, quote: str) -> CallChoice:
     # Columns by name, as applications do: a prepared `SELECT *` would fail once a session for each new column.
-    columns = ", ".join(_quoted(column) for column in table.columns)
+    columns = ", ".join(quoted(column, quote) for column in table.columns)
     return CallChoice(
         name=f"read {table.table}",
         share=share,
-        sql=f"SELECT {columns} FROM {_qualified(table)} WHERE {_where(table)}",
+        sql=f"SELECT {columns} FROM {_qualified(table, quote)} WHERE {_where(table, quote)}",
         values=_keys(table),
     )
 
 
-def _update(table: TableFacts, share: float) -> CallChoice:
+def _update(table: TableFacts, share: float, quote: str) -> CallChoice:
     column = table.plain[0]
     return CallChoice(
         name=f"update {table.table}",
         share=share,
-        sql=f"UPDATE {_qualified(table)} SET {_quoted(column)} = :new WHERE {_where(table)}",
+        sql=f"UPDATE {_qualified(table, quote)} SET {quoted(column, quote)} = :new WHERE {_where(table, quote)}",
         values={"new": (table.table, column), **_keys(table)},
     )
 
@@ -81,13 +81,14 @@ def _keys(table: TableFacts) -> dict[str, tuple[str, str]]:
     return {f"key{at}": (table.table, column) for at, column in enumerate(table.key, 1)}
 
 
-def _where(table: TableFacts) -> str:
-    return " AND ".join(f"{_quoted(column)} = :key{at}" for at, column in enumerate(table.key, 1))
+def _where(table: TableFacts, quote: str) -> str:
+    return " AND ".join(f"{quoted(column, quote)} = :key{at}" for at, column in enumerate(table.key, 1))
 
 
-def _qualified(table: TableFacts) -> str:
-    return f"{_quoted(table.schema)}.{_quoted(table.name)}"
+def _qualified(table: TableFacts, quote: str) -> str:
+    return ".".join(quoted(name, quote) for name in (table.schema, table.name) if name)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def quoted(name: str, quote: str) -> str:
+    """Return a name as SQL needs it, in the engine's own quotes."""
+    return quote + name.replace(quote, 2 * quote) + quote

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from rehearse.model import Survey, TableFacts
+from rehearse.workload.default import quoted
 from rehearse.workload.shapes import WRITES, below, cascades, named, parsed, target
 
-_MAY_WRITE = re.compile(r"\b(insert|update|delete|merge|truncate|copy|call|execute|do)\b", re.IGNORECASE)
+_MAY_WRITE = re.compile(r"\b(insert|update|delete|replace|merge|truncate|copy|call|execute|do)\b", re.IGNORECASE)
 
 Source = tuple[str, int | str | None]  # ("param", index from 0) or ("text", a literal as text, None for NULL)
 
@@ -57,13 +58,32 @@ def ledger(sql: str, survey: Survey, *, engine: str = "postgres") -> Ledger:
     tree = parsed(sql, engine=engine)
     if tree is None:
         return Ledger(sql=sql, writes=called or tuple(_mentioned(sql, survey)))
+    if not survey.folds:
+        _settle_names(tree, survey)
     writes = [*_main(tree, survey), *_nested(tree, survey), *called]
+    if not _can_return(tree, survey):
+        writes = [replace(one, returned=False) for one in writes]
     if not writes:
         return Ledger(sql=sql)
     asked = next((one.key_columns for one in writes if one.returned), ())
     if asked:
-        sql = _with_returning(sql, tree, asked)
+        sql = _with_returning(sql, tree, asked, survey.quote)
     return Ledger(sql=sql, tells=len(asked), writes=tuple(writes))
+
+
+def _settle_names(tree: exp.Expr, survey: Survey) -> None:
+    """Give names the case that the server has them in, where case in a column's name has no meaning."""
+    columns = {column.lower(): column for table in survey.tables.values() for column in table.columns}
+    known = {column for table in survey.tables.values() for column in table.columns}
+    for name in tree.find_all(exp.Identifier):
+        name.set("quoted", True)  # noqa: FBT003
+        if not isinstance(name.parent, exp.Table) and name.this not in known:
+            name.set("this", columns.get(name.this.lower(), name.this))
+
+
+def _can_return(tree: exp.Expr, survey: Survey) -> bool:
+    """Say whether the server lets the statement tell its rows; MariaDB's DELETE of several tables does not."""
+    return tree.key in survey.returning and (survey.folds or not tree.args.get("tables"))
 
 
 def _main(tree: exp.Expr, survey: Survey) -> Iterator[Write]:
@@ -259,7 +279,7 @@ def _source(value: exp.Expr) -> Source | None:
     while isinstance(value, exp.Cast | exp.Neg):
         sign = "-" if isinstance(value, exp.Neg) else sign
         value = value.this.unnest()
-    if isinstance(value, exp.Parameter) and not sign:
+    if isinstance(value, exp.Parameter) and value.this.name.isdigit() and not sign:
         return ("param", int(value.this.name) - 1)
     if isinstance(value, exp.Literal):
         return ("text", sign + value.name)
@@ -276,14 +296,13 @@ def _column(node: exp.Expr) -> str:
     return node.name if quoted else node.name.lower()
 
 
-def _with_returning(sql: str, tree: exp.Expr, columns: Sequence[str]) -> str:
-    """Append key columns to a statement's RETURNING, qualified since an UPDATE may join other tables."""
+def _with_returning(sql: str, tree: exp.Expr, columns: Sequence[str], quote: str) -> str:
+    """Append key columns to a statement's RETURNING, qualified where an UPDATE may join other tables."""
     table = target(tree)
     assert table is not None
     owner = table.args["alias"].this if table.alias else table.this
-    asked = ", ".join(f"{owner.sql('postgres')}.{_quoted(column)}" for column in columns)
+    before = (
+        f"{owner.sql('postgres')}." if quote == '"' else ""
+    )  # MariaDB's RETURNING is of one table and takes no name
+    asked = ", ".join(f"{before}{quoted(column, quote)}" for column in columns)
     return f"{sql}\n, {asked}" if tree.args.get("returning") else f"{sql}\nRETURNING {asked}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

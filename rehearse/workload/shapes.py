@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,19 +11,27 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from rehearse.model import Survey
-from rehearse.workload.statements import spaced
+from rehearse.workload.statements import positioned, spaced
 
 WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+_REPLACE = re.compile(r"^\s*replace\s+(?:into\b)?", re.IGNORECASE)
 _DIALECTS = {"postgres": "postgres", "mysql": "mysql", "mariadb": "mysql"}
 
 
 def parsed(sql: str, *, engine: str = "postgres") -> exp.Expr | None:
     """Return a statement's tree, or None where it cannot be read as a query or a write of rows."""
     try:
-        tree = sqlglot.parse_one(spaced(sql), dialect=_DIALECTS.get(engine))
+        tree = sqlglot.parse_one(_readable(sql, engine), dialect=_DIALECTS.get(engine))
     except SqlglotError:
         return None
     return tree if isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete | exp.Merge) else None
+
+
+def _readable(sql: str, engine: str) -> str:
+    """Return a statement as sqlglot reads it: in MySQL's dialect $1 would be a name, and REPLACE a command."""
+    if _DIALECTS.get(engine) != "mysql":
+        return spaced(sql)
+    return _REPLACE.sub("INSERT INTO", positioned(sql, "@"))
 
 
 def touches(
@@ -53,7 +62,7 @@ def target(tree: exp.Expr) -> exp.Table | None:
 
 def named(table: exp.Table, survey: Survey) -> str:
     """Return the name by which the survey knows a table or view, or the name as it was written."""
-    name, schema = (_folded(part) for part in (table.this, table.args.get("db")))
+    name, schema = (_folded(part, folds=survey.folds) for part in (table.this, table.args.get("db")))
     known = {**survey.tables, **survey.views}
     if schema:
         return name if schema == "public" else f"{schema}.{name}"
@@ -80,10 +89,10 @@ def cascades(table: str, survey: Survey) -> set[str]:
     return found
 
 
-def _folded(identifier: exp.Expr | None) -> str:
+def _folded(identifier: exp.Expr | None, *, folds: bool = True) -> str:
     if not isinstance(identifier, exp.Identifier):
         return identifier.name if identifier is not None else ""
-    return identifier.name if identifier.args.get("quoted") else identifier.name.lower()
+    return identifier.name if identifier.args.get("quoted") or not folds else identifier.name.lower()
 
 
 def _touched(tree: exp.Expr, survey: Survey) -> Iterator[tuple[str, str]]:

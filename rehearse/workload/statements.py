@@ -68,6 +68,11 @@ def spaced(sql: str) -> str:
     return "".join(f"{part} " if kind == "position" else part for kind, part in _tokens(sql))
 
 
+def positioned(sql: str, mark: str) -> str:
+    """Write another mark in place of the $ of each $n."""
+    return "".join(f"{mark}{part[1:]} " if kind == "position" else part for kind, part in _tokens(sql))
+
+
 def _statements(text: str, *, named: bool = False) -> Iterator[Statement]:
     parts: list[str] = []
     names: dict[str, int] = {}

@@ -82,16 +82,20 @@ class Abreast:
 
 
 @contextmanager
-def stoppable(connections: Sequence[psycopg.Connection[Any]], threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield threads for queries on these connections; what still runs when one fails, or at Ctrl-C, is cancelled."""
+def stoppable(connections: Sequence[Any], threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield threads for queries on these connections; what still runs when one fails, or at Ctrl-C, is cancelled.
+
+    A driver whose connections cannot cancel (PyMySQL) is waited for.
+    """
     with ThreadPoolExecutor(threads, thread_name_prefix="rehearse-read") as pool:
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for one in connections:
-                with suppress(psycopg.Error):  # it ended by itself
-                    one.cancel()
+                if hasattr(one, "cancel"):
+                    with suppress(psycopg.Error):  # it ended by itself
+                        one.cancel()
             raise
 
 

@@ -1,0 +1,73 @@
+"""Who connects: owner, migration, application and observer, as accounts, and what each may do."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rehearse.engines.mysql.client import Connection, execute, named
+from rehearse.protocols import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A role's account, and its password."""
+
+    user: str
+    password: str = field(repr=False)
+
+    @property
+    def verifier(self) -> str:
+        """What the server keeps of the password, which no log and no process list then holds."""
+        first = hashlib.sha1(self.password.encode(), usedforsecurity=False).digest()
+        return "*" + hashlib.sha1(first, usedforsecurity=False).hexdigest().upper()
+
+
+Logins = Mapping[Role, Login]
+WORKING = (Role.MIGRATION, Role.APPLICATION, Role.OBSERVER)
+
+
+def new_logins(*roles: Role, suffix: str = "") -> dict[Role, Login]:
+    """Return accounts, each with a password of its own."""
+    return {role: Login(f"rehearse_{role}{suffix}", secrets.token_hex(16)) for role in roles}
+
+
+def making(logins: Logins) -> Iterator[str]:
+    """Yield what makes the accounts; the owner may do everything, the others nothing in any database yet."""
+    for role, login in logins.items():
+        yield f"CREATE USER '{login.user}'@'%' IDENTIFIED VIA mysql_native_password USING '{login.verifier}'"
+        if role is Role.OWNER:
+            yield f"GRANT ALL PRIVILEGES ON *.* TO '{login.user}'@'%' WITH GRANT OPTION"
+        if role in (Role.MIGRATION, Role.OBSERVER):
+            yield f"GRANT PROCESS ON *.* TO '{login.user}'@'%'"
+        if role is Role.OBSERVER:
+            yield f"GRANT SELECT ON performance_schema.* TO '{login.user}'@'%'"
+
+
+def opening(login: Login) -> Iterator[str]:
+    """Yield what leaves a fresh server with one account, the owner's."""
+    yield from making({Role.OWNER: login})
+    for host in ("localhost", "127.0.0.1", "::1"):
+        yield f"DROP USER IF EXISTS 'root'@'{host}'"
+
+
+def watching(logins: Logins) -> Iterator[str]:
+    """Yield what has the server keep the statements of the migration, and of nobody else."""
+    yield "UPDATE performance_schema.setup_actors SET history = 'NO'"
+    migration = logins[Role.MIGRATION].user
+    yield f"INSERT INTO performance_schema.setup_actors VALUES ('%', '{migration}', '%', 'YES', 'YES')"
+
+
+def grant(connection: Connection, logins: Logins, database: str) -> None:
+    """Give the roles their rights in a database, in what is there and in all that comes."""
+    # An underscore or a percent sign would be a pattern.
+    place = named(database.replace("_", "\\_").replace("%", "\\%"))
+    rights = {
+        Role.MIGRATION: "ALL PRIVILEGES",
+        Role.APPLICATION: "SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE TEMPORARY TABLES, LOCK TABLES",
+        Role.OBSERVER: "SELECT, SHOW VIEW, LOCK TABLES, UPDATE",
+    }
+    for role, right in rights.items():
+        execute(connection, f"GRANT {right} ON {place}.* TO '{logins[role].user}'@'%'")

@@ -1,0 +1,112 @@
+"""From looks at whether tables are closed, and the times of statements, to `LockTaken`: pure.
+
+A stretch begins after the last look that found the table open and ends before the first that found it open again.
+Where a statement of the migration begins or ends in such a gap, that is when: MariaDB's DDL takes its locks at once and
+releases them with its end. Stretches shorter than the interval of looks may be missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rehearse.events import LockTaken, StatementRan
+
+READS, WRITES = "reads", "writes"
+_MODES = {(READS, WRITES): "EXCLUSIVE", (WRITES,): "SHARED_NO_WRITE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A table in one look: what it is closed to, and whether the migration still waits for its lock."""
+
+    session: int
+    stops: tuple[str, ...]
+    waits: bool
+
+
+@dataclass(slots=True)
+class Stretch:
+    """A table was closed in one way, from after `open_ns` to before `gone_ns`. None: no look gives the bound."""
+
+    table: str
+    stops: tuple[str, ...]
+    session: int
+    open_ns: int | None
+    first_ns: int
+    last_ns: int
+    waited_ns: int | None = None  # the last look in which the lock was not granted yet
+    held_ns: int | None = None  # the first look in which it was
+    gone_ns: int | None = None
+
+
+@dataclass(slots=True)
+class Closures:
+    """Follows the tables from look to look."""
+
+    done: list[Stretch] = field(default_factory=list)
+    _now: dict[str, Stretch] = field(default_factory=dict)
+    _last_ns: int | None = None
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """All that was seen, what still goes on included."""
+        return [*self.done, *self._now.values()]
+
+    def see(self, from_ns: int, until_ns: int, tables: Mapping[str, Seen]) -> None:
+        """Take a look; tables that are not in it are open."""
+        for table in [one for one in self._now if one not in tables or tables[one].stops != self._now[one].stops]:
+            stretch = self._now.pop(table)
+            stretch.gone_ns = until_ns
+            self.done.append(stretch)
+        for table, seen in tables.items():
+            if seen.stops:
+                self._note(table, seen, from_ns, until_ns)
+        self._last_ns = from_ns
+
+    def _note(self, table: str, seen: Seen, from_ns: int, until_ns: int) -> None:
+        stretch = self._now.get(table)
+        if stretch is None:
+            stretch = Stretch(table, seen.stops, seen.session, self._last_ns, until_ns, from_ns)
+            self._now[table] = stretch
+        stretch.last_ns = from_ns
+        if seen.waits:
+            stretch.waited_ns = from_ns
+        elif stretch.held_ns is None:
+            stretch.held_ns = until_ns
+
+
+def locks_taken(stretches: Iterable[Stretch], statements: Sequence[StatementRan]) -> list[LockTaken]:
+    """Return the stretches as locks of the migration, in the order of their requests."""
+    found = [_taken(one, [ran for ran in statements if ran.session == one.session]) for one in stretches]
+    return sorted(found, key=lambda one: one.at_ns)
+
+
+def _taken(one: Stretch, statements: Sequence[StatementRan]) -> LockTaken:
+    at, early = _between(one.open_ns, one.first_ns, [ran.at_ns for ran in statements])
+    released, late = (None, 0)
+    if one.gone_ns is not None:
+        released, late = _between(one.last_ns, one.gone_ns, [ran.ended_ns for ran in statements])
+    granted = at if one.waited_ns is None else None
+    if granted is None and one.held_ns is not None:
+        granted = max(at, (one.waited_ns or at) // 2 + one.held_ns // 2)
+    asking = next((ran.n for ran in reversed(statements) if ran.at_ns <= one.first_ns), None)
+    return LockTaken(
+        at_ns=at,
+        table=one.table,
+        mode=_MODES[one.stops],
+        stops=one.stops,
+        session=one.session,
+        statement=asking,
+        granted_ns=granted,
+        released_ns=None if released is None else max(released, at),
+        doubt_ns=early + late,
+    )
+
+
+def _between(low: int | None, high: int, told: Sequence[int]) -> tuple[int, int]:
+    """Return the moment between two looks, and how wide the doubt is: none where exactly one statement tells it."""
+    if low is None:
+        return high, 0
+    exact = [at for at in told if low <= at <= high]
+    return (exact[0], 0) if len(exact) == 1 else ((low + high) // 2, high - low)

@@ -1,0 +1,99 @@
+"""What a local server is configured to: production's settings as given, and what watching needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from rehearse.engines import _local
+from rehearse.engines.mariadb.binaries import Installation
+from rehearse.errors import ScenarioMistake
+from rehearse.model import Setting
+from rehearse.units import size_bytes
+
+FILE = "my.cnf"
+_OWN_BYTES = 256 << 20  # beside the buffer pool: performance_schema, sessions, caches
+
+# A production server has more than the 128 MB and 151 connections of the default; the rest is the server's own.
+_DEFAULTS: Mapping[str, str] = {
+    "innodb_buffer_pool_size": "268435456",
+    "max_connections": "300",
+    "max_allowed_packet": "1073741824",
+    "character_set_server": "utf8mb4",
+    "default_time_zone": "+00:00",
+}
+# The server's own defaults watch nothing. Memory for every statement is taken at the start, so only those of
+# the migration are kept (see `accounts`), and of each so many bytes.
+_NEEDED: Mapping[str, str] = {
+    "bind_address": "127.0.0.1",
+    "skip_name_resolve": "ON",
+    "skip_log_bin": "",
+    "local_infile": "ON",
+    "performance_schema": "ON",
+    "performance_schema_events_statements_history_long_size": "20000",
+    "performance_schema_max_metadata_locks": "100000",
+    "performance_schema_max_sql_text_length": "4096",
+    "performance_schema_consumer_events_statements_history_long": "ON",
+    "performance_schema_consumer_events_statements_history": "ON",
+    "performance_schema_consumer_events_statements_current": "ON",
+}
+_INSTRUMENTS = ("idle=OFF", "wait/%=OFF", "wait/lock/metadata/sql/mdl=ON", "statement/%=ON", "stage/%=OFF")
+# Of production's own paths, addresses, replication and logs: they would not work here, or would hide what is watched.
+_IGNORED = re.compile(
+    r"port|socket|datadir|basedir|tmpdir|pid_file|user|bind_address|log_.*|general_log.*|slow_query_log.*|ssl.*|"
+    r"server_id|relay_.*|gtid_.*|wsrep.*|plugin_.*|secure_file_priv|init_file|skip_networking|performance_schema.*|"
+    r"local_infile|skip_name_resolve|skip_log_bin|innodb_(data|log_group|undo)_.*(dir|path)"
+)
+
+
+def ignored(settings: Mapping[str, Setting]) -> list[str]:
+    """Return the settings that are production's machine's and not this one's."""
+    return sorted(name for name in settings if _IGNORED.fullmatch(_plain(name)))
+
+
+def memory_bytes(settings: Mapping[str, Setting]) -> int:
+    """Return what the server's buffer pool and its own needs take."""
+    named = {_plain(name): value for name, value in settings.items()}
+    wanted = str(named.get("innodb_buffer_pool_size", _DEFAULTS["innodb_buffer_pool_size"])).strip()
+    try:
+        return _OWN_BYTES + (int(wanted) if wanted.isdigit() else size_bytes(wanted))
+    except ValueError:
+        return _OWN_BYTES  # the server says itself what is wrong with it
+
+
+def write(folder: Path, settings: Mapping[str, Setting], *, port: int, sockets: Path) -> None:
+    """Write the server's only configuration file; no other is read."""
+    kept = {_plain(name): _text(name, value) for name, value in settings.items() if name not in ignored(settings)}
+    places = {
+        "datadir": str(folder / "data"),
+        "tmpdir": str(folder / "tmp"),
+        "socket": str(sockets / "socket"),
+        "pid_file": str(folder / "pid"),
+        "log_error": str(folder / "error.log"),
+        "init_file": str(folder / "init.sql"),
+        "port": str(port),
+    }
+    words = {**_DEFAULTS, **kept, **_NEEDED, **places}
+    lines = [f"{name} = {value}" if value else name for name, value in words.items()]
+    lines += [f"performance_schema_instrument = '{one}'" for one in _INSTRUMENTS]
+    (folder / FILE).write_text("\n".join(["[mariadbd]", *lines, ""]))
+
+
+def check(folder: Path, installation: Installation, user: _local.User | None) -> None:
+    """Raise a ScenarioMistake for a setting that the server does not know, in its words."""
+    tried = _local.run([installation.server, f"--defaults-file={folder / FILE}", "--help", "--verbose"], user)
+    if tried.returncode != 0:
+        said = [line for line in tried.stderr.splitlines() if "ERROR" in line or "unknown" in line]
+        raise ScenarioMistake(f"engine.settings: MariaDB says: {' '.join(said) or tried.stderr.strip()[-500:]}")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _text(name: str, value: Setting) -> str:
+    text = ("ON" if value else "OFF") if isinstance(value, bool) else str(value)
+    if "\n" in text or "\n" in name:
+        raise ScenarioMistake(f"engine.settings.{name}: a value is one line")
+    return re.sub(r"(?i)(?<=\d)([KMGT])B$", r"\1", text)  # '256MB' is said as 256M here

@@ -1,0 +1,154 @@
+"""One database in a server: what the rehearsal asks of it, each answered by the module that knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+
+from rehearse.engines.mysql.client import Connection, connect, execute, named, rows
+from rehearse.errors import NotDisposable, ServerFailed
+from rehearse.events import Journal
+from rehearse.model import Comparison, Snapshot
+from rehearse.protocols import Database, Role, TableData, Watch
+
+if TYPE_CHECKING:
+    import pandas
+
+    from rehearse.engines.mariadb.server import MariadbServer
+    from rehearse.profiles import Structure
+
+_SESSIONS = "SELECT id FROM information_schema.processlist WHERE user = %s AND db = %s AND id <> connection_id()"
+_OF_ALL = "SELECT id FROM information_schema.processlist WHERE db = %s"
+_COMMENT = "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = %s"
+_END_S = 600.0  # a long ALTER that is killed removes its copy first
+
+
+@dataclass(slots=True)
+class MariadbDatabase:
+    """One database in a server."""
+
+    name: str
+    server: MariadbServer
+
+    def url(self, role: Role) -> str:
+        """Return a URL with the role's account and password; never logged."""
+        return self.server.url(role, self.name)
+
+    @contextmanager
+    def connect(self, role: Role = Role.OWNER, **options: Any) -> Iterator[Connection]:
+        """Connect as a role, in autocommit."""
+        with connect(self.server.at(role, self.name), **options) as connection:
+            yield connection
+
+    def grant(self) -> None:
+        """Give the roles their rights, which are those of the whole database and so hold for what comes too."""
+        self.refuse_unless_ours()
+        from rehearse.engines.mariadb import accounts  # noqa: PLC0415
+
+        with self.server.connect() as connection:
+            accounts.grant(connection, self.server.logins, self.name)
+
+    def run_file(self, path: Path) -> None:
+        """Run SQL as the mariadb client reads it; an error names file, line and the server's words."""
+        self.refuse_unless_ours()
+        from rehearse.engines.mariadb.files import run_file  # noqa: PLC0415
+
+        run_file(self, path)
+
+    def restore(self, path: Path) -> None:
+        """Restore a dump of mariadb-dump or mysqldump, which is SQL."""
+        self.run_file(path)
+
+    def load(self, tables: Iterable[TableData], journal: Journal) -> None:
+        """Fill tables; constraints and indexes are there afterwards, and foreign keys are proved."""
+        self.refuse_unless_ours()
+        from rehearse.engines.mariadb.load import load  # noqa: PLC0415
+
+        load(self, tables, journal)
+
+    def structure(self) -> Structure:
+        """Return the tables as a generator of rows must know them."""
+        from rehearse.engines.mariadb.structure import structure  # noqa: PLC0415
+
+        return structure(self)
+
+    def snapshot(self, name: str) -> Snapshot:
+        """Return schema, rows and checksums as they are in quiet; reads every row."""
+        from rehearse.engines.mariadb.schema import take  # noqa: PLC0415
+
+        return take(self, name)
+
+    def compare(
+        self,
+        older: Database,
+        before: Snapshot,
+        after: Snapshot,
+        writes: pandas.DataFrame,
+        *,
+        origin: Snapshot | None = None,
+        known: Comparison | None = None,
+        limit: int = 20,
+    ) -> Comparison:
+        """Return what differs between `older` (in state `before`) and this one (in state `after`)."""
+        from rehearse.engines.mariadb.compare import compare  # noqa: PLC0415
+
+        assert isinstance(older, MariadbDatabase)
+        return compare(self, older, before, after, writes, origin=origin, known=known, limit=limit)
+
+    def watch(self, journal: Journal) -> Watch:
+        """Begin a watch of what locks and waits; the caller runs its probes."""
+        from rehearse.engines.mariadb.locks import watch  # noqa: PLC0415
+
+        return watch(self, journal)
+
+    def fork(self, name: str) -> MariadbDatabase:
+        """Return a new database with the same objects and rows."""
+        self.refuse_unless_ours()
+        from rehearse.engines.mariadb.copies import copy  # noqa: PLC0415
+
+        target = self.server.create(name)
+        copy(self, target)
+        return target
+
+    def end_sessions(self, role: Role) -> None:
+        """End what a role still runs here, and wait until it is gone: a killed ALTER holds its locks for a while."""
+        self.refuse_unless_ours()
+        user = self.server.at(role).user
+        deadline = time.monotonic() + _END_S
+        with self.server.connect() as connection:
+            while found := rows(connection, _SESSIONS, (user, self.name)):
+                for (session,) in found:
+                    with suppress(pymysql.err.OperationalError):  # it has just gone by itself
+                        execute(connection, f"KILL {session}")
+                if time.monotonic() > deadline:
+                    raise ServerFailed(f"a session of the {role} does not end in {_END_S:.0f} s after it was killed")
+                time.sleep(0.01)
+
+    def drop(self) -> None:
+        """Remove the database and end its sessions."""
+        self.refuse_unless_ours()
+        with self.server.connect() as connection:
+            for (session,) in rows(connection, _OF_ALL, (self.name,)):
+                with suppress(pymysql.err.OperationalError):
+                    execute(connection, f"KILL {session}")
+            execute(connection, f"DROP DATABASE IF EXISTS {named(self.name)}")
+
+    def refuse_unless_ours(self) -> None:
+        """Raise NotDisposable for a database that does not bear our mark; on a server of our own all are ours."""
+        if self.server.is_ours:
+            return
+        from rehearse.engines.mariadb.server import mark_of  # noqa: PLC0415
+
+        with self.server.connect() as connection:
+            found = rows(connection, _COMMENT, (self.name,))
+        if not found or found[0][0] != mark_of(self.server.token or ""):
+            raise NotDisposable(
+                f"database {self.name!r} was not made by this rehearsal, so nothing is written to it or dropped; "
+                "rehearse makes databases of its own on the server that engine.url names"
+            )

@@ -1,0 +1,190 @@
+"""Looks at metadata locks: which tables the migration has a hand on, to what they are closed, and who waits.
+
+The server's own view (performance_schema.metadata_locks) does not tell a lock that was upgraded: an ALTER that copies
+keeps SHARED_UPGRADABLE in it while it stops all writes, and while it swaps the tables (10.11). So whether a table is
+closed is tried: a query and a locking query of no row, which are refused at once where they would have to wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+
+from rehearse.engines.mariadb.closures import READS, WRITES, Closures, Seen
+from rehearse.engines.mysql.client import Address, Connection, execute, named, opened, rows
+from rehearse.events import Event, LockWaited, Remarked, Sampled
+from rehearse.units import NS_PER_MS, human_duration
+
+_EVERY_NS = 5 * NS_PER_MS
+_LATE_NS = 50 * NS_PER_MS
+_SHARE = 4  # a look takes a quarter of the time at most
+_LOCKS = """
+    SELECT m.object_name, m.lock_type, m.lock_status, t.processlist_id, t.processlist_user, t.thread_id
+    FROM performance_schema.metadata_locks m
+    JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id
+    WHERE m.object_type = 'TABLE' AND m.object_schema = %s AND t.processlist_id <> connection_id()
+"""
+# TIME_MS counts from the statement's beginning: for a call of one statement that is when it began to wait.
+_SINCE = """
+    SELECT id, time_ms FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'
+"""
+_TABLES = """
+    SELECT table_name FROM information_schema.tables
+    WHERE table_schema = %s AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+"""
+_ABLE = """
+    SELECT @@performance_schema,
+           (SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl')
+"""
+_REFUSED = 1205
+
+
+@dataclass(slots=True)
+class _Wait:
+    """A wait for a table's metadata lock that goes on."""
+
+    table: str
+    mode: str
+    user: str
+    at_ns: int
+    last_ns: int
+    doubt_ns: int
+    blocked_by: set[int] = field(default_factory=set)
+    by_migration: bool = False
+
+
+class LockProbe:
+    """Looks every 5 ms, more rarely where a look costs more than a quarter of that; connects at its first look."""
+
+    def __init__(self, where: Address, database: str, migration: str, application: str) -> None:
+        self.every_ns = _EVERY_NS
+        self.closures = Closures()
+        self._where, self._database = where, database
+        self._roles = {migration: "migration", application: "application"}
+        self._migration = migration
+        self._connection: Connection | None = None
+        self._tables: frozenset[str] = frozenset()
+        self._waits: dict[tuple[int, str], _Wait] = {}
+        self._last_ns: int | None = None
+        self._late_ns: list[int] = []  # gaps between looks that were longer than they should
+        self._threads: dict[int, int] = {}  # of the migration, by their numbers in performance_schema
+
+    def look(self) -> Iterable[Event]:
+        """Look once; return the waits that are over, and what looking costs."""
+        connection = self._connected()
+        began = time.monotonic_ns()
+        if self._last_ns is not None and began - self._last_ns - self.every_ns > _LATE_NS:
+            self._late_ns.append(began - self._last_ns)
+        self._last_ns = began
+        found = rows(connection, _LOCKS, (self._database,))
+        ours = {(table, session) for table, _, _, session, user, _ in found if user == self._migration}
+        self._threads.update({thread: session for *_, session, user, thread in found if user == self._migration})
+        seen = {table: self._seen(table, session, found) for table, session in ours if table in self._tables}
+        until = time.monotonic_ns()
+        self.closures.see(began, until, seen)
+        events = list(self._follow(found, began, until))
+        took = time.monotonic_ns() - began
+        self.every_ns = max(_EVERY_NS, _SHARE * took)
+        return [*events, Sampled(at_ns=began, name="look", value=float(took))]
+
+    def session_of(self, thread: int) -> int:
+        """Return a session's number by that of its thread; below 0 where it was not seen."""
+        return self._threads.get(thread, -thread)
+
+    def close(self) -> Iterable[Event]:
+        """Return the waits that still went on, and disconnect."""
+        at = time.monotonic_ns()
+        events: list[Event] = [self._told(session, wait, at) for (session, _), wait in self._waits.items()]
+        if self._late_ns:
+            says = (
+                f"{len(self._late_ns)} looks at the locks came more than {human_duration(_LATE_NS)} late, the longest "
+                f"gap {human_duration(max(self._late_ns))}: short locks may not have been seen"
+            )
+            events.append(Remarked(at_ns=at, source="locks", says=says))
+        self._waits.clear()
+        if self._connection is not None and self._connection.open:
+            self._connection.close()
+        self._connection = None
+        return events
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            connection = opened(self._where)
+            execute(connection, "SET SESSION lock_wait_timeout = 0, innodb_lock_wait_timeout = 0")
+            self._tables = frozenset(name for (name,) in rows(connection, _TABLES, (self._database,)))
+            self._connection = connection
+        return self._connection
+
+    def _seen(self, table: str, session: int, found: Iterable[Any]) -> Seen:
+        waits = any(status == "PENDING" and one == table and who == session for one, _, status, who, *_ in found)
+        closed = tuple(kind for kind in (READS, WRITES) if self._is_closed(table, kind))
+        return Seen(session, (READS, WRITES) if READS in closed else closed, waits)
+
+    def _is_closed(self, table: str, kind: str) -> bool:
+        """Say whether a call of this kind would have to wait for the table now."""
+        assert self._connection is not None
+        try:
+            rows(self._connection, f"SELECT 1 FROM {named(table)} LIMIT 0{' FOR UPDATE' if kind == WRITES else ''}")
+        except pymysql.err.MySQLError as error:
+            return bool(error.args) and error.args[0] == _REFUSED
+        return False
+
+    # --- waits
+
+    def _follow(self, found: Iterable[Any], from_ns: int, until_ns: int) -> Iterator[LockWaited]:
+        pending = {
+            (session, table): (mode, user) for table, mode, status, session, user, _ in found if status == "PENDING"
+        }
+        for key in [key for key in self._waits if key not in pending]:
+            yield self._told(key[0], self._waits.pop(key), until_ns)
+        since = self._since() if pending.keys() - self._waits.keys() else {}
+        for (session, table), (mode, user) in pending.items():
+            wait = self._waits.get((session, table))
+            if wait is None:
+                at, doubt = (since[session], 0) if session in since else (from_ns, self.every_ns)
+                wait = self._waits[session, table] = _Wait(table, mode, str(user), at, from_ns, doubt)
+            wait.last_ns = from_ns
+            others = {who for one, _, _, who, *_ in found if one == table and who != session}
+            holders = {who for one, _, status, who, *_ in found if one == table and status == "GRANTED"}
+            ours = {who for one, _, _, who, owner, _ in found if one == table and owner == self._migration}
+            wait.blocked_by |= (others & holders) | (ours - {session})
+            wait.by_migration |= bool(ours - {session})
+
+    def _since(self) -> dict[int, int]:
+        """Return when the statements that wait began."""
+        assert self._connection is not None
+        before = time.monotonic_ns()
+        found = rows(self._connection, _SINCE)
+        now = (before + time.monotonic_ns()) // 2
+        return {session: now - round(float(ms) * NS_PER_MS) for session, ms in found}
+
+    def _told(self, session: int, wait: _Wait, until_ns: int) -> LockWaited:
+        return LockWaited(
+            at_ns=wait.at_ns,
+            ended_ns=max(wait.at_ns, (wait.last_ns + until_ns) // 2),
+            session=session,
+            role=self._roles.get(wait.user, "other"),
+            table=wait.table,
+            mode=wait.mode,
+            blocked_by=tuple(sorted(wait.blocked_by)),
+            blocked_by_migration=wait.by_migration,
+            doubt_ns=max(0, until_ns - wait.last_ns) + wait.doubt_ns,
+        )
+
+
+def unable(connection: Connection) -> str | None:
+    """Say why metadata locks cannot be seen on a server; None: they can."""
+    with suppress(pymysql.err.MySQLError):
+        ((is_on, instrument),) = rows(connection, _ABLE)
+        if is_on and instrument == "YES":
+            return None
+    return (
+        "metadata locks are not seen: the server runs without performance_schema, or without its instrument "
+        "wait/lock/metadata/sql/mdl; start it with performance_schema = ON and "
+        "performance_schema_instrument = 'wait/lock/metadata/sql/mdl=ON'"
+    )

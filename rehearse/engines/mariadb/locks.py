@@ -1,0 +1,136 @@
+"""All that looks at one MariaDB database in one phase, and what it says in the end; see `protocols.Watch`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pymysql
+
+from rehearse.engines.mariadb import clock
+from rehearse.engines.mariadb.closures import locks_taken
+from rehearse.engines.mariadb.lock_probe import LockProbe, unable
+from rehearse.engines.mariadb.row_probe import RowProbe
+from rehearse.engines.mariadb.samples import SampleProbe
+from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
+from rehearse.events import Journal, Remarked, StatementRan
+from rehearse.protocols import Ask, Effects, Onlooker, Probe, Role
+
+if TYPE_CHECKING:
+    from rehearse.engines.mariadb.database import MariadbDatabase
+
+# Only the migration's are kept (see `accounts.watching`). Picoseconds since the server's start; any length of time.
+_STATEMENTS = """
+    SELECT thread_id, timer_start, timer_end, sql_text, mysql_errno, message_text, rows_affected
+    FROM performance_schema.events_statements_history_long
+    WHERE timer_start >= %s AND sql_text IS NOT NULL AND (current_schema = %s OR current_schema IS NULL)
+    ORDER BY timer_start
+"""
+_KEPT = """
+    SELECT COUNT(*), @@performance_schema_events_statements_history_long_size
+    FROM performance_schema.events_statements_history_long
+"""
+_ACTORS = "SELECT COUNT(*) FROM performance_schema.setup_actors WHERE user = %s AND history = 'YES'"
+_FILES = "SELECT name, table_id FROM information_schema.innodb_sys_tables WHERE name LIKE %s"
+_LSN = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'"
+
+
+def watch(database: MariadbDatabase, journal: Journal) -> MariadbWatch:
+    """Begin a watch."""
+    return MariadbWatch(database, journal)
+
+
+class MariadbWatch:
+    """One phase's observers, and the server's own record of the migration's statements."""
+
+    def __init__(self, database: MariadbDatabase, journal: Journal) -> None:
+        self._journal = journal
+        self._database = database.name
+        self._migration = database.server.at(Role.MIGRATION).user
+        application = database.server.at(Role.APPLICATION).user
+        where = database.server.at(Role.OBSERVER, database.name)
+        self._connection: Connection = opened(where)
+        self._ahead_ns, self._doubt_ns = 0, 0
+        self._began_ns = time.monotonic_ns()
+        self._locks = LockProbe(where, database.name, self._migration, application)
+        why = unable(self._connection)
+        if why is None:
+            self._ahead_ns, self._doubt_ns = clock.offset(self._connection)
+        else:
+            journal.write(Remarked(at_ns=self._began_ns, source="locks", says=why, weakens=True))
+        others = (RowProbe(where, self._migration, application), SampleProbe(database.server.pid))
+        self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
+        self._between = MariadbOnlooker(self._connection, database.name)
+        self.onlooker: Onlooker = self._between
+
+    def statements(self) -> Sequence[StatementRan]:
+        """Return the migration's statements as the server kept them; empty, with a remark, where it kept none."""
+        try:
+            ((is_kept,),) = rows(self._connection, _ACTORS, (self._migration,))
+            if not is_kept:
+                self._remark("performance_schema.setup_actors keeps no statements of the migration's account")
+                return []
+            since = (self._began_ns - self._ahead_ns) * 1000
+            found = rows(self._connection, _STATEMENTS, (max(0, since), self._database))
+            ((kept, room),) = rows(self._connection, _KEPT)
+        except pymysql.err.MySQLError as error:
+            self._remark(f"the server's record of statements could not be read: {words(error)}")
+            return []
+        if int(kept) >= int(room):
+            self._remark(f"the server keeps {room} statements, and the migration had more: the first are missing")
+        return list(self._ran(found))
+
+    def finish(self, statements: Sequence[StatementRan], /) -> None:
+        """Write to what the migration closed tables, dated by looks and statements together, and disconnect."""
+        for taken in locks_taken(self._locks.closures.stretches, statements):
+            self._journal.write(taken)
+        if self._connection.open:
+            self._connection.close()
+
+    def _ran(self, found: Sequence[Row]) -> Iterator[StatementRan]:
+        for n, (thread, start, end, sql, code, message, touched) in enumerate(found, 1):
+            failed = int(code or 0) != 0
+            yield StatementRan(
+                at_ns=int(start) // 1000 + self._ahead_ns,
+                ended_ns=int(end) // 1000 + self._ahead_ns,
+                n=n,
+                sql=str(sql),
+                session=self._locks.session_of(int(thread)),
+                error=f"ERROR {code}: {message}" if failed else None,
+                code=str(code) if failed else None,
+                rows=int(touched),
+                doubt_ns=self._doubt_ns + clock.LATE_NS,
+            )
+
+    def _remark(self, says: str) -> None:
+        self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="statements", says=says, weakens=True))
+
+
+class MariadbOnlooker:
+    """Looks between two statements at what the last one did: redo written (traffic's too), and tables made anew.
+
+    Locks are not looked at: DDL has released them by then. Costs about 2 ms.
+    """
+
+    def __init__(self, connection: Connection, database: str) -> None:
+        self._connection = connection
+        self._prefix = f"{database}/"
+        self._files: dict[str, int] = {}
+        self._written = 0
+
+    def between(self, _session: int, statement: int, _ask: Ask | None, /) -> Effects:
+        """Return what a statement did; a table's number in InnoDB changes where it was rebuilt."""
+        try:
+            files = {str(name): int(number) for name, number in rows(self._connection, _FILES, (f"{self._prefix}%",))}
+            ((lsn,),) = rows(self._connection, _LSN)
+        except pymysql.err.MySQLError:
+            return Effects()
+        before, self._files = self._files, files
+        written, self._written = int(lsn) - self._written, int(lsn)
+        if statement == 0:
+            return Effects()
+        changed = sorted(
+            name.removeprefix(self._prefix) for name in before if files.get(name, before[name]) != before[name]
+        )
+        return Effects(wal_bytes=written, rewrites=tuple(changed))

@@ -1,0 +1,89 @@
+"""A server that the user names as disposable: our own databases and accounts in it, marked, and removed at the end."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import pymysql
+
+from rehearse.engines import _local
+from rehearse.engines.mariadb import accounts
+from rehearse.engines.mariadb.binaries import OLDEST
+from rehearse.engines.mariadb.server import MariadbServer, mark_of
+from rehearse.engines.mysql.client import Address, address, connect, execute, named, rows, words
+from rehearse.errors import Missing, ScenarioMistake, ServerFailed
+from rehearse.events import Journal
+from rehearse.model import EngineChoice
+
+_MARKED = "SELECT schema_name FROM information_schema.schemata WHERE schema_comment = %s"
+_ACCOUNTS = "SELECT user, host FROM mysql.user WHERE user LIKE %s"
+
+
+@contextmanager
+def server(choice: EngineChoice, journal: Journal) -> Iterator[MariadbServer]:
+    """Use the server that `choice.url` names; leaving the block drops every database and account that we made in it."""
+    if not choice.url:
+        raise ScenarioMistake("engine.via = 'url' needs engine.url, for example mysql://root@127.0.0.1:3306/")
+    owner = replace(address(choice.url, "engine.url"), database=None)
+    version = _version(owner, choice.version)
+    token = secrets.token_hex(4)
+    with _local.watchdog() as dog:
+        dog.call(__name__, "sweep", {"url": choice.url, "token": token})
+        made = MariadbServer(
+            version=version,
+            address=owner,
+            logins=accounts.new_logins(*accounts.WORKING, suffix=f"_{token}"),
+            journal=journal,
+            token=token,
+            dog=dog,
+        )
+        try:
+            _make_accounts(made)
+            if choice.settings:
+                made.remark("engine.settings are not obeyed: the server of engine.url is not ours", weakens=True)
+            yield made
+        finally:
+            sweep(choice.url, token)
+
+
+def sweep(url: str, token: str) -> None:
+    """Drop the databases that bear a rehearsal's mark and the accounts that end in its token, and no others."""
+    where = replace(address(url, "engine.url"), database=None)
+    with suppress(pymysql.err.OperationalError), connect(where, connect_timeout=10) as connection:
+        for (name,) in rows(connection, _MARKED, (mark_of(token),)):
+            execute(connection, f"DROP DATABASE IF EXISTS {named(name)}")
+        for user, host in rows(connection, _ACCOUNTS, (f"rehearse\\_%\\_{token}",)):
+            execute(connection, "DROP USER IF EXISTS %s@%s", (user, host))
+
+
+def _version(owner: Address, wanted: str | None) -> str:
+    try:
+        with connect(owner, connect_timeout=10) as connection:
+            ((text,),) = rows(connection, "SELECT version()")
+    except pymysql.err.MySQLError as error:
+        raise ServerFailed(f"engine.url: no connection: {words(error)}") from None
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)-MariaDB", str(text))
+    if not found:
+        raise ScenarioMistake(f"engine.url: that server is {text}, and engine.name = 'mariadb'")
+    version = ".".join(found.groups())
+    if tuple(map(int, found.groups())) < OLDEST:
+        raise ScenarioMistake(f"engine.url: MariaDB {version} is too old; {'.'.join(map(str, OLDEST))} is the oldest")
+    if wanted and version != wanted and not version.startswith(f"{wanted}."):
+        raise Missing(f"engine.version = {wanted!r}, and the server of engine.url is {version}; make them agree")
+    return version
+
+
+def _make_accounts(server: MariadbServer) -> None:
+    try:
+        with server.connect() as connection:
+            for statement in accounts.making(server.logins):
+                execute(connection, statement)
+    except pymysql.err.MySQLError as error:
+        raise ScenarioMistake(
+            f"engine.url: user {server.address.user!r} may not make accounts, which tell the migration's statements "
+            f"from the application's: {words(error)}; name a user with ALL PRIVILEGES and GRANT OPTION"
+        ) from None

@@ -1,0 +1,5 @@
+"""One connection of the application, non-blocking; the family's own."""
+
+from rehearse.engines.mysql.session import session as connect
+
+__all__ = ["connect"]

@@ -1,0 +1,1 @@
+"""MariaDB, on a server that is installed here."""

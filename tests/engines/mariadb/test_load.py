@@ -1,0 +1,185 @@
+"""Rows of every Arrow type are loaded as they are, and what cannot be loaded whole is told."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rehearse import datasets
+from rehearse.engines.mariadb.database import MariadbDatabase
+from rehearse.engines.mariadb.load import as_lines
+from rehearse.engines.mysql.client import execute, rows
+from rehearse.errors import ScenarioMistake, ServerFailed
+from rehearse.reading import profile as profiles
+from tests.conftest import KeepingJournal
+from tests.engines.mariadb.comparing import run
+
+ORDERS = """
+create table customers (
+    id bigint auto_increment primary key, email varchar(120) not null unique, segment enum('a', 'b')
+);
+create table orders (
+    id bigint auto_increment primary key, customer_id bigint not null, total decimal(10, 2) not null, paid boolean,
+    about json, placed_at datetime(6) not null, foreign key (customer_id) references customers (id), check (total >= 0)
+);
+"""
+PROFILE = """
+name = "small"
+about = "customers and their orders"
+now = 2026-07-01
+years = 2.0
+[tables.customers]
+rows = 500
+[tables.customers.columns]
+email = { kind = "text", of = "email", unique = true }
+segment = { kind = "choice", of = { a = 70, b = 30 } }
+[tables.orders]
+rows = 4000
+[tables.orders.columns]
+customer_id = { kind = "parent", order = "sorted", spread = 0.9 }
+total = { kind = "number", low = 0.5, high = 5000, median = 25, sigma = 1.0, step = 0.05 }
+paid = { kind = "bool", true = 0.3, null = 0.25 }
+about = { kind = "json", keys = { channel = { kind = "choice", of = { web = 60, app = 40 } } } }
+placed_at = { kind = "time", growth = 4.0, jitter = "10min" }
+"""
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Rows:
+    table: str
+    batches: list[pa.RecordBatch]
+
+    @property
+    def rows(self) -> int:
+        return sum(one.num_rows for one in self.batches)
+
+    def chunks(self) -> Iterable[pa.RecordBatch]:
+        return self.batches
+
+
+def loaded(database: MariadbDatabase, table: str, **columns: pa.Array) -> None:
+    database.load([Rows(table, [pa.record_batch(columns)])], KeepingJournal())
+
+
+def test_every_type_comes_as_it_went(shop: MariadbDatabase) -> None:
+    run(
+        shop,
+        "create table t (i tinyint, u bigint unsigned, f float, d double, n decimal(20, 4), b boolean, s text, "
+        "c varchar(20) character set latin1, y varbinary(9), da date, ti time(6), dt datetime(6), "
+        "ts timestamp(6) null, un uuid, j json)",
+    )
+    moment = dt.datetime(2024, 2, 29, 23, 59, 59, 123456)
+    text = "tab\t, line\n, \\N, back\\slash, 'quote', \0, ä€😀, \r"
+    loaded(
+        shop,
+        "t",
+        i=pa.array([-128, None], pa.int16()),
+        u=pa.array([2**63 - 1, None], pa.int64()),
+        f=pa.array([0.1, None], pa.float32()),
+        d=pa.array([1e-300, None], pa.float64()),
+        n=pa.array([Decimal("-1234567890123456.7891"), None], pa.decimal128(20, 4)),
+        b=pa.array([True, None], pa.bool_()),
+        s=pa.array([text, None], pa.string()),
+        c=pa.array(["ä", None], pa.string()),
+        y=pa.array([b"\x00\xff\t\n\\", None], pa.binary()),
+        da=pa.array([dt.date(1000, 1, 1), None], pa.date32()),
+        ti=pa.array([dt.time(23, 59, 59, 999999), None], pa.time64("us")),
+        dt=pa.array([moment, None], pa.timestamp("us")),
+        ts=pa.array([moment, None], pa.timestamp("us", "UTC")),
+        un=pa.array([bytes(range(16)), None], pa.binary(16)),
+        j=pa.array(['{"a": "\\n"}', None], pa.string()),
+    )
+    with shop.connect() as connection:
+        full, empty = rows(
+            connection, "SELECT i, u, f, d, n, b, s, c, HEX(y), da, ti, dt, ts, un, j FROM t ORDER BY i IS NULL"
+        )
+    assert full == (
+        -128, 2**63 - 1, "0.1", "1e-300", "-1234567890123456.7891", 1, text, "ä", "00FF090A5C", "1000-01-01",
+        "23:59:59.999999", "2024-02-29 23:59:59.123456", "2024-02-29 23:59:59.123456",
+        "00010203-0405-0607-0809-0a0b0c0d0e0f", '{"a": "\\n"}',
+    )  # fmt: skip
+    assert set(empty) == {None}
+
+
+@given(st.lists(st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]))), min_size=1, max_size=9))
+def test_a_text_has_no_tab_and_no_end_of_line_of_its_own(values: list[str | None]) -> None:
+    both = pa.record_batch({"a": pa.array(values, pa.string()), "b": pa.array(values, pa.string())})
+    lines = as_lines(both, {"a": "text", "b": "text"})
+    assert lines.count(b"\n") == lines.count(b"\t") == len(values)
+    assert lines.endswith(b"\n")
+
+
+def test_an_orphan_is_told_though_checks_were_off(shop: MariadbDatabase) -> None:
+    run(
+        shop,
+        "create table p (id int primary key); create table c (id int, p_id int, foreign key (p_id) references p (id))",
+    )
+    with pytest.raises(ServerFailed, match=r"c \(p_id\).*9.* points at no row of p"):
+        loaded(shop, "c", id=pa.array([1]), p_id=pa.array([9]))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "says"),
+    [
+        ("w", pa.array(["too long for it"]), "1265|1406"),
+        ("n", pa.array([70000]), "1264"),
+        ("k", pa.array([1, 1]), "1062"),
+    ],
+)
+def test_a_value_that_would_be_cut_or_a_row_that_would_be_dropped_is_told(
+    shop: MariadbDatabase, column: str, values: pa.Array, says: str
+) -> None:
+    run(shop, "create table t (w varchar(5), n smallint, k int unique)")
+    with pytest.raises(ServerFailed, match=says):
+        loaded(shop, "t", **{column: values})
+
+
+def test_triggers_sleep_while_rows_come_and_are_as_before_afterwards(shop: MariadbDatabase) -> None:
+    run(shop, "create table t (id int, v int); create trigger t_v before insert on t for each row set new.v = 99;")
+    before = shop.snapshot("start")
+    loaded(shop, "t", id=pa.array([1]), v=pa.array([5]))
+    with shop.connect() as connection:
+        assert rows(connection, "SELECT v FROM t") == ((5,),)
+        execute(connection, "INSERT INTO t VALUES (2, 5)")
+        assert rows(connection, "SELECT v FROM t WHERE id = 2") == ((99,),)
+    assert shop.snapshot("now").schema == before.schema
+
+
+def test_a_table_or_column_that_is_not_there_is_a_mistake(shop: MariadbDatabase) -> None:
+    run(shop, "create table orders (id int)")
+    with pytest.raises(ScenarioMistake, match="did you mean 'orders'"):
+        loaded(shop, "order", id=pa.array([1]))
+    with pytest.raises(ScenarioMistake, match="no column 'ids'; did you mean 'id'"):
+        loaded(shop, "orders", ids=pa.array([1]))
+
+
+def test_a_profile_fills_tables_that_tell_their_structure(shop: MariadbDatabase, tmp_path: Path) -> None:
+    run(shop, ORDERS)
+    (tmp_path / "small.toml").write_text(PROFILE)
+    profile = profiles.find("small.toml", tmp_path)
+    structure = shop.structure()
+    about = {name: column.type.kind for name, column in structure.tables["orders"].columns.items()}
+    assert about == {
+        "id": "integer", "customer_id": "integer", "total": "numeric", "paid": "bool", "about": "json",
+        "placed_at": "timestamp",
+    }  # fmt: skip
+    tables = datasets.open_tables(profile, structure, scale=1.0, seed=3)
+    shop.load(tables, KeepingJournal())
+    with shop.connect() as connection:
+        ((count, nulls, valid),) = rows(
+            connection, "SELECT count(*), count(*) - count(paid), min(json_valid(about)) FROM orders"
+        )
+        segments = dict(rows(connection, "SELECT segment, count(*) FROM customers GROUP BY 1"))
+    assert (count, valid) == (4000, 1)
+    assert 800 < nulls < 1200
+    assert sum(segments.values()) == 500 and 300 < segments["a"] < 400

@@ -1,0 +1,237 @@
+"""Migrations in SQL on MariaDB, and a whole rehearsal of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import rehearse
+from rehearse.engines.mariadb import asserts
+from rehearse.engines.mariadb.database import MariadbDatabase
+from rehearse.engines.mysql.client import execute, rows
+from rehearse.errors import ScenarioMistake
+from rehearse.events import AssertionTried, Remarked, RowWritten, StatementRan
+from rehearse.model import AssertChoice, EngineChoice, MigrationChoice, Scenario, Status, Survey, TableFacts
+from rehearse.protocols import MigrationFailed, Role
+from rehearse.reading.scenario import read
+from rehearse.tools.sql import TOOL
+from rehearse.workload.ledger import ledger
+from tests.conftest import KeepingJournal
+from tests.engines.mariadb.comparing import run
+
+pytestmark = pytest.mark.slow
+
+SCENARIO = """
+name = "small"
+why = "a small rehearsal on MariaDB"
+data.load = ["base.sql"]
+engine = { name = "mariadb", via = "binary" }
+[migration]
+forward = '''alter table items add column tag varchar(20); update items set note = 'lost' where id = 1;'''
+back = '''alter table items drop column tag;'''
+[workload]
+sessions = 2
+rate = "60/s"
+baseline = "2s"
+lead = "500ms"
+settle = "500ms"
+[[workload.calls]]
+name = "read item"
+share = 70
+sql = "select Name, price from items where ID = :id"
+values = { id = "items.Id" }
+[[workload.calls]]
+name = "price item"
+share = 15
+sql = "update items set price = :price where ID = :id"
+values = { id = "items.Id", price = { min = 1, max = 99 } }
+[[workload.calls]]
+name = "new item"
+share = 15
+sql = "insert into items (name, price) values (:name, 1)"
+values = { name = { text = "city" } }
+"""
+BASE = """
+create table items (Id bigint auto_increment primary key, Name varchar(80) not null, price decimal(10, 2), note text);
+insert into items (Name, price, note) select concat('item ', seq), seq % 100, 'kept' from seq_1_to_2000;
+"""
+
+
+def migration(forward: str, **more: object) -> object:
+    choice = MigrationChoice(forward=forward, back="select 1;", **more)  # type: ignore[arg-type]
+    engine = EngineChoice(name="mariadb", via="binary")
+    return TOOL.open(Scenario(name="m", engine=engine, migration=choice))
+
+
+def ran(database: MariadbDatabase, forward: str, **more: object) -> list[StatementRan]:
+    journal = KeepingJournal()
+    migration(forward, **more).forward(database.url(Role.MIGRATION), journal)  # type: ignore[attr-defined]
+    return [one for one in journal.events if isinstance(one, StatementRan)]
+
+
+def test_statements_are_sent_one_by_one_with_their_places(shop: MariadbDatabase) -> None:
+    forward = """
+create table t (id int primary key, v int);
+delimiter //
+create trigger t_v before insert on t for each row begin set new.v = 1; set new.v = new.v + 1; end//
+delimiter ;
+insert into t (id) values (1), (2);
+"""
+    found = ran(shop, forward, transaction="none")
+    assert [(one.file, one.rows) for one in found] == [
+        ("migration.forward:2", 0), ("migration.forward:4", 0), ("migration.forward:6", 2)
+    ]  # fmt: skip
+    assert all(one.at_ns <= one.ended_ns for one in found)
+
+
+def test_a_statement_that_fails_ends_the_migration_with_the_servers_number(shop: MariadbDatabase) -> None:
+    journal = KeepingJournal()
+    opened = migration("create table a (id int); alter table nowhere add column x int; create table b (id int);")
+    with pytest.raises(MigrationFailed, match="1146"):
+        opened.forward(shop.url(Role.MIGRATION), journal)  # type: ignore[attr-defined]
+    failed = [one for one in journal.events if isinstance(one, StatementRan) and one.code]
+    assert [one.code for one in failed] == ["1146"]
+    with shop.connect() as connection:  # DDL commits by itself: what came before stays
+        assert rows(connection, "SHOW TABLES") == (("a",),)
+
+
+def test_a_transaction_is_one_where_no_ddl_ends_it(shop: MariadbDatabase) -> None:
+    ran(shop, "create table t (id int primary key);", transaction="none")
+    with pytest.raises(MigrationFailed, match="1062"):
+        ran(shop, "insert into t values (1); insert into t values (1);", transaction="file")
+    with shop.connect() as connection:
+        assert rows(connection, "SELECT count(*) FROM t") == ((0,),)
+
+
+def test_a_repeated_statement_runs_until_it_touches_no_row(shop: MariadbDatabase) -> None:
+    ran(shop, "create table t (id int primary key, v int); insert into t select seq, null from seq_1_to_25;")
+    found = ran(shop, "-- rehearse:repeat\nupdate t set v = 1 where v is null limit 10;", transaction="none")
+    assert [one.rows for one in found] == [10, 10, 5, 0]
+
+
+def test_what_the_server_warns_of_is_written_down(shop: MariadbDatabase) -> None:
+    journal = KeepingJournal()
+    opened = migration("set sql_mode = ''; create table t (v varchar(2)); insert into t values ('long');")
+    opened.forward(shop.url(Role.MIGRATION), journal)  # type: ignore[attr-defined]
+    said = [one.says for one in journal.events if isinstance(one, Remarked)]
+    assert any("1265" in one and "truncated" in one for one in said)
+
+
+def test_settings_are_the_sessions_and_a_time_out_cancels(shop: MariadbDatabase) -> None:
+    endless = "seq_1_to_1000000 a, seq_1_to_1000000 b where a.seq % 7 = b.seq % 11"
+    ran(shop, "create table t as select @@lock_wait_timeout as n;", settings={"lock_wait_timeout": 3})
+    with shop.connect() as connection:
+        assert rows(connection, "SELECT n FROM t") == ((3,),)
+    with pytest.raises(MigrationFailed, match=r"migration\.timeout.*1317"):
+        ran(shop, f"create table u as select count(*) as n from {endless};", timeout=200_000_000)
+
+
+def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Path) -> None:
+    (tmp_path / "base.sql").write_text(BASE)
+    (tmp_path / "small.toml").write_text(SCENARIO)
+    try:
+        recording = rehearse.run(tmp_path / "small.toml")
+    except rehearse.errors.Missing as missing:
+        pytest.skip(str(missing))
+    verdict = rehearse.judge(recording)
+    found = {(one.code, one.where) for one in verdict.findings}
+    assert verdict.status == Status.FAILED
+    assert {code for code, _ in found} <= {"I003", "F002"}, verdict.findings
+    assert any(code == "F002" and where.startswith("items") for code, where in found)
+    written = recording.history.frame(RowWritten)
+    assert set(written["kind"]) == {"update", "insert"}
+    assert written["key"].notna().all(), "an insert tells its key by RETURNING"
+    assert (written["outcome"] == "ok").all()
+    compared = recording.comparison("start", "back")
+    assert compared is not None
+    (items,) = compared.tables
+    assert (items.lost_writes, items.phantom_writes, items.rows_missing, items.rows_unexpected) == (0, 0, 0, 0)
+    assert items.writes_checked > 10
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("[[workload.company]]\nname = 'c'\nsql = 'select 1'", r"workload\.company"),
+        (
+            "[[migration.effects]]\ntable = 'items'\ncolumn = 'note'\nrule = 'upper(note)'",
+            r"migration\.effects\.rule",
+        ),
+    ],
+)
+def test_what_mariadb_cannot_be_asked_yet_is_told_before_a_server_starts(tmp_path: Path, more: str, says: str) -> None:
+    (tmp_path / "base.sql").write_text(BASE)
+    (tmp_path / "small.toml").write_text(f"{SCENARIO}\n{more}")
+    with pytest.raises(ScenarioMistake, match=says):
+        rehearse.run(read(tmp_path / "small.toml"))
+
+
+def survey() -> Survey:
+    facts = TableFacts(
+        table="Items", schema="", name="Items", rows=1, size_bytes=1, columns=("Id", "price"), key=("Id",)
+    )
+    return Survey(tables={"Items": facts}, quote="`", returning=("insert", "delete"), folds=False)
+
+
+@pytest.mark.parametrize(
+    ("sql", "sent", "kind", "key"),
+    [
+        (
+            "insert into Items (price) values ($1)",
+            "insert into Items (price) values ($1)\nRETURNING `Id`",
+            "insert",
+            (),
+        ),
+        ("replace into Items (id, price) values ($1, 2)", None, "insert", ("Id",)),
+        ("update `Items` set PRICE = price + $1 where id = $2", None, "update", ("Id",)),
+        ("delete from Items where price = $1", "delete from Items where price = $1\nRETURNING `Id`", "delete", ()),
+        ("update Items set price = 1 where price = $1", None, "update", ()),
+    ],
+)
+def test_the_ledger_tells_rows_as_mariadb_can(sql: str, sent: str | None, kind: str, key: tuple[str, ...]) -> None:
+    found = ledger(sql, survey(), engine="mariadb")
+    assert found.sql == (sent or sql)
+    (write,) = found.writes
+    assert (write.table, write.kind, tuple(name for name, _ in write.key)) == ("Items", kind, key)
+    assert write.returned == (sent is not None)
+
+
+def test_a_name_in_another_case_is_another_table() -> None:
+    assert [one.table for one in ledger("delete from items where id = $1", survey(), engine="mariadb").writes] != [
+        "Items"
+    ]
+
+
+def test_assertions_are_asked_read_only_and_tell_an_example(shop: MariadbDatabase) -> None:
+    run(shop, "create table t (id int primary key, v int); insert into t select seq, seq % 3 from seq_1_to_3000;")
+    url = shop.url(Role.OBSERVER)
+    found = asserts.tried(
+        url,
+        [
+            AssertChoice(name="none", sql="select * from t where v > 5;"),
+            AssertChoice(name="many", sql="select id, v from t where v = 2 order by id -- all of them"),
+            AssertChoice(name="not at back", sql="select * from t", states=["forward"]),
+        ],
+        "back",
+        {},
+    )
+    assert [(one.name, one.rows, one.example) for one in found] == [("none", 0, None), ("many", 1000, "(2, 2)")]
+    (writing,) = asserts.tried(url, [AssertChoice(name="w", sql="delete from t")], "forward", {})
+    assert (writing.rows, writing.error is None) == (None, False)
+    with pytest.raises(ScenarioMistake, match="1146"):
+        asserts.tried(url, [AssertChoice(name="gone", sql="select * from nowhere")], "start", {})
+
+
+def test_an_assertion_during_a_phase_is_left_out_where_the_table_is_closed(shop: MariadbDatabase) -> None:
+    run(shop, "create table t (id int primary key);")
+    probe = asserts.AssertProbe(
+        shop.url(Role.OBSERVER), AssertChoice(name="a", sql="select * from t", every=10**9), "forward", {}
+    )
+    with shop.connect(Role.MIGRATION) as connection:
+        execute(connection, "LOCK TABLES t WRITE")
+        assert probe.look() == []
+        execute(connection, "UNLOCK TABLES")
+    (found,) = probe.look()
+    assert isinstance(found, AssertionTried) and (found.rows, found.during) == (0, True)
+    assert list(probe.close()) == []

@@ -1,0 +1,163 @@
+"""A server starts, serves its roles, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pymysql
+import pytest
+
+from rehearse import registry
+from rehearse.engines.mariadb.database import MariadbDatabase
+from rehearse.engines.mariadb.server import MariadbServer
+from rehearse.engines.mysql.client import execute, rows
+from rehearse.errors import ScenarioMistake
+from rehearse.events import Remarked
+from rehearse.model import EngineChoice
+from rehearse.protocols import Comparable, Forkable, LoadsFiles, Role, Watchable
+from tests.conftest import KeepingJournal
+from tests.engines.test_server import PROJECT, eventually
+
+pytestmark = pytest.mark.slow
+
+
+def test_each_role_connects_as_itself(shop: MariadbDatabase) -> None:
+    for role in Role:
+        with shop.connect(role) as connection:
+            assert rows(connection, "SELECT user(), database()")[0] == (
+                f"rehearse_{role}@localhost",
+                shop.name,
+            )
+
+
+def test_the_migration_may_change_the_schema_and_the_application_may_not(shop: MariadbDatabase) -> None:
+    with shop.connect(Role.MIGRATION) as connection:
+        execute(connection, "CREATE TABLE t (id int PRIMARY KEY)")
+    with shop.connect(Role.APPLICATION) as connection:
+        assert execute(connection, "INSERT INTO t VALUES (1)") == 1
+        with pytest.raises(pymysql.err.OperationalError, match="denied"):
+            execute(connection, "ALTER TABLE t ADD COLUMN a int")
+    with shop.connect(Role.OBSERVER) as connection:
+        assert rows(connection, "SELECT id FROM t") == ((1,),)
+
+
+def test_it_can_do_what_a_rehearsal_asks_for(shop: MariadbDatabase) -> None:
+    for seam in (Forkable, LoadsFiles, Comparable, Watchable):
+        assert isinstance(shop, seam)
+
+
+def test_no_password_is_in_a_process_list_a_file_or_a_text(mariadb: MariadbServer) -> None:
+    assert mariadb.pid is not None
+    process = psutil.Process(mariadb.pid)
+    folder = Path(process.cmdline()[1].partition("=")[2]).parent
+    said = " ".join([*process.cmdline(), str(process.environ()), repr(mariadb), repr(mariadb.logins)])
+    said += "".join(path.read_text(errors="replace") for path in folder.glob("*") if path.is_file())
+    with mariadb.connect() as connection:
+        history = rows(connection, "SELECT sql_text FROM performance_schema.events_statements_history_long")
+    said += " ".join(str(text) for (text,) in history)
+    for login in mariadb.logins.values():
+        assert login.password not in said
+    assert not (folder / "init.sql").exists()
+
+
+def test_a_server_is_gone_when_its_block_is_left() -> None:
+    with registry.engine("mariadb").start(EngineChoice(name="mariadb", via="binary"), KeepingJournal()) as server:
+        assert isinstance(server, MariadbServer)
+        assert server.pid is not None and server.address.socket is not None
+        pid, folder = server.pid, server.address.socket.parent
+        assert psutil.pid_exists(pid)
+    assert not psutil.pid_exists(pid)
+    assert not folder.exists()
+
+
+def test_a_setting_of_production_is_obeyed_or_a_reader_is_told() -> None:
+    journal = KeepingJournal()
+    choice = EngineChoice(
+        name="mariadb", via="binary", settings={"innodb_lock_wait_timeout": 7, "port": 3306, "max_connections": 123}
+    )
+    with registry.engine("mariadb").start(choice, journal) as server:
+        settings = server.settings()
+    assert (settings["innodb_lock_wait_timeout"], settings["max_connections"]) == ("7", "123")
+    assert any("engine.settings.port" in one.says for one in journal.events if isinstance(one, Remarked))
+
+
+def test_a_setting_that_does_not_exist_is_a_mistake_in_the_servers_words() -> None:
+    choice = EngineChoice(name="mariadb", via="binary", settings={"innodb_bufer_pool_size": "1G"})
+    with (
+        pytest.raises(ScenarioMistake, match="innodb_bufer_pool_size"),
+        registry.engine("mariadb").start(choice, KeepingJournal()),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("via", ["embedded", "docker"])
+def test_a_way_that_is_not_there_says_which_are(via: str) -> None:
+    choice = EngineChoice(name="mariadb", via=via)  # type: ignore[arg-type]
+    with pytest.raises(ScenarioMistake, match="'binary'"), registry.engine("mariadb").start(choice, KeepingJournal()):
+        pass
+
+
+def test_settings_that_speed_up_a_load_are_back_afterwards(mariadb: MariadbServer) -> None:
+    with mariadb.connect() as connection:
+        query = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit"
+        with mariadb.loading():
+            assert rows(connection, query) == ((0,),)
+        assert rows(connection, query) == ((1,),)
+
+
+def test_databases_on_a_server_of_the_users_are_marked_and_removed(mariadb: MariadbServer, tmp_path: Path) -> None:
+    with mariadb.connect() as connection:
+        execute(connection, "CREATE DATABASE precious")
+        url = mariadb.url(Role.OWNER, "")
+        with registry.engine("mariadb").start(
+            EngineChoice(name="mariadb", via="url", url=url), KeepingJournal()
+        ) as theirs:
+            made = theirs.create("rehearsal")
+            assert made.name.startswith("rehearse_")
+            (tmp_path / "dump.sql").write_text("USE precious;\nCREATE TABLE t (id int);\n")
+            with pytest.raises(ScenarioMistake, match=r"dump.sql:1: ERROR 1044"):
+                made.run_file(tmp_path / "dump.sql")  # type: ignore[attr-defined]
+            with pymysql.connect(**_parts(made.url(Role.MIGRATION))) as migration, migration.cursor() as cursor:
+                cursor.execute("CREATE TABLE t (id int)")
+            accounts = {user for (user,) in rows(connection, "SELECT user FROM mysql.user")}
+        left = {name for (name,) in rows(connection, "SHOW DATABASES")}
+        assert "precious" in left and made.name not in left
+        assert len(accounts - {user for (user,) in rows(connection, "SELECT user FROM mysql.user")}) == 3
+        execute(connection, "DROP DATABASE precious")
+
+
+def _parts(url: str) -> dict[str, object]:
+    found = urlsplit(url)
+    return {
+        "host": found.hostname,
+        "port": found.port,
+        "user": found.username,
+        "password": found.password,
+        "database": found.path.lstrip("/"),
+    }
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_parent_that_dies_leaves_nothing(mariadb: MariadbServer, how: signal.Signals) -> None:
+    assert mariadb.pid  # else there is no server here, and that is the skip's to say
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path])}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.engines.mariadb.lives"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        cwd=PROJECT,
+    ) as parent:
+        assert parent.stdout
+        where = json.loads(parent.stdout.readline())
+        assert psutil.pid_exists(where["pid"])
+        parent.send_signal(how)
+        assert eventually(lambda: not psutil.pid_exists(where["pid"]) and not Path(where["folder"]).exists())

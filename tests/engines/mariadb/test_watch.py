@@ -1,0 +1,199 @@
+"""What the observers see of tables that are closed, of waits, and of the migration's statements."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import pymysql
+import pytest
+
+from rehearse.engines.mariadb.closures import Closures, Seen, locks_taken
+from rehearse.engines.mariadb.database import MariadbDatabase
+from rehearse.engines.mariadb.lock_probe import LockProbe
+from rehearse.engines.mariadb.locks import MariadbWatch
+from rehearse.engines.mariadb.row_probe import RowProbe
+from rehearse.engines.mysql.client import execute, rows
+from rehearse.events import Event, LockTaken, LockWaited, Remarked, StatementRan
+from rehearse.protocols import Role
+from tests.conftest import KeepingJournal
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def orders(shop: MariadbDatabase) -> MariadbDatabase:
+    with shop.connect(Role.MIGRATION) as connection:
+        execute(connection, "CREATE TABLE orders (id int PRIMARY KEY, note varchar(40))")
+        execute(connection, "INSERT INTO orders SELECT seq, 'n' FROM seq_1_to_1000")
+    return shop
+
+
+def locks(journal: KeepingJournal) -> list[LockTaken]:
+    return [one for one in journal.events if isinstance(one, LockTaken)]
+
+
+@contextmanager
+def watched(database: MariadbDatabase, journal: KeepingJournal) -> Iterator[MariadbWatch]:
+    watch = database.watch(journal)
+    assert isinstance(watch, MariadbWatch)
+    assert isinstance(watch.probes[0], LockProbe) and isinstance(watch.probes[1], RowProbe)
+    try:
+        yield watch
+    finally:
+        for probe in watch.probes:
+            for event in probe.close():
+                journal.write(event)
+        watch.finish([])
+
+
+def looked(watch: MariadbWatch, is_so: Callable[[list[Event]], object], probe: int = 0) -> list[Event]:
+    """Look until it is so, which is what the events of all looks say."""
+    found: list[Event] = []
+    deadline = time.monotonic() + 20
+    while True:
+        found += watch.probes[probe].look()
+        if is_so(found):
+            return found
+        assert time.monotonic() < deadline
+        time.sleep(watch.probes[probe].every_ns / 1e9)
+
+
+@pytest.mark.parametrize(
+    ("statement", "mode", "stops"),
+    [
+        ("LOCK TABLES orders WRITE", "EXCLUSIVE", ("reads", "writes")),
+        ("LOCK TABLES orders READ", "SHARED_NO_WRITE", ("writes",)),
+    ],
+)
+def test_a_table_that_the_migration_closes_is_seen_with_its_bounds(
+    orders: MariadbDatabase, statement: str, mode: str, stops: tuple[str, ...]
+) -> None:
+    journal = KeepingJournal()
+    with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
+        list(watch.probes[0].look())
+        before = time.monotonic_ns()
+        execute(migration, statement)
+        held = time.monotonic_ns()
+        list(watch.probes[0].look())
+        list(watch.probes[0].look())
+        freed = time.monotonic_ns()
+        execute(migration, "UNLOCK TABLES")
+        list(watch.probes[0].look())
+    (lock,) = locks(journal)
+    assert (lock.table, lock.mode, lock.stops, lock.session) == ("orders", mode, stops, migration.thread_id())
+    assert lock.released_ns is not None
+    half = lock.doubt_ns  # the true bounds lie within the doubt
+    assert before - half <= lock.at_ns <= held + half
+    assert freed - half <= lock.released_ns
+
+
+def test_a_hand_on_a_table_that_closes_nothing_is_no_lock(orders: MariadbDatabase) -> None:
+    journal = KeepingJournal()
+    with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
+        execute(migration, "BEGIN")
+        execute(migration, "UPDATE orders SET note = 'x' WHERE id = 1")
+        list(watch.probes[0].look())
+        execute(migration, "ROLLBACK")
+        list(watch.probes[0].look())
+    assert locks(journal) == []
+
+
+def test_the_queue_behind_a_waiting_alter_closes_the_table_and_is_told_with_its_holder(orders: MariadbDatabase) -> None:
+    journal = KeepingJournal()
+    with watched(orders, journal) as watch, orders.connect(Role.APPLICATION) as reader:
+        execute(reader, "BEGIN")
+        rows(reader, "SELECT * FROM orders WHERE id = 1")
+        altering = Thread(target=_alter, args=(orders,))
+        altering.start()
+        looked(watch, lambda _: watch.probes[0].closures.stretches)  # type: ignore[attr-defined]
+        calling = Thread(target=_read, args=(orders,))
+        calling.start()
+        looked(watch, lambda _: len(watch.probes[0]._waits) == 2)  # type: ignore[attr-defined]
+        execute(reader, "COMMIT")
+        altering.join()
+        calling.join()
+        found = looked(watch, lambda events: sum(isinstance(one, LockWaited) for one in events) == 2)
+        holder = reader.thread_id()
+    waits = {one.role: one for one in found if isinstance(one, LockWaited)}
+    assert (waits["migration"].table, waits["migration"].mode) == ("orders", "EXCLUSIVE")
+    assert waits["migration"].blocked_by == (holder,)
+    assert waits["application"].blocked_by_migration
+    assert [(one.table, one.stops) for one in locks(journal)] == [("orders", ("reads", "writes"))]
+
+
+def _alter(database: MariadbDatabase) -> None:
+    with database.connect(Role.MIGRATION) as connection:
+        execute(connection, "ALTER TABLE orders ADD COLUMN z int")
+
+
+def _read(database: MariadbDatabase) -> None:
+    with database.connect(Role.APPLICATION) as connection:
+        rows(connection, "SELECT * FROM orders WHERE id = 2")
+
+
+def test_a_wait_for_a_row_that_the_migration_holds_is_told(orders: MariadbDatabase) -> None:
+    journal = KeepingJournal()
+    with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
+        execute(migration, "BEGIN")
+        execute(migration, "UPDATE orders SET note = 'm' WHERE id = 5")
+        calling = Thread(target=_update, args=(orders,))
+        calling.start()
+        looked(watch, lambda _: watch.probes[1]._open, probe=1)  # type: ignore[attr-defined]
+        execute(migration, "COMMIT")
+        calling.join()
+        found = looked(watch, bool, probe=1)
+    (wait,) = (one for one in found if isinstance(one, LockWaited))
+    assert (wait.role, wait.on, wait.blocked_by_migration) == ("application", "row of orders", True)
+
+
+def _update(database: MariadbDatabase) -> None:
+    with database.connect(Role.APPLICATION) as connection:
+        execute(connection, "UPDATE orders SET note = 'a' WHERE id = 5")
+
+
+def test_statements_of_a_tool_that_tells_none_are_the_servers_own(orders: MariadbDatabase) -> None:
+    journal = KeepingJournal()
+    with watched(orders, journal) as watch:
+        with orders.connect(Role.APPLICATION) as other:
+            rows(other, "SELECT 'not the migration'")
+        with orders.connect(Role.MIGRATION) as migration:
+            began = time.monotonic_ns()
+            execute(migration, "ALTER TABLE orders ADD COLUMN a int")
+            rows(migration, "SELECT 1")  # before it the server has noted the end of what came first
+            ended = time.monotonic_ns()
+            with pytest.raises(pymysql.err.MySQLError, match="1051"):
+                execute(migration, "DROP TABLE nowhere")
+        found = {one.sql: one for one in watch.statements()}
+    altered = found["ALTER TABLE orders ADD COLUMN a int"]
+    assert began - altered.doubt_ns <= altered.at_ns <= altered.ended_ns <= ended + altered.doubt_ns
+    assert found["DROP TABLE nowhere"].code == "1051"
+    assert not any("not the migration" in sql for sql in found)
+    assert not [one for one in journal.events if isinstance(one, Remarked)]
+
+
+def test_a_statement_tells_what_it_wrote_anew(orders: MariadbDatabase) -> None:
+    journal = KeepingJournal()
+    with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
+        watch.onlooker.between(1, 0, None)
+        execute(migration, "ALTER TABLE orders ADD COLUMN a int, ALGORITHM=INSTANT")
+        assert watch.onlooker.between(1, 1, None).rewrites == ()
+        execute(migration, "ALTER TABLE orders ADD COLUMN b int, ALGORITHM=COPY")
+        effects = watch.onlooker.between(1, 2, None)
+    assert effects.rewrites == ("orders",)
+    assert effects.wal_bytes is not None and effects.wal_bytes > 0
+
+
+def test_statements_date_a_closed_stretch_exactly() -> None:
+    closures = Closures()
+    closures.see(100, 101, {})
+    for at in (110, 120):
+        closures.see(at, at + 1, {"t": Seen(9, ("writes",), False)})
+    closures.see(130, 131, {})
+    ran = StatementRan(at_ns=104, ended_ns=127, n=3, sql="alter table t", session=9)
+    (lock,) = locks_taken(closures.stretches, [ran])
+    assert (lock.at_ns, lock.released_ns, lock.doubt_ns, lock.statement) == (104, 127, 0, 3)
+    (lock,) = locks_taken(closures.stretches, [])
+    assert (lock.at_ns, lock.released_ns, lock.doubt_ns, lock.statement) == (105, 125, 22, None)
