@@ -4,8 +4,9 @@ A wide table of 14 columns (5 million rows of 313 bytes unless told otherwise) i
 then differs from the first in 0, 1, 100 and 100,000 rows. The whole command is timed, its start and its localising of
 rows and columns included, and its peak memory is told.
 
-The cheapest read is `SELECT count(c1), …, count(cn)`, which looks at each column of each row and works out nothing: of
-one database after the other, as one would type it, and of both side by side, as the command reads them.
+Beside it stand two reads of the same columns on the server, each of both databases side by side, as the command reads
+them. `SELECT count(c1), …, count(cn)` looks whether each value is there and at no value: the least that a scan can do.
+`COPY … TO '/dev/null' (FORMAT binary)` is the cheapest that reads every value, as any comparison must.
 
 --keys uuid takes keys that are no whole numbers; --narrow a table of 4 columns (for memory at many rows); --reladiff
 PATH times that program on the same pair, for at most --patience seconds a run.
@@ -148,17 +149,21 @@ def main() -> None:
     columns = NARROW if given.narrow else WIDE
     counts = ", ".join(f"count({name})" for name in ("id", *columns))
     query = f"SELECT {counts} FROM wide".encode()
+    listed = ", ".join(("id", *columns))
+    copy = f"COPY (SELECT {listed} FROM wide) TO '/dev/null' (FORMAT binary)".encode()
     with pair(given.rows, columns, given.keys) as (first, second), ThreadPoolExecutor(2) as both:
-        one_by_one = timed(lambda: [read(one, query) for one in (first, second)])
-        again = timed(lambda: [read(one, query) for one in (first, second)])
-        abreast = timed(lambda: list(both.map(read, (first, second), (query, query))))
+
+        def abreast(asked: bytes) -> float:
+            return timed(lambda: list(both.map(read, (first, second), (asked, asked))))
+
+        counted, again, copied = abreast(query), abreast(query), abreast(copy)
         print(
             f"{given.rows:,} rows, {len(columns) + 1} columns, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
-            "times beside reading one by one, and abreast"
+            "times beside count, and beside COPY"
         )
-        told("SELECT count(c1), …: one by one", one_by_one, beside=(one_by_one, abreast))
-        told("the same once more (A/A)", again, beside=(one_by_one, abreast))
-        told("SELECT count(c1), …: both abreast", abreast, beside=(one_by_one, abreast))
+        told("SELECT count(c1), …, count(cn)", counted, beside=(counted, copied))
+        told("the same once more (A/A)", again, beside=(counted, copied))
+        told("COPY (SELECT c1, …, cn) TO '/dev/null' binary", copied, beside=(counted, copied))
         urls = [one.url(Role.OWNER) for one in (first, second)]
         equal: float | None = None
         for count in given.differences:
@@ -169,7 +174,7 @@ def main() -> None:
             equal = own.wall_s if count == 0 else equal
             rest = f"own CPU {own.cpu_s:.1f} s, {own.peak_mb:.0f} MiB"
             rest += f"; localising x{own.wall_s / equal:.2f} of no difference" if equal and count else ""
-            told(f"rehearse diff, {count:,} rows differ", own.wall_s, beside=(one_by_one, abreast), rest=rest)
+            told(f"rehearse diff, {count:,} rows differ", own.wall_s, beside=(counted, copied), rest=rest)
             if given.reladiff:
                 _beside(given, urls, columns, own)
 
