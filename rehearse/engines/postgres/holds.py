@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from rehearse.engines.postgres.looks import Lock, Look
 from rehearse.engines.postgres.modes import may_ask, stops
 from rehearse.engines.postgres.relations import Relation
+from rehearse.engines.postgres.sql_names import split
 from rehearse.events import LockTaken, StatementRan
 from rehearse.units import NS_PER_MS
 
@@ -184,7 +185,7 @@ def _fits(hold: Hold, ending: StatementRan | None) -> bool:
 
 
 def _names(sql: str, where: Relation) -> bool:
-    names = {where.table.rpartition(".")[2], (where.part or where.table).rpartition(".")[2]}
+    names = {split(where.table)[1], split(where.part or where.table)[1]}
     return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", sql, re.IGNORECASE) for name in names)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from rehearse.engines.postgres.sql_names import told
+
 # One row a column, of tables that are no partition: partitions are read through their root.
 _TABLES = """
 select n.nspname, c.relname, c.relkind::text,
@@ -112,7 +114,7 @@ class Table:
     @property
     def name(self) -> str:
         """The name with its schema unless that is "public"."""
-        return self.relation if self.schema == "public" else f"{self.schema}.{self.relation}"
+        return told(self.schema, self.relation)
 
     @property
     def key(self) -> tuple[str, ...]:

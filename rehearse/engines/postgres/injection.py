@@ -28,6 +28,7 @@ from psycopg import sql
 from rehearse.engines.postgres import trial
 from rehearse.engines.postgres.abreast import Abreast
 from rehearse.engines.postgres.load import Target, fill_trial, targets_of
+from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.structure import Connects
 from rehearse.errors import ScenarioMistake
 from rehearse.events import Journal, Remarked
@@ -234,7 +235,7 @@ def _sampled(work: Abreast, connection: Connection, target: Target, production: 
     fill_trial(work, connection, target, production.sample(rows))
     expressions = list(_expressions(connection, target))
     connection.execute(sql.SQL("ANALYZE {}").format(trial.TABLE))
-    schema, _, relation = target.rows.table.rpartition(".")
+    schema, relation = split(target.rows.table)
     for name in target.known.columns:
         yield _Column(
             where=f"{target.rows.table}.{name}",

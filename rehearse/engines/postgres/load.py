@@ -21,6 +21,7 @@ from rehearse.engines.postgres import trial, wear
 from rehearse.engines.postgres.abreast import Abreast, ahead
 from rehearse.engines.postgres.binary import HEADER, TRAILER, Encoder, can_send
 from rehearse.engines.postgres.csv_rows import as_csv
+from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.structure import Connects, structure
 from rehearse.errors import RehearseError, ScenarioMistake, ServerFailed, near_miss
 from rehearse.events import Journal, TableLoaded
@@ -149,8 +150,8 @@ def targets_of(connection: Connection, database: Connects, tables: Sequence[Tabl
 
 
 def _target(connection: Connection, rows: TableData, known: TableStructure) -> Target:
-    schema, dot, name = rows.table.partition(".")
-    identifier = sql.Identifier(schema, name) if dot else sql.Identifier("public", rows.table)
+    schema, name = split(rows.table)
+    identifier = sql.Identifier(schema or "public", name)
     found = connection.execute("SELECT %s::regclass::oid", [identifier.as_string(connection)]).fetchone()
     assert found is not None
     parts = connection.execute(_PARTS, {"table": found[0]}).fetchall()

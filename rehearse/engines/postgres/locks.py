@@ -16,6 +16,7 @@ from rehearse.engines.postgres.modes import EXCLUSIVE
 from rehearse.engines.postgres.onlooker import PostgresOnlooker
 from rehearse.engines.postgres.progress import ProgressProbe
 from rehearse.engines.postgres.samples import SampleProbe
+from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.statements import ServerLog, statements_with_effects
 from rehearse.engines.postgres.wire import ConnectionLost, Wire
 from rehearse.events import Journal, LockTaken, Remarked, StatementRan
@@ -149,7 +150,7 @@ def _rewrites(
 
 
 def _longest(asking: StatementRan, statements: Sequence[StatementRan], table: str) -> StatementRan:
-    word = re.compile(rf"(?<!\w){re.escape(table.rpartition('.')[2])}(?!\w)", re.IGNORECASE)
+    word = re.compile(rf"(?<!\w){re.escape(split(table)[1])}(?!\w)", re.IGNORECASE)
     same = [
         one
         for one in statements

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_PART = r'"(?:[^"]|"")+"|[^."]+'
+_TOLD = re.compile(rf"(?:(?P<schema>{_PART})\.)?(?P<own>{_PART})")
 _ROUTINE = re.compile(r"(?P<name>.+?)\((?P<types>.*)\)")
 
 # pg_get_keywords() of PostgreSQL 14–18, of the categories R and T.
@@ -26,10 +28,34 @@ def quoted(name: str) -> str:
     return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
+def told(schema: str, name: str) -> str:
+    """Return what lies in a schema in words: with its schema unless that is "public".
+
+    A part that holds a dot or a quote is quoted, so that no two have one name.
+    """
+    return _told(name) if schema == "public" else f"{_told(schema)}.{_told(name)}"
+
+
+def _told(part: str) -> str:
+    return '"' + part.replace('"', '""') + '"' if "." in part or '"' in part else part
+
+
+def split(name: str) -> tuple[str, str]:
+    """Return the schema ("": the usual one) and the own name of what goes by a name in words."""
+    if found := _TOLD.fullmatch(name):
+        return _bare(found["schema"] or ""), _bare(found["own"])
+    schema, dot, own = name.partition(".")
+    return (schema, own) if dot else ("", name)
+
+
+def _bare(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+
+
 def qualified(name: str) -> str:
     """Return a name with its schema, which is told where it is not the usual one."""
-    schema, dot, own = name.partition(".")
-    return f"{quoted(schema)}.{quoted(own)}" if dot else quoted(name)
+    schema, own = split(name)
+    return f"{quoted(schema)}.{quoted(own)}" if schema else quoted(own)
 
 
 def routine(name: str) -> str:
@@ -40,8 +66,8 @@ def routine(name: str) -> str:
 
 def beside(table: str, name: str) -> str:
     """Return the name of what lies in its table's schema."""
-    schema, dot, _ = table.partition(".")
-    return f"{quoted(schema)}.{quoted(name)}" if dot else quoted(name)
+    schema, _ = split(table)
+    return f"{quoted(schema)}.{quoted(name)}" if schema else quoted(name)
 
 
 def text(value: str | None) -> str:

@@ -9,6 +9,7 @@ from psycopg import Connection, sql
 
 from rehearse.engines.postgres.catalog.names import is_made_up
 from rehearse.engines.postgres.catalog.words import name, own, privileges, query, role
+from rehearse.engines.postgres.sql_names import told
 
 # The column's own highest value is asked only where an index makes that one page.
 SEQUENCES = query(
@@ -53,7 +54,7 @@ def sequences(connection: Connection[Any]) -> Iterator[tuple[str, dict[str, Any]
         following = last + step if is_called else last
         edge = edges.get(place)
         properties["value"] = str(following)
-        qualified = own_name if schema == "public" else f"{schema}.{own_name}"
+        qualified = told(schema, own_name)
         if edge is not None and not cycles and (edge - following) * (1 if step > 0 else -1) >= 0:
             properties["behind"] = f"next is {following}, the column already has {edge}"
         if column is not None:

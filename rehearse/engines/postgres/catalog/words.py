@@ -43,8 +43,12 @@ def needed(catalog: str, oid: str) -> str:
 
 
 def name(column: str, *, schema: str = "n.nspname") -> str:
-    """Return SQL for a name with its schema, unless that is "public"."""
-    return f"(case {schema} when 'public' then '' else {schema} || '.' end || {column})"
+    """Return SQL for a name with its schema, unless that is "public"; of the form of `sql_names.told`."""
+    return f"(case {schema} when 'public' then '' else {_told(schema)} || '.' end || {_told(column)})"
+
+
+def _told(part: str) -> str:
+    return f"""case when {part} ~ '[."]' then '"' || replace({part}, '"', '""') || '"' else {part} end"""
 
 
 def relation(alias: str = "c") -> str:
