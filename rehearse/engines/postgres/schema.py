@@ -95,7 +95,9 @@ def read_physical(connection: Connection[Any]) -> Objects:
 
 def readings(version: int, sight: Sight) -> Iterator[Reading]:
     """Yield the queries of a schema but that for sequences, each with what makes objects of its rows."""
-    yield from ((text, iter) for text in (*tables.SCHEMA, *code.SCHEMA, *whole.SCHEMA, rights.OF_THE_SERVER))
+    yield from ((text, iter) for text in (*code.SCHEMA, *whole.SCHEMA, rights.OF_THE_SERVER))
+    yield tables.RELATIONS, tables.relations
+    yield whole.SETTINGS, elsewhere.settings
     yield tables.COLUMNS, tables.columns
     yield parts.CONSTRAINTS, parts.constraints
     yield parts.INDEXES, parts.indexes
@@ -112,6 +114,7 @@ def readings(version: int, sight: Sight) -> Iterator[Reading]:
 def cluster_readings(version: int, sight: Sight) -> Iterator[Reading]:
     """Yield the queries of what the databases of a server share."""
     yield from ((text, iter) for text in cluster.schema(version))
+    yield cluster.SETTINGS, elsewhere.settings
     if sight.labels:
         yield cluster.LABELS, iter
 

@@ -76,6 +76,11 @@ def settings(options: str) -> str:
     return f"(select string_agg(o, ', ' order by o) from unnest({options}) o)"
 
 
+def read_options(options: str) -> str:
+    """Return SQL for an array of options as a JSON object; null where there are none."""
+    return f"(select jsonb_object_agg(o.option_name, o.option_value) from pg_options_to_table({options}) o)"
+
+
 def role(oid: str) -> str:
     """Return SQL for the name of a role."""
     return f"pg_get_userbyid({oid})"
