@@ -381,8 +381,8 @@ class _Target:
 
     def refuse_full(self, tables: Sequence[str]) -> None:
         from rehearse.engines.postgres import given  # noqa: PLC0415
-        from rehearse.engines.postgres.sql_names import split  # noqa: PLC0415
         from rehearse.errors import NotDisposable  # noqa: PLC0415
+        from rehearse.model.names import split  # noqa: PLC0415
 
         with self.connect() as connection:
             for table in tables:

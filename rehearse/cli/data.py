@@ -207,8 +207,8 @@ class _Given:
 
     def _refuse_full(self, tables: Sequence[TableData]) -> None:
         from rehearse.engines.postgres import given  # noqa: PLC0415
-        from rehearse.engines.postgres.sql_names import split  # noqa: PLC0415
         from rehearse.errors import NotDisposable  # noqa: PLC0415
+        from rehearse.model.names import split  # noqa: PLC0415
 
         with self.connect() as connection:
             for table in tables:

@@ -7,9 +7,15 @@ import pytest
 from rehearse.engines.postgres import images, promises
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.schema import take
-from rehearse.engines.postgres.sql_names import beside, qualified, routine, split, told
+from rehearse.engines.postgres.sql_names import beside, qualified, routine
 from rehearse.engines.postgres.survey import survey
+from rehearse.measures.deeds import Names, deeds
+from rehearse.model import Survey
+from rehearse.model.names import split, told
+from rehearse.model.recording import TableFacts
 from rehearse.protocols import Role
+from rehearse.testing.recordings import statement
+from rehearse.workload.shapes import named, parsed, target
 from tests.engines.comparing import compared
 
 ODD = [
@@ -63,3 +69,17 @@ def test_all_that_reads_the_catalogs_gives_a_table_the_same_name(database: Postg
     objects = take(database, "one").schema.keys()
     assert {"table a.b", 'table "a.b"', "sequence a.s", 'sequence "a.s"'} <= objects
     assert not any("#2" in one for one in objects)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("a.b", "a.b"), ('"a.b"', '"a.b"'), ('public."a.b"', '"a.b"'), ("B", "a.b")]
+)
+def test_a_statement_means_the_table_that_its_quotes_say(written: str, meant: str) -> None:
+    facts = {one: TableFacts(table=one, schema="", name="", rows=0, size_bytes=0, columns=(), key=())
+             for one in ("a.b", '"a.b"')}  # fmt: skip
+    sql = f"DELETE FROM {written}"
+    (shape,) = [target(tree) for tree in [parsed(sql)] if tree is not None]
+    assert shape is not None
+    assert named(shape, Survey(tables=facts)) == meant
+    names = Names(known=frozenset(facts))
+    assert [step.deed.tables for step in deeds([statement(1, f"DROP TABLE {written}", 1, 2)], names)] == [{meant}]

@@ -14,8 +14,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.statistics import Asking
+from rehearse.model.names import split
 from rehearse.profiles.statistics import ColumnStatistics, FanoutCount, Groups, Statistics, TableStatistics
 from rehearse.profiles.structure import ForeignKey, Structure, Table
 

@@ -20,9 +20,9 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from rehearse.engines.postgres.copy_out import batches
-from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.structure import Connects, structure
 from rehearse.errors import ServerFailed
+from rehearse.model.names import split
 from rehearse.profiles import Column, ForeignKey, Structure, TableStructure
 from rehearse.profiles.contents import LETTERS, Contents, FanOut, Part, Rows, Values
 

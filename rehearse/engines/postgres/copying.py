@@ -19,9 +19,9 @@ from psycopg import sql
 from rehearse.engines.postgres import given
 from rehearse.engines.postgres.abreast import ahead
 from rehearse.engines.postgres.copy_out import batches
-from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.structure import NAME, structure
 from rehearse.errors import NotDisposable, ScenarioMistake, ServerFailed, near_miss
+from rehearse.model.names import split
 from rehearse.profiles import Structure, TableStructure
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from rehearse.engines.postgres.catalog.words import USERS
-from rehearse.engines.postgres.sql_names import split
+from rehearse.model.names import split
 
 # Volatile ones: others cannot write. Bodies in the standard's syntax have no text of their own.
 _FUNCTIONS = f"""

@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import Connection
 
 from rehearse.engines.postgres.catalog.words import USERS, name
-from rehearse.engines.postgres.sql_names import split
+from rehearse.model.names import split
 
 # Foreign keys are enforced by internal triggers, which are not asked for here.
 _TRIGGERS = f"""

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from rehearse.engines.postgres.looks import Lock, Look
 from rehearse.engines.postgres.modes import may_ask, stops
 from rehearse.engines.postgres.relations import Relation
-from rehearse.engines.postgres.sql_names import split
 from rehearse.events import LockTaken, StatementRan
+from rehearse.model.names import split
 from rehearse.units import NS_PER_MS
 
 Key = tuple[int, str, int, str]  # session, transaction, relation, mode

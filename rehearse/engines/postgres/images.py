@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from rehearse.engines.postgres.sql_names import told
+from rehearse.model.names import told
 
 # One row a column, of tables that are no partition: partitions are read through their root.
 _TABLES = """

@@ -28,10 +28,10 @@ from psycopg import sql
 from rehearse.engines.postgres import trial
 from rehearse.engines.postgres.abreast import Abreast
 from rehearse.engines.postgres.load import Target, fill_trial, targets_of
-from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.structure import Connects
 from rehearse.errors import ScenarioMistake
 from rehearse.events import Journal, Remarked
+from rehearse.model.names import split
 from rehearse.protocols import CountsValues, Sampled, TableData
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from rehearse.engines.postgres import trial, wear
 from rehearse.engines.postgres.abreast import Abreast, ahead
 from rehearse.engines.postgres.binary import HEADER, TRAILER, Encoder, can_send
 from rehearse.engines.postgres.csv_rows import as_csv
-from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.structure import Connects, structure
 from rehearse.errors import RehearseError, ScenarioMistake, ServerFailed, near_miss
 from rehearse.events import Journal, TableLoaded
+from rehearse.model.names import split
 from rehearse.profiles import Column, TableStructure
 from rehearse.protocols import Sampled, TableData
 

@@ -16,10 +16,10 @@ from rehearse.engines.postgres.modes import EXCLUSIVE
 from rehearse.engines.postgres.onlooker import PostgresOnlooker
 from rehearse.engines.postgres.progress import ProgressProbe
 from rehearse.engines.postgres.samples import SampleProbe
-from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.statements import ServerLog, statements_with_effects
 from rehearse.engines.postgres.wire import ConnectionLost, Wire
 from rehearse.events import Journal, LockTaken, Remarked, StatementRan
+from rehearse.model.names import split
 from rehearse.protocols import Onlooker, Probe, Role
 from rehearse.units import NS_PER_MS, human_duration
 

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from rehearse.engines.postgres import images
-from rehearse.engines.postgres.sql_names import told
+from rehearse.model.names import told
 
 _OURS = """n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and r.relpersistence <> 't'
     and not exists (select from pg_depend x where x.classid = 'pg_class'::regclass and x.objid = r.oid

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from rehearse.engines.postgres.sql_names import told
 from rehearse.engines.postgres.wire import Wire
+from rehearse.model.names import told
 
 # Plain reads of catalogs, by oid: they wait for no lock of a migration on the tables themselves. From version 12.
 _RELATIONS = """

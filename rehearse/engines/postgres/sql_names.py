@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from rehearse.model.names import split
+
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-_PART = r'"(?:[^"]|"")+"|[^."]+'
-_TOLD = re.compile(rf"(?:(?P<schema>{_PART})\.)?(?P<own>{_PART})")
 _ROUTINE = re.compile(r"(?P<name>.+?)\((?P<types>.*)\)")
 
 # pg_get_keywords() of PostgreSQL 14–18, of the categories R and T.
@@ -26,30 +26,6 @@ def quoted(name: str) -> str:
     """Return an identifier as SQL has it."""
     is_plain = _PLAIN.fullmatch(name) and name not in _RESERVED
     return name if is_plain else '"' + name.replace('"', '""') + '"'
-
-
-def told(schema: str, name: str) -> str:
-    """Return what lies in a schema in words: with its schema unless that is "public".
-
-    A part that holds a dot or a quote is quoted, so that no two have one name.
-    """
-    return _told(name) if schema == "public" else f"{_told(schema)}.{_told(name)}"
-
-
-def _told(part: str) -> str:
-    return '"' + part.replace('"', '""') + '"' if "." in part or '"' in part else part
-
-
-def split(name: str) -> tuple[str, str]:
-    """Return the schema ("": the usual one) and the own name of what goes by a name in words."""
-    if found := _TOLD.fullmatch(name):
-        return _bare(found["schema"] or ""), _bare(found["own"])
-    schema, dot, own = name.partition(".")
-    return (schema, own) if dot else ("", name)
-
-
-def _bare(part: str) -> str:
-    return part[1:-1].replace('""', '"') if part.startswith('"') else part
 
 
 def qualified(name: str) -> str:

@@ -23,9 +23,9 @@ from psycopg.pq import ExecStatus
 
 from rehearse.engines.postgres.copy_out import binary_blocks
 from rehearse.engines.postgres.copying import Source, identifier, refusals
-from rehearse.engines.postgres.sql_names import split
 from rehearse.engines.postgres.structure import NAME
 from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
+from rehearse.model.names import split
 from rehearse.profiles import Structure
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import psycopg
 from psycopg import pq, sql
 
 from rehearse.engines.postgres import functions
-from rehearse.engines.postgres.sql_names import told
 from rehearse.model import ForeignKey, Survey, TableFacts
+from rehearse.model.names import told
 
 # Catalogs only, milliseconds. A partition is seen through its parent. The planner may have been told of more rows than
 # there are; counters may have been reset.

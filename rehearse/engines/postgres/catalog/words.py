@@ -43,7 +43,7 @@ def needed(catalog: str, oid: str) -> str:
 
 
 def name(column: str, *, schema: str = "n.nspname") -> str:
-    """Return SQL for a name with its schema, unless that is "public"; of the form of `sql_names.told`."""
+    """Return SQL for a name with its schema, unless that is "public"; of the form of `rehearse.model.names`."""
     return f"(case {schema} when 'public' then '' else {_told(schema)} || '.' end || {_told(column)})"
 
 
