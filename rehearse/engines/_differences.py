@@ -75,6 +75,7 @@ _RULES = (
     " rule ",
 )
 _ORDERS = ("column order", "attribute order")
+UNREAD = "not compared: "  # begins a content that was not read, and so differs from no other
 _STORAGE = re.compile(r" WITH \([^()]*\)")
 
 
@@ -133,6 +134,8 @@ def _properties(
         keys = ["belongs to"]  # of an extension's objects nothing else is told
     if before.get("enforced") != after.get("enforced"):
         keys = [key for key in keys if key != "validated"]  # what is not enforced is never valid
+    if any(before.get(one) != after.get(one) for one in ("definition", "populated")):
+        keys = [key for key in keys if key != "content"]  # which follows
     for key in keys:
         old, new = before.get(key), after.get(key)
         if (
@@ -150,6 +153,8 @@ def _alike(name: str, key: str, old: str | None, new: str | None) -> bool:
     if key in _ORDERS:
         one, other = old.split(", "), new.split(", ")
         return [word for word in one if word in set(other)] == [word for word in other if word in set(one)]
+    if key.startswith("content"):
+        return any(one.startswith(UNREAD) for one in (old, new))
     return key == "definition" and _family(name)[1] in ("index", "constraint") and _bare(old) == _bare(new)
 
 

@@ -47,7 +47,7 @@ class Corpus:
 def snapshot(connection: Connection) -> Snapshot:
     """Return the schema as this transaction sees it."""
     connection.execute("set local search_path = public")
-    objects = schema.read_schema(connection) | schema.read_cluster(connection)
+    objects = schema.read_schema(connection, content=True) | schema.read_cluster(connection)
     physical = schema.read_physical(connection)
     return Snapshot(name="one", at_ns=0, took_ns=0, schema=objects, physical=physical, tables={})
 

@@ -12,6 +12,7 @@ from psycopg import Connection, sql
 
 from rehearse.engines.postgres import checksum
 from rehearse.engines.postgres.catalog import cluster, code, elsewhere, parts, rights, sequences, tables, whole
+from rehearse.engines.postgres.catalog import content as contents
 from rehearse.engines.postgres.catalog.forms import settled
 from rehearse.model import Snapshot
 from rehearse.protocols import Role
@@ -56,7 +57,7 @@ def take(database: Connects, name: str) -> Snapshot:
     began = time.monotonic_ns()
     with database.connect(Role.OWNER) as connection:
         begin(connection)
-        schema = read_schema(connection) | read_cluster(connection)
+        schema = read_schema(connection, content=True) | read_cluster(connection)
         physical = read_physical(connection)
         states = checksum.states(connection)
         connection.execute("rollback")
@@ -76,11 +77,23 @@ def begin(connection: Connection[Any], snapshot: str | None = None) -> None:
     connection.execute("set local jit = off")
 
 
-def read_schema(connection: Connection[Any]) -> Objects:
-    """Return what has a meaning for the application or its owner. Costs about 40 queries, none of them by object."""
-    return _read(connection, readings(connection.info.server_version, _sight(connection))) | dict(
-        _plain(sequences.sequences(connection))
-    )
+def read_schema(connection: Connection[Any], *, content: bool = False) -> Objects:
+    """Return what has a meaning for the application or its owner. Costs about 40 queries, none of them by object.
+
+    `content`: with digests of what materialized views and large objects hold, which reads them.
+    """
+    sight = _sight(connection)
+    found = _read(connection, readings(connection.info.server_version, sight))
+    found |= dict(_plain(sequences.sequences(connection)))
+    for name, held in _contents(connection, sight) if content else ():
+        found[name] = found.get(name, {}) | held
+    return found
+
+
+def _contents(connection: Connection[Any], sight: Sight) -> Iterator[tuple[str, dict[str, str]]]:
+    yield from contents.materialized_views(connection)
+    if "pg_largeobject_metadata" in sight.held:
+        yield from contents.large_objects(connection)
 
 
 def read_cluster(connection: Connection[Any]) -> Objects:
