@@ -76,7 +76,9 @@ _RULES = (
 )
 _ORDERS = ("column order", "attribute order")
 UNREAD = "not compared: "  # begins a content that was not read, and so differs from no other
-_STORAGE = re.compile(r" WITH \([^()]*\)")
+_QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*\""""
+_STORAGE = re.compile(rf" WITH \((?:{_QUOTED}|[^()'\"])*\)")
+_TOKEN = re.compile(rf"{_QUOTED}|[()]|{_STORAGE.pattern}")
 
 
 def schema(before: Snapshot, after: Snapshot, *, later: bool = True) -> tuple[PropertyDifference, ...]:
@@ -159,7 +161,13 @@ def _alike(name: str, key: str, old: str | None, new: str | None) -> bool:
 
 
 def _bare(definition: str) -> str:
-    return _STORAGE.sub("", definition, count=1)
+    """Return a definition without its WITH (…), which stands outside of all brackets and quotes."""
+    depth = 0
+    for token in _TOKEN.finditer(definition):
+        if depth == 0 and _STORAGE.fullmatch(token[0]):
+            return definition[: token.start()] + definition[token.end() :]
+        depth += token[0].count("(") - token[0].count(")") if token[0] in "()" else 0
+    return definition
 
 
 def _only_advanced(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
