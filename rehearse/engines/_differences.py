@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from rehearse.model import PropertyDifference, Snapshot
 
@@ -74,6 +75,7 @@ _RULES = (
     " policy ",
     " rule ",
 )
+_FIRES = re.compile(r"(?P<when>BEFORE|AFTER|INSTEAD OF) (?P<events>.+?) ON .+? FOR EACH (?P<each>ROW|STATEMENT)\b")
 _ORDERS = ("column order", "attribute order")
 UNREAD = "not compared: "  # begins a content that was not read, and so differs from no other
 _QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*\""""
@@ -119,7 +121,8 @@ def _differences(before: Objects, after: Objects, *, later: bool) -> Iterator[Pr
         if name in handed_over:
             yield from _of_sequence(name, before[name], after[handed_over[name]], later=later)
         elif name in renamed:
-            yield _difference(name, "name", _last(name), _last(renamed[name]))
+            one = _difference(name, "name", _last(name), _last(renamed[name]))
+            yield replace(one, severity="behaviour") if _takes_another_turn(name, before, after, renamed) else one
         elif name in before and name in after:
             yield from _properties(name, before[name], after[name], later=later)
         elif name not in moved and not _parent_differs(name, before, after) and not _follows(name, before, after):
@@ -189,6 +192,27 @@ def _renamed(before: Objects, after: Objects) -> Iterator[tuple[str, str]]:
             if match is not None:
                 come.discard(match)
                 yield name, match
+
+
+def _takes_another_turn(name: str, before: Objects, after: Objects, renamed: Mapping[str, str]) -> bool:
+    """Say whether a trigger of another name fires before another that it fired after, or after one that it was before.
+
+    Triggers fire in the order of their names.
+    """
+    table, kind = _family(name)
+    if kind != "trigger":
+        return False
+    others = (one for one in before if one.startswith(f"{table} trigger ") and one != name)
+    pairs = ((one, renamed.get(one, one)) for one in others if _fire_together(before[name], before[one]))
+    return any(new in after and (name < old) != (renamed[name] < new) for old, new in pairs)
+
+
+def _fire_together(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    first, second = (_FIRES.match(trigger.get("definition", "")) for trigger in (one, other))
+    if first is None or second is None or (first["when"], first["each"]) != (second["when"], second["each"]):
+        return False
+    events = [{event.split(" ")[0] for event in found["events"].split(" OR ")} for found in (first, second)]
+    return bool(events[0] & events[1])
 
 
 def _handed_over(before: Objects, after: Objects) -> Iterator[tuple[str, str]]:

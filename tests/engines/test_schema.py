@@ -286,3 +286,32 @@ def test_options_are_told_from_texts_that_look_like_them(one: str, other: str, *
     states = (Snapshot(name="", at_ns=0, took_ns=0, schema={f"table t {kind}": {"definition": text}}, physical={},
                        tables={}) for text in (one, other))  # fmt: skip
     assert (schema(*states) == ()) is is_alike
+
+
+TRIGGERS = """
+    create table t (id int primary key, v int);
+    create function quiet() returns trigger language plpgsql as 'begin return new; end';
+    create function other() returns trigger language plpgsql as 'begin return new; end';
+    create trigger a before update on t for each row execute function quiet();
+    create trigger b before insert or update of v on t for each row execute function other();
+    create trigger c before delete on t for each row execute function other();
+    create trigger d after update on t for each row execute function other();
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "severities"),
+    [
+        ("alter trigger a on t rename to z", ["behaviour"]),
+        ("alter trigger a on t rename to aa", ["cosmetic"]),
+        ("alter trigger b on t rename to z", ["cosmetic"]),  # past triggers of another time or event
+        ("alter trigger a on t rename to y; alter trigger b on t rename to z", ["cosmetic", "cosmetic"]),
+        ("alter trigger a on t rename to z; alter trigger b on t rename to y", ["behaviour", "behaviour"]),
+    ],
+)
+def test_a_trigger_that_fires_in_another_turn_behaves_otherwise(
+    database: PostgresDatabase, change: str, severities: list[str]
+) -> None:
+    found, _ = differences(database, TRIGGERS, change)
+    assert [(one.property, one.severity) for one in found] == [("name", severity) for severity in severities]
