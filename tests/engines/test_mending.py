@@ -142,6 +142,7 @@ def test_the_sql_of_a_difference_undoes_it(first: PostgresDatabase, second: Post
         PropertyDifference(object="table kids column id sequence", property="exists", before=None, after="5"),
         PropertyDifference(object="table kids column id sequence", property="comment", before="x", after=None),
         PropertyDifference(object="table kids column id sequence", property="privileges", before="a: USAGE", after=""),
+        PropertyDifference(object="table odd index orders_status", property="exists", before=None, after="yes"),
         PropertyDifference(object="view a.c #2", property="exists", before=None, after="yes"),
         PropertyDifference(object="table a.c #2 column d", property="comment", before=None, after="x"),
         PropertyDifference(object="table a column b column c", property="comment", before="x", after=None),

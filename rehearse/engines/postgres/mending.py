@@ -129,6 +129,8 @@ def _read_options(words: str | None) -> dict[str, str] | None:
 
 
 def _of_part(one: PropertyDifference, kind: str, table: str, name: str) -> str | None:
+    if one.property == "exists" and kind != "policy" and "yes" in (one.before, one.after):
+        return None  # a table or view of such a name: of parts their definition is told
     is_named = "(" not in name  # else the server made the name up, and it is not told
     if one.property == "exists" and one.before is not None:
         return _made_again(one, kind, table, quoted(name) if is_named else "")
