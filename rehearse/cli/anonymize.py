@@ -382,11 +382,12 @@ class _Target:
     def refuse_full(self, tables: Sequence[str]) -> None:
         from rehearse.engines.postgres import given  # noqa: PLC0415
         from rehearse.errors import NotDisposable  # noqa: PLC0415
+        from rehearse.model.names import split  # noqa: PLC0415
 
         with self.connect() as connection:
             for table in tables:
-                schema, dot, name = table.partition(".")
-                if given.has_rows(connection, *((schema, name) if dot else ("public", table))):
+                schema, name = split(table)
+                if given.has_rows(connection, schema or "public", name):
                     raise NotDisposable(f"--into: table {table} holds rows, and only empty tables are filled")
 
 

@@ -208,10 +208,11 @@ class _Given:
     def _refuse_full(self, tables: Sequence[TableData]) -> None:
         from rehearse.engines.postgres import given  # noqa: PLC0415
         from rehearse.errors import NotDisposable  # noqa: PLC0415
+        from rehearse.model.names import split  # noqa: PLC0415
 
         with self.connect() as connection:
             for table in tables:
-                schema, _, name = table.table.rpartition(".")
+                schema, name = split(table.table)
                 if given.has_rows(connection, schema or "public", name):
                     raise NotDisposable(
                         f"--into: table {table.table} holds rows, and only empty tables are filled; "

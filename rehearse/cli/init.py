@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rehearse.model.names import told
 from rehearse.units import counted
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _tables(url: str) -> list[tuple[str, int]]:
             rows: list[Any] = connection.execute(_TABLES).fetchall()
     except psycopg.Error as error:
         raise Mistake(f"the tables of the database could not be read: {str(error).strip().splitlines()[0]}") from None
-    return [(name if schema == "public" else f"{schema}.{name}", rows) for name, schema, rows in rows]
+    return [(told(schema, name), rows) for name, schema, rows in rows]
 
 
 def _quoted(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from rehearse.model import PropertyDifference, Snapshot
 
@@ -74,8 +75,12 @@ _RULES = (
     " policy ",
     " rule ",
 )
+_FIRES = re.compile(r"(?P<when>BEFORE|AFTER|INSTEAD OF) (?P<events>.+?) ON .+? FOR EACH (?P<each>ROW|STATEMENT)\b")
 _ORDERS = ("column order", "attribute order")
-_STORAGE = re.compile(r" WITH \([^()]*\)")
+UNREAD = "not compared: "  # begins a content that was not read, and so differs from no other
+_QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*\""""
+_STORAGE = re.compile(rf" WITH \((?:{_QUOTED}|[^()'\"])*\)")
+_TOKEN = re.compile(rf"{_QUOTED}|[()]|{_STORAGE.pattern}")
 
 
 def schema(before: Snapshot, after: Snapshot, *, later: bool = True) -> tuple[PropertyDifference, ...]:
@@ -116,7 +121,8 @@ def _differences(before: Objects, after: Objects, *, later: bool) -> Iterator[Pr
         if name in handed_over:
             yield from _of_sequence(name, before[name], after[handed_over[name]], later=later)
         elif name in renamed:
-            yield _difference(name, "name", _last(name), _last(renamed[name]))
+            one = _difference(name, "name", _last(name), _last(renamed[name]))
+            yield replace(one, severity="behaviour") if _takes_another_turn(name, before, after, renamed) else one
         elif name in before and name in after:
             yield from _properties(name, before[name], after[name], later=later)
         elif name not in moved and not _parent_differs(name, before, after) and not _follows(name, before, after):
@@ -133,6 +139,8 @@ def _properties(
         keys = ["belongs to"]  # of an extension's objects nothing else is told
     if before.get("enforced") != after.get("enforced"):
         keys = [key for key in keys if key != "validated"]  # what is not enforced is never valid
+    if any(before.get(one) != after.get(one) for one in ("definition", "populated")):
+        keys = [key for key in keys if key != "content"]  # which follows
     for key in keys:
         old, new = before.get(key), after.get(key)
         if (
@@ -150,11 +158,19 @@ def _alike(name: str, key: str, old: str | None, new: str | None) -> bool:
     if key in _ORDERS:
         one, other = old.split(", "), new.split(", ")
         return [word for word in one if word in set(other)] == [word for word in other if word in set(one)]
+    if key.startswith("content"):
+        return any(one.startswith(UNREAD) for one in (old, new))
     return key == "definition" and _family(name)[1] in ("index", "constraint") and _bare(old) == _bare(new)
 
 
 def _bare(definition: str) -> str:
-    return _STORAGE.sub("", definition, count=1)
+    """Return a definition without its WITH (…), which stands outside of all brackets and quotes."""
+    depth = 0
+    for token in _TOKEN.finditer(definition):
+        if depth == 0 and _STORAGE.fullmatch(token[0]):
+            return definition[: token.start()] + definition[token.end() :]
+        depth += token[0].count("(") - token[0].count(")") if token[0] in "()" else 0
+    return definition
 
 
 def _only_advanced(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
@@ -176,6 +192,27 @@ def _renamed(before: Objects, after: Objects) -> Iterator[tuple[str, str]]:
             if match is not None:
                 come.discard(match)
                 yield name, match
+
+
+def _takes_another_turn(name: str, before: Objects, after: Objects, renamed: Mapping[str, str]) -> bool:
+    """Say whether a trigger of another name fires before another that it fired after, or after one that it was before.
+
+    Triggers fire in the order of their names.
+    """
+    table, kind = _family(name)
+    if kind != "trigger":
+        return False
+    others = (one for one in before if one.startswith(f"{table} trigger ") and one != name)
+    pairs = ((one, renamed.get(one, one)) for one in others if _fire_together(before[name], before[one]))
+    return any(new in after and (name < old) != (renamed[name] < new) for old, new in pairs)
+
+
+def _fire_together(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    first, second = (_FIRES.match(trigger.get("definition", "")) for trigger in (one, other))
+    if first is None or second is None or (first["when"], first["each"]) != (second["when"], second["each"]):
+        return False
+    events = [{event.split(" ")[0] for event in found["events"].split(" OR ")} for found in (first, second)]
+    return bool(events[0] & events[1])
 
 
 def _handed_over(before: Objects, after: Objects) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from rehearse.model.names import told_part
 from rehearse.workload.statements import spaced
 
 _LONGEST = 100_000  # characters: a longer statement brings rows
@@ -77,15 +78,21 @@ class Words:
         return next((one for one in choices if self.take(*one.split())), None)
 
     def name(self) -> str:
-        """Take a name, with the schema before it, as the server folds it."""
+        """Take a name, with the schema before it, as the server folds it and snapshots have it."""
         parts = []
         while self.at < len(self.tokens):
-            token = self.tokens[self.at]
-            parts.append(token.text if token.kind == "IDENTIFIER" else token.text.lower())
-            self.at += 1
+            parts.append(told_part(self.own()))
             if not self.take("."):
                 break
         return ".".join(parts)
+
+    def own(self) -> str:
+        """Take one identifier, for example a column's, as the server folds it; "" at the end."""
+        if self.at >= len(self.tokens):
+            return ""
+        token = self.tokens[self.at]
+        self.at += 1
+        return token.text if token.kind == "IDENTIFIER" else token.text.lower()
 
     def listed(self) -> Iterator[str]:
         """Take names with commas between them."""

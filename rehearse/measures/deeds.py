@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from rehearse.events import StatementRan
 from rehearse.measures._words import Words, split
+from rehearse.model.names import split as parted_name
+from rehearse.model.names import told
 
 ALL, COLUMN, TYPE, VALUES, ROWS, SCHEMA, UNKNOWN = "all", "column", "type", "values", "rows", "schema", "unknown"
 # Functions that change nothing whose text does not tell it, as tools ask them of the catalogs.
@@ -180,7 +182,7 @@ def _action(words: Words, names: Names, table: str) -> Iterator[Deed]:
     elif words.take("RENAME"):
         _rename(words, names, table)
     elif words.take("SET", "SCHEMA"):
-        names.rename(table, f"{words.name()}.{table.rpartition('.')[2]}".removeprefix("public."))
+        names.rename(table, told(words.own(), parted_name(table)[1]))
     elif words.take("DETACH", "PARTITION"):
         yield Deed(does="DETACH PARTITION", takes=ROWS, tables=tables)
         yield Deed(does="DETACH PARTITION", takes=SCHEMA, tables=names.table(names.full(words.name())))
@@ -189,7 +191,7 @@ def _action(words: Words, names: Names, table: str) -> Iterator[Deed]:
     elif words.take("ALTER", "CONSTRAINT"):
         yield Deed(does="ALTER CONSTRAINT", takes=SCHEMA, tables=tables, name=words.name())
     elif words.take("ALTER"):
-        column = words.skip("COLUMN").name()
+        column = words.skip("COLUMN").own()
         does, takes = _altered(words)
         yield Deed(does=does, takes=takes, tables=tables, columns=names.column(table, column))
     elif (switches := words.one_of(("DISABLE TRIGGER", "ENABLE TRIGGER", "DISABLE RULE", "ENABLE RULE"))) is not None:
@@ -211,17 +213,16 @@ def _altered(words: Words) -> tuple[str, str]:
 
 def _rename(words: Words, names: Names, table: str) -> None:
     if words.take("TO"):
-        schema = table.rpartition(".")[0]
-        names.rename(table, f"{schema}.{words.name()}" if schema else words.name())
+        names.rename(table, told(parted_name(table)[0] or "public", words.own()))
     else:
-        column = words.skip("COLUMN").name()
+        column = words.skip("COLUMN").own()
         words.take("TO")
-        names.rename_column(table, column, words.name())
+        names.rename_column(table, column, words.own())
 
 
 def _dropped(words: Words, names: Names, table: str) -> Deed:
     does = "DROP CONSTRAINT" if words.take("CONSTRAINT") else "DROP COLUMN"
-    name = words.skip("COLUMN", "IF EXISTS").name()
+    name = words.skip("COLUMN", "IF EXISTS").own()
     cascades, tables = words.has("CASCADE"), names.table(table)
     if does == "DROP CONSTRAINT":
         return Deed(does=does, takes=SCHEMA, tables=tables, name=name, cascades=cascades)

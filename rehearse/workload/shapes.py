@@ -11,6 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from rehearse.model import Survey
+from rehearse.model.names import split, told
 from rehearse.workload.statements import positioned, spaced
 
 WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
@@ -64,12 +65,11 @@ def named(table: exp.Table, survey: Survey) -> str:
     """Return the name by which the survey knows a table or view, or the name as it was written."""
     name, schema = (_folded(part, folds=survey.folds) for part in (table.this, table.args.get("db")))
     known = {**survey.tables, **survey.views}
-    if schema:
-        return name if schema == "public" else f"{schema}.{name}"
-    if name in known:
-        return name
-    elsewhere = [one for one in known if one.rpartition(".")[2] == name]
-    return elsewhere[0] if len(elsewhere) == 1 else name
+    usual = told(schema or "public", name)
+    if schema or usual in known:
+        return usual
+    elsewhere = [one for one in known if split(one)[1] == name]
+    return elsewhere[0] if len(elsewhere) == 1 else usual
 
 
 def below(name: str, survey: Survey) -> tuple[str, ...]:

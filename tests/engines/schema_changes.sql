@@ -78,6 +78,9 @@ create foreign data wrapper away options (mode 'fast');
 create server far type 'x' version '1' foreign data wrapper away options (host 'h');
 create user mapping for corpus_reader server far options ("user" 'ann', password 'hunter22');
 create foreign table remote (id int options (column_name 'ident'), what text) server far options (table_name 'r');
+create foreign table fetched (id int options (seed 'hunter22')) server far
+    options (program 'curl -u u:hunter22 h', format 'csv');
+alter role corpus_reader set app.jwt = 'hunter22';
 create publication news for table orders (id, total) where (total > 0), table notes;
 create subscription feed connection 'host=h dbname=d password=hunter22' publication p
     with (connect = false, enabled = false, slot_name = none, create_slot = false);

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
+from rehearse.engines.postgres import images
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.schema import take
 from rehearse.model import TableState
@@ -125,3 +129,20 @@ def test_odd_tables_are_summed(database: PostgresDatabase) -> None:
     assert found["Other.My Table"].rows == 1
     assert found["bare"].checksum == "0"
     assert found["none_yet"].checksum == "0"
+
+
+@pytest.mark.slow
+def test_the_size_of_a_table_is_asked_once_however_many_columns_it_has(database: PostgresDatabase) -> None:
+    columns = ", ".join(f"c{place} int" for place in range(50))
+    run(database, f"create table t ({columns}); create table p (id int) partition by range (id)")
+    with database.connect() as connection:
+        ((plan,),) = connection.execute(f"explain (analyze, verbose, format json) {images._TABLES}".encode()).fetchall()
+    asking = [node for node in nodes(plan[0]["Plan"]) if "pg_total_relation_size(" in str(node.get("Output"))]
+    assert asking
+    assert max(node["Actual Rows"] for node in asking) <= 2
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)

@@ -10,7 +10,7 @@ from rehearse.engines._differences import physical, schema
 from rehearse.engines.postgres.catalog.names import is_made_up, made_up
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.schema import take
-from rehearse.model import PropertyDifference
+from rehearse.model import PropertyDifference, Snapshot
 from tests.engines.comparing import compared, named, run
 
 SHOP = """
@@ -265,3 +265,53 @@ def test_names_that_the_server_makes_up_are_known() -> None:
 def test_a_long_made_up_name_is_cut_as_the_server_cuts_it() -> None:
     name = made_up("a" * 50, ["b" * 30], "fkey")
     assert name == "a" * 29 + "_" + "b" * 28 + "_fkey"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_alike"),
+    [
+        ("USING btree (id) WITH (fillfactor='70') WHERE (id > 1)", "USING btree (id) WHERE (id > 1)", True),
+        ("USING gin (v) WITH (fastupdate=off)", "USING gin (v) WITH (fastupdate=on)", True),
+        ("UNIQUE (id) WITH (fillfactor='70')", "UNIQUE (id)", True),
+        ("EXCLUDE USING gist (v WITH &&) WITH (buffering=off)", "EXCLUDE USING gist (v WITH &&)", True),
+        ("EXCLUDE USING gist (v WITH &&)", "EXCLUDE USING gist (v WITH =)", False),
+        ("CHECK ((v <> 'a WITH (b)'::text))", "CHECK ((v <> 'a WITH (c)'::text))", False),
+        ("USING btree (id) WHERE v = 'x WITH (b)'", "USING btree (id) WHERE v = 'x WITH (c)'", False),
+        ("USING btree (id) WHERE v = ')'' WITH (b)'", "USING btree (id) WHERE v = ')'' WITH (c)'", False),
+        ('USING btree (" WITH (b)")', 'USING btree (" WITH (c)")', False),
+    ],
+)
+def test_options_are_told_from_texts_that_look_like_them(one: str, other: str, *, is_alike: bool) -> None:
+    kind = "index x" if one.startswith("USING") else "constraint x"
+    states = (Snapshot(name="", at_ns=0, took_ns=0, schema={f"table t {kind}": {"definition": text}}, physical={},
+                       tables={}) for text in (one, other))  # fmt: skip
+    assert (schema(*states) == ()) is is_alike
+
+
+TRIGGERS = """
+    create table t (id int primary key, v int);
+    create function quiet() returns trigger language plpgsql as 'begin return new; end';
+    create function other() returns trigger language plpgsql as 'begin return new; end';
+    create trigger a before update on t for each row execute function quiet();
+    create trigger b before insert or update of v on t for each row execute function other();
+    create trigger c before delete on t for each row execute function other();
+    create trigger d after update on t for each row execute function other();
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "severities"),
+    [
+        ("alter trigger a on t rename to z", ["behaviour"]),
+        ("alter trigger a on t rename to aa", ["cosmetic"]),
+        ("alter trigger b on t rename to z", ["cosmetic"]),  # past triggers of another time or event
+        ("alter trigger a on t rename to y; alter trigger b on t rename to z", ["cosmetic", "cosmetic"]),
+        ("alter trigger a on t rename to z; alter trigger b on t rename to y", ["behaviour", "behaviour"]),
+    ],
+)
+def test_a_trigger_that_fires_in_another_turn_behaves_otherwise(
+    database: PostgresDatabase, change: str, severities: list[str]
+) -> None:
+    found, _ = differences(database, TRIGGERS, change)
+    assert [(one.property, one.severity) for one in found] == [("name", severity) for severity in severities]

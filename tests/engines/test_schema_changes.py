@@ -47,7 +47,7 @@ class Corpus:
 def snapshot(connection: Connection) -> Snapshot:
     """Return the schema as this transaction sees it."""
     connection.execute("set local search_path = public")
-    objects = schema.read_schema(connection) | schema.read_cluster(connection)
+    objects = schema.read_schema(connection, content=True) | schema.read_cluster(connection)
     physical = schema.read_physical(connection)
     return Snapshot(name="one", at_ns=0, took_ns=0, schema=objects, physical=physical, tables={})
 
@@ -58,6 +58,7 @@ def corpus(either: PostgresServer) -> Iterator[Corpus]:
     with database.connect(Role.OWNER) as connection:
         connection.execute("drop role if exists corpus_reader; create role corpus_reader")
         connection.execute(SCHEMA.encode())
+        connection.execute(f"alter database {database.name} set app.jwt = 'hunter22'".encode())
         with connection.transaction(force_rollback=True):
             before = snapshot(connection)
         yield Corpus(database, connection, before)
@@ -106,7 +107,13 @@ def test_rights_that_are_wider_or_narrower_break(corpus: Corpus, name: str) -> N
 
 
 def test_no_secret_comes_out(corpus: Corpus) -> None:
-    assert "hunter22" not in str(corpus.before)
+    with corpus.connection.transaction(force_rollback=True):
+        for change in ("a secret of the application's own", "a role's secret", "a foreign table's program"):
+            corpus.connection.execute(CHANGES[change]["sql"].format(**corpus.names).encode())
+        found = differing(corpus.before, snapshot(corpus.connection))
+    assert len(found) == 3
+    assert "hunter22" not in f"{corpus.before} {found}"
+    assert "format=csv" in corpus.before.schema["foreign table fetched"]["foreign options"]
     assert corpus.before.schema["subscription feed"]["connection password"].startswith("(hidden ")
     assert corpus.before.schema["user mapping corpus_reader on far"]["option password"].startswith("(hidden ")
     assert corpus.before.schema["user mapping corpus_reader on far"]["option user"] == "ann"

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from rehearse.engines.postgres.statistics import Asking
+from rehearse.model.names import split
 from rehearse.profiles.statistics import ColumnStatistics, FanoutCount, Groups, Statistics, TableStatistics
 from rehearse.profiles.structure import ForeignKey, Structure, Table
 
@@ -251,5 +252,5 @@ def rows_of(table: Table, found: TableStatistics) -> sql.Composed:
 
 def name_of(table: str) -> sql.Identifier:
     """Return a table's name, quoted and with its schema."""
-    schema, dot, name = table.partition(".")
-    return sql.Identifier(schema, name) if dot else sql.Identifier("public", table)
+    schema, name = split(table)
+    return sql.Identifier(schema or "public", name)

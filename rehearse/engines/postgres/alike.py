@@ -22,6 +22,7 @@ from psycopg.pq import TransactionStatus
 from rehearse.engines.postgres.copy_out import batches
 from rehearse.engines.postgres.structure import Connects, structure
 from rehearse.errors import ServerFailed
+from rehearse.model.names import split
 from rehearse.profiles import Column, ForeignKey, Structure, TableStructure
 from rehearse.profiles.contents import LETTERS, Contents, FanOut, Part, Rows, Values
 
@@ -182,8 +183,8 @@ def _rolled_back(connection: Connection) -> None:
 
 def identifier(table: str) -> sql.Identifier:
     """Return the table's quoted name with its schema."""
-    schema, dot, name = table.partition(".")
-    return sql.Identifier(schema, name) if dot else sql.Identifier("public", table)
+    schema, name = split(table)
+    return sql.Identifier(schema or "public", name)
 
 
 def _keys(

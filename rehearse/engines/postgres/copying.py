@@ -21,6 +21,7 @@ from rehearse.engines.postgres.abreast import ahead
 from rehearse.engines.postgres.copy_out import batches
 from rehearse.engines.postgres.structure import NAME, structure
 from rehearse.errors import NotDisposable, ScenarioMistake, ServerFailed, near_miss
+from rehearse.model.names import split
 from rehearse.profiles import Structure, TableStructure
 
 if TYPE_CHECKING:
@@ -239,8 +240,8 @@ def columns_of(table: TableStructure) -> list[str]:
 
 def identifier(table: str) -> sql.Identifier:
     """Return a table's name, quoted."""
-    schema, dot, name = table.partition(".")
-    return sql.Identifier(schema, name) if dot else sql.Identifier("public", table)
+    schema, name = split(table)
+    return sql.Identifier(schema or "public", name)
 
 
 def columns_in(

@@ -127,7 +127,7 @@ def _chosen(mine: Iterable[str], theirs: Iterable[str], patterns: Sequence[str])
 
 
 def _snapshot(connection: Connection[Any], name: str, tables: Sequence[str], asked: Asked) -> Snapshot:
-    schema = read_schema(connection) if asked.schema else {}
+    schema = read_schema(connection, content=asked.data) if asked.schema else {}
     physical = read_physical(connection) if asked.schema else {}
     if asked.tables:
         schema, physical = _of_tables(schema, tables), _of_tables(physical, tables)

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from rehearse.engines.postgres.catalog.words import USERS
+from rehearse.model.names import split
 
 # Volatile ones: others cannot write. Bodies in the standard's syntax have no text of their own.
 _FUNCTIONS = f"""
@@ -49,4 +50,4 @@ def _words(text: str) -> set[str]:
 
 
 def _own(table: str) -> str:
-    return table.rsplit(".", 1)[-1].lower()
+    return split(table)[1].lower()

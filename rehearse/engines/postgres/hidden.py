@@ -13,6 +13,7 @@ from typing import Any
 from psycopg import Connection
 
 from rehearse.engines.postgres.catalog.words import USERS, name
+from rehearse.model.names import split
 
 # Foreign keys are enforced by internal triggers, which are not asked for here.
 _TRIGGERS = f"""
@@ -52,7 +53,7 @@ class Trigger:
 
     def _mentions(self, table: str) -> list[str | None]:
         """Return, for each mention of the table, the INSERT INTO before it, or None."""
-        own = re.escape(table.rsplit(".", 1)[-1])
+        own = re.escape(split(table)[1])
         found = re.finditer(rf"(\binsert\s+into\s+(?:[\w\"]+\.)?\"?)?\b{own}\b", self.source, re.IGNORECASE)
         return [one[1] for one in found]
 

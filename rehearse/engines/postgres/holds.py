@@ -15,6 +15,7 @@ from rehearse.engines.postgres.looks import Lock, Look
 from rehearse.engines.postgres.modes import may_ask, stops
 from rehearse.engines.postgres.relations import Relation
 from rehearse.events import LockTaken, StatementRan
+from rehearse.model.names import split
 from rehearse.units import NS_PER_MS
 
 Key = tuple[int, str, int, str]  # session, transaction, relation, mode
@@ -184,7 +185,7 @@ def _fits(hold: Hold, ending: StatementRan | None) -> bool:
 
 
 def _names(sql: str, where: Relation) -> bool:
-    names = {where.table.rpartition(".")[2], (where.part or where.table).rpartition(".")[2]}
+    names = {split(where.table)[1], split(where.part or where.table)[1]}
     return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", sql, re.IGNORECASE) for name in names)
 
 

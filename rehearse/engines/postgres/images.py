@@ -13,17 +13,27 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from rehearse.model.names import told
+
 # One row a column, of tables that are no partition: partitions are read through their root.
 _TABLES = """
-select n.nspname, c.relname, c.relkind::text,
-    case c.relkind when 'r' then pg_total_relation_size(c.oid)
-        else (select coalesce(sum(pg_total_relation_size(p.relid)), 0)::int8 from pg_partition_tree(c.oid) p) end,
-    a.attname, format_type(a.atttypid, a.atttypmod), b.typname, bn.nspname = 'pg_catalog', b.typcategory::text,
+with tables as materialized (
+    select c.oid, n.nspname, c.relname, c.relkind,
+        case c.relkind when 'r' then pg_total_relation_size(c.oid)
+            else (select coalesce(sum(pg_total_relation_size(p.relid)), 0)::int8 from pg_partition_tree(c.oid) p)
+        end as size
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
+        and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+        and not exists (select from pg_depend x where x.classid = 'pg_class'::regclass and x.objid = c.oid
+            and x.deptype = 'e'))
+select c.nspname, c.relname, c.relkind::text, c.size, a.attname, format_type(a.atttypid, a.atttypmod), b.typname,
+    bn.nspname = 'pg_catalog', b.typcategory::text,
     coalesce(e.typname, ''), coalesce(k.collisdeterministic, true), a.attgenerated <> '' or a.attidentity = 'a',
     case when b.typname in ('varchar', 'bpchar') and bn.nspname = 'pg_catalog'
         then b.typname else format_type(a.atttypid, a.atttypmod) end
-from pg_class c
-join pg_namespace n on n.oid = c.relnamespace
+from tables c
 left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 left join lateral (
     with recursive base (oid, depth) as (
@@ -36,10 +46,6 @@ left join pg_namespace bn on bn.oid = b.typnamespace
 left join pg_type e on e.oid = b.typelem and b.typcategory = 'A' and e.oid < 16384 and e.typtype in ('b', 'e')
     and e.typsend <> 0::regproc
 left join pg_collation k on k.oid = a.attcollation
-where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
-    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    and not exists (select from pg_depend x where x.classid = 'pg_class'::regclass and x.objid = c.oid
-        and x.deptype = 'e')
 order by 1, 2, a.attname collate "C"
 """
 
@@ -113,7 +119,7 @@ class Table:
     @property
     def name(self) -> str:
         """The name with its schema unless that is "public"."""
-        return self.relation if self.schema == "public" else f"{self.schema}.{self.relation}"
+        return told(self.schema, self.relation)
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from rehearse.engines.postgres.load import Target, fill_trial, targets_of
 from rehearse.engines.postgres.structure import Connects
 from rehearse.errors import ScenarioMistake
 from rehearse.events import Journal, Remarked
+from rehearse.model.names import split
 from rehearse.protocols import CountsValues, Sampled, TableData
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def _sampled(work: Abreast, connection: Connection, target: Target, production: 
     fill_trial(work, connection, target, production.sample(rows))
     expressions = list(_expressions(connection, target))
     connection.execute(sql.SQL("ANALYZE {}").format(trial.TABLE))
-    schema, _, relation = target.rows.table.rpartition(".")
+    schema, relation = split(target.rows.table)
     for name in target.known.columns:
         yield _Column(
             where=f"{target.rows.table}.{name}",

@@ -1,4 +1,4 @@
-"""Sequences that lag behind their column because of the traffic: a call that chose a key itself draws from none."""
+"""What the traffic changes beside its rows: sequences that lag since a call chose a key itself, and contents."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ _DID = (Outcome.OK, Outcome.UNKNOWN)
 
 
 def is_by_traffic(one: PropertyDifference, writes: pandas.DataFrame) -> bool:
-    """Say whether a difference of a sequence's lag is the traffic's work and not the migration's.
+    """Say whether a difference of a sequence's lag, or of what a view holds, may be the traffic's work.
 
     A sequence that lagged already, or whose calls have drawn past the column since, was not set back by a migration:
     that would show in its value. One that lags now is explained where a call inserted the outermost key by itself.
+    A materialized view that is filled anew has the calls' rows, too, as large objects may have been written by them.
     """
+    if one.property.startswith("content"):
+        return bool(writes["outcome"].isin(_DID).any())
     if one.property != "behind":
         return False
     owned, edge = _OWNED.fullmatch(one.object), _EDGE.search(one.after or "")

@@ -24,6 +24,7 @@ from rehearse.engines.postgres.csv_rows import as_csv
 from rehearse.engines.postgres.structure import Connects, structure
 from rehearse.errors import RehearseError, ScenarioMistake, ServerFailed, near_miss
 from rehearse.events import Journal, TableLoaded
+from rehearse.model.names import split
 from rehearse.profiles import Column, TableStructure
 from rehearse.protocols import Sampled, TableData
 
@@ -149,8 +150,8 @@ def targets_of(connection: Connection, database: Connects, tables: Sequence[Tabl
 
 
 def _target(connection: Connection, rows: TableData, known: TableStructure) -> Target:
-    schema, dot, name = rows.table.partition(".")
-    identifier = sql.Identifier(schema, name) if dot else sql.Identifier("public", rows.table)
+    schema, name = split(rows.table)
+    identifier = sql.Identifier(schema or "public", name)
     found = connection.execute("SELECT %s::regclass::oid", [identifier.as_string(connection)]).fetchone()
     assert found is not None
     parts = connection.execute(_PARTS, {"table": found[0]}).fetchall()

@@ -19,6 +19,7 @@ from rehearse.engines.postgres.samples import SampleProbe
 from rehearse.engines.postgres.statements import ServerLog, statements_with_effects
 from rehearse.engines.postgres.wire import ConnectionLost, Wire
 from rehearse.events import Journal, LockTaken, Remarked, StatementRan
+from rehearse.model.names import split
 from rehearse.protocols import Onlooker, Probe, Role
 from rehearse.units import NS_PER_MS, human_duration
 
@@ -149,7 +150,7 @@ def _rewrites(
 
 
 def _longest(asking: StatementRan, statements: Sequence[StatementRan], table: str) -> StatementRan:
-    word = re.compile(rf"(?<!\w){re.escape(table.rpartition('.')[2])}(?!\w)", re.IGNORECASE)
+    word = re.compile(rf"(?<!\w){re.escape(split(table)[1])}(?!\w)", re.IGNORECASE)
     same = [
         one
         for one in statements

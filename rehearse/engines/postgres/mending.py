@@ -21,14 +21,25 @@ _COMMENTED = re.compile(
     r"|large object) (?P<name>.+)"
 )
 
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_UNCERTAIN = re.compile(r" #\d+\b| sequence$")  # one of several of that name; a column's own sequence
+
 Way = Callable[[PropertyDifference], str | None]
 
 
 def mend(one: PropertyDifference) -> str | None:
     """Return the SQL that undoes the difference; None where more than one way would do, or values would be lost."""
+    if not _is_certain(one.object):
+        return None
     if one.property == "privileges" or one.object.startswith("default privileges "):
         return granting.mend(one.object, one.before, one.after)
     return _of_table(one) or _of_other(one)
+
+
+def _is_certain(name: str) -> bool:
+    """Say whether the words of an object can be read in one way only."""
+    bare = _QUOTED.sub('""', name)
+    return not _UNCERTAIN.search(bare) and len(_INSIDE.findall(bare)) < 2
 
 
 def _of_table(one: PropertyDifference) -> str | None:
@@ -75,7 +86,6 @@ def _of_column(one: PropertyDifference, kind: str, table: str, column: str) -> s
         "options": lambda: _options(alter, one),
         "identity": lambda: _identity(alter, one),
         "comment": lambda: f"COMMENT ON COLUMN {table}.{column} IS {text(before)};",
-        "exists": lambda: f"ALTER TABLE {table} DROP COLUMN {column};" if before is None and kind == "table" else None,
     }
     return ways[one.property]() if one.property in ways else None
 
@@ -119,6 +129,8 @@ def _read_options(words: str | None) -> dict[str, str] | None:
 
 
 def _of_part(one: PropertyDifference, kind: str, table: str, name: str) -> str | None:
+    if one.property == "exists" and kind != "policy" and "yes" in (one.before, one.after):
+        return None  # a table or view of such a name: of parts their definition is told
     is_named = "(" not in name  # else the server made the name up, and it is not told
     if one.property == "exists" and one.before is not None:
         return _made_again(one, kind, table, quoted(name) if is_named else "")
@@ -202,7 +214,7 @@ def _of_whole(one: PropertyDifference, kind: str, name: str) -> str | None:
         return f"COMMENT ON {kind.upper()} {at} IS {text(one.before)};"
     if one.property == "owner" and one.before is not None:
         return f"ALTER {kind.upper()} {at} OWNER TO {quoted(one.before)};"
-    if one.property == "exists" and one.before is None:
+    if one.property == "exists" and one.before is None and kind != "table":  # whose rows would be lost
         return f"DROP {kind.upper()} {at};"
     if way := _PROPERTIES.get(kind, {}).get(one.property):
         words = way(one)

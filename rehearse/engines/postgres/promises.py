@@ -12,6 +12,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from rehearse.engines.postgres import images
+from rehearse.model.names import told
 
 _OURS = """n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and r.relpersistence <> 't'
     and not exists (select from pg_depend x where x.classid = 'pg_class'::regclass and x.objid = r.oid
@@ -308,7 +309,7 @@ def _sequences(connection: Connection[Any]) -> Iterator[Promise]:
 
 def named(schema: str, relation: str) -> str:
     """Return a table's name, with its schema unless that is "public"."""
-    return relation if schema == "public" else f"{schema}.{relation}"
+    return told(schema, relation)
 
 
 def rows_of(schema: str, relation: str, *, is_partitioned: bool) -> sql.Composed:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from rehearse.engines.postgres.wire import Wire
+from rehearse.model.names import told
 
 # Plain reads of catalogs, by oid: they wait for no lock of a migration on the tables themselves. From version 12.
 _RELATIONS = """
@@ -70,7 +71,7 @@ def _asked(wire: Wire, oids: Iterable[int]) -> dict[int, tuple[str, int | None]]
 
 
 def _name(schema: str | None, name: str | None) -> str:
-    return f"{name}" if schema == "public" else f"{schema}.{name}"
+    return told(str(schema), str(name))
 
 
 def _owner(schema: str | None, name: str | None, owner: str | None) -> int | None:

@@ -13,6 +13,7 @@ from psycopg import Connection, sql
 
 from rehearse.engines.postgres import checksum
 from rehearse.engines.postgres.catalog import cluster, code, elsewhere, parts, rights, sequences, tables, whole
+from rehearse.engines.postgres.catalog import content as contents
 from rehearse.engines.postgres.catalog.forms import settled
 from rehearse.errors import ScenarioMistake
 from rehearse.model import Snapshot
@@ -58,7 +59,7 @@ def take(database: Connects, name: str) -> Snapshot:
     began = time.monotonic_ns()
     with database.connect(Role.OWNER) as connection:
         begin(connection)
-        schema = read_schema(connection) | read_cluster(connection)
+        schema = read_schema(connection, content=True) | read_cluster(connection)
         physical = read_physical(connection)
         try:
             states = checksum.states(connection)
@@ -92,11 +93,23 @@ def begin(connection: Connection[Any], snapshot: str | None = None) -> None:
         connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(value)))
 
 
-def read_schema(connection: Connection[Any]) -> Objects:
-    """Return what has a meaning for the application or its owner. Costs about 40 queries, none of them by object."""
-    return _read(connection, readings(connection.info.server_version, _sight(connection))) | dict(
-        _plain(sequences.sequences(connection))
-    )
+def read_schema(connection: Connection[Any], *, content: bool = False) -> Objects:
+    """Return what has a meaning for the application or its owner. Costs about 40 queries, none of them by object.
+
+    `content`: with digests of what materialized views and large objects hold, which reads them.
+    """
+    sight = _sight(connection)
+    found = _read(connection, readings(connection.info.server_version, sight))
+    found |= dict(_plain(sequences.sequences(connection)))
+    for name, held in _contents(connection, sight) if content else ():
+        found[name] = found.get(name, {}) | held
+    return found
+
+
+def _contents(connection: Connection[Any], sight: Sight) -> Iterator[tuple[str, dict[str, str]]]:
+    yield from contents.materialized_views(connection)
+    if "pg_largeobject_metadata" in sight.held:
+        yield from contents.large_objects(connection)
 
 
 def read_cluster(connection: Connection[Any]) -> Objects:
@@ -111,7 +124,9 @@ def read_physical(connection: Connection[Any]) -> Objects:
 
 def readings(version: int, sight: Sight) -> Iterator[Reading]:
     """Yield the queries of a schema but that for sequences, each with what makes objects of its rows."""
-    yield from ((text, iter) for text in (*tables.SCHEMA, *code.SCHEMA, *whole.SCHEMA, rights.OF_THE_SERVER))
+    yield from ((text, iter) for text in (*code.SCHEMA, *whole.SCHEMA, rights.OF_THE_SERVER))
+    yield tables.RELATIONS, tables.relations
+    yield whole.SETTINGS, elsewhere.settings
     yield tables.COLUMNS, tables.columns
     yield parts.CONSTRAINTS, parts.constraints
     yield parts.INDEXES, parts.indexes
@@ -128,6 +143,7 @@ def readings(version: int, sight: Sight) -> Iterator[Reading]:
 def cluster_readings(version: int, sight: Sight) -> Iterator[Reading]:
     """Yield the queries of what the databases of a server share."""
     yield from ((text, iter) for text in cluster.schema(version))
+    yield cluster.SETTINGS, elsewhere.settings
     if sight.labels:
         yield cluster.LABELS, iter
 

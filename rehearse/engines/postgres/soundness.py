@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg import Connection, sql
 
+from rehearse.engines.postgres.catalog.words import name as named
 from rehearse.engines.postgres.schema import Connects
 from rehearse.events import InvariantTried
 from rehearse.protocols import Role
@@ -25,10 +26,10 @@ join pg_namespace n on n.oid = e.extnamespace
 where e.extname = 'amcheck'
 """
 # A copy of a database keeps the numbers of its files, so that another number means that the file was written anew.
-_FILES = """
+_FILES = f"""
 select c.oid::int8, c.relkind::text, coalesce(a.amname, ''), c.relname, c.relfilenode::int8,
-    case when n.nspname = 'public' then '' else n.nspname || '.' end || r.relname,
-    case when top.nspname = 'public' then '' else top.nspname || '.' end || t.relname,
+    {named("r.relname")},
+    {named("t.relname", schema="top.nspname")},
     exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and c.relkind = 'i'
         and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass))
 from pg_class c

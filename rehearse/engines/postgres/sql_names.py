@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from rehearse.model.names import split
+
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _ROUTINE = re.compile(r"(?P<name>.+?)\((?P<types>.*)\)")
 
@@ -28,8 +30,8 @@ def quoted(name: str) -> str:
 
 def qualified(name: str) -> str:
     """Return a name with its schema, which is told where it is not the usual one."""
-    schema, dot, own = name.partition(".")
-    return f"{quoted(schema)}.{quoted(own)}" if dot else quoted(name)
+    schema, own = split(name)
+    return f"{quoted(schema)}.{quoted(own)}" if schema else quoted(own)
 
 
 def routine(name: str) -> str:
@@ -40,8 +42,8 @@ def routine(name: str) -> str:
 
 def beside(table: str, name: str) -> str:
     """Return the name of what lies in its table's schema."""
-    schema, dot, _ = table.partition(".")
-    return f"{quoted(schema)}.{quoted(name)}" if dot else quoted(name)
+    schema, _ = split(table)
+    return f"{quoted(schema)}.{quoted(name)}" if schema else quoted(name)
 
 
 def text(value: str | None) -> str:

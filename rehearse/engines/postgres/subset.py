@@ -25,6 +25,7 @@ from rehearse.engines.postgres.copy_out import binary_blocks
 from rehearse.engines.postgres.copying import Source, identifier, refusals
 from rehearse.engines.postgres.structure import NAME
 from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
+from rehearse.model.names import split
 from rehearse.profiles import Structure
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def _inside(condition: str) -> sql.Composable:
 
 def _called(relation: sql.Composable, table: str) -> sql.Composed:
     """Return a relation that conditions may call by the table's name."""
-    return sql.SQL("{} AS {}").format(relation, sql.Identifier(table.partition(".")[2] or table))
+    return sql.SQL("{} AS {}").format(relation, sql.Identifier(split(table)[1]))
 
 
 class Places:

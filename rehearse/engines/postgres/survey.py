@@ -12,6 +12,7 @@ from psycopg import pq, sql
 
 from rehearse.engines.postgres import functions
 from rehearse.model import ForeignKey, Survey, TableFacts
+from rehearse.model.names import told
 
 # Catalogs only, milliseconds. A partition is seen through its parent. The planner may have been told of more rows than
 # there are; counters may have been reset.
@@ -98,7 +99,7 @@ def survey(url: str) -> Survey:
     """Return the tables, references and views of a database; reads catalogs, and counts tables never analyzed."""
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute(_TABLES).fetchall()
-        names = {oid: _name(schema, name) for oid, schema, name, _, _ in found}
+        names = {oid: told(schema, name) for oid, schema, name, _, _ in found}
         oids = list(names)
         columns = _grouped(connection.execute(_COLUMNS, [oids]).fetchall())
         keys: dict[int, list[int]] = dict(connection.execute(_KEYS, [oids]).fetchall())
@@ -118,13 +119,9 @@ def survey(url: str) -> Survey:
     return Survey(
         tables={one.table: one for one in tables},
         references=tuple(ForeignKey(table=names[a], references=names[b], cascades=c) for a, b, c in references),
-        views={_name(schema, name): tuple(sorted(names[oid] for oid in below)) for schema, name, below in views},
+        views={told(schema, name): tuple(sorted(names[oid] for oid in below)) for schema, name, below in views},
         functions=writing,
     )
-
-
-def _name(schema: str, name: str) -> str:
-    return name if schema == "public" else f"{schema}.{name}"
 
 
 def _grouped(rows: Sequence[tuple[Any, ...]]) -> defaultdict[Any, Columns]:
@@ -147,7 +144,7 @@ def _facts(
     names = {number: str(column) for number, column, *_ in columns}
     keyed = tuple(names[number] for number in key)
     return TableFacts(
-        table=_name(schema, name),
+        table=told(schema, name),
         schema=schema,
         name=name,
         rows=rows,

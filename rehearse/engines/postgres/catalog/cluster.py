@@ -5,8 +5,7 @@ from __future__ import annotations
 from rehearse.engines.postgres.catalog.words import privileges, query, role, settings
 
 # Not pg_authid, which is a superuser's to see: passwords never come out.
-_ROLES = query(
-    """
+_ROLES = """
 select 'role ' || r.rolname, jsonb_build_object(
     'superuser', case when r.rolsuper then 'yes' end,
     'inherits', case when not r.rolinherit then 'no' end,
@@ -25,9 +24,13 @@ select 'role ' || r.rolname, jsonb_build_object(
         from pg_auth_members m where m.member = r.oid),
     'comment', shobj_description(r.oid, 'pg_authid'))
 from pg_roles r where r.rolname !~ '^pg_'
-union all
+"""
+
+# Rows for `elsewhere.settings`.
+SETTINGS = query(
+    """
 select 'role setting ' || split_part(o, '=', 1) || ' of ' || case when s.setrole = 0 then 'all' else $role end,
-    jsonb_build_object('value', substr(o, strpos(o, '=') + 1))
+    split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)
 from pg_db_role_setting s, unnest(s.setconfig) o where s.setdatabase = 0
 """,
     role=role("s.setrole"),

@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg import Error, conninfo
 
-from rehearse.engines.postgres.catalog.words import joined, privileges, query, role, unless_member
+from rehearse.engines.postgres.catalog.words import joined, privileges, query, read_options, role, unless_member
 
 _SECRET = re.compile("pass|secret|token|credential|api_?key|access_?key", re.IGNORECASE)
+_LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]*@")
+# What options of foreign tables and columns may say in the open; others hold commands, addresses, whole queries.
+_PLAIN = frozenset({
+    *("schema_name", "table_name", "column_name", "updatable", "fetch_size", "batch_size", "use_remote_estimate"),
+    *("format", "header", "delimiter", "quote", "escape", "null", "encoding", "force_not_null", "force_null"),
+})  # fmt: skip
 _KEY = secrets.token_bytes(32)  # gone with the process, so that no digest can be tried against a list of passwords
 
 # The second column is {option: value} or null, the third a connection string or null.
@@ -25,7 +31,7 @@ select 'foreign-data wrapper ' || w.fdwname, $options, null::text, $unless_membe
     'comment', obj_description(w.oid, 'pg_foreign_data_wrapper')) end
 from pg_foreign_data_wrapper w $joined
 """,
-    options="(select jsonb_object_agg(o.option_name, o.option_value) from pg_options_to_table(w.fdwoptions) o)",
+    options=read_options("w.fdwoptions"),
     owner=role("w.fdwowner"),
     privileges=privileges("w.fdwacl", "F", "w.fdwowner"),
     joined=joined("pg_foreign_data_wrapper", "w.oid"),
@@ -40,7 +46,7 @@ select 'server ' || s.srvname, $options, null::text, $unless_member(
     'comment', obj_description(s.oid, 'pg_foreign_server')) end
 from pg_foreign_server s $joined
 """,
-    options="(select jsonb_object_agg(o.option_name, o.option_value) from pg_options_to_table(s.srvoptions) o)",
+    options=read_options("s.srvoptions"),
     owner=role("s.srvowner"),
     privileges=privileges("s.srvacl", "S", "s.srvowner"),
     joined=joined("pg_foreign_server", "s.oid"),
@@ -108,7 +114,23 @@ def _words(connection: str) -> dict[str, str]:
 
 
 def _open(prefix: str, options: dict[str, str]) -> dict[str, str]:
-    return {f"{prefix} {key}": hidden(value) if _SECRET.search(key) else value for key, value in options.items()}
+    return {f"{prefix} {key}": _shown(key, value) for key, value in options.items()}
+
+
+def _shown(key: str, value: str) -> str:
+    return hidden(value) if _SECRET.search(key) or _LOGIN.search(value) else value
+
+
+def settings(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield settings as objects from rows of (object, name, value); what an application calls its own stays hidden."""
+    for name, key, value in rows:
+        yield name, {"value": hidden(value) if "." in key else _shown(key, value)}
+
+
+def foreign(options: Mapping[str, str] | None) -> str | None:
+    """Return the options of a foreign table or column as sorted text; None where there are none."""
+    told = (f"{key}={value if key in _PLAIN else hidden(value)}" for key, value in sorted((options or {}).items()))
+    return ", ".join(told) or None
 
 
 def hidden(value: str) -> str:

@@ -9,6 +9,7 @@ from psycopg import Connection, sql
 
 from rehearse.engines.postgres.catalog.names import is_made_up
 from rehearse.engines.postgres.catalog.words import name, own, privileges, query, role
+from rehearse.model.names import told
 
 # The column's own highest value is asked only where an index makes that one page.
 SEQUENCES = query(
@@ -50,7 +51,7 @@ def sequences(connection: Connection[Any]) -> Iterator[tuple[str, dict[str, Any]
     values, edges = _values(connection, rows), _edges(connection, rows)
     for place, row in enumerate(rows):
         schema, own_name, step, cycles, _, table, column, owner, _, _, properties = row
-        qualified = own_name if schema == "public" else f"{schema}.{own_name}"
+        qualified = told(schema, own_name)
         if place in values:
             last, is_called = values[place]
             following, edge = last + step if is_called else last, edges.get(place)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from rehearse.engines.postgres.catalog import elsewhere
 from rehearse.engines.postgres.catalog.words import (
     joined,
     name,
@@ -13,6 +14,7 @@ from rehearse.engines.postgres.catalog.words import (
     own,
     privileges,
     query,
+    read_options,
     relation,
     role,
     settings,
@@ -20,7 +22,7 @@ from rehearse.engines.postgres.catalog.words import (
 )
 
 # Sequences are told by themselves; here are only those of extensions.
-_RELATIONS = query(
+RELATIONS = query(
     """
 select $object, $unless_member(
     'owner', $owner,
@@ -57,7 +59,7 @@ where (c.relkind in ('r', 'p', 'v', 'm', 'f') or c.relkind = 'S' and ext.name is
     privileges=privileges("c.relacl", "r", "c.relowner"),
     options=settings("c.reloptions"),
     toast_options=settings("t.reloptions"),
-    foreign_options=settings("f.ftoptions"),
+    foreign_options=read_options("f.ftoptions"),
     needed=needed("pg_class", "c.oid"),
     joined=joined("pg_class", "c.oid"),
     unless_member=unless_member(privileges("c.relacl", "r", "c.relowner")),
@@ -106,13 +108,18 @@ where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and a.attnum > 0 and not a.att
 """,
     object=relation(),
     options=settings("a.attoptions"),
-    foreign_options=settings("a.attfdwoptions"),
+    foreign_options=read_options("a.attfdwoptions"),
     privileges=privileges("a.attacl", None, "c.relowner"),
     own=own("pg_class", "c.oid"),
 )
 
-SCHEMA = (_RELATIONS,)
 _MADE_UP = re.compile(r"_not_null\d*$")
+
+
+def relations(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield tables, views and the like as objects from the rows of `RELATIONS`; no secret comes out."""
+    for relation_name, properties in rows:
+        yield relation_name, properties | {"foreign options": elsewhere.foreign(properties.get("foreign options"))}
 
 
 def columns(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -123,6 +130,7 @@ def columns(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, dict[str, Any]
     for owner, column, properties in rows:
         if _MADE_UP.search(properties["not null name"] or ""):
             del properties["not null name"]
+        properties["foreign options"] = elsewhere.foreign(properties["foreign options"])
         yield f"{owner} column {column}", properties
 
 

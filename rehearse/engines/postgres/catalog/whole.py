@@ -94,10 +94,11 @@ where l.lomacl is not null or c.description is not null
     privileges=privileges("l.lomacl", "L", "l.lomowner"),
 )
 
-_SETTINGS = query(
+# Rows for `elsewhere.settings`.
+SETTINGS = query(
     """
 select 'database setting ' || split_part(o, '=', 1) || case when s.setrole = 0 then '' else ' of ' || $role end,
-    jsonb_build_object('value', substr(o, strpos(o, '=') + 1))
+    split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)
 from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) o
 where d.datname = current_database()
 """,
@@ -114,7 +115,7 @@ from pg_seclabels l where l.objtype not in ('database', 'role', 'tablespace')
 """
 
 
-SCHEMA = (_SCHEMAS, _EXTENSIONS, _DATABASE, _SETTINGS)
+SCHEMA = (_SCHEMAS, _EXTENSIONS, _DATABASE)
 
 
 def rare(version: int) -> dict[str, str]:

@@ -43,8 +43,12 @@ def needed(catalog: str, oid: str) -> str:
 
 
 def name(column: str, *, schema: str = "n.nspname") -> str:
-    """Return SQL for a name with its schema, unless that is "public"."""
-    return f"(case {schema} when 'public' then '' else {schema} || '.' end || {column})"
+    """Return SQL for a name with its schema, unless that is "public"; of the form of `rehearse.model.names`."""
+    return f"(case {schema} when 'public' then '' else {_told(schema)} || '.' end || {_told(column)})"
+
+
+def _told(part: str) -> str:
+    return f"""case when {part} ~ '[."]' then '"' || replace({part}, '"', '""') || '"' else {part} end"""
 
 
 def relation(alias: str = "c") -> str:
@@ -70,6 +74,11 @@ def privileges(acl: str, kind: str | None, owner: str) -> str:
 def settings(options: str) -> str:
     """Return SQL for an array of options as sorted text; null where there are none."""
     return f"(select string_agg(o, ', ' order by o) from unnest({options}) o)"
+
+
+def read_options(options: str) -> str:
+    """Return SQL for an array of options as a JSON object; null where there are none."""
+    return f"(select jsonb_object_agg(o.option_name, o.option_value) from pg_options_to_table({options}) o)"
 
 
 def role(oid: str) -> str:
