@@ -341,6 +341,23 @@ def test_answers_that_are_others_are_told_and_plans_and_forward_are_not_counted(
     assert not by_code("F004").asked(behaving())
 
 
+def test_answers_that_were_not_compared_are_unknown_and_what_differs_outweighs_them() -> None:
+    silent, other = (hand.behaved("back", call=call, reason="it reads items") for call in ("read order", "pay"))
+    found = answer(by_code("F004"), behaving(silent, other))
+    assert (found.status, found.reason) == (
+        Status.UNKNOWN,
+        "the answers of 'read order' could not be compared: it reads items; nor those of 'pay'",
+    )
+    assert status("F004", behaving(hand.behaved("back"), other)) == Status.UNKNOWN
+    assert status("F004", behaving(hand.behaved("back", differs="result"), other)) == Status.FAILED
+    untried = answer(by_code("F004"), behaving(hand.behaved("back", call="place order", asked=0)))
+    assert (untried.status, untried.reason) == (
+        Status.UNKNOWN,
+        "no call's answer after the way back was compared with the start",
+    )
+    assert rollback(behaving(silent, other)).fidelity is None
+
+
 def test_an_answer_that_a_declared_effect_changes_is_no_finding() -> None:
     kept = [Effect(table="orders", column="status", back=False)]
     assert status("F004", behaving(hand.behaved("back", differs="result"), effects=kept)) == Status.PASSED
