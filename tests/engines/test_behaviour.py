@@ -135,6 +135,45 @@ def test_some_of_many_rows_that_have_no_full_order_cannot_be_told(database: Post
     assert (found.differs, found.reason) == (None, "it takes some rows of many by no full order")
 
 
+SLOW = """
+create function slow(int) returns int language plpgsql as
+    $$ begin if $1 <> 7 then raise query_canceled using message = 'too slow'; end if; return 1; end $$;
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "sql", "values", "says"),
+    [
+        ("select 1", "select slow($1)", ["5"], "no answer in time: too slow"),
+        ("select 1", "select slow($1)", ["7", "5"], "no answer in time: too slow"),
+        (
+            "create or replace function slow(int) returns int language sql as 'select 1'",
+            "select slow($1)",
+            ["5"],
+            "time",
+        ),
+        (
+            "alter table items add note text",
+            "select 1 / ($1::int - 5)",
+            ["5"],
+            "fails in both states: division by zero",
+        ),
+        ("alter table items add note text", "select nothing from items where id = $1", ["5", "6"], "fails in both"),
+    ],
+)
+def test_what_got_no_answer_in_a_state_is_no_sameness(
+    database: PostgresDatabase, change: str, sql: str, values: list[str], says: str
+) -> None:
+    found = behaved(database, change, sql, values=values, base=BASE + SLOW)
+    assert (found.asked, found.differs) == (0, None)
+    assert says in (found.reason or "")
+
+
+def test_values_with_which_both_states_fail_alike_are_not_counted(database: PostgresDatabase) -> None:
+    found = behaved(database, "select 1", "select 1 / ($1::int - 5)", values=["5", "6", "7"])
+    assert (found.asked, found.differs, found.reason) == (2, None, None)
+
+
 def test_a_plan_without_its_index_is_another_and_statistics_are_not_the_cause(database: PostgresDatabase) -> None:
     found = behaved(database, "drop index items_kind", "select name from items where kind = $1", values=["3"])
     assert found.plan_before != found.plan_after

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pandas
 
 _TIMEOUTS = {"statement_timeout": "10s", "lock_timeout": "2s"}
+_CUT_SHORT = ("57014", "55P03")  # query_canceled, lock_not_available
 _DELETING = {"session_replication_role": "replica", "statement_timeout": "60s", "lock_timeout": "2s"}
 _DID = (Outcome.OK.value, Outcome.UNKNOWN.value)
 _FUNCTIONS = """
@@ -74,6 +75,11 @@ class Answer:
     rows: tuple[Row, ...] = ()
     code: str | None = None
     error: str | None = None
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Say whether it is none: a limit of time, most often our own, was over."""
+        return self.code in _CUT_SHORT
 
     def shown(self, but: Iterable[Row]) -> str:
         """Return the answer in a line: how many rows, and some that another answer has not."""
@@ -136,7 +142,8 @@ class Difference:
 class Compared:
     """What a call answers in both states: `asked` sets of values, `rows` that came in the older one.
 
-    `difference` None: the answers are the same. `reason`: why it could not be told.
+    A set of values with which both fail alike is none of them. `difference` None: the answers are the same. `reason`:
+    why it could not be told.
     """
 
     asked: int = 0
@@ -241,22 +248,28 @@ def _compared(old: Connection[Any], new: Connection[Any], one: Asked, writes: Wr
         return Compared(reason=why)
     is_sorted = not any(_is_ordered(text) for text in one.statements)
     rows, asked, ends_ns = 0, 0, time.monotonic_ns() + patience_ns
-    for values in one.tries:
-        if asked and time.monotonic_ns() > ends_ns:
+    cut = failed = None
+    for place, values in enumerate(one.tries):
+        if place and time.monotonic_ns() > ends_ns:
             break
-        asked += 1
         question = Question(statements=one.statements, values=values, is_sorted=is_sorted)
         before, after = question.asked(old), question.asked(new)
-        rows += len(before.rows)
-        if before != after and (before.code, before.columns) == (after.code, after.columns):
+        if before != after and (before.code, before.columns) == (after.code, after.columns) and before.code is None:
             surely = _fully_ordered(old, question)
             if surely is None:
                 return Compared(reason="it takes some rows of many by no full order")
             question, before, after = surely, surely.asked(old), surely.asked(new)
-        if (before.code, before.columns, before.rows) != (after.code, after.columns, after.rows):
+        if before.is_cut_short or after.is_cut_short:
+            cut = cut or f"it got no answer in time: {before.error or after.error}"
+        elif before.code is not None and before.code == after.code:
+            failed = failed or f"it fails in both states: {before.error} ({before.code})"
+        elif (before.code, before.columns, before.rows) != (after.code, after.columns, after.rows):
             difference = Difference(question=question, before=before, after=after)
-            return Compared(asked=asked, rows=rows, difference=difference)
-    return Compared(asked=asked, rows=rows)
+            return Compared(asked=asked + 1, rows=rows + len(before.rows), difference=difference)
+        else:
+            asked, rows = asked + 1, rows + len(before.rows)
+    why = cut or (failed if not asked else None)
+    return Compared(reason=why) if why else Compared(asked=asked, rows=rows)
 
 
 def _steady(old: Connection[Any], one: Compared) -> Compared:

@@ -107,8 +107,8 @@ def damages(sides: Sides, unchanged: Collection[str], clock: Clock) -> list[Dama
     """Return what amcheck says of the B-trees that the migration built or whose rows or functions may be others.
 
     In those that it built, and those that call functions, each row of the table is looked up; of the others the order
-    is verified, where amcheck can be had: the server itself kept them. Tables are where their file was written anew. What is damaged, and was not built since the start, is
-    asked of the start too.
+    is verified, where amcheck can be had: the server itself kept them. Tables are where their file was written anew.
+    What is damaged, and was not built since the start, is asked of the start too.
     """
     relations = _relations(sides.now, sides.before, unchanged)
     found = _asked(sides.database, sorted(relations, key=lambda one: not one.is_doubted), clock)
