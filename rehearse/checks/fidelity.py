@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from rehearse.checks._check import check, demand_compared, named, phase, rows, shown, went_back
 from rehearse.errors import NotMeasured
 from rehearse.measures import fidelity
-from rehearse.measures.behaviour import behaviour
+from rehearse.measures.behaviour import Behaviour, behaviour
 from rehearse.measures.irreversible import Irreversible, irreversible, taker
 from rehearse.model import (
     ColumnDifference,
@@ -191,13 +191,24 @@ def again_is_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
 def answers_are_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
     """Yield each call whose answers are others, or that fails where it did not."""
     found = behaviour(recording)
-    if found is None or _within(recording, "behaviour"):
+    if found is None:
         return
-    for one in found.differences:
+    for one in found.differences if not _within(recording, "behaviour") else ():
         if one.state == "back" and one.what != "plan" and not one.is_meant:
             example = f" (for values {one.example})" if one.example else ""
             says = f"{one.call!r} answers otherwise{example}: it was {one.before}, and is {one.after}"
             yield Finding(code=rule.code, phase="back", where=one.call, says=says, remedy=rule.remedy)
+    _demand_answers(found)
+
+
+def _demand_answers(found: Behaviour) -> None:
+    """Raise NotMeasured where answers of a call, or of all, were not compared."""
+    if found.unmeasured:
+        (call, reason), *more = found.unmeasured
+        others = f"; nor those of {', '.join(repr(name) for name, _ in more)}" if more else ""
+        raise NotMeasured(f"the answers of {call!r} could not be compared: {reason}{others}")
+    if found.fidelity is None:
+        raise NotMeasured("no call's answer after the way back was compared with the start")
 
 
 def _within(recording: Recording, part: str) -> bool:

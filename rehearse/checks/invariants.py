@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from rehearse.checks._check import check
 from rehearse.errors import NotMeasured
@@ -59,9 +59,15 @@ def constraints_kept(recording: Recording, rule: Rule) -> Iterator[Finding]:
             verb = "breaks" if one.rows == 1 else "break"
             says = f"{counted(one.rows or 0, 'row')} of {one.table} {verb} {what}{flaw}{_before(one)}{_example(one)}"
             yield _finding(rule, one, says, _MENDS[one.kind])
-    for one in invariants.unasked(recording):
-        if one.kind in invariants.CONSTRAINTS and one.is_new:  # of the others the server itself vouches for
-            raise NotMeasured(f"{one.kind} {one.name} of {one.table} could not be verified: {one.error}")
+    _demand_asked(recording, invariants.CONSTRAINTS)
+
+
+def _demand_asked(recording: Recording, kinds: Collection[str]) -> None:
+    """Raise NotMeasured where a promise of these kinds could not be verified; what is proven unchanged needs not be."""
+    found = [one for one in invariants.unasked(recording) if one.kind in kinds]
+    if found:
+        one, others = found[0], f", nor {len(found) - 1} more" if len(found) > 1 else ""
+        raise NotMeasured(f"{one.kind} {one.name} of {one.table} could not be verified{others}: {one.error}")
 
 
 @check(
@@ -83,6 +89,7 @@ def indexes_whole(recording: Recording, rule: Rule) -> Iterator[Finding]:
         if one.kind in {"index", "heap"}:
             what = f"index {one.name} of {one.table}" if one.kind == "index" else f"table {one.table}"
             yield _finding(rule, one, f"{what} is damaged; amcheck says: {one.example}", rule.remedy)
+    _demand_asked(recording, ("index", "heap"))
 
 
 @check(
@@ -101,6 +108,7 @@ def sequences_ahead(recording: Recording, rule: Rule) -> Iterator[Finding]:
         if one.kind == "sequence" and not one.rows_before:
             says = f"sequence {one.name} is {counted(one.rows or 0, 'value')} behind {one.table}: {one.example}"
             yield _finding(rule, one, says, rule.remedy)
+    _demand_asked(recording, ("sequence",))
 
 
 def _finding(rule: Rule, one: InvariantTried, says: str, remedy: str) -> Finding:

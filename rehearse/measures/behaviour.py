@@ -9,7 +9,10 @@ from typing import Literal
 from rehearse.events import CallBehaved, CallTried
 from rehearse.model import Recording
 
-_BY_ROWS = "23"  # class of errors that rows are at fault for, the traffic's too
+# Errors that tell nothing: those of class 23 rows are at fault for, the traffic's too; query_canceled and
+# lock_not_available are a limit of time.
+_NO_ANSWER = ("23", "57014", "55P03")
+_CUT_SHORT = _NO_ANSWER[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,7 @@ def behaviour(recording: Recording) -> Behaviour | None:
     return Behaviour(
         fidelity=1.0 - len(others & measured) / len(measured) if measured else None,
         differences=differences,
-        unmeasured=tuple((one.call, one.reason) for one in asked if one.reason is not None),
+        unmeasured=tuple((one.call, why) for one in asked if (why := _unmeasured(recording, one)) is not None),
     )
 
 
@@ -76,8 +79,17 @@ def _listed(text: str | None) -> set[str]:
     return set(text.split(", ")) if text else set()
 
 
+def _unmeasured(recording: Recording, one: CallBehaved) -> str | None:
+    """Say why a call's answers could not be compared, or its trials where it only writes; None: they were."""
+    if one.reason is not None or one.asked:
+        return one.reason
+    trials = (two for two in recording.history.of(CallTried) if two.call == one.call and two.state in ("start", "back"))
+    return next((f"its trial got no answer in time: {two.message}" for two in trials if two.code in _CUT_SHORT), None)
+
+
 def _is_tried(recording: Recording, call: str) -> bool:
-    states = {one.state for one in recording.history.of(CallTried) if one.call == call}
+    found = [one for one in recording.history.of(CallTried) if one.call == call]
+    states = {one.state for one in found if one.code not in _CUT_SHORT}
     return {"start", "back"} <= states
 
 
@@ -123,7 +135,7 @@ def _tried(recording: Recording, call: str, state: str) -> Iterator[BehaviourDif
     before, after = tried.get("start"), tried.get(state)
     if before is None or after is None or before.code == after.code:
         return
-    if any((one.code or "").startswith(_BY_ROWS) for one in (before, after)):
+    if any((one.code or "").startswith(_NO_ANSWER) for one in (before, after)):
         return
     yield BehaviourDifference(
         state=state, call=call, what="error", before=before.message or "ok", after=after.message or "ok"

@@ -120,6 +120,14 @@ def _read(parts: Sequence[Words] | None, names: Names) -> Iterator[Deed]:
             yield from _reached(reader(words, names), names)
 
 
+def unknown(words: Words) -> str | None:
+    """Return what a statement is that may do anything, such as "a DO block"; None: its text tells what it does."""
+    if words.word() not in ("DO", "CALL", "EXECUTE", "SELECT", "WITH"):
+        return None
+    found = _read([words], Names(frozenset()))
+    return next((one.does for one in found if one.takes == UNKNOWN), None)
+
+
 def _unknown(does: str) -> Deed:
     return Deed(does=does, takes=UNKNOWN)
 

@@ -36,7 +36,8 @@ class Rollback:
     """Each fidelity is 1.0 only where nothing differs, and None where it was not measured.
 
     `fidelity` is the least of schema, data, behaviour and again, never their mean: a lost column is not made good by an
-    index. Behaviour counts what calls answer; how they are planned, and physical differences, are listed only.
+    index. Behaviour counts what calls answer; how they are planned, and physical differences, are listed only. Where
+    calls were asked, no answer could be compared and nothing else differs, it is None.
     None in a list's place: not compared. A second way forward that failed has no lists and the fidelity 0.0: it made
     nothing like the first.
     """
@@ -116,8 +117,9 @@ def rollback(recording: Recording) -> Rollback:
     answers = behaves.fidelity if behaves else None
     parts = [part for part in (schema, data, answers, once_more) if part is not None]
     is_measured = schema is not None and data is not None
+    is_unanswered = behaves is not None and answers is None and min(parts, default=1.0) == 1.0
     return Rollback(
-        fidelity=min(parts) if is_measured else None,
+        fidelity=min(parts) if is_measured and not is_unanswered else None,
         schema_fidelity=schema,
         data_fidelity=data,
         behaviour_fidelity=answers,

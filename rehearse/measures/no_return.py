@@ -7,17 +7,15 @@ value to a column (or made a row of a table) that only the migrated schema has, 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rehearse import bookkeeping
 from rehearse.events import CallEnded, Outcome, PhaseRan, RowsInTheWay, RowWritten, StatementRan
+from rehearse.measures import carrying
 from rehearse.measures._remembered import remembered
 from rehearse.model import LostWrite, Recording, WrongWrite
-
-_DROPS = re.compile(r"\bdrop\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +229,8 @@ def _dropped(
         gone = set(table.columns) - set(after.columns if after else ())
         rows = [row for row in _giving(written, name, gone) if (name, row.number) not in but]
         is_renamed = before is not None and bool(set(before.columns) - set(table.columns))
-        why = _carried(recording, gone, is_renamed=is_renamed) if rows else None
+        taken = {*gone, name.rpartition(".")[2]} if after is None else gone
+        why = _carried(recording, name, taken, is_renamed=is_renamed) if rows else None
         if why:
             columns = sorted({column for row in rows for column in row.values})
             untold.append(f"{len(rows):,} writes to {name} ({', '.join(columns)}): {why}")
@@ -250,8 +249,8 @@ def _giving(written: list[_Row], table: str, gone: Collection[str]) -> Iterator[
             yield replace(row, values=given)
 
 
-def _carried(recording: Recording, gone: Collection[str], *, is_renamed: bool) -> str | None:
-    """Say why values of these columns may live on elsewhere; None: nothing carries them over."""
+def _carried(recording: Recording, table: str, gone: Collection[str], *, is_renamed: bool) -> str | None:
+    """Say why values of these names of a table may live on elsewhere; None: nothing carries them over."""
     start, forward = recording.snapshots["start"], recording.snapshots["forward"]
     if is_renamed:
         return "the way forward took other columns away, of which these may be the new names"
@@ -261,10 +260,7 @@ def _carried(recording: Recording, gone: Collection[str], *, is_renamed: bool) -
     texts = [one.sql for one in recording.history.of(StatementRan) if ran and ran.at_ns <= one.at_ns <= ran.ended_ns]
     if not texts:
         return "the statements of the way back are not known"
-    words = re.compile(rf"\b({'|'.join(map(re.escape, sorted(gone)))})\b", re.IGNORECASE)
-    if any(words.search(text) and not _DROPS.search(text) for text in texts):
-        return "a statement of the way back reads them and may keep them elsewhere"
-    return None
+    return carrying.carried(texts, gone, table)
 
 
 def _first(rows: list[_Row], acted: int, *, is_dropped: bool) -> Iterator[FirstLost]:

@@ -32,6 +32,12 @@ def differences(recording: Recording) -> list[BehaviourSeen] | None:
     ]
 
 
+def unanswered(recording: Recording) -> list[str]:
+    """Return the calls whose answers after back could not be compared, each with the reason."""
+    found = behaviour(recording)
+    return [f"{call}: {reason}" for call, reason in found.unmeasured] if found else []
+
+
 def _cut(text: str | None) -> str | None:
     return text if text is None or len(text) <= _TEXT else text[:_TEXT] + " …"
 

@@ -126,6 +126,7 @@ def rollback(recording: Recording) -> Rollback:
         again=_differences(measured.again),
         again_data=_losses(measured.again_data, again),
         behaviour=_behaviour.differences(recording),
+        unanswered=_behaviour.unanswered(recording),
         lost_statistics=list(lost_statistics(recording)),
         latency=_behaviour.latencies(recording),
         point_of_no_return=_no_return.point_of_no_return(recording),

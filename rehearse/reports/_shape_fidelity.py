@@ -258,6 +258,7 @@ class Rollback:
     again: Annotated[list[Difference] | None, told("differences between the first and the second way forward")]
     again_data: Annotated[list[DataLoss] | None, told("the same in rows and values")]
     behaviour: Annotated[list[BehaviourSeen] | None, told("calls that behave otherwise; null: not compared")]
+    unanswered: Annotated[list[str], told("calls whose answers after back could not be compared, and why")]
     lost_statistics: Annotated[list[str], told("columns that had statistics for the planner and have none after back")]
     latency: Annotated[list[CallLatency], told("before and after back, of calls that are many; no verdict of its own")]
     point_of_no_return: Annotated[NoReturn | None, told("from which write on back loses some; null: not measured")]

@@ -260,6 +260,8 @@ def _gaps_of_data(recording: Recording, integrity: Integrity, rollback: Rollback
         yield "point of no return", no_return.why_not(recording)
     for call, reason in _unanswered(recording):
         yield f"answers of {call} after back", reason
+    if rollback.behaviour is not None and rollback.behaviour_fidelity is None and not rollback.unanswered:
+        yield "answers after back", "no call's answer was compared with the start"
     for reason in rollback.point_of_no_return.not_told if rollback.point_of_no_return else ():
         yield "point of no return, in part", reason
     if rollback.again is None:

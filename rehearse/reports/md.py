@@ -205,6 +205,7 @@ def _rollback(report: Report) -> str:
     rows += [["again", *_difference(one)] for one in rollback.again or []]
     rows += [["again", *_loss(one)] for one in rollback.again_data or []]
     accepted = "".join(f"Stays filled, not counted: {escaped(one)}\n\n" for one in rollback.accepted)
+    accepted += "".join(f"Answers not compared: {escaped(one)}\n\n" for one in rollback.unanswered[:_ROWS])
     if not rows:
         return accepted + _taken(rollback)
     more = f"\n… and {len(rows) - _ROWS} more.\n" if len(rows) > _ROWS else ""

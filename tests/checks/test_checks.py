@@ -328,9 +328,19 @@ def test_a_broken_promise_names_rows_rule_and_an_example_and_is_not_told_again()
     )
 
 
-def test_a_new_constraint_that_could_not_be_verified_is_unknown_and_an_old_one_the_servers_word() -> None:
-    assert status("I005", forward(hand.promise("forward", None, error="timeout", is_new=True))) == Status.UNKNOWN
-    assert status("I005", forward(hand.promise("forward", None, error="timeout"))) == Status.PASSED
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("I005", "foreign key"), ("I005", "check"), ("I006", "index"), ("I006", "heap"), ("I007", "sequence")],
+)
+def test_a_promise_that_could_not_be_verified_is_unknown_unless_another_is_broken(code: str, kind: str) -> None:
+    unasked = hand.promise("forward", None, kind=kind, name="a", error="timeout")
+    found = answer(by_code(code), forward(unasked, unasked, hand.promise("forward", 0, kind=kind)))
+    assert (found.status, found.reason) == (
+        Status.UNKNOWN,
+        f"{kind} a of orders could not be verified, nor 1 more: timeout",
+    )
+    assert status(code, forward(unasked, hand.promise("forward", 1, kind=kind, example="x"))) == Status.FAILED
+    assert {status(one, forward(unasked)) for one in {"I005", "I006", "I007"} - {code}} == {Status.PASSED}
 
 
 def test_answers_that_are_others_are_told_and_plans_and_forward_are_not_counted() -> None:
@@ -339,6 +349,23 @@ def test_answers_that_are_others_are_told_and_plans_and_forward_are_not_counted(
     (one,) = answer(by_code("F004"), behaving(hand.behaved("back", differs="error"))).findings
     assert one.says == "'read order' answers otherwise (for values 17): it was 1 row: paid, and is 1 row: new"
     assert not by_code("F004").asked(behaving())
+
+
+def test_answers_that_were_not_compared_are_unknown_and_what_differs_outweighs_them() -> None:
+    silent, other = (hand.behaved("back", call=call, reason="it reads items") for call in ("read order", "pay"))
+    found = answer(by_code("F004"), behaving(silent, other))
+    assert (found.status, found.reason) == (
+        Status.UNKNOWN,
+        "the answers of 'read order' could not be compared: it reads items; nor those of 'pay'",
+    )
+    assert status("F004", behaving(hand.behaved("back"), other)) == Status.UNKNOWN
+    assert status("F004", behaving(hand.behaved("back", differs="result"), other)) == Status.FAILED
+    untried = answer(by_code("F004"), behaving(hand.behaved("back", call="place order", asked=0)))
+    assert (untried.status, untried.reason) == (
+        Status.UNKNOWN,
+        "no call's answer after the way back was compared with the start",
+    )
+    assert rollback(behaving(silent, other)).fidelity is None
 
 
 def test_an_answer_that_a_declared_effect_changes_is_no_finding() -> None:

@@ -181,6 +181,19 @@ def test_without_the_right_to_have_amcheck_indexes_are_not_measured_and_the_rest
     assert "permission denied for sequence" in (found["sequence", "parts_id_seq"].error or "")
 
 
+def test_without_amcheck_no_word_is_said_of_indexes_that_the_server_kept_itself(database: PostgresDatabase) -> None:
+    run(database, BASE + "create function f(text) returns text language sql immutable as 'select $1';")
+    run(database, "create index named on items (f(name)); grant select on all tables in schema public to public")
+    copy = database.fork(f"{database.name}_copy")
+    try:
+        run(database, "update items set price = 5 where id = 5; create index built on items (code)")
+        found = invariants.tried(ByNobody(database), ByNobody(copy), "forward")
+    finally:
+        copy.drop()
+    assert {one.name for one in found if one.kind == "index"} == {"built", "named"}
+    assert all("amcheck could not be had" in (one.error or "") for one in found if one.kind == "index")
+
+
 def test_a_key_that_calls_give_themselves_leaves_its_sequence_behind_by_right(database: PostgresDatabase) -> None:
     change = "insert into parts (id, item) values (150, 1)"
     assert ("sequence", "parts_id_seq") not in tried(database, change, given={("parts", "id")})

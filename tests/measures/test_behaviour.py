@@ -76,6 +76,15 @@ def test_a_call_that_fails_otherwise_counts_unless_rows_are_at_fault(
     assert measured.fidelity == fidelity
 
 
+@pytest.mark.parametrize(("before", "after"), [("57014", "57014"), (None, "57014"), ("55P03", None)])
+def test_a_call_that_was_cut_short_is_no_part_of_the_share(before: str | None, after: str | None) -> None:
+    write = hand.behaved("back", call="place order", asked=0)
+    measured = behaviour(recording(write, tried("start", before), tried("back", after)))
+    assert measured is not None
+    assert (measured.fidelity, measured.differences) == (None, ())
+    assert measured.unmeasured == (("place order", "its trial got no answer in time: no such column"),)
+
+
 def test_calls_that_could_not_be_compared_are_no_part_of_the_share() -> None:
     measured = behaviour(recording(hand.behaved("back", reason="it reads items")))
     assert measured is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import pytest
+
 from rehearse.events import Event, Outcome, RowsInTheWay
 from rehearse.measures.no_return import blocked, point_of_no_return, why_not
 from rehearse.model import Effect, LostWrite, Recording, Snapshot, TableComparison, WrongWrite
@@ -141,6 +143,49 @@ def test_values_that_back_reads_may_live_on() -> None:
     assert found is not None
     assert found.writes_lost == 0
     assert "may keep them elsewhere" in found.untold[0]
+
+
+CARRIES = [
+    ("do $$ begin update orders set note = note2; alter table orders drop column note2; end $$", "a DO block"),
+    ("update orders set note = note2 -- before we drop it", "reads them"),
+    ("update orders set note = note2 /* drop */; alter table orders drop column note2", "reads them"),
+    ("select carry_over_and_clean()", "a query that calls a function"),
+    ("call drop_it()", "a CALL"),
+    ('update orders set note = "note2"', "reads them"),
+    ("alter table orders rename column note2 to dropped", "reads them"),
+    ("alter table orders drop column note2, alter column note type text using note2", "reads them"),
+    ("insert into kept select * from orders; drop table x", "reads them"),
+    ("create table dropped as select * from orders", "reads them"),
+    ("update orders o set note = to_jsonb(o) ->> 'note2'", "reads them"),
+    ("update orders set note = 'drop", "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("sql", "says"), CARRIES)
+def test_only_a_plain_drop_says_nothing_of_values_whatever_words_stand_in_a_text(sql: str, says: str) -> None:
+    back = hand.statement(2, sql, 15.5, 15.6)
+    found = point_of_no_return(recording(wrote(1, 12, "7", note2="x"), back, extra=["note2"]))
+    assert found is not None
+    assert (found.writes_lost, found.first) == (0, None)
+    assert says in found.untold[0]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "alter table orders drop column if exists note2 cascade, drop constraint note2_check",
+        "alter table only orders alter column note2 drop not null",
+        "comment on column orders.note2 is 'to go'",
+        "drop index note2; update orders set note = 'note2 is no more'",
+        "select pg_advisory_lock(7), count(*) from orders",
+        "update orders set note = '' -- note2 is no more",
+    ],
+)
+def test_what_carries_no_value_leaves_the_writes_lost(sql: str) -> None:
+    back = hand.statement(2, sql, 15.5, 15.6)
+    found = point_of_no_return(recording(wrote(1, 12, "7", note2="x"), back, extra=["note2"]))
+    assert found is not None
+    assert (found.writes_lost, found.untold) == (1, ())
 
 
 def test_rows_in_the_way_say_who_wrote_the_first() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rehearse.events import KINDS, Event, InvariantTried, TableLoaded
+from rehearse.events import KINDS, CallBehaved, Event, InvariantTried, TableLoaded
 from rehearse.judging import judge
 from rehearse.model import Budget, ColumnDifference, Recording
 from rehearse.recording.journal import Facts
+from rehearse.registry import renderer
 from rehearse.reports._document import document
+from rehearse.testing import examples
+from rehearse.testing import recordings as hand
 from rehearse.testing.examples import harmful as harmful_recording
 from tests.reports.conftest import Judged, judged
 
@@ -75,3 +78,16 @@ def test_a_failure_on_empty_tables_says_that_too() -> None:
     empty = with_facts(harmful_recording(), TableLoaded, loaded)
     says = document(empty, judge(empty)).verdict.says
     assert "findings below. Besides, the only table had 0 rows" in says
+
+
+def test_no_form_ticks_answers_that_were_not_compared() -> None:
+    silent = hand.behaved("back", reason="it reads items")
+    none = with_facts(examples.clean(), CallBehaved, [silent])
+    some = with_facts(examples.clean(), CallBehaved, [silent, hand.behaved("back", call="pay")])
+    for recording, head in ((none, "fidelity not measured"), (some, "fidelity of what was compared")):
+        page = renderer("html")(recording, judge(recording))
+        assert head in page
+        assert "✓ Behaviour" not in page
+        assert "not compared: read order: it reads items" in page
+        assert "Answers not compared: read order: it reads items" in renderer("md")(recording, judge(recording))
+    assert "✓ Behaviour" in renderer("html")(examples.clean(), judge(examples.clean()))

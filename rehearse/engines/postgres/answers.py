@@ -16,13 +16,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
-from pglast import ast, enums, parse_sql
-from pglast.parser import ParseError
-from pglast.stream import RawStream
 from psycopg import Connection, pq, sql
 
 from rehearse.engines._writes import by_table
-from rehearse.engines.postgres import hidden, images
+from rehearse.engines.postgres import hidden, images, query_order, reordering
 from rehearse.engines.postgres.schema import Connects
 from rehearse.events import Outcome
 from rehearse.protocols import Role
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
     import pandas
 
 _TIMEOUTS = {"statement_timeout": "10s", "lock_timeout": "2s"}
+_CUT_SHORT = ("57014", "55P03")  # query_canceled, lock_not_available
 _DELETING = {"session_replication_role": "replica", "statement_timeout": "60s", "lock_timeout": "2s"}
 _DID = (Outcome.OK.value, Outcome.UNKNOWN.value)
 _FUNCTIONS = """
@@ -74,6 +72,11 @@ class Answer:
     rows: tuple[Row, ...] = ()
     code: str | None = None
     error: str | None = None
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Say whether it is none: a limit of time, most often our own, was over."""
+        return self.code in _CUT_SHORT
 
     def shown(self, but: Iterable[Row]) -> str:
         """Return the answer in a line: how many rows, and some that another answer has not."""
@@ -136,7 +139,8 @@ class Difference:
 class Compared:
     """What a call answers in both states: `asked` sets of values, `rows` that came in the older one.
 
-    `difference` None: the answers are the same. `reason`: why it could not be told.
+    A set of values with which both fail alike is none of them. `difference` None: the answers are the same. `reason`:
+    why it could not be told.
     """
 
     asked: int = 0
@@ -184,6 +188,7 @@ def compare(
         if any(one.difference is not None for one in found.values()):
             with _without(older, writes, asker) as old:
                 found = {name: _steady(old, one) for name, one in found.items()}
+                found = _ordered_alike(old, found, asked, asker)
     except psycopg.Error as refused:
         why = f"the traffic's rows could not be taken out: {refused.diag.message_primary or type(refused).__name__}"
         return {one.name: Compared(reason=why) for one in asked}
@@ -239,24 +244,30 @@ def _compared(old: Connection[Any], new: Connection[Any], one: Asked, writes: Wr
     why = _unclear(old, one, writes)
     if why is not None:
         return Compared(reason=why)
-    is_sorted = not any(_is_ordered(text) for text in one.statements)
+    is_sorted = not any(query_order.is_ordered(text) for text in one.statements)
     rows, asked, ends_ns = 0, 0, time.monotonic_ns() + patience_ns
-    for values in one.tries:
-        if asked and time.monotonic_ns() > ends_ns:
+    cut = failed = None
+    for place, values in enumerate(one.tries):
+        if place and time.monotonic_ns() > ends_ns:
             break
-        asked += 1
         question = Question(statements=one.statements, values=values, is_sorted=is_sorted)
         before, after = question.asked(old), question.asked(new)
-        rows += len(before.rows)
-        if before != after and (before.code, before.columns) == (after.code, after.columns):
+        if before != after and (before.code, before.columns) == (after.code, after.columns) and before.code is None:
             surely = _fully_ordered(old, question)
             if surely is None:
                 return Compared(reason="it takes some rows of many by no full order")
             question, before, after = surely, surely.asked(old), surely.asked(new)
-        if (before.code, before.columns, before.rows) != (after.code, after.columns, after.rows):
+        if before.is_cut_short or after.is_cut_short:
+            cut = cut or f"it got no answer in time: {before.error or after.error}"
+        elif before.code is not None and before.code == after.code:
+            failed = failed or f"it fails in both states: {before.error} ({before.code})"
+        elif (before.code, before.columns, before.rows) != (after.code, after.columns, after.rows):
             difference = Difference(question=question, before=before, after=after)
-            return Compared(asked=asked, rows=rows, difference=difference)
-    return Compared(asked=asked, rows=rows)
+            return Compared(asked=asked + 1, rows=rows + len(before.rows), difference=difference)
+        else:
+            asked, rows = asked + 1, rows + len(before.rows)
+    why = cut or (failed if not asked else None)
+    return Compared(reason=why) if why else Compared(asked=asked, rows=rows)
 
 
 def _steady(old: Connection[Any], one: Compared) -> Compared:
@@ -264,6 +275,38 @@ def _steady(old: Connection[Any], one: Compared) -> Compared:
     if one.difference is None or one.difference.question.asked(old) == one.difference.before:
         return one
     return Compared(reason="it answers otherwise each time it is asked")
+
+
+def _ordered_alike(
+    old: Connection[Any], found: Mapping[str, Compared], asked: Iterable[Asked], asker: Asker
+) -> dict[str, Compared]:
+    """Return comparisons without the differences that the older state has from itself with its rows in other orders."""
+    calls, found = {one.name: one for one in asked}, dict(found)
+    for order in reordering.ORDERS.values():
+        differ = {name: one for name, one in found.items() if one.difference is not None}
+        tables = _read_by(old, [calls[name] for name in differ])
+        try:
+            with old.transaction():
+                _set(old, {"role": "none", **_DELETING})
+                reordering.rewrite(old, tables, order)
+                _set(old, {"session_replication_role": "origin", **asker.settings, **_TIMEOUTS, "role": asker.user})
+        except psycopg.Error as refused:
+            why = refused.diag.message_primary or type(refused).__name__
+            reason = f"whether its answer hangs on the order of rows could not be asked: {why}"
+            return found | {name: Compared(reason=reason) for name in differ}
+        for name, one in differ.items():
+            if one.difference is not None and one.difference.question.asked(old) != one.difference.before:
+                found[name] = Compared(reason="its answer hangs on an order of rows that it does not fix")
+    return found
+
+
+def _read_by(connection: Connection[Any], calls: Sequence[Asked]) -> set[str]:
+    """Return the tables that calls may read: all, where a view or a function is among what they touch."""
+    every = images.read(connection).keys()
+    touched = set().union(*(one.touches or () for one in calls))
+    texts = [text for one in calls for text in one.statements]
+    is_told = all(one.touches is not None for one in calls) and not _calls_functions(connection, texts)
+    return touched if is_told and touched <= every else set(every)
 
 
 def _unclear(connection: Connection[Any], one: Asked, writes: Written) -> str | None:
@@ -313,48 +356,11 @@ def _fully_ordered(old: Connection[Any], one: Question) -> Question | None:
     None where that cannot be asked: a column of a type without order.
     """
     widths = [len(_answer(old, [text], [some]).columns) for text, some in zip(one.statements, one.values, strict=True)]
-    texts = [_ordered(text, width) for text, width in zip(one.statements, widths, strict=True)]
+    texts = [query_order.ordered(text, width) for text, width in zip(one.statements, widths, strict=True)]
     found = Question(statements=texts, values=one.values, is_sorted=False)
     if found.asked(old).code is None:
         return found
-    return None if any(_is_limited(text) for text in one.statements) else replace(one, is_sorted=True)
-
-
-def _is_ordered(statement: str) -> bool:
-    tree = _select(statement)
-    return tree is not None and bool(tree.sortClause)
-
-
-def _is_limited(statement: str) -> bool:
-    tree = _select(statement)
-    return tree is not None and (tree.limitCount is not None or tree.limitOffset is not None)
-
-
-def _ordered(statement: str, width: int) -> str:
-    """Return a query with all its columns as the last things to order by; another statement as it is."""
-    tree = _select(statement)
-    if tree is None or not width:
-        return statement
-    ranks = tuple(
-        ast.SortBy(
-            node=ast.A_Const(isnull=False, val=ast.Integer(ival=at + 1)),
-            sortby_dir=enums.SortByDir.SORTBY_DEFAULT,
-            sortby_nulls=enums.SortByNulls.SORTBY_NULLS_DEFAULT,
-        )
-        for at in range(width)
-    )
-    tree.sortClause = (*(tree.sortClause or ()), *ranks)
-    text: str = RawStream()(tree)
-    return text
-
-
-def _select(statement: str) -> Any:
-    try:
-        trees = parse_sql(statement)
-    except ParseError:
-        return None
-    tree = trees[0].stmt if len(trees) == 1 else None
-    return tree if isinstance(tree, ast.SelectStmt) else None
+    return None if any(query_order.is_limited(text) for text in one.statements) else replace(one, is_sorted=True)
 
 
 def _text(value: bytes | None) -> str:

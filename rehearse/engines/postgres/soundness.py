@@ -108,8 +108,8 @@ def damages(sides: Sides, unchanged: Collection[str], clock: Clock) -> list[Dama
     """Return what amcheck says of the B-trees that the migration built or whose rows or functions may be others.
 
     In those that it built, and those that call functions, each row of the table is looked up; of the others the order
-    is verified. Tables are where their file was written anew. What is damaged, and was not built since the start, is
-    asked of the start too.
+    is verified, where amcheck can be had: the server itself kept them. Tables are where their file was written anew.
+    What is damaged, and was not built since the start, is asked of the start too.
     """
     relations = _relations(sides.now, sides.before, unchanged)
     found = _asked(sides.database, sorted(relations, key=lambda one: not one.is_doubted), clock)
@@ -129,8 +129,8 @@ def _asked(database: Connects, relations: Sequence[Relation], clock: Clock) -> l
             schema = _extension(connection)
             return [_damage(connection, schema, one, clock) for one in relations]
         except psycopg.Error as refused:
-            why = refused.diag.message_primary or type(refused).__name__
-            return [Damage(relation=one, error=f"amcheck could not be had: {why}") for one in relations]
+            why = f"amcheck could not be had: {refused.diag.message_primary or type(refused).__name__}"
+            return [Damage(relation=one, error=why) for one in relations if one.is_doubted]
         finally:
             connection.execute("rollback")
 
