@@ -278,10 +278,12 @@ class RuleInferred(Event):
 class InvariantTried(Event):
     """What the schema promises of the data was verified in a `state` by reading the rows, in quiet.
 
-    `kind`: "foreign key", "check", "not null", "unique", "sequence", "index" or "heap". `rows` is how many rows break
-    it (of a sequence: how many values it is behind; of an index or heap: 1 where it is damaged), `rows_before` the same
-    at the start. `rows` is None where that could not be asked (`error`), `rows_before` where the promise is a new one
-    or where nothing is broken now. `flaw` is what the server itself says: "NOT VALID", "NOT ENFORCED" or "INVALID".
+    `kind`: "foreign key", "check", "domain check", "not null", "unique", "exclusion", "sequence", "index" or "heap".
+    `rows` is how many rows break it (of a sequence: how many values it is behind; of an index or heap: 1 where it is
+    damaged), `rows_before` the same at the start, `rows_new` how many of them did not break it then, told by their
+    keys. `rows` is None where that could not be asked (`error`), `rows_before` where the promise is a new one, where
+    nothing is broken now or where the start could not be asked (`error_before`), `rows_new` where the rows cannot be
+    told. `flaw` is what the server itself says: "NOT VALID", "NOT ENFORCED" or "INVALID".
     """
 
     ended_ns: int
@@ -296,6 +298,8 @@ class InvariantTried(Event):
     is_new: bool = False  # the start had no such promise, or the server had no doubt of it
     is_unchanged: bool = False  # neither the rows nor the promise changed since the start: nothing was read
     error: str | None = None
+    rows_new: int | None = None
+    error_before: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

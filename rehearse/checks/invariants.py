@@ -32,7 +32,8 @@ def _asked(recording: Recording) -> bool:
 
 
 def _before(one: InvariantTried) -> str:
-    return f" ({one.rows_before:,} at the start)" if one.rows_before else ""
+    new = f"; {one.rows_new:,} did not break it then" if one.rows_new else ""
+    return f" ({one.rows_before:,} at the start{new})" if one.rows_before else ""
 
 
 def _example(one: InvariantTried) -> str:
@@ -59,15 +60,21 @@ def constraints_kept(recording: Recording, rule: Rule) -> Iterator[Finding]:
             verb = "breaks" if one.rows == 1 else "break"
             says = f"{counted(one.rows or 0, 'row')} of {one.table} {verb} {what}{flaw}{_before(one)}{_example(one)}"
             yield _finding(rule, one, says, _MENDS[one.kind])
-    _demand_asked(recording, invariants.CONSTRAINTS)
+    _demand_asked(recording, invariants.CONSTRAINTS, also=("domain check",))
 
 
-def _demand_asked(recording: Recording, kinds: Collection[str]) -> None:
-    """Raise NotMeasured where a promise of these kinds could not be verified; what is proven unchanged needs not be."""
-    found = [one for one in invariants.unasked(recording) if one.kind in kinds]
+def _demand_asked(recording: Recording, kinds: Collection[str], also: Collection[str] = ()) -> None:
+    """Raise NotMeasured where a promise of these kinds, or a new one of `also`, could not be verified.
+
+    What is proven unchanged needs not be. What the server itself keeps without exception, an exclusion, is only told.
+    """
+    unasked = invariants.unasked(recording)
+    found = [one for one in unasked if one.kind in kinds or (one.kind in also and one.is_new)]
     if found:
         one, others = found[0], f", nor {len(found) - 1} more" if len(found) > 1 else ""
-        raise NotMeasured(f"{one.kind} {one.name} of {one.table} could not be verified{others}: {one.error}")
+        raise NotMeasured(
+            f"{one.kind} {one.name} of {one.table} could not be verified{others}: {invariants.why_unasked(one)}"
+        )
 
 
 @check(
@@ -118,8 +125,8 @@ def _finding(rule: Rule, one: InvariantTried, says: str, remedy: str) -> Finding
         where=one.table,
         says=says,
         remedy=remedy,
-        measured=None if one.rows is None else float(one.rows),
-        allowed=float(one.rows_before or 0),
+        measured=None if one.rows is None else float(one.rows if one.rows_new is None else one.rows_new),
+        allowed=float(one.rows_before or 0) if one.rows_new is None else 0.0,
     )
 
 

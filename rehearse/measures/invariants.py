@@ -16,9 +16,14 @@ def tried(recording: Recording) -> Sequence[InvariantTried]:
 
 
 def broken(recording: Recording) -> list[InvariantTried]:
-    """Return what more rows break than at the start; what the second way forward breaks as the first did, once."""
-    found = [one for one in tried(recording) if one.rows and one.rows > (one.rows_before or 0)]
+    """Return what more rows, or others, break than at the start; what the second way forward breaks too, once."""
+    found = [one for one in tried(recording) if one.error_before is None and _is_broken_anew(one)]
     return _once([one for one in found if not _is_open(one)])
+
+
+def _is_broken_anew(one: InvariantTried) -> bool:
+    """Say whether more rows break it than at the start, or others."""
+    return bool(one.rows) and (bool(one.rows_new) or (one.rows or 0) > (one.rows_before or 0))
 
 
 def _is_open(one: InvariantTried) -> bool:
@@ -37,7 +42,14 @@ def invalid(recording: Recording) -> list[InvariantTried]:
 
 def unasked(recording: Recording) -> list[InvariantTried]:
     """Return the promises that could not be verified."""
-    return [one for one in tried(recording) if one.error is not None]
+    return [one for one in tried(recording) if why_unasked(one) is not None]
+
+
+def why_unasked(one: InvariantTried) -> str | None:
+    """Say why a promise could not be verified; what is kept now needs no look at the start."""
+    if one.error is None and one.error_before is not None:
+        return f"rows break it, and at the start it could not be asked: {one.error_before}"
+    return one.error
 
 
 def _once(found: Sequence[InvariantTried]) -> list[InvariantTried]:

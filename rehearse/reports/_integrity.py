@@ -51,7 +51,10 @@ def _states(tried: Iterable[InvariantTried]) -> list[str]:
 
 
 def _verified(state: str, tried: Sequence[InvariantTried]) -> Verified:
-    unchanged, failed = sum(one.is_unchanged for one in tried), sum(one.error is not None for one in tried)
+    unchanged, failed = (
+        sum(one.is_unchanged for one in tried),
+        sum(invariants.why_unasked(one) is not None for one in tried),
+    )
     return Verified(state=state, verified=len(tried) - unchanged - failed, unchanged=unchanged, not_measured=failed)
 
 
@@ -66,7 +69,8 @@ def _invariant(one: InvariantTried) -> InvariantSeen:
         example=one.example,
         flaw=one.flaw,
         is_new=one.is_new,
-        error=one.error,
+        error=invariants.why_unasked(one),
+        rows_new=one.rows_new,
     )
 
 

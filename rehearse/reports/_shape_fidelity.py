@@ -97,7 +97,7 @@ class InvariantSeen:
     """What the schema promises of its rows, where it is broken, in doubt, or could not be verified."""
 
     state: Annotated[str, told("after which way: forward, back or again")]
-    kind: Annotated[str, told("foreign key, check, not null, unique, sequence, index or heap")]
+    kind: Annotated[str, told("foreign key, check, domain check, not null, unique, exclusion, sequence, index, heap")]
     name: Annotated[str, told("of the constraint, column, sequence, index or table")]
     table: Annotated[str, told("the table")]
     rows: Annotated[int | None, told("rows that break it; of a sequence, values that it is behind; 1: damaged")]
@@ -106,6 +106,7 @@ class InvariantSeen:
     flaw: Annotated[str | None, told("NOT VALID, NOT ENFORCED or INVALID, as the server itself says")]
     is_new: Annotated[bool, told("whether the start had no such promise, or the server had no doubt of it")]
     error: Annotated[str | None, told("why it could not be verified")]
+    rows_new: Annotated[int | None, told("rows that did not break it at the start, by their keys; null: not told")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -273,7 +273,9 @@ def _gaps_of_invariants(recording: Recording) -> Iterator[tuple[str, str]]:
     """Yield what could not be verified, those of one state for one reason together."""
     gaps: dict[tuple[str, str], list[str]] = {}
     for one in invariants.unasked(recording):
-        gaps.setdefault((one.state, one.error or ""), []).append(f"{one.kind} {one.name} of {one.table}")
+        gaps.setdefault((one.state, invariants.why_unasked(one) or ""), []).append(
+            f"{one.kind} {one.name} of {one.table}"
+        )
     for (state, reason), names in gaps.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield f"{names[0]}{more}, after {state}", reason

@@ -302,6 +302,8 @@ def promise(
     flaw: str | None = None,
     is_new: bool = False,
     error: str | None = None,
+    new: int | None = None,
+    error_before: str | None = None,
     seconds: float = 15,
 ) -> InvariantTried:
     """Return what a promise of the schema was worth in a state."""
@@ -318,6 +320,8 @@ def promise(
         flaw=flaw,
         is_new=is_new,
         error=error,
+        rows_new=new,
+        error_before=error_before,
     )
 
 

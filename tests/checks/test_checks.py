@@ -328,6 +328,28 @@ def test_a_broken_promise_names_rows_rule_and_an_example_and_is_not_told_again()
     )
 
 
+def test_a_row_that_breaks_a_promise_anew_is_found_though_another_was_mended() -> None:
+    (one,) = answer(by_code("I005"), forward(hand.promise("forward", 2, before=2, new=1, example="7"))).findings
+    assert one.says.startswith("2 rows of orders break")
+    assert "(2 at the start; 1 did not break it then); for example key 7" in one.says
+    assert (one.measured, one.allowed) == (1.0, 0.0)
+    assert status("I005", forward(hand.promise("forward", 2, before=2, new=0))) == Status.PASSED
+
+
+def test_a_start_that_could_not_be_asked_is_unknown_and_not_zero() -> None:
+    for code, kind in (("I005", "check"), ("I006", "index"), ("I007", "sequence")):
+        found = answer(by_code(code), forward(hand.promise("forward", 2, kind=kind, error_before="timeout")))
+        assert found.status == Status.UNKNOWN
+        assert "at the start it could not be asked: timeout" in (found.reason or "")
+
+
+def test_a_promise_that_no_one_verified_is_unknown_where_the_migration_made_it() -> None:
+    domain = hand.promise("forward", None, kind="domain check", error="not verified", is_new=True)
+    assert status("I005", forward(domain)) == Status.UNKNOWN
+    assert status("I005", forward(replace(domain, is_new=False))) == Status.PASSED
+    assert status("I005", forward(replace(domain, kind="exclusion"))) == Status.PASSED
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [("I005", "foreign key"), ("I005", "check"), ("I006", "index"), ("I006", "heap"), ("I007", "sequence")],

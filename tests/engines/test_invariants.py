@@ -116,6 +116,76 @@ def test_what_was_broken_at_the_start_is_not_the_migrations_doing(database: Post
     assert (one.rows, one.rows_before, one.is_new) == (2, 2, False)
 
 
+REPLICA = "set session_replication_role = replica; "
+DOUBTED = "alter table items add constraint cheap check (price < 99) not valid;"
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "key", "new", "example"),
+    [
+        (ORPHANS, "update parts set item = 1 where id = 101; update parts set item = 997 where id = 5",
+         ("foreign key", "parts_item_fkey"), 1, "5"),
+        (ORPHANS, "alter table parts alter id type bigint; update parts set item = 997 where id = 101",
+         ("foreign key", "parts_item_fkey"), 0, ""),
+        (DOUBTED, "alter table items drop constraint cheap; update items set price = 7 where id = 99;"
+         "update items set price = 500 where id = 4; " + DOUBTED, ("check", "cheap"), 1, "4"),
+        (DOUBTED, "update items set id = id + 1000 where id < 50", ("check", "cheap"), 0, ""),
+    ],
+)  # fmt: skip
+def test_other_rows_that_break_a_promise_are_told_by_their_keys(
+    database: PostgresDatabase, base: str, change: str, key: tuple[str, str], new: int, example: str
+) -> None:
+    one = tried(database, REPLICA + change, base=BASE + base)[key]
+    assert (one.rows, one.rows_before, one.rows_new) == (2, 2, new)
+    assert example in (one.example or "")
+
+
+def test_rows_of_a_table_whose_key_is_another_are_not_told_apart(database: PostgresDatabase) -> None:
+    change = "alter table parts drop constraint parts_pkey, drop column id, add column name uuid primary key"
+    one = tried(database, f"{change} default gen_random_uuid()", base=BASE + ORPHANS)["foreign key", "parts_item_fkey"]
+    assert (one.rows, one.rows_before, one.rows_new) == (2, 2, None)
+
+
+def test_a_start_that_cannot_be_asked_is_said_to_be(database: PostgresDatabase) -> None:
+    run(database, BASE + ORPHANS)
+    copy = database.fork(f"{database.name}_copy")
+    try:
+        run(database, "insert into items values (200, 'x', 1, 'y')")
+        found = {(one.kind, one.name): one for one in invariants.tried(database, ByNobody(copy), "forward")}
+    finally:
+        copy.drop()
+    one = found["foreign key", "parts_item_fkey"]
+    assert (one.rows, one.rows_before) == (2, None)
+    assert "permission denied" in (one.error_before or "")
+
+
+def test_what_cannot_be_asked_in_sql_is_listed_and_not_counted_as_verified(database: PostgresDatabase) -> None:
+    base = """
+create extension btree_gist;
+create domain amount as int;
+create table rooms (id int, at int4range, price amount, exclude using gist (id with =, at with &&));
+insert into rooms values (1, '[1,2)', 5);
+"""
+    change = "alter domain amount add constraint cheap check (value < 3) not valid; insert into rooms values (2)"
+    found = tried(database, change, base=base)
+    assert {key: one.error for key, one in found.items() if one.error} == {
+        ("exclusion", "rooms_id_at_excl"): "which rows exclude each other is not verified",
+        ("domain check", "amount.cheap"): "a domain's check that is NOT VALID is not verified",
+    }
+    assert found["domain check", "amount.cheap"].is_new
+    assert not found["exclusion", "rooms_id_at_excl"].is_new
+
+
+def test_a_key_without_overlaps_is_not_counted_as_verified(database: PostgresDatabase) -> None:
+    if int(database.server.version.split(".")[0]) < 18:
+        pytest.skip("WITHOUT OVERLAPS is there from PostgreSQL 18")
+    base = (
+        "create extension btree_gist; create table stays (id int, at int4range, primary key (id, at without overlaps))"
+    )
+    found = tried(database, "insert into stays values (1, '[1,2)')", base=base)
+    assert found["exclusion", "stays_pkey"].error == "which rows exclude each other is not verified"
+
+
 def test_partly_null_references_break_match_full_and_no_other(database: PostgresDatabase) -> None:
     base = """
 create table a (x int, y int, primary key (x, y));

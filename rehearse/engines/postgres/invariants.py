@@ -7,7 +7,7 @@ that the migration does not answer for what was there before it.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -37,6 +37,7 @@ _SETTINGS = {
     "enable_partition_pruning": "off",
 }
 _EXAMPLE = 300
+_MOST = 200_000  # rows whose keys are compared
 
 Count = tuple[int | None, str | None, str | None]  # rows, an example, the error
 
@@ -79,11 +80,18 @@ def tried(
         counts = _counts(now, asked, clock)
         broken = [older[one.key] for one in asked if counts[one.key][0] and one.key in older]
         then = _counts(before, broken, clock) if before is not None else {}
+        twice = [(one, older[one.key]) for one in asked if one.key in older and _breaks(then, older[one.key])]
+        new = {one.key: _breaking_anew(now, before, one, old, clock) for one, old in twice if before is not None}
         damages = soundness.damages(soundness.Sides(database, now, start, before), unchanged, clock)
     olds = {key: then.get(old.key) for key, old in older.items()}
     return [
         *(_event(one, one, (0, None, None), state, began, is_unchanged=True) for one in kept),
-        *(_event(one, older.get(one.key), counts[one.key], state, began, before=olds.get(one.key)) for one in asked),
+        *(
+            _event(
+                one, older.get(one.key), counts[one.key], state, began, before=olds.get(one.key), new=new.get(one.key)
+            )
+            for one in asked
+        ),
         *(damage.event(state, began) for damage in damages),
     ]
 
@@ -157,6 +165,31 @@ def _rows(connection: Connection[Any], query: sql.Composed, clock: Clock) -> lis
     return [(int(rows), None if example is None else str(example)[:_EXAMPLE], None) for rows, example in pairs]
 
 
+def _breaks(counts: Mapping[promises.Key, Count], one: Promise) -> bool:
+    return one.key in counts and bool(counts[one.key][0])
+
+
+def _breaking_anew(
+    now: Connection[Any], before: Connection[Any], one: Promise, old: Promise, clock: Clock
+) -> set[str] | None:
+    """Return what tells the rows that break a promise now and did not at the start; None: that cannot be told."""
+    if one.breaking is None or old.breaking is None or one.told_by != old.told_by:
+        return None
+    found, then = _told(now, one.breaking, clock), _told(before, old.breaking, clock)
+    return None if found is None or then is None else found - then
+
+
+def _told(connection: Connection[Any], query: sql.Composed, clock: Clock) -> set[str] | None:
+    if not clock.left_ms:
+        return None
+    try:
+        connection.execute("select set_config('statement_timeout', %s, false)", [f"{clock.left_ms}ms"])
+        rows = connection.execute(query + sql.SQL(" limit {}").format(sql.Literal(_MOST + 1))).fetchall()
+    except psycopg.Error:
+        return None
+    return {str(key)[:_EXAMPLE] for (key,) in rows} if len(rows) <= _MOST else None
+
+
 def _event(
     one: Promise,
     old: Promise | None,
@@ -165,6 +198,7 @@ def _event(
     began: int,
     *,
     before: Count | None = None,
+    new: Collection[str] | None = None,
     is_unchanged: bool = False,
 ) -> InvariantTried:
     rows, example, error = count
@@ -177,7 +211,9 @@ def _event(
         table=one.table,
         rows=rows,
         rows_before=before[0] if before else None,
-        example=example if rows else None,
+        rows_new=None if new is None else len(new),
+        error_before=before[2] if before else None,
+        example=(min(new) if new else example) if rows else None,
         flaw=one.flaw,
         is_new=old is None or (one.flaw is not None and one.flaw != old.flaw),
         is_unchanged=is_unchanged,

@@ -6,7 +6,7 @@ The queries read the rows themselves: what an index, a constraint or the planner
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import Connection, sql
@@ -59,8 +59,9 @@ order by a.attrelid, a.attnum
 """
 _INDEXES = f"""
 select i.indexrelid::int8, x.relname, n.nspname, r.relname, r.relkind = 'p', i.indisvalid and i.indisready,
-    i.indisunique and not i.indisexclusion, pg_get_indexdef(i.indexrelid) || coalesce(x.relfilenode::text, ''),
-    pg_get_expr(i.indpred, i.indrelid), coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
+    i.indisexclusion, i.indisunique and not i.indisexclusion,
+    pg_get_indexdef(i.indexrelid) || coalesce(x.relfilenode::text, ''), pg_get_expr(i.indpred, i.indrelid),
+    coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
     array(select pg_get_indexdef(i.indexrelid, place, false)
         || coalesce((select format(' collate %I.%I', ln.nspname, l.collname) from pg_collation l
            join pg_namespace ln on ln.oid = l.collnamespace where l.oid = i.indcollation[place - 1]), '')
@@ -72,7 +73,7 @@ join pg_class x on x.oid = i.indexrelid
 join pg_class r on r.oid = i.indrelid
 join pg_namespace n on n.oid = r.relnamespace
 where r.relkind in ('r', 'p') and not exists (select from pg_inherits h where h.inhrelid = i.indexrelid)
-    and not r.relispartition and (i.indisunique or not (i.indisvalid and i.indisready)) and {_OURS}
+    and not r.relispartition and (i.indisunique or i.indisexclusion or not (i.indisvalid and i.indisready)) and {_OURS}
 order by i.indexrelid
 """
 
@@ -101,6 +102,21 @@ where not s.seqcycle and r.relkind in ('r', 'p') and not r.relispartition and a.
 order by a.attrelid, a.attnum, q.relname
 """
 
+# What a domain promises of rows that were there before it, which the server has not verified either.
+_DOMAINS = f"""
+select c.oid::int8, t.typname || '.' || c.conname, pg_get_constraintdef(c.oid),
+    array(select distinct case when n.nspname = 'public' then '' else n.nspname || '.' end || r.relname
+        from pg_attribute a
+        join pg_class r on r.oid = a.attrelid
+        join pg_namespace n on n.oid = r.relnamespace
+        where a.atttypid = t.oid and a.attnum > 0 and not a.attisdropped and r.relkind in ('r', 'p')
+            and not r.relispartition and {_OURS}
+        order by 1)
+from pg_constraint c
+join pg_type t on t.oid = c.contypid
+where c.contype = 'c' and not c.convalidated
+order by c.oid
+"""
 
 Key = tuple[str, int]
 
@@ -110,7 +126,8 @@ class Promise:
     """One promise. `identity` is the server's number of it, which a copy of the database keeps.
 
     Either `breaks` is a condition for the rows of `source` that break it, or `query` returns their number and an
-    example; both are None where it cannot be asked in SQL (`unasked` says why).
+    example; both are None where it cannot be asked in SQL (`unasked` says why). `breaking` returns what tells each row
+    that breaks it, to be compared with another state's where `told_by` is the same; None: nothing does.
     """
 
     kind: str
@@ -127,6 +144,8 @@ class Promise:
     calls_functions: bool = False
     column: str | None = None
     unasked: str | None = None
+    breaking: sql.Composed | None = None
+    told_by: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -136,13 +155,23 @@ class Promise:
 
 def read(connection: Connection[Any]) -> list[Promise]:
     """Return every promise of the users' tables; reads the catalogs only."""
-    keys = {name: table.key for name, table in images.read(connection).items()}
-    return [
+    tables = images.read(connection)
+    keys = {name: table.key for name, table in tables.items()}
+    types = {name: _told_by(table) for name, table in tables.items()}
+    found = [
         *_constraints(connection, keys),
+        *_domains(connection),
         *_not_null(connection, keys),
         *_indexes(connection, keys),
         *_sequences(connection),
     ]
+    return [replace(one, told_by=one.told_by or types.get(one.table, ())) for one in found]
+
+
+def _told_by(table: images.Table) -> tuple[str, ...]:
+    """Return the key's columns with their types, of which a wider integer is no other."""
+    columns = (table.columns[name] for name in table.key)
+    return tuple(f"{one.name} {'integer' if one.base in images.INTEGERS else one.cast}" for one in columns)
 
 
 def _constraints(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) -> Iterator[Promise]:
@@ -161,31 +190,35 @@ def _constraints(connection: Connection[Any], keys: Mapping[str, Sequence[str]])
                 source=source,
                 example=key,
                 breaks=breaks,
+                breaking=_breaking(key, source, breaks, is_keyed=bool(keys.get(table))),
                 calls_functions=functions,
                 **said,
             )
         elif kind == "f":
             parent_source = rows_of(parent_schema, parent, is_partitioned=parent_parted)
+            orphaned = _orphaned(parent_source, columns, is_full=full)
+            child = sql.SQL("{} c").format(source)
             yield Promise(
                 kind="foreign key",
                 tables=(table, named(parent_schema, parent)),
                 source=source,
                 example=key,
-                query=None if period else _orphans(source, parent_source, columns, key, is_full=full),
+                query=None if period else _orphans(child, orphaned, columns, key),
+                breaking=None if period else _breaking(key, child, orphaned, is_keyed=bool(keys.get(table))),
                 unasked="a foreign key over periods of time is not verified" if period else None,
                 **said,
             )
 
 
-def _orphans(
-    child: sql.Composable,
-    parent: sql.Composable,
-    columns: Sequence[Mapping[str, Any]],
-    key: sql.Composable,
-    *,
-    is_full: bool,
-) -> sql.Composed:
-    """Return the query for rows whose reference leads to no row; MATCH FULL allows none that is NULL only in part."""
+def _breaking(
+    key: sql.Composable, source: sql.Composable, breaks: sql.Composable, *, is_keyed: bool
+) -> sql.Composed | None:
+    """Return the query for the keys of the rows that break a condition; None: they have none."""
+    return sql.SQL("select {} from {} where {}").format(key, source, breaks) if is_keyed else None
+
+
+def _orphaned(parent: sql.Composable, columns: Sequence[Mapping[str, Any]], *, is_full: bool) -> sql.Composed:
+    """Return the condition of rows `c` whose reference leads to no row; MATCH FULL allows none that is NULL in part."""
     mine = [sql.SQL("c.{}").format(sql.Identifier(one["child"])) for one in columns]
     every = sql.SQL("num_nulls({}) = 0").format(sql.SQL(", ").join(mine))
     found = sql.SQL("exists (select from {} p where {})").format(
@@ -195,6 +228,13 @@ def _orphans(
     if is_full and len(mine) > 1:
         partly = sql.SQL("num_nulls({}) between 1 and {}").format(sql.SQL(", ").join(mine), sql.Literal(len(mine) - 1))
         breaks = sql.SQL("({} or {})").format(breaks, partly)
+    return breaks
+
+
+def _orphans(
+    child: sql.Composable, orphaned: sql.Composable, columns: Sequence[Mapping[str, Any]], key: sql.Composable
+) -> sql.Composed:
+    """Return the query for the number of orphans, with one and what it refers to."""
     refers = [
         sql.SQL("{} || coalesce(c.{}::text, 'NULL')").format(
             sql.Literal(f"{one['child']} = "), sql.Identifier(one["child"])
@@ -202,7 +242,7 @@ def _orphans(
         for one in columns
     ]
     example = sql.SQL("concat({}, ' (', concat_ws(', ', {}), ')')").format(key, sql.SQL(", ").join(refers))
-    return sql.SQL("select count(*), min({}) from {} c where {}").format(example, child, breaks)
+    return sql.SQL("select count(*), min({}) from {} where {}").format(example, child, orphaned)
 
 
 def _equal(one: Mapping[str, Any]) -> sql.Composed:
@@ -219,6 +259,9 @@ def _equal(one: Mapping[str, Any]) -> sql.Composed:
 def _not_null(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) -> Iterator[Promise]:
     for identity, schema, relation, parted, column, doubted in connection.execute(_NOT_NULL):
         table = named(schema, relation)
+        source, key = rows_of(schema, relation, is_partitioned=parted), told_by(keys.get(table, ()))
+        # As a function: the planner takes IS NULL for false where the catalog says NOT NULL (17 and later).
+        breaks = sql.SQL("num_nonnulls({}) = 0").format(sql.Identifier(column))
         yield Promise(
             kind="not null",
             name=column,
@@ -226,10 +269,10 @@ def _not_null(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) ->
             identity=identity,
             definition="not null",
             tables=(table,),
-            source=rows_of(schema, relation, is_partitioned=parted),
-            example=told_by(keys.get(table, ())),
-            # As a function: the planner takes IS NULL for false where the catalog says NOT NULL (17 and later).
-            breaks=sql.SQL("num_nonnulls({}) = 0").format(sql.Identifier(column)),
+            source=source,
+            example=key,
+            breaks=breaks,
+            breaking=_breaking(key, source, breaks, is_keyed=bool(keys.get(table))),
             flaw="NOT VALID" if doubted else None,
             column=column,
         )
@@ -237,11 +280,12 @@ def _not_null(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) ->
 
 def _indexes(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) -> Iterator[Promise]:
     for row in connection.execute(_INDEXES):
-        identity, name, schema, relation, parted, valid, unique, definition, *more = row
+        identity, name, schema, relation, parted, valid, excludes, unique, definition, *more = row
         condition, nulls_equal, parts, functions = more
         table, source = named(schema, relation), rows_of(schema, relation, is_partitioned=parted)
+        doubles = _doubles(source, parts, condition, nulls_equal=nulls_equal)
         yield Promise(
-            kind="unique" if unique else "index",
+            kind="unique" if unique else "exclusion" if excludes else "index",
             name=name,
             table=table,
             identity=identity,
@@ -249,14 +293,17 @@ def _indexes(connection: Connection[Any], keys: Mapping[str, Sequence[str]]) -> 
             tables=(table,),
             source=source,
             example=told_by(keys.get(table, ())),
-            query=_doubles(source, parts, condition, nulls_equal=nulls_equal) if unique else None,
+            query=_number(doubles) if unique else None,
+            breaking=sql.SQL("select shown from ({}) d").format(doubles) if unique else None,
+            told_by=(*parts, condition or ""),
+            unasked="which rows exclude each other is not verified" if excludes else None,
             flaw=None if valid else "INVALID",
             calls_functions=functions,
         )
 
 
 def _doubles(source: sql.Composable, parts: Sequence[str], condition: str | None, *, nulls_equal: bool) -> sql.Composed:
-    """Return the query for rows too many: of three with one key two are."""
+    """Return the query for what several rows have in common (`shown`), with their number `n`."""
     values = [sql.SQL("({}) as v{}").format(sql.SQL(part), sql.SQL(str(at))) for at, part in enumerate(parts)]
     names = [sql.SQL(f"v{at}") for at in range(len(parts))]
     listed = sql.SQL(", ").join(names)
@@ -265,14 +312,36 @@ def _doubles(source: sql.Composable, parts: Sequence[str], condition: str | None
     )
     shown = sql.SQL(", ").join(sql.SQL("coalesce({}::text, 'NULL')").format(name) for name in names)
     return sql.SQL(
-        "select coalesce(sum(n - 1), 0)::int8, min(concat_ws(', ', {shown}))"
-        " from (select {listed}, count(*) as n from ({rows} offset 0) r {kept} group by {listed} having count(*) > 1) d"
+        "select concat_ws(', ', {shown}) as shown, count(*) as n"
+        " from ({rows} offset 0) r {kept} group by {listed} having count(*) > 1"
     ).format(
         shown=shown,
         listed=listed,
         rows=rows,
         kept=sql.SQL("") if nulls_equal else sql.SQL("where num_nulls({}) = 0").format(listed),
     )
+
+
+def _number(doubles: sql.Composed) -> sql.Composed:
+    """Return the query for the number of rows too many: of three with one key two are."""
+    return sql.SQL("select coalesce(sum(n - 1), 0)::int8, min(shown) from ({}) d").format(doubles)
+
+
+def _domains(connection: Connection[Any]) -> Iterator[Promise]:
+    for identity, name, definition, tables in connection.execute(_DOMAINS):
+        if tables:
+            yield Promise(
+                kind="domain check",
+                name=name,
+                table=tables[0],
+                identity=identity,
+                definition=definition,
+                tables=tuple(tables),
+                source=sql.SQL(""),
+                example=sql.SQL(""),
+                flaw="NOT VALID",
+                unasked="a domain's check that is NOT VALID is not verified",
+            )
 
 
 def _sequences(connection: Connection[Any]) -> Iterator[Promise]:

@@ -76,6 +76,7 @@ class Damage:
     says: str | None = None
     error: str | None = None
     was_damaged: bool | None = None  # at the start; None: not asked
+    error_before: str | None = None  # why the start could not tell
 
     def event(self, state: str, began: int) -> InvariantTried:
         """Return the fact to write down."""
@@ -91,6 +92,7 @@ class Damage:
             example=self.says,
             is_new=self.relation.is_built,
             error=self.error,
+            error_before=self.error_before,
         )
 
 
@@ -116,8 +118,14 @@ def damages(sides: Sides, unchanged: Collection[str], clock: Clock) -> list[Dama
     doubted = [one.relation for one in found if one.says is not None and not one.relation.is_built]
     if not doubted or sides.start is None:
         return found
-    before = {one.relation: one.says is not None for one in _asked(sides.start, doubted, clock) if one.error is None}
-    return [replace(one, was_damaged=before.get(one.relation)) for one in found]
+    before = {one.relation: one for one in _asked(sides.start, doubted, clock)}
+    return [_beside(one, before.get(one.relation)) if one.relation in doubted else one for one in found]
+
+
+def _beside(one: Damage, before: Damage | None) -> Damage:
+    if before is None or before.error is not None:
+        return replace(one, error_before=before.error if before else "amcheck could not be had")
+    return replace(one, was_damaged=before.says is not None)
 
 
 def _asked(database: Connects, relations: Sequence[Relation], clock: Clock) -> list[Damage]:
