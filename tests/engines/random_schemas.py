@@ -8,6 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from rehearse.model import names
+
 READER, WRITER = "random_reader", "random writer"
 NAMES = (
     "a", "b", "orders", "Orders", "order", "odd name", "naïve", "user", "x_" * 28 + "long", "y" * 63, "it's", 'q"uote',
@@ -105,7 +107,8 @@ class _Making:
     def placed(self, name: str) -> tuple[str, str]:
         """Return a name as SQL, and as it is told: with its schema unless that is public."""
         inside = "create schema app" in self.statements and self.chance()
-        return (f"app.{quoted(name)}", f"app.{name}") if inside else (f"public.{quoted(name)}", name)
+        schema = "app" if inside else "public"
+        return f"{schema}.{quoted(name)}", names.told(schema, name)
 
     def enum(self, name: str) -> None:
         at, told = self.placed(name)

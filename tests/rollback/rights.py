@@ -148,7 +148,7 @@ PAIRS = (
         base="create table files (id int primary key, content oid);"
         "insert into files select g, lo_from_bytea(0, 'abc') from generate_series(1, 3) g;",
         up="select lo_unlink(content) from files where id = 1; update files set content = null where id = 1;",
-        schema={("database", "large objects")},
+        schema={("database", "large objects"), ("database", "content of large objects")},
         data={values("files.content", changed=1, lost=1)},
         by={"forward 2", UNTOLD},
     ),
