@@ -181,7 +181,7 @@ def again_is_the_same(recording: Recording, rule: Rule) -> Iterator[Finding]:
     Rule(
         code="F004",
         name="answers differ",
-        asks="Do the application's calls answer after the way back what they answered at the start?",
+        asks="Do the application's calls return the same after the way back as at the start?",
         harm="The old application gets other results or errors than before, and nobody changed its code.",
         remedy="See what the answer is made of: a default, a collation, a view, a function or values that the way back "
         "does not restore; F001 and F002 name them where they are the schema's or the rows'.",

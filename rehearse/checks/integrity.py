@@ -170,7 +170,7 @@ def _filled(column: ColumnDifference) -> str:
     Rule(
         code="I004",
         name="assertion broken",
-        asks="Does every query of integrity.assert still find nothing, in each state and while the migration acts?",
+        asks="Does every declared rule and every query of integrity.assert hold, in each state and while it acts?",
         harm="What the application takes for granted of its data is no longer so.",
         remedy="See the row that is shown: let the migration keep what must hold, or mend such rows itself.",
     ),

@@ -44,9 +44,9 @@ def _example(one: InvariantTried) -> str:
     Rule(
         code="I005",
         name="constraint broken",
-        asks="Do the rows keep every foreign key, check, NOT NULL and unique index, if they themselves are read?",
+        asks="Do the rows keep every foreign key, check, NOT NULL and unique index, by the rows and not the catalog?",
         harm="The application and the planner rely on what is not so; a dump cannot be restored.",
-        remedy="Let the migration mend these rows.",
+        remedy="Let the migration mend these rows before it ends, and keep the constraints' triggers on meanwhile.",
     ),
     asked=_asked,
 )
@@ -81,10 +81,10 @@ def _demand_asked(recording: Recording, kinds: Collection[str], also: Collection
     Rule(
         code="I006",
         name="index unsound",
-        asks="Is every index valid and whole, and every table that was written anew?",
-        harm="Queries do not find rows that are there, and a unique index lets a second one in.",
-        remedy="REINDEX INDEX CONCURRENTLY within the migration: an index over an expression or a collation must be "
-        "built anew when what it computes changes.",
+        asks="Is every index, and every table that was written anew, valid and undamaged?",
+        harm="An INVALID index slows every write and serves no query; a damaged one hides rows, or lets doubles in.",
+        remedy="REINDEX INDEX CONCURRENTLY in a step of its own, outside any transaction: an index over an expression "
+        "or a collation must be built anew when what it computes changes.",
     ),
     asked=_asked,
 )
@@ -103,7 +103,7 @@ def indexes_whole(recording: Recording, rule: Rule) -> Iterator[Finding]:
     Rule(
         code="I007",
         name="sequence behind",
-        asks="Does every sequence go on after the values that its column holds?",
+        asks="Is each sequence's next value beyond those that its column holds?",
         harm="The next insertions fail with a duplicate key, or rows get a number that is there already.",
         remedy="End with setval('sequence', (SELECT max(column) FROM table)), under a lock that stops inserts.",
     ),

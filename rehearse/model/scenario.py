@@ -412,7 +412,7 @@ class Budget:
     missed: Annotated[int | None, told("calls that may find no free session in time")] = None
     fidelity: Annotated[
         Annotated[float, Field(ge=0, le=1)] | None,
-        told("share of schema and data that the way back must bring back, 0 to 1; at 1 every single loss counts"),
+        told("least share of schema, data, answers and again that must be as before, 0 to 1; at 1 every loss counts"),
     ] = 1.0
 
 

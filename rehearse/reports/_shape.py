@@ -25,7 +25,7 @@ class Allowed:
     lost_writes: Annotated[int | None, told("acknowledged writes that may be missing")]
     errors: Annotated[int | None, told("calls that may fail beyond the baseline's share")]
     missed: Annotated[int | None, told("calls that may find no free session in time")]
-    fidelity: Annotated[float | None, told("share of schema and data that back must restore, 0 to 1")]
+    fidelity: Annotated[float | None, told("least share of schema, data, answers and again to be restored, 0 to 1")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
