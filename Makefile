@@ -4,11 +4,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test fast lint bench images clean help
+.PHONY: demo test exhaustive fast lint bench images clean help
 
 help:
 	@echo "make demo    a real rehearsal on an embedded PostgreSQL; ends with the path of its report"
-	@echo "make test    all tests, servers included"
+	@echo "make test    the tests, servers included"
+	@echo "make exhaustive   … and those that do the same once more on another server or by another way"
 	@echo "make fast    the tests that need no server, under a minute"
 	@echo "make lint    ruff, mypy --strict, import-linter"
 	@echo "make bench   what watching costs, what the driver can, how fast rows load, how near copies come"
@@ -25,6 +26,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+exhaustive: $(STAMP)
+	REHEARSE_EXHAUSTIVE=1 $(BIN)/python -m pytest -n 2 --dist loadscope
 
 fast: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
