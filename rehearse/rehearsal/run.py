@@ -208,10 +208,9 @@ class _Rehearsal:
 
     def _verify(self, database: Database, state: str) -> None:
         """Verify in quiet, from the rows, what the schema promises of them, where the engine can."""
-        try:
-            part = registry.part("engine", self.scenario.engine.name, "invariants")
-        except ModuleNotFoundError:
+        if not registry.has_part("engine", self.scenario.engine.name, "invariants"):
             return
+        part = registry.part("engine", self.scenario.engine.name, "invariants")
         start, now = self.states.snapshots["start"].tables, self.states.snapshots[state].tables
         unchanged = {name for name, table in now.items() if name in start and table.is_like(start[name])}
         with staged(f"verify, {state}", self.journal, self.progress), self._doubting(f"what holds after {state}"):
@@ -226,10 +225,9 @@ class _Rehearsal:
         failed = [
             one for one in facts.of(StatementRan) if one.at_ns >= ran.at_ns and (one.code or "").startswith(_ROWS)
         ]
-        try:
-            part = registry.part("engine", self.scenario.engine.name, "blocking")
-        except ModuleNotFoundError:
+        if not registry.has_part("engine", self.scenario.engine.name, "blocking"):
             return
+        part = registry.part("engine", self.scenario.engine.name, "blocking")
         settings = {name: str(value) for name, value in self.scenario.migration.settings.items()}
         for one in failed[-1:]:
             what = f"what is in the way of {phase}"
@@ -262,12 +260,11 @@ class _Rehearsal:
         compared = next((one for one in self.states.comparisons if one.after == "forward"), None)
         if copy is None or compared is None:
             return
-        try:
-            part = registry.part("engine", self.scenario.engine.name, "rules")
-        except ModuleNotFoundError:
+        if not registry.has_part("engine", self.scenario.engine.name, "rules"):
             return
+        part = registry.part("engine", self.scenario.engine.name, "rules")
         declared = {(one.table, one.column) for one in self.scenario.migration.effects if one.rule is not None}
-        with staged("infer rules", self.journal, self.progress):
+        with staged("infer rules", self.journal, self.progress), self._doubting("which rules new columns follow"):
             for one in part.inferred(database, copy, compared, self.states.written, without=declared):
                 self.journal.write(one)
 
@@ -285,10 +282,9 @@ class _Rehearsal:
 
     def _try(self, database: Database, mix: mixes.Mix, state: str) -> None:
         """Try each call on the schema of now, where the engine can."""
-        try:
-            part = registry.part("engine", self.scenario.engine.name, "tries")
-        except ModuleNotFoundError:
+        if not registry.has_part("engine", self.scenario.engine.name, "tries"):
             return
+        part = registry.part("engine", self.scenario.engine.name, "tries")
         with staged(f"try the calls, {state}", self.journal, self.progress):
             asked = [
                 (call.statements, values)
@@ -303,10 +299,9 @@ class _Rehearsal:
     def _behave(self, database: Database, mix: mixes.Mix, state: str) -> None:
         """Compare what calls of the old version plan and answer now with the start, where the engine can."""
         start, taken = self.states.copies.get("start"), self.states.snapshots["start"].at_ns
-        try:
-            part = registry.part("engine", self.scenario.engine.name, "behaviour")
-        except ModuleNotFoundError:
+        if not registry.has_part("engine", self.scenario.engine.name, "behaviour"):
             return
+        part = registry.part("engine", self.scenario.engine.name, "behaviour")
         if start is None:
             return
         what = f"what calls answer after {state}"
