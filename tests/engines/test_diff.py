@@ -300,11 +300,11 @@ def test_a_sequence_that_may_not_be_read_stops_nothing(pair: tuple[PostgresDatab
 
 
 def test_a_roles_own_timeouts_do_not_end_a_comparison(pair: tuple[PostgresDatabase, PostgresDatabase]) -> None:
+    by_role(pair[0], f"ALTER DATABASE {pair[0].name} SET statement_timeout = '61s'")
+    with pair[0].connect(Role.OWNER) as connection:
+        assert connection.execute("show statement_timeout").fetchone() == ("61s",)  # the role heeds it
     for one in pair:
         by_role(one, f"ALTER DATABASE {one.name} SET statement_timeout = '1ms'")
-    with pair[0].connect(Role.OWNER) as connection:
-        found_ = connection.execute("show statement_timeout").fetchone()
-        assert found_ == ("1ms",)
     assert compared(pair).return_value == 0
 
 

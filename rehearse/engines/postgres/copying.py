@@ -295,8 +295,7 @@ class _Reading:
 
 def _connected(url: str, where: str = "URL") -> Connection:
     """Connect with the settings that reading needs, added to what the URL asks for."""
-    options = given.words(url, where).get("options", "")
-    return given.connect(url, where, options=" ".join([str(options), *(f"-c {one}" for one in _SETTINGS)]).strip())
+    return given.connect(url, where, options=" ".join(f"-c {one}" for one in _SETTINGS))
 
 
 @contextmanager

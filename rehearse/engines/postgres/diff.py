@@ -23,6 +23,7 @@ from rehearse.model import Comparison, Snapshot, TableComparison, TableState
 
 Told = Callable[[str], None]
 _Connections = Sequence[Connection[Any]]
+_UNENDED = "-c statement_timeout=0"  # as the session begins: a database's own may end even the SET that would lift it
 _SMALL = 16 * 2**20  # bytes of a table that is streamed at once
 _ALIKE = {
     "timezone": "UTC",
@@ -88,12 +89,12 @@ def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _:
 def _reading(database: Opens, jobs: int) -> Iterator[list[Connection[Any]]]:
     """Yield so many connections that all see one snapshot; fewer where the server exports none."""
     with ExitStack() as opened:
-        first = opened.enter_context(database.connect())
+        first = opened.enter_context(database.connect(options=_UNENDED))
         _begin(first)
         connections = [first]
         snapshot = _exported(first) if jobs > 1 else None
         for _ in range(1, jobs if snapshot else 1):
-            another = opened.enter_context(database.connect())
+            another = opened.enter_context(database.connect(options=_UNENDED))
             _begin(another, snapshot)
             connections.append(another)
         yield connections

@@ -32,8 +32,10 @@ def words(url: str, where: str) -> dict[str, Any]:
 
 
 def connect(url: str, where: str, **options: Any) -> Connection:
-    """Connect to a user's database, in autocommit unless the options say otherwise."""
-    words(url, where)
+    """Connect to a user's database, in autocommit unless the options say otherwise; settings add to the URL's own."""
+    own = words(url, where).get("options")
+    if own and "options" in options:
+        options["options"] = f"{own} {options['options']}"
     try:
         return psycopg.connect(url, **{"autocommit": True, "connect_timeout": 10} | options)
     except psycopg.OperationalError as error:
