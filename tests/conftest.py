@@ -75,7 +75,7 @@ def docker_image() -> str:
     """The name of an image of PostgreSQL on a Docker engine; in CI it must be there if it was named."""
     try:
         with _docker.engine() as engine:
-            image = _docker_engine.image("postgres", EngineChoice(via="docker"), newest=container.NEWEST)
+            image = _docker_engine.image("postgres", EngineChoice(via="docker"), newest=container.PRODUCT.newest)
             try:
                 engine.bring(image)
             except Missing as missing:

@@ -34,11 +34,15 @@ _LOCALHOSTS = ("localhost", "127.0.0.1", "::1")
 _SHARED_MEMORY = 1 << 30  # Docker's 64 MB of /dev/shm end parallel queries
 _LARGEST_FILE = 2 << 30  # of any file of the server; stops a log that runs wild
 _KEPT_LOGS = 10
+_LAST_LINES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a container is to be: `port`, `data` (its folder of data) and `log` are the container's own."""
+    """What a container is to be: `port`, `data` (its folder of data) and `log` are the container's own.
+
+    `log` is the folder of the server's log files, None where the server writes to its output.
+    """
 
     image: Image
     command: Sequence[str]
@@ -46,7 +50,7 @@ class Order:
     files: Mapping[str, str]
     port: int
     data: str
-    log: str
+    log: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,11 @@ class Container:
             return b"".join(self.started.get_logs()).decode(errors="replace")
         return ""
 
+    def last_words(self) -> str:
+        """Return the end of what it said, and of its log files where this machine can read them."""
+        said = [self.said(), *(path.read_text(errors="replace") for path in self._log_files())]
+        return "\n".join(line for text in said for line in text.splitlines()[-_LAST_LINES:])
+
     def failure(self, words: str) -> ServerFailed | TooBig:
         """Return why it ended, in its own last words; the rest of them is kept in a file."""
         told = words + self._kept_log()
@@ -94,16 +103,18 @@ class Container:
         """Write all that it said to a file that outlives it, and say where; the last few of them are kept."""
         folder = _local.cache_folder() / "logs"
         path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.log"
-        own = sorted(self.logs.iterdir()) if self.logs else []
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            path.write_text("\n".join([self.said(), *(one.read_text(errors="replace") for one in own)]))
+            path.write_text("\n".join([self.said(), *(one.read_text(errors="replace") for one in self._log_files())]))
             for old in sorted(folder.glob("*.log"))[:-_KEPT_LOGS]:
                 old.unlink(missing_ok=True)
         except OSError as error:
             return f"\nits log could not be kept: {error}"
         return f"\nall of its log is in {path}"
+
+    def _log_files(self) -> list[Path]:
+        return sorted(self.logs.iterdir()) if self.logs else []
 
     def process(self, name: str) -> int | None:
         """Return the number, as this machine counts, of its first process of that name; None where it is elsewhere."""
@@ -176,7 +187,7 @@ class Engine:
             raise ScenarioMistake("engine.volumes: the Docker engine sees none of this machine's folders; leave it out")
         for source, target, mode in map(_docker_engine.volume, choice.volumes):
             started.with_volume_mapping(source, target, mode)
-        logs = self._log_folder() if self.where == Where.HERE else None
+        logs = self._log_folder() if order.log and self.where == Where.HERE else None
         if logs:
             started.with_volume_mapping(logs, order.log, "rw,z")
         try:

@@ -404,6 +404,6 @@ def test_a_server_that_is_kept_outlives_us_until_its_keeper_is_ended(docker_imag
 
 @pytest.mark.slow
 def test_the_doctor_says_what_of_docker_is_here(docker_image: str) -> None:
-    told = _docker_engine.diagnose("postgres", newest=container.NEWEST)
+    told = _docker_engine.diagnose("postgres", newest=container.PRODUCT.newest)
     assert told.found
     assert docker_image in told.says

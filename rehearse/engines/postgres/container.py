@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,17 +13,17 @@ import psycopg
 
 from rehearse.engines import _docker, _docker_engine
 from rehearse.engines._docker_engine import Where
+from rehearse.engines._docker_server import Build, Product, await_connection, befallen, build, remarks
 from rehearse.engines.postgres import cluster, configuration, local, roles
-from rehearse.engines.postgres.binaries import OLDEST, major, matches, version_in
+from rehearse.engines.postgres.binaries import OLDEST, major, version_in
 from rehearse.engines.postgres.server import Address, PostgresServer
-from rehearse.errors import Missing, ScenarioMistake, ServerFailed, TooBig
+from rehearse.errors import RehearseError, ScenarioMistake
 from rehearse.events import Journal
 from rehearse.model import EngineChoice, Setting
 from rehearse.protocols import Role
 
-NEWEST = "18"
+PRODUCT = Product(name="postgres", label="PostgreSQL", newest="18", oldest=(OLDEST,))
 _PORT = 5432
-_START_S = 120.0
 _LOG = "/var/log/rehearse"
 _CONFIGURATION = "/etc/rehearse/postgresql.conf"
 _ASKED = """
@@ -33,17 +31,20 @@ postgres --version
 echo "data ${PGDATA:-/var/lib/postgresql/data}"
 find / -xdev -name '*.so' -path '*lib*' 2>/dev/null | sed 's|.*/|library |; s|[.]so$||'
 """
-_LAST = 12  # lines
 
 
 @dataclass(frozen=True, slots=True)
 class Contained:
     """The build in an image, and where its entry point makes the data folder."""
 
-    image: _docker_engine.Image
-    version: str
+    build: Build
     data: str
     libraries: frozenset[str]
+
+    @property
+    def version(self) -> str:
+        """The version, for example "18.6"."""
+        return self.build.version
 
     @property
     def major(self) -> int:
@@ -55,69 +56,66 @@ class Contained:
         return name in self.libraries
 
     def __str__(self) -> str:
-        return f"{self.version} of {self.image.name}"
+        return f"{self.version} of {self.build.image.name}"
 
 
 @contextmanager
 def server(choice: EngineChoice, journal: Journal, *, sessions: int) -> Iterator[PostgresServer]:
     """Start a container with production's settings; leaving the block leaves no trace of it."""
-    image = _docker_engine.image("postgres", choice, newest=NEWEST)
+    image = _docker_engine.image(PRODUCT.name, choice, newest=PRODUCT.newest)
     settings = {"max_connections": local.connections(sessions), **choice.settings}
     with _docker.engine() as engine:
-        digest = engine.bring(image)
-        build = _build(engine, image, choice.version)
-        order = _order(build, settings, is_logged_here=engine.where == Where.HERE)
+        contained = _contained(engine, image, choice.version)
+        order = _order(contained, settings, is_logged_here=engine.where == Where.HERE)
         with engine.running(order, choice) as started:
             running = PostgresServer(
-                version=build.version,
+                version=contained.version,
                 address=Address(host=started.host, port=started.port, parameters={"sslmode": "disable"}),
                 logins={Role.OWNER: roles.Login(cluster.OWNER, order.environment["POSTGRES_PASSWORD"])},
                 journal=journal,
                 folder=engine.folder,
                 dog=engine.dog,
             )
-            _await(running, started, build, partial(engine.answer, image, f"postgres {configuration.DESCRIBE}"))
-            running.sync = None if choice.tmpfs else partial(_sync, running, started, build.data)
+            # The entry point's own server, before this one, takes no connection by TCP.
+            await_connection(
+                started,
+                contained.build,
+                lambda: running.connect(connect_timeout=5).close(),
+                psycopg.OperationalError,
+                partial(_complaint, engine, contained),
+            )
+            running.sync = None if choice.tmpfs else partial(_sync, running, started, contained.data)
             running.pid = started.process("postgres")
-            running.log_path = _log_path(started, build)
+            running.log_path = _log_path(started, contained)
             _make_roles(running)
-            _remark(running, build, choice, digest)
-            if started.is_relayed:  # measured: 0.12 ms, of which the server takes 0.04
-                running.remark("calls go through Docker's relay, which takes about 0.1 ms of CPU for each answer")
+            _remark(running, contained, started, choice)
             try:
                 yield running
             except psycopg.Error as error:
                 raise _reason(error, started) or error from error
 
 
-def _build(engine: _docker.Engine, image: _docker_engine.Image, version: str | None) -> Contained:
+def _contained(engine: _docker.Engine, image: _docker_engine.Image, version: str | None) -> Contained:
     """Return what is in an image, by its own words."""
+    digest = engine.bring(image)
     told = engine.answer(image, _ASKED)
-    found = version_in(told)
-    if found is None:
-        raise ScenarioMistake(f"{image}: there is no PostgreSQL server in this image; name one, such as 'postgres:18'")
-    if major(found) < OLDEST:
-        raise ScenarioMistake(f"{image}: PostgreSQL {found} is too old; {OLDEST} is the oldest that can be rehearsed")
-    if version and not matches(found, version):
-        raise Missing(f"engine.version = {version!r}, and {image} holds PostgreSQL {found}; make them agree")
     words = [line.partition(" ") for line in told.splitlines()]
     return Contained(
-        image,
-        found,
+        build(PRODUCT, image, digest, version_in(told), version),
         next(rest for word, _, rest in words if word == "data"),
         frozenset(rest for word, _, rest in words if word == "library"),
     )
 
 
-def _order(build: Contained, settings: Mapping[str, Setting], *, is_logged_here: bool) -> _docker.Order:
+def _order(contained: Contained, settings: Mapping[str, Setting], *, is_logged_here: bool) -> _docker.Order:
     places = {
         "listen_addresses": "*",
         "log_directory": _LOG if is_logged_here else "log",
         "log_file_mode": "0644",  # another user of this machine may be who reads it
     }
-    own = f"include_if_exists = '{build.data}/postgresql.conf'\n"
+    own = f"include_if_exists = '{contained.data}/postgresql.conf'\n"
     return _docker.Order(
-        image=build.image,
+        image=contained.build.image,
         # As a file and not as options, which ALTER SYSTEM could not change for a load.
         command=["postgres", "-c", f"config_file={_CONFIGURATION}"],
         environment={
@@ -125,38 +123,23 @@ def _order(build: Contained, settings: Mapping[str, Setting], *, is_logged_here:
             "POSTGRES_PASSWORD": secrets.token_hex(16),  # until the server runs: an engine shows the environment
             "POSTGRES_DB": "postgres",
         },
-        files={_CONFIGURATION: own + configuration.lines(settings, build, places)},
+        files={_CONFIGURATION: own + configuration.lines(settings, contained, places)},
         port=_PORT,
-        data=build.data,
+        data=contained.data,
         log=_LOG,
     )
 
 
-def _await(server: PostgresServer, started: _docker.Container, build: Contained, described: Callable[[], str]) -> None:
-    """Wait until the server takes connections; the entry point's own, before it, takes none by TCP."""
-    deadline = time.monotonic() + _START_S
-    while not started.has_ended():
-        try:
-            server.connect(connect_timeout=5).close()
-            return
-        except psycopg.OperationalError as error:
-            if time.monotonic() > deadline:
-                raise started.failure(f"PostgreSQL {build} took no connection in {_START_S:.0f} s: {error}") from error
-        time.sleep(0.02)
-    words = _last_words(started)
-    if "contains errors" in words:
-        raise configuration.complaint(words, build, described)
-    raise started.failure(f"PostgreSQL {build} did not start; it said:\n{words}")
+def _complaint(engine: _docker.Engine, contained: Contained, words: str) -> ScenarioMistake | None:
+    """Return what a server that did not start says of its settings."""
+    if "contains errors" not in words:
+        return None
+    described = partial(engine.answer, contained.build.image, f"postgres {configuration.DESCRIBE}")
+    return configuration.complaint(words, contained, described)
 
 
-def _last_words(started: _docker.Container) -> str:
-    logs = sorted(started.logs.iterdir()) if started.logs else []
-    said = [started.said(), *(path.read_text(errors="replace") for path in logs)]
-    return "\n".join(line for text in said for line in text.splitlines()[-_LAST:])
-
-
-def _log_path(started: _docker.Container, build: Contained) -> Path | None:
-    path = started.logs / f"{configuration.LOG}.json" if started.logs and build.major >= 15 else None
+def _log_path(started: _docker.Container, contained: Contained) -> Path | None:
+    path = started.logs / f"{configuration.LOG}.json" if started.logs and contained.major >= 15 else None
     return path if path and path.exists() else None
 
 
@@ -169,21 +152,12 @@ def _make_roles(server: PostgresServer) -> None:
     local.make_roles(server)
 
 
-def _remark(server: PostgresServer, build: Contained, choice: EngineChoice, digest: str) -> None:
-    local.remark(server, build, choice.settings)
-    server.remark(f"the server is PostgreSQL {build.version} in a container of {build.image.name} ({digest})")
-    if choice.tmpfs:
-        server.remark("its data is in memory (engine.tmpfs): what waits for a disk is faster here than in production")
-    if choice.image and choice.image != build.image.name:
-        tag = re.match(r"[\d.]+", choice.image.rpartition(":")[2])
-        server.remark(
-            f"the server is of {build.image} (PostgreSQL {build.version}) and not of engine.image = {choice.image!r}",
-            weakens=tag is None or not matches(build.version, tag[0]),
-        )
-    if build.major >= 15 and server.log_path is None:
+def _remark(server: PostgresServer, contained: Contained, started: _docker.Container, choice: EngineChoice) -> None:
+    local.remark(server, contained, choice.settings)
+    for says, weakens in remarks(contained.build, started, server.pid, choice):
+        server.remark(says, weakens=weakens)
+    if contained.major >= 15 and server.log_path is None:
         server.remark("the container's log is out of this machine's sight, so it is not read", weakens=True)
-    if server.pid is None:
-        server.remark("the container's processes are out of this machine's sight, so their CPU is not measured")
 
 
 def _sync(server: PostgresServer, started: _docker.Container, data: str) -> None:
@@ -193,10 +167,7 @@ def _sync(server: PostgresServer, started: _docker.Container, data: str) -> None
         server.remark(f"what was loaded may still be on its way to the disk while it is measured: {words.strip()}")
 
 
-def _reason(error: psycopg.Error, started: _docker.Container) -> TooBig | ServerFailed | None:
+def _reason(error: psycopg.Error, started: _docker.Container) -> RehearseError | None:
     """Return what befell the server, where an error is only its consequence."""
-    if isinstance(error, psycopg.errors.DiskFull):
-        return TooBig(f"the container's disk is full; raise engine.tmpfs where there is one: {error}")
-    if isinstance(error, psycopg.OperationalError) and started.has_ended(within_s=2.0):
-        return started.failure(f"the server died; it said last:\n{_last_words(started)}")
-    return None
+    is_full = isinstance(error, psycopg.errors.DiskFull)
+    return befallen(started, error, is_full=is_full) if isinstance(error, psycopg.OperationalError) else None

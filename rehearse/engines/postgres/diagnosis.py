@@ -18,7 +18,7 @@ def diagnose() -> Iterator[Diagnosis]:
     """Yield what each way to a server finds, and what a dump and root would need."""
     yield _server("embedded", lambda: [binaries.embedded(None)])
     yield _server("binary", binaries.every_installed)
-    yield _docker_engine.diagnose("postgres", newest=container.NEWEST)
+    yield _docker_engine.diagnose("postgres", newest=container.PRODUCT.newest)
     yield _account()
     for name, use in _PROGRAMS.items():
         yield _program(name, use)
