@@ -1,35 +1,33 @@
-"""PostgreSQL keeps what every engine must, from the wheel and in a container."""
+"""Every engine keeps what it must, each way that a server of it can be had."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator
 
-import psycopg
 import pytest
 
-from rehearse.engines import _docker
-from rehearse.model import EngineChoice
+from rehearse import registry
 from rehearse.protocols import Server
 from rehearse.testing import engine_suite
 from rehearse.testing.engine_suite import Subject
+from tests.engines.subjects import subject as subject_of
 
 pytestmark = pytest.mark.slow
 
+WAYS = (
+    ("postgres", "embedded"),
+    ("postgres", "docker"),
+    ("mariadb", "binary"),
+    ("mysql", "binary"),
+)
 
-def ask(url: str, statement: str) -> Sequence[Sequence[Any]]:
-    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-        cursor = connection.execute(statement)
-        return cursor.fetchall() if cursor.description else ()
 
-
-@pytest.fixture(scope="module", params=["embedded", "docker"])
+@pytest.fixture(scope="module", params=[one for one in WAYS if one[0] in registry.names("engine")], ids=" ".join)
 def subject(request: pytest.FixtureRequest) -> Subject:
-    found = Subject(choice=EngineChoice(via=request.param), ask=ask, sleeps="select pg_sleep(100)")
-    if found.choice.via == "docker":
+    engine, via = request.param
+    found = subject_of(engine, via)
+    if via == "docker":
         request.getfixturevalue("docker_image")
-        return replace(found, left=_docker.containers_below)
     return found
 
 
