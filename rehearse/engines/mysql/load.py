@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pymysql
 
-from rehearse.engines.mariadb.structure import FOREIGN_KEYS, foreign_keys
 from rehearse.engines.mysql.client import Connection, execute, named, rows, words
+from rehearse.engines.mysql.structure import FOREIGN_KEYS, foreign_keys
 from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
 from rehearse.events import Journal
 from rehearse.protocols import TableData
 
 if TYPE_CHECKING:
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.database import MysqlDatabase
 
 _TRIGGERS = """
     SELECT trigger_name FROM information_schema.triggers
@@ -40,7 +40,7 @@ _BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "lo
 _SHOWN = 3
 
 
-def load(database: MariadbDatabase, tables: Iterable[TableData], _journal: Journal) -> None:
+def load(database: MysqlDatabase, tables: Iterable[TableData], _journal: Journal) -> None:
     """Fill tables; what stood in them before is replaced."""
     with database.connect() as connection, _without_triggers(connection):
         known = [str(name) for (name,) in rows(connection, _NAMES)]
