@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pytest
 
@@ -73,19 +74,32 @@ def either(request: pytest.FixtureRequest) -> PostgresServer:
 @pytest.fixture(scope="session")
 def docker_image() -> str:
     """The name of an image of PostgreSQL on a Docker engine; in CI it must be there if it was named."""
+    return image_of("postgres", container.PRODUCT.newest)
+
+
+def image_of(engine: str, newest: str) -> str:
+    """Return the name of an engine's image on a Docker engine, or skip the test."""
+    why, found = _image(engine, newest)
+    if found is None:
+        pytest.skip(why)
+    return found
+
+
+@lru_cache
+def _image(engine: str, newest: str) -> tuple[str, str | None]:
+    image = _docker_engine.image(engine, EngineChoice(via="docker"), newest=newest)
     try:
-        with _docker.engine() as engine:
-            image = _docker_engine.image("postgres", EngineChoice(via="docker"), newest=container.PRODUCT.newest)
+        with _docker.engine() as docker:
             try:
-                engine.bring(image)
+                docker.bring(image)
             except Missing as missing:
-                if "REHEARSE_IMAGE_POSTGRES" in os.environ:  # whoever names an image wants it tested
-                    pytest.skip(f"install the image that REHEARSE_IMAGE_POSTGRES names: {missing}")
-                pytest.skip(f"no image of PostgreSQL; name one in REHEARSE_IMAGE_POSTGRES: {_first_words(missing)}")
+                if image.variable in os.environ:  # whoever names an image wants it tested
+                    return f"install the image that {image.variable} names: {missing}", None
+                return f"no image of {engine}; name one in {image.variable}: {_first_words(missing)}", None
     except Missing as missing:
         wanted = "testcontainers" if "testcontainers" in str(missing) else "an engine, by Debian's docker.io"
-        pytest.skip(f"no Docker engine can be used here; {wanted} would be needed: {_first_words(missing)}")
-    return image.name
+        return f"no Docker engine can be used here; {wanted} would be needed: {_first_words(missing)}", None
+    return "", image.name
 
 
 def _first_words(missing: Missing) -> str:

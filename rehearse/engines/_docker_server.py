@@ -92,7 +92,7 @@ def remarks(build: Build, started: Container, pid: int | None, choice: EngineCho
         yield "calls go through Docker's relay, which takes about 0.1 ms of CPU for each answer", False
 
 
-def befallen(started: Container, error: Exception, *, is_full: bool) -> RehearseError | None:
+def befallen(started: Container, error: object, *, is_full: bool) -> RehearseError | None:
     """Return what befell a server, where an error that a caller met is only its consequence."""
     if is_full:
         return TooBig(f"the container's disk is full; raise engine.tmpfs where there is one: {error}")

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pymysql
 
 from rehearse.engines import _docker
+from rehearse.engines.mariadb.flavour import MARIADB
 from rehearse.engines.mysql.client import address
+from rehearse.engines.postgres import container
 from rehearse.model import EngineChoice
 from rehearse.testing.engine_suite import Codes, Column, Subject, Words
 
@@ -143,6 +145,7 @@ def _mysql(url: str) -> Any:
     )
 
 
+NEWEST = {"postgres": container.PRODUCT.newest, "mariadb": MARIADB.newest}
 _DRIVERS: Mapping[str, tuple[Any, Words]] = {
     "postgres": (_postgres, _POSTGRES),
     "mariadb": (_mysql, _MYSQL),

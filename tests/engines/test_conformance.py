@@ -10,6 +10,8 @@ from rehearse import registry
 from rehearse.protocols import Server
 from rehearse.testing import engine_suite
 from rehearse.testing.engine_suite import Subject
+from tests.conftest import image_of
+from tests.engines.subjects import NEWEST
 from tests.engines.subjects import subject as subject_of
 
 pytestmark = pytest.mark.slow
@@ -18,7 +20,9 @@ WAYS = (
     ("postgres", "embedded"),
     ("postgres", "docker"),
     ("mariadb", "binary"),
+    ("mariadb", "docker"),
     ("mysql", "binary"),
+    ("mysql", "docker"),
 )
 
 
@@ -27,7 +31,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     engine, via = request.param
     found = subject_of(engine, via)
     if via == "docker":
-        request.getfixturevalue("docker_image")
+        image_of(engine, NEWEST[engine])
     return found
 
 

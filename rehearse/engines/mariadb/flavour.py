@@ -49,6 +49,7 @@ MARIADB = Flavour(
     dump="mariadb-dump",
     programs=_PROGRAMS,
     oldest=(10, 5),  # the first with metadata locks in performance_schema
+    newest="11.4",
     reported=re.compile(r"(\d+\.\d+\.\d+)-MariaDB"),
     identified=identified,
     settings="""

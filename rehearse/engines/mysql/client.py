@@ -20,6 +20,8 @@ __all__ = ["Address", "Connection", "Row", "address", "connect", "execute", "lis
 
 Row = tuple[Any, ...]
 
+_FULL = (1021, 1114)
+
 # What every connection of ours begins with: text is UTF-8, times are UTC, and a value is kept as it is.
 _SESSION = "SET SESSION time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_ZERO', group_concat_max_len = 1073741824"
 
@@ -124,6 +126,11 @@ def words(error: pymysql.err.MySQLError) -> str:
     code, *rest = error.args or (0, str(error))
     text = " ".join(str(part) for part in rest)
     return " ".join(f"ERROR {code}: {text}".split())
+
+
+def is_full(error: pymysql.err.MySQLError) -> bool:
+    """Say whether an error is that the disk is full, or a table."""
+    return bool(error.args) and error.args[0] in _FULL
 
 
 def code(error: pymysql.err.MySQLError) -> str:

@@ -46,6 +46,10 @@ _IGNORED = re.compile(
     r"server_id|relay_.*|gtid_.*|wsrep.*|plugin_.*|secure_file_priv|init_file|skip_networking|performance_schema.*|"
     r"local_infile|skip_name_resolve|skip_log_bin|innodb_(data|log_group|undo)_.*(dir|path)"
 )
+_COMPLAINED = re.compile(
+    r"unknown (variable|option)|ambiguous option|while setting value|unknown suffix|takes no arg|requires an arg", re.I
+)
+_STAMP = re.compile(r"^.*\[ERROR\] ")
 
 
 def ignored(settings: Mapping[str, Setting]) -> list[str]:
@@ -65,7 +69,6 @@ def memory_bytes(settings: Mapping[str, Setting]) -> int:
 
 def write(folder: Path, programs: Programs, settings: Mapping[str, Setting], *, port: int, sockets: Path) -> None:
     """Write the server's only configuration file; no other is read."""
-    kept = {_plain(name): _text(name, value) for name, value in settings.items() if name not in ignored(settings)}
     places = {
         "datadir": str(folder / "data"),
         "tmpdir": str(folder / "tmp"),
@@ -75,10 +78,16 @@ def write(folder: Path, programs: Programs, settings: Mapping[str, Setting], *, 
         "init_file": str(folder / "init.sql"),
         "port": str(port),
     }
+    (folder / FILE).write_text(lines(programs, settings, places))
+
+
+def lines(programs: Programs, settings: Mapping[str, Setting], places: Mapping[str, str]) -> str:
+    """Return a configuration file: production's settings, what watching needs, and its places here."""
+    kept = {_plain(name): _text(name, value) for name, value in settings.items() if name not in ignored(settings)}
     words = {**_DEFAULTS, **kept, **_NEEDED, **programs.needed, **places}
-    lines = [f"{name} = {value}" if value else name for name, value in words.items()]
-    lines += [f"performance_schema_instrument = '{one}'" for one in _INSTRUMENTS]
-    (folder / FILE).write_text("\n".join([f"[{programs.section}]", *lines, ""]))
+    told = [f"{name} = {value}" if value else name for name, value in words.items()]
+    told += [f"performance_schema_instrument = '{one}'" for one in _INSTRUMENTS]
+    return "\n".join([f"[{programs.section}]", *told, ""])
 
 
 def check(folder: Path, installation: Installation, user: _local.User | None) -> None:
@@ -94,6 +103,14 @@ def check(folder: Path, installation: Installation, user: _local.User | None) ->
         raise ScenarioMistake(
             f"engine.settings: {installation.flavour.title} says: {' '.join(said) or tried.stderr.strip()[-500:]}"
         )
+
+
+def complaint(title: str, said: str) -> ScenarioMistake | None:
+    """Return what a server that did not start said of a setting that it does not know or take, if it did."""
+    found = next((line for line in said.splitlines() if _COMPLAINED.search(line)), None)
+    if found is None:
+        return None
+    return ScenarioMistake(f"engine.settings: {title} says: {re.sub(_STAMP, '', found)}")
 
 
 def _plain(name: str) -> str:

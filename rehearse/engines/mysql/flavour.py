@@ -36,6 +36,7 @@ class Flavour:
     dump: str  # the program that writes dumps
     programs: Programs
     oldest: tuple[int, int]  # the oldest version that will do
+    newest: str  # the version of the official image where none is named
     reported: re.Pattern[str]  # what SELECT version() says, and no other server does
     identified: Callable[[str], str]  # how CREATE USER says a password
     settings: str  # SQL for the settings that differ from the defaults: name, value

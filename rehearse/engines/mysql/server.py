@@ -21,7 +21,9 @@ _FAST: Mapping[str, str] = {
     "innodb_stats_auto_recalc": "OFF",
     "innodb_max_dirty_pages_pct": "90",
 }
-_PLACES = frozenset({"datadir", "tmpdir", "socket", "pid_file", "log_error", "init_file", "port", "basedir"})
+_PLACES = frozenset(
+    {"datadir", "tmpdir", "socket", "pid_file", "log_error", "init_file", "port", "basedir", "bind_address"}
+)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
