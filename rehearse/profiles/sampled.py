@@ -65,8 +65,8 @@ def statistics(column: Column, values: pa.ChunkedArray, places: NDArray[np.float
         distinct=-distinct / rows if rows and distinct > _GROWS * rows else distinct,
         width_bytes=_width(column, kept),
         correlation=_correlation(values, places),
-        common=tuple((_text(column, kinds[int(at)].as_py()), float(counts[at]) / total) for at in common),
-        bounds=tuple(_text(column, one) for one in _bounds(others)),
+        common=tuple((as_text(column, kinds[int(at)].as_py()), float(counts[at]) / total) for at in common),
+        bounds=tuple(as_text(column, one) for one in _bounds(others)),
     )
 
 
@@ -87,16 +87,20 @@ def _width(column: Column, kept: pa.ChunkedArray) -> float:
 
 
 def _correlation(values: pa.ChunkedArray, places: NDArray[np.float64]) -> float | None:
-    """Return the correlation of the values' ranks with the rows' places; None of too few, or of one value."""
+    """Return the correlation of the values' ranks with the rows' places, as servers reckon it; None of too few.
+
+    Rows of one value have their ranks in the order of their places.
+    """
     known = pc.is_valid(values).to_numpy()
     kept = values.combine_chunks().filter(pa.array(known))
-    ranks = pc.rank(kept, tiebreaker="dense").to_numpy().astype(np.float64)
-    if len(ranks) < 2 or not ranks.std() or not places[known].std():
+    ranks = pc.rank(kept, tiebreaker="first").to_numpy().astype(np.float64)
+    if len(ranks) < 2:
         return None
     return float(np.corrcoef(ranks, places[known])[0, 1])
 
 
-def _text(column: Column, value: object) -> str:
+def as_text(column: Column, value: object) -> str:
+    """Return a value of a sample as servers write it."""
     if column.type.kind in ("date", "timestamp"):
         assert isinstance(value, float)
         at = _EPOCH + timedelta(seconds=value)

@@ -11,7 +11,7 @@ from rehearse.engines.mysql.client import Row, rows
 from rehearse.profiles import Column, ForeignKey, Structure, TableStructure, Type
 
 if TYPE_CHECKING:
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.statistics import Connects
 
 _COLUMNS = """
     SELECT c.table_name, c.column_name, c.data_type, c.column_type, c.is_nullable = 'YES',
@@ -61,7 +61,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
 }
 
 
-def structure(database: MariadbDatabase) -> Structure:
+def structure(database: Connects) -> Structure:
     """Return every table of the database that takes rows of its own."""
     with database.connect() as connection:
         columns = _by_table(rows(connection, _COLUMNS))
