@@ -8,10 +8,10 @@ from dataclasses import replace
 import pyarrow as pa
 import pymysql
 
-from rehearse.engines.mariadb.structure import structure
 from rehearse.engines.mysql import aggregates, sampling, statistics
 from rehearse.engines.mysql.client import words
 from rehearse.engines.mysql.statistics import Connects
+from rehearse.engines.mysql.structure import structure
 from rehearse.errors import ServerFailed
 from rehearse.profiles import Profile
 from rehearse.profiles.describing import Remark, Tier, describe

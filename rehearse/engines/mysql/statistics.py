@@ -226,4 +226,6 @@ def _queries(asking: Asking, unseen: list[str]) -> tuple[tuple[QueryStatistics, 
 
 def _closer(digest: str) -> str:
     """Return a digest's text as people write statements: `t` . `c` as t.c, and functions without quotes."""
-    return _FUNCTION.sub(r"\1(", digest.replace("` . `", "`.`")).replace("( ", "(").replace(" )", ")").replace(" , ", ", ")
+    return (
+        _FUNCTION.sub(r"\1(", digest.replace("` . `", "`.`")).replace("( ", "(").replace(" )", ")").replace(" , ", ", ")
+    )
