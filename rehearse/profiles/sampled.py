@@ -28,6 +28,7 @@ _MOST_SEEN = 10_000
 _LEAST = 5  # sampled rows that must share a pair of values, whatever the floor
 _STEPS = 100  # of a histogram
 _MOST_COMMON = 100
+_ABOVE = 1.25  # times the mean number of rows, from which a value is common, as with PostgreSQL's ANALYZE
 _GROWS = 0.1  # share of the rows, above which different values grow with them
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES: Mapping[str, pa.DataType] = {
@@ -53,12 +54,8 @@ def statistics(column: Column, values: pa.ChunkedArray, places: NDArray[np.float
     null = 1.0 - len(kept) / total
     counted = pc.value_counts(kept)
     kinds, counts = counted.field("values"), counted.field("counts").to_numpy()
-    whole = rows <= total
     distinct = distinct_of(counts.tolist(), rows * (1.0 - null))
-    order = np.argsort(-counts, kind="stable")
-    is_listed = len(kinds) <= _MOST_COMMON and (whole or (counts > 1).all())
-    least = 2 if is_listed else max(2, 1.25 * len(kept) / max(1, len(kinds)))  # as an analyzer of pages would have it
-    common = order[:_MOST_COMMON][counts[order[:_MOST_COMMON]] >= (1 if is_listed and whole else least)]
+    common = _common(counts, is_whole=rows <= total)
     others = pc.filter(kept, pc.invert(pc.is_in(kept, value_set=kinds.take(pa.array(common)))))
     return ColumnStatistics(
         null=null,
@@ -68,6 +65,18 @@ def statistics(column: Column, values: pa.ChunkedArray, places: NDArray[np.float
         common=tuple((as_text(column, kinds[int(at)].as_py()), float(counts[at]) / total) for at in common),
         bounds=tuple(as_text(column, one) for one in _bounds(others)),
     )
+
+
+def _common(counts: NDArray[np.int64], *, is_whole: bool) -> NDArray[np.int64]:
+    """Return the places of common values, the most common first: all of a short list, else those above the mean.
+
+    None where every value is there once.
+    """
+    order = np.argsort(-counts, kind="stable")[:_MOST_COMMON]
+    if not len(counts) or counts.max() < 2:
+        return order[:0]
+    is_listed = len(counts) <= _MOST_COMMON and (is_whole or counts.min() > 1)
+    return order if is_listed else order[counts[order] >= max(2.0, _ABOVE * counts.mean())]
 
 
 def _bounds(values: pa.ChunkedArray) -> list[object]:

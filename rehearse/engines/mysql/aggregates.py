@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rehearse.engines.mysql.client import named
-from rehearse.engines.mysql.statistics import Asking
+from rehearse.engines.mysql.statistics import OURS, Asking
 from rehearse.profiles import counting
 from rehearse.profiles.statistics import ColumnStatistics, FanoutCount, Statistics, TableStatistics
 from rehearse.profiles.structure import ForeignKey, Structure, Table
@@ -46,7 +46,7 @@ def _counted(asking: Asking, table: Table, found: TableStatistics, unseen: list[
     names = [name for name in found.columns if name in table.columns]
     bools = [name for name in names if table.columns[name].type.kind == "bool"]
     counts = ["count(*)", *(f"count({named(name)})" for name in names), *(f"sum({named(name)})" for name in bools)]
-    query = f"SELECT {', '.join(counts)} FROM {named(table.name)}"
+    query = f"SELECT {', '.join(counts)} FROM {named(table.name)} {OURS}"
     counted = asking.tried(f"rows and nulls of {table.name}", query, unseen, rows_read=round(found.rows))
     if not counted:
         return found
@@ -67,7 +67,7 @@ def _distinct(  # noqa: PLR0917 - the parts of one count
     one = counting.with_null(one, 1.0 - filled / rows if rows else 0.0)
     if table.columns[name].type.kind in counting.UNCOUNTED or (name,) in table.keys or not rows:
         return one
-    query = f"SELECT count(DISTINCT {named(name)}) FROM {named(table.name)}"
+    query = f"SELECT count(DISTINCT {named(name)}) FROM {named(table.name)} {OURS}"
     what = f"different values of {table.name}.{name}"
     found = asking.tried(what, query, unseen, rows_read=round(rows))
     return counting.with_distinct(one, found[0][0], rows) if found else one
@@ -89,7 +89,7 @@ class _Parents:
 def _parents(asking: Asking, table: Table, found: TableStatistics, unseen: list[str]) -> _Parents | None:
     key = table.primary_key[0] if table.primary_key and len(table.primary_key) == 1 else None
     uncounted = _Parents(key, counting.edges(table, key, found) if key else (), {})
-    query = f"SELECT {uncounted.part(key or '')} AS part, count(*) FROM {named(table.name)} GROUP BY part"
+    query = f"SELECT {uncounted.part(key or '')} AS part, count(*) FROM {named(table.name)} {OURS} GROUP BY part"
     before = len(unseen)
     counted = asking.tried(f"rows of {table.name}", query, unseen, rows_read=round(found.rows))
     return None if len(unseen) > before else replace(uncounted, rows={int(part): rows for part, rows in counted})
@@ -105,7 +105,7 @@ def _fanout(  # noqa: PLR0917 - the parts of one count
     given = " AND ".join(f"{named(column)} IS NOT NULL" for column in key.columns)
     query = (
         f"SELECT part, children, count(*) FROM (SELECT {along.part(key.columns[0])} AS part, count(*) AS children "
-        f"FROM {named(table.name)} WHERE {given} GROUP BY {', '.join(map(named, key.columns))}) counted "
+        f"FROM {named(table.name)} {OURS} WHERE {given} GROUP BY {', '.join(map(named, key.columns))}) counted "
         "GROUP BY part, children"
     )
     before = len(unseen)
@@ -133,9 +133,9 @@ def _orphans(  # noqa: PLR0917 - the parts of one count
     asking: Asking, table: Table, key: ForeignKey, given: str, what: str, unseen: list[str], rows: int
 ) -> int | None:
     pairs = zip(key.columns, key.parent_columns, strict=True)
-    equal = " AND ".join(f"p.{named(theirs)} = c.{named(mine)}" for mine, theirs in pairs)
+    equal = " AND ".join(f"p.{named(theirs)} = {OURS}.{named(mine)}" for mine, theirs in pairs)
     query = (
-        f"SELECT count(*) FROM {named(table.name)} c WHERE {given} "
+        f"SELECT count(*) FROM {named(table.name)} {OURS} WHERE {given} "
         f"AND NOT EXISTS (SELECT 1 FROM {named(key.parent)} p WHERE {equal})"
     )
     found = asking.tried(f"orphans of {what}", query, unseen, rows_read=rows)

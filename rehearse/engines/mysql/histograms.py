@@ -72,6 +72,8 @@ def _plain(value: Any) -> Any:
 
 def _json_buckets(told: Mapping[str, Any]) -> Iterator[Bucket]:
     buckets = told["histogram_hb"]
+    if not all("start" in one for one in buckets):  # binary values, of which lengths would be told and are not
+        return
     for at, one in enumerate(buckets):
         end = one["end"] if "end" in one else buckets[at + 1]["start"]
         kinds = float(one.get("ndv", 1))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rehearse.engines.mysql.client import Row, named, words
 from rehearse.engines.mysql.client import rows as answered
-from rehearse.engines.mysql.statistics import Asking
+from rehearse.engines.mysql.statistics import OURS, Asking
 from rehearse.profiles import sampled
 from rehearse.profiles.learning import Joined
 from rehearse.profiles.statistics import Query, Statistics, TableStatistics
@@ -101,7 +101,7 @@ def _taken(asking: Asking, table: Table, found: TableStatistics, rows: int, unse
 
 
 def _stepped(asking: Asking, what: str, table: Table, key: str, rows: int) -> pa.Table:
-    ends = f"SELECT min({named(key)}), max({named(key)}) FROM {named(table.name)}"
+    ends = f"SELECT min({named(key)}), max({named(key)}) FROM {named(table.name)} {OURS}"
     ((low, high),) = asking.rows(f"the ends of {table.name}", ends)
     steps = np.unique(np.linspace(int(low), int(high), max(2, rows // _STEP) + 1).astype(np.int64))[:-1].tolist()
     parts = [
@@ -118,7 +118,7 @@ def _stepped(asking: Asking, what: str, table: Table, key: str, rows: int) -> pa
 
 def _read(asking: Asking, what: str, table: Table, part: str) -> pa.Table:
     columns = {name: one for name, one in table.columns.items() if not one.computed}
-    query = f"SELECT {', '.join(map(_asked, columns.values()))} FROM {named(table.name)} {part}"
+    query = f"SELECT {', '.join(map(_asked, columns.values()))} FROM {named(table.name)} {OURS} {part}"
     started = time.monotonic()
     found = answered(asking.connection, query)
     taken = pa.table(dict(_arrays(columns, found)))

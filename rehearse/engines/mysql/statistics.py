@@ -31,8 +31,9 @@ from rehearse.profiles.structure import Column, Structure, Table
 
 LOCK_TIMEOUT_S = 1  # the shortest that these servers know
 STATEMENT_TIMEOUT_MS = 10_000
+OURS = "rehearse"  # alias of every table that we read, by which our own statements are known in the query mix
 _PAGE = 16384
-_SERVER = "SELECT version(), utc_timestamp(6)"
+_SERVER = "SELECT version(), utc_timestamp(6) AS rehearse"
 _TABLES = """
     SELECT t.table_name, coalesce(t.table_rows, 0), coalesce(t.data_length, 0), coalesce(t.index_length, 0),
            (SELECT count(*) FROM information_schema.partitions p
@@ -63,6 +64,7 @@ _QUERIES = """
            sum(sum_rows_sent + sum_rows_affected), min(first_seen)
     FROM performance_schema.events_statements_summary_by_digest
     WHERE schema_name = database() AND digest_text NOT LIKE '%\\_schema`%' AND digest_text NOT LIKE '%`mysql`%'
+      AND digest_text NOT LIKE '%`rehearse`%'
     GROUP BY digest_text
     ORDER BY sum(count_star) DESC
     LIMIT 200

@@ -132,10 +132,12 @@ def _column(row: Any, *, is_document: bool) -> Column:
     elif base == "decimal":
         known |= {"precision": int(precision), "scale": int(scale)}
     elif base == "bit":
-        known["bits"] = max(2, int(precision))
+        known["bits"] = min(64, int(precision) + 1)  # one more for the sign, which it has none of
     elif base in ("enum", "set"):
         labels = tuple(one.replace("''", "'") for one in _LABEL.findall(declared))
         known = {"kind": "enum", "labels": labels if base == "enum" else _subsets(labels)}
+    if "unsigned" in declared and "bits" in known and known["kind"] == "integer":
+        known["bits"] += 1
     return Column(
         name=name,
         type=Type(declared=declared, **known),
