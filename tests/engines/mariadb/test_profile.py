@@ -41,7 +41,8 @@ INSERT INTO kinds VALUES (1, 'basic'), (2, 'gold'), (3, 'silver');
 INSERT INTO customers (kind_id, email, status, vip, credit, score, born, created_at, seen_at, doc, raw, founded, flags,
                        bits, place, contact)
 SELECT 1 + seq % 2, concat('user', seq, '@example.org'),
-       elt(1 + (seq % 4 > 0) + (seq % 4 > 2), 'new', 'active', 'gone'), seq % 10 = 0, (seq * 7919) % 1000 + 0.5, (seq * 104729 % 1000) / 1000,
+       elt(1 + (seq % 4 > 0) + (seq % 4 > 2), 'new', 'active', 'gone'),
+       seq % 10 = 0, (seq * 7919) % 1000 + 0.5, (seq * 104729 % 1000) / 1000,
        '1950-01-01' + INTERVAL seq % 20000 DAY, '2020-01-01' + INTERVAL seq * 600 SECOND,
        if(seq % 3 = 0, NULL, '2020-01-01' + INTERVAL seq * 600 + 86400 SECOND),
        json_object('plan', if(seq % 2, 'free', 'paid')), unhex(md5(seq)), 2000 + seq % 20,
@@ -154,7 +155,7 @@ def test_our_own_statements_are_not_taken_for_the_applications(shop: MysqlDataba
     made, _, _ = profile(shop)
     texts = [one.sql for one in made.queries]
     assert "SELECT `total` FROM `orders` WHERE ID = ?" in texts
-    assert not [text for text in texts if "rehearse" in text or "DISTINCTROW" in text]
+    assert not [text for text in texts if "rehearse" in text]
 
 
 def test_a_reader_who_may_only_select_gets_a_profile_and_words_for_the_rest(shop: MysqlDatabase) -> None:
