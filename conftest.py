@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
@@ -32,7 +33,11 @@ EXHAUSTIVE = re.compile(
     r"tests/engines/mariadb/test_compare\.py|test_scenarios\.py::.*\[mariadb|test_schema_changes\.py::.*\[installed-"
     r"|end_to_end/test_damage\.py::.*(\[a script\]|\[an update of one column\]|an_update_of_the_key)"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
+    r"|test_conformance\.py::.*docker-.*(_is_stopped_|SIGINT)"
+    r"|test_conformance\.py::.*(mariadb|mysql) docker-.*(two_servers|_that_fails_|SIGTERM)"
 )
+
+_CONFORMANCE = re.compile(r"/test_conformance\.py::\w+\[(\w+ \w+)-")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,6 +47,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = [one for one in items if EXHAUSTIVE.search(one.nodeid)]
     config.hook.pytest_deselected(items=left)
     items[:] = [one for one in items if not EXHAUSTIVE.search(one.nodeid)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many promises each engine was held to, each way that it is had."""
+    stats = terminalreporter.stats
+    ran = _by_engine([*stats.get("passed", []), *stats.get("failed", []), *stats.get("error", [])])
+    skipped = _by_engine(stats.get("skipped", []))
+    told = [f"{name} {ran[name]}" + (f" ({skipped[name]} skipped)" if skipped[name] else "") for name in ran | skipped]
+    if told:
+        terminalreporter.write_line(f"conformance: {', '.join(told)}")
+
+
+def _by_engine(reports: list[pytest.TestReport]) -> Counter[str]:
+    return Counter(found[1] for one in reports if (found := _CONFORMANCE.search(one.nodeid)))
 
 
 @pytest.hookimpl(optionalhook=True)

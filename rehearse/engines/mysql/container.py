@@ -23,8 +23,10 @@ from rehearse.model import EngineChoice, Setting
 from rehearse.protocols import Diagnosis, Role
 
 _PORT = 3306
-# Read after all that comes with an image; those of MariaDB read a second folder after the first.
-_CONFIGURATIONS = ("/etc/mysql/conf.d/zz-rehearse.cnf", "/etc/mysql/mariadb.conf.d/zz-rehearse.cnf")
+# In the place of those that come with an image: production's character set would fight with their collation.
+_CONFIGURATIONS = ("/etc/my.cnf", "/etc/mysql/my.cnf")
+_PLACES = {"bind_address": "*", "user": "mysql", "socket": "/run/mysqld/mysqld.sock"}
+_OWN = "!includedir /etc/mysql/conf.d/\n"  # where engine.volumes may put more
 _ASKED = """
 for server in {servers}; do
   if command -v $server >/dev/null; then $server --version; $server --verbose --help 2>/dev/null; exit; fi
@@ -104,7 +106,7 @@ def _contained(engine: _docker.Engine, flavour: Flavour, image: _docker_engine.I
 
 
 def _order(contained: Contained, settings: Mapping[str, Setting], password: str) -> _docker.Order:
-    text = configuration.lines(contained.flavour.programs, settings, {"bind_address": "*"})
+    text = _OWN + configuration.lines(contained.flavour.programs, settings, _PLACES)
     return _docker.Order(
         image=contained.build.image,
         command=(),
