@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rehearse.engines.mysql.client import Connection, named, rows
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.survey import KEYS, whole_keys
 
 # The statistics' sizes are those of the last ANALYZE, those of the files are now.
 _TABLES = """
     SELECT t.table_name, coalesce(
-               (SELECT sum(f.file_size) FROM information_schema.innodb_sys_tablespaces f
+               (SELECT sum(f.file_size) FROM information_schema.{innodb}tablespaces f
                 WHERE f.name = concat(t.table_schema, '/', t.table_name)
                    OR f.name LIKE concat(t.table_schema, '/', t.table_name, '#p#%')),
                t.data_length + t.index_length, 0)
@@ -27,18 +28,18 @@ _TABLES = """
 """
 _COLUMNS = """
     SELECT table_name, column_name, data_type, column_type, character_set_name, collation_name,
-           generation_expression IS NOT NULL
+           COALESCE(generation_expression, '') <> ''
     FROM information_schema.columns
     WHERE table_schema = database()
     ORDER BY table_name, column_name
 """
 INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
-_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "vector"})
 _REALS = frozenset({"float", "double"})
 _TIMES = frozenset({"date", "datetime", "timestamp"})
 _SHAPES = frozenset(
     {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon"}
-    | {"geometrycollection"}
+    | {"geometrycollection", "geomcollection"}
 )
 
 
@@ -102,7 +103,7 @@ class Table:
         return named(self.name)
 
 
-def read(connection: Connection) -> dict[str, Table]:
+def read(connection: Connection, flavour: Flavour) -> dict[str, Table]:
     """Return the tables of the connection's database by name."""
     columns: defaultdict[str, dict[str, Column]] = defaultdict(dict)
     for table, name, base, kind, charset, collation, is_generated in rows(connection, _COLUMNS):
@@ -114,7 +115,7 @@ def read(connection: Connection) -> dict[str, Table]:
         indexes[table].append(rest)
     return {
         name: Table(name=name, size_bytes=int(size), columns=columns[name], keys=tuple(whole_keys(indexes[name])))
-        for name, size in rows(connection, _TABLES)
+        for name, size in rows(connection, _TABLES.format(innodb=flavour.innodb))
     }
 
 

@@ -20,7 +20,7 @@ import pymysql
 from rehearse.delimited import placeholders
 from rehearse.engines.mysql import client
 from rehearse.engines.mysql.client import Address, address, execute
-from rehearse.engines.mysql.wire import ConnectionLost, Reply, Wire
+from rehearse.engines.mysql.wire import NOT_INTRODUCED, ConnectionLost, Reply, Wire
 from rehearse.events import Outcome
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Error = tuple[str, str]
 
 LOST = "2013"  # as the client libraries number it
 _GONE = "1243"  # the prepared statement is not known
-_ENDED = frozenset({"1053", "1927"})  # said by a server that stops or kills: what a COMMIT did is not told
+_ENDED = frozenset({"1053", "1927", "3169"})  # said by a server that stops or kills: what a COMMIT did is not told
 _BACKOFF_S, _BACKOFF_MOST_S, _CONNECT_MOST_S = 0.05, 1.0, 10.0
 _BEGIN, _COMMIT, _ROLLBACK = -1, -2, -3
 _WORDS = {_BEGIN: "START TRANSACTION", _COMMIT: "COMMIT", _ROLLBACK: "ROLLBACK"}
@@ -254,6 +254,8 @@ class MysqlSession:
         """
         assert self._wire is not None
         if self._connecting:
+            if reply.code == NOT_INTRODUCED:
+                Thread(target=_introduce, args=(self._where,), daemon=True).start()
             if reply.code is not None:
                 self._refuse(f"{reply.code}: {reply.message}")
                 return
@@ -295,6 +297,12 @@ def connect(url: str, calls: Sequence[Call], settings: Mapping[str, str]) -> Mys
 def _kill(where: Address, session: int) -> None:
     with suppress(pymysql.err.MySQLError), client.connect(where, connect_timeout=5) as connection:
         execute(connection, f"KILL QUERY {session}")
+
+
+def _introduce(where: Address) -> None:
+    """Log in once by PyMySQL, which uses TLS: from then on the server knows the password."""
+    with suppress(pymysql.err.MySQLError, RuntimeError), client.connect(where, connect_timeout=5):
+        pass
 
 
 def _setting(name: str, value: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _COLUMNS = """
     SELECT c.table_name, c.column_name, c.data_type, c.column_type, c.is_nullable = 'YES',
            c.column_default IS NOT NULL AND c.column_default <> 'NULL', c.extra LIKE '%auto_increment%',
-           c.generation_expression IS NOT NULL, c.character_maximum_length, c.numeric_precision, c.numeric_scale
+           COALESCE(c.generation_expression, '') <> '', c.character_maximum_length, c.numeric_precision, c.numeric_scale
     FROM information_schema.columns c
     JOIN information_schema.tables t USING (table_schema, table_name)
     WHERE c.table_schema = database() AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
@@ -34,9 +34,6 @@ FOREIGN_KEYS = """
     FROM information_schema.key_column_usage
     WHERE table_schema = database() AND referenced_table_schema = database()
     ORDER BY table_name, constraint_name, ordinal_position
-"""
-_CHECKS = """
-    SELECT table_name, check_clause FROM information_schema.check_constraints WHERE constraint_schema = database()
 """
 _IS_JSON = re.compile(r"json_valid\(`((?:[^`]|``)*)`\)", re.IGNORECASE)
 _LABEL = re.compile(r"'((?:[^']|'')*)'")
@@ -56,6 +53,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "time": {"kind": "time"},
     "datetime": {"kind": "timestamp"},
     "timestamp": {"kind": "timestamp", "zoned": True},
+    "json": {"kind": "json"},
     "uuid": {"kind": "uuid"},
     **{name: {"kind": "inet"} for name in ("inet4", "inet6")},
 }
@@ -67,7 +65,7 @@ def structure(database: MysqlDatabase) -> Structure:
         columns = _by_table(rows(connection, _COLUMNS))
         keys = _by_table(rows(connection, _KEYS))
         references = _by_table(rows(connection, FOREIGN_KEYS))
-        checks = _by_table(rows(connection, _CHECKS))
+        checks = _by_table(rows(connection, database.server.flavour.checks))
     return Structure(
         {name: _table(name, found, keys[name], references[name], checks[name]) for name, found in columns.items()}
     )
