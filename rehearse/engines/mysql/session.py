@@ -78,6 +78,7 @@ class MysqlSession:
         self._thinks_until = 0.0  # the application computes, in the middle of a transaction
         self._wire: Wire | None = None
         self._connecting = False
+        self._not_introduced: str | None = None
         self._retry_at = 0.0
         self._upkeep: deque[str | _Statement] = deque()
         self._running: str | _Statement | None = None
@@ -255,7 +256,9 @@ class MysqlSession:
         assert self._wire is not None
         if self._connecting:
             if reply.code == NOT_INTRODUCED:
-                Thread(target=_introduce, args=(self._where,), daemon=True).start()
+                self._refuse(self._not_introduced or str(reply.message))
+                Thread(target=self._introduce, daemon=True).start()
+                return
             if reply.code is not None:
                 self._refuse(f"{reply.code}: {reply.message}")
                 return
@@ -277,6 +280,15 @@ class MysqlSession:
         else:
             self.ready, self.restless, self.attempts, self.trouble = True, False, 0, None
 
+    def _introduce(self) -> None:
+        """Log in once by PyMySQL, which uses TLS: from then on the server knows the password."""
+        try:
+            with client.connect(self._where, connect_timeout=5):
+                self._not_introduced = None
+        except (pymysql.err.MySQLError, RuntimeError) as error:  # without TLS it wants another package
+            is_servers = isinstance(error, pymysql.err.MySQLError)
+            self._not_introduced = client.words(error) if is_servers else str(error)
+
     def cancel(self) -> None:
         """Ask the server to stop the statement under way, from a connection of its own and without waiting for it."""
         if self._wire is not None and self._call is not None:
@@ -297,12 +309,6 @@ def connect(url: str, calls: Sequence[Call], settings: Mapping[str, str]) -> Mys
 def _kill(where: Address, session: int) -> None:
     with suppress(pymysql.err.MySQLError), client.connect(where, connect_timeout=5) as connection:
         execute(connection, f"KILL QUERY {session}")
-
-
-def _introduce(where: Address) -> None:
-    """Log in once by PyMySQL, which uses TLS: from then on the server knows the password."""
-    with suppress(pymysql.err.MySQLError, RuntimeError), client.connect(where, connect_timeout=5):
-        pass
 
 
 def _setting(name: str, value: str) -> str:

@@ -8,11 +8,11 @@ from rehearse.engines.mysql.client import execute, rows
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.model import TableComparison
 from tests.engines.comparing import table, wrote
-from tests.engines.mariadb.comparing import compared, run
+from tests.engines.mysql.comparing import compared, numbers, run
 
-T = """
+T = f"""
 create table t (id int primary key, v int, w varchar(40));
-insert into t select seq, seq, concat('w', seq) from seq_1_to_1000;
+insert into t select seq, seq, concat('w', seq) from {numbers(1000)};
 """
 # Every type that has a trap: what its text, its CRC or its collation hides.
 TYPES = """

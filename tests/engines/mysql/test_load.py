@@ -20,7 +20,7 @@ from rehearse.engines.mysql.load import as_lines
 from rehearse.errors import ScenarioMistake, ServerFailed
 from rehearse.reading import profile as profiles
 from tests.conftest import KeepingJournal
-from tests.engines.mariadb.comparing import run
+from tests.engines.mysql.comparing import run
 
 ORDERS = """
 create table customers (
