@@ -36,7 +36,25 @@ _TYPES = """
     WHERE table_schema = database() AND table_name = %s
 """
 _NAMES = "SELECT table_name FROM information_schema.tables WHERE table_schema = database()"
-_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+# What the text of a value goes through, by the column's type.
+_MADE: Mapping[str, str] = {
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), "UNHEX({})"),
+    "bit": "CAST({} AS UNSIGNED)",
+    **dict.fromkeys(
+        (
+            "geometry",
+            "point",
+            "linestring",
+            "polygon",
+            "multipoint",
+            "multilinestring",
+            "multipolygon",
+            "geometrycollection",
+            "geomcollection",
+        ),
+        "ST_GeomFromText({})",
+    ),
+}
 _SHOWN = 3
 
 
@@ -119,14 +137,14 @@ def _demand_columns(table: str, columns: Sequence[str], types: Mapping[str, str]
 
 
 def _statement(table: str, source: str, columns: Sequence[str], types: Mapping[str, str]) -> str:
-    """Return LOAD DATA; bytes come as hexadecimal digits, in variables."""
-    variables = {column: f"@v{place}" for place, column in enumerate(columns) if types[column] in _BYTES}
+    """Return LOAD DATA; what is no text comes in variables, bytes as hexadecimal digits."""
+    variables = {column: f"@v{place}" for place, column in enumerate(columns) if types[column] in _MADE}
     listed = ", ".join(variables.get(column, named(column)) for column in columns)
-    unhexed = ", ".join(f"{named(column)} = UNHEX({variable})" for column, variable in variables.items())
+    made = ", ".join(f"{named(column)} = {_MADE[types[column]].format(one)}" for column, one in variables.items())
     return (
         f"LOAD DATA LOCAL INFILE '{source}' INTO TABLE {named(table)} CHARACTER SET utf8mb4 "
         r"FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' "
-        f"({listed}){f' SET {unhexed}' if unhexed else ''}"
+        f"({listed}){f' SET {made}' if made else ''}"
     )
 
 
