@@ -53,6 +53,7 @@ MARIADB = Flavour(
     reported=re.compile(r"(\d+\.\d+\.\d+)-MariaDB"),
     identified=identified,
     returning=("insert", "delete"),
+    digest="SHA1({})",
     innodb="innodb_sys_",
     settings="""
         SELECT lower(variable_name), global_value
@@ -62,9 +63,6 @@ MARIADB = Flavour(
     """,
     ours="""
         SELECT schema_name FROM information_schema.schemata WHERE schema_comment = concat('rehearse disposable ', %s)
-    """,
-    checks="""
-        SELECT table_name, check_clause FROM information_schema.check_constraints WHERE constraint_schema = database()
     """,
     stops=None,  # an ALTER that copies keeps SHARED_UPGRADABLE while it stops all writes, and then all reads (10.11)
     # TIME_MS counts from the statement's beginning: for a call of one statement that is when it began to wait.

@@ -23,7 +23,7 @@ def states(connection: Connection, flavour: Flavour) -> dict[str, TableState]:
 
 def state(connection: Connection, table: images.Table) -> TableState:
     """Return rows and checksum of one table; None where its values do not allow one."""
-    whole = images.hashed(images.tagged(column.image for column in table.columns.values()))
+    whole = table.hashed(images.tagged(column.image for column in table.columns.values()))
     try:
         ((count, total),) = rows(connection, f"SELECT COUNT(*), {images.summed(whole)} FROM {table.source}")
     except pymysql.err.MySQLError as error:

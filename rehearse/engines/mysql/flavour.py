@@ -42,10 +42,10 @@ class Flavour:
     reported: re.Pattern[str]  # what SELECT version() says, and no other server does
     identified: Callable[[str], str]  # how CREATE USER says a password
     returning: tuple[str, ...]  # kinds of statements that can tell their rows by RETURNING
+    digest: str  # SQL for a hash of {} as hexadecimal digits, the quickest in which no collision is to be had by chance
     innodb: str  # how the names of InnoDB's views begin
     settings: str  # SQL for the settings that differ from the defaults: name, value
     ours: str  # SQL for the databases that bear the mark of a token
-    checks: str  # SQL for the conditions of the database's tables: table, condition
     stops: Mapping[str, tuple[str, ...]] | None  # by type of metadata lock; None: the server does not tell the type
     since: str  # SQL for who waits for a metadata lock, and for how many ms its statement runs
     row_waits: str  # SQL for who waits for whose rows
@@ -98,6 +98,7 @@ MYSQL = Flavour(
     reported=re.compile(r"(\d+\.\d+\.\d+)(?!.*(MariaDB|TiDB))"),
     identified=_identified,
     returning=(),
+    digest="SHA2({}, 256)",  # SHA1 and MD5 are no more (9.7)
     innodb="innodb_",
     settings="""
         SELECT lower(variable_name), variable_value
@@ -110,12 +111,6 @@ MYSQL = Flavour(
     ours=r"""
         SELECT replace(replace(db, '\_', '_'), '\%%', '%%') FROM mysql.db
         WHERE user = concat('rehearse_migration_', %s)
-    """,
-    checks="""
-        SELECT table_name, check_clause
-        FROM information_schema.check_constraints JOIN information_schema.table_constraints
-             USING (constraint_schema, constraint_name)
-        WHERE constraint_schema = database() AND constraint_type = 'CHECK'
     """,
     # A lock that was upgraded is told with its new type (9.7).
     stops={

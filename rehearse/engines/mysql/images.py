@@ -1,8 +1,8 @@
 """SQL for values, rows and keys as bytes that are equal only if the values are, and for 64-bit hashes of them.
 
 A row's image is its columns' images in the order of their names, each with its length before it and NULL told apart, so
-that no two rows share one. Its hash is the first 64 bits of SHA-1: the server's CRC is linear, and a sum or XOR of CRCs
-does not see values that changed places. An image holds the key, so a sum of hashes does.
+that no two rows share one. Its hash is the first 64 bits of SHA-1 or SHA-2: the server's CRC is linear, and a sum or
+XOR of CRCs does not see values that changed places. An image holds the key, so a sum of hashes does.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ class Table:
 
     name: str
     size_bytes: int
+    digest: str  # the flavour's
     columns: Mapping[str, Column]
     keys: tuple[tuple[str, ...], ...]
 
@@ -102,6 +103,10 @@ class Table:
         """The table's name in SQL."""
         return named(self.name)
 
+    def hashed(self, image: str) -> str:
+        """Return SQL for the hash of an image as 16 hexadecimal digits."""
+        return f"LEFT({self.digest.format(image)}, 16)"
+
 
 def read(connection: Connection, flavour: Flavour) -> dict[str, Table]:
     """Return the tables of the connection's database by name."""
@@ -114,7 +119,13 @@ def read(connection: Connection, flavour: Flavour) -> dict[str, Table]:
     for table, *rest in rows(connection, KEYS):
         indexes[table].append(rest)
     return {
-        name: Table(name=name, size_bytes=int(size), columns=columns[name], keys=tuple(whole_keys(indexes[name])))
+        name: Table(
+            name=name,
+            size_bytes=int(size),
+            digest=flavour.digest,
+            columns=columns[name],
+            keys=tuple(whole_keys(indexes[name])),
+        )
         for name, size in rows(connection, _TABLES.format(innodb=flavour.innodb))
     }
 
@@ -123,11 +134,6 @@ def tagged(images: Iterable[str]) -> str:
     """Return SQL for several images as one, each with its length before it, NULL as N."""
     parts = (f"IFNULL(CONCAT(LENGTH({one}), ':', {one}), 'N')" for one in images)
     return f"CONCAT({', '.join(parts)})"
-
-
-def hashed(image: str) -> str:
-    """Return SQL for the hash of an image as 16 hexadecimal digits."""
-    return f"LEFT(SHA1({image}), 16)"
 
 
 def summed(hexadecimal: str) -> str:

@@ -36,6 +36,15 @@ FOREIGN_KEYS = """
     WHERE table_schema = database() AND referenced_table_schema = database()
     ORDER BY table_name, constraint_name, ordinal_position
 """
+# MariaDB's names of checks are unique in their table only, MySQL's in the whole database.
+CHECKS = """
+    SELECT /*M! c.table_name */ /*!80000 t.table_name */, c.check_clause
+    FROM information_schema.check_constraints c
+    /*!80000 JOIN information_schema.table_constraints t
+        ON t.constraint_schema = c.constraint_schema AND t.constraint_name = c.constraint_name
+       AND t.constraint_type = 'CHECK' */
+    WHERE c.constraint_schema = database()
+"""
 _IS_JSON = re.compile(r"json_valid\(`((?:[^`]|``)*)`\)", re.IGNORECASE)
 _MOST_SUBSETS = 256
 _LABEL = re.compile(r"'((?:[^']|'')*)'")
@@ -68,7 +77,7 @@ def structure(database: Connects) -> Structure:
         columns = _by_table(rows(connection, _COLUMNS))
         keys = _by_table(rows(connection, _KEYS))
         references = _by_table(rows(connection, FOREIGN_KEYS))
-        checks = _by_table(rows(connection, database.server.flavour.checks))
+        checks = _by_table(rows(connection, CHECKS))
     return Structure(
         {name: _table(name, found, keys[name], references[name], checks[name]) for name, found in columns.items()}
     )

@@ -13,6 +13,7 @@ from rehearse.delimited import placeholders
 from rehearse.engines.mysql.client import Connection, Row, address, connect, execute, listed, named, rows, words
 from rehearse.engines.mysql.flavour import MYSQL, Flavour
 from rehearse.engines.mysql.session import literal
+from rehearse.engines.mysql.structure import CHECKS
 from rehearse.model import ForeignKey, Survey, TableFacts
 
 _TABLES = """
@@ -72,7 +73,7 @@ def survey(url: str, flavour: Flavour = MYSQL) -> Survey:
         found = {name: (int(estimate), int(size)) for name, estimate, size in rows(connection, _TABLES)}
         columns = _grouped(rows(connection, _COLUMNS))
         keys = _grouped(rows(connection, KEYS))
-        checks = _texts(rows(connection, flavour.checks))
+        checks = _texts(rows(connection, CHECKS))
         partitioned = _texts(rows(connection, _PARTITIONED))
         triggers = _grouped(rows(connection, _TRIGGERS))
         tables = [

@@ -20,7 +20,7 @@ from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import ScenarioMistake
 from rehearse.events import Remarked
-from rehearse.model import EngineChoice
+from rehearse.model import EngineChoice, Setting
 from rehearse.protocols import Comparable, Forkable, LoadsFiles, Role, Watchable
 from tests.conftest import KeepingJournal
 from tests.engines.test_server import PROJECT, eventually
@@ -80,11 +80,8 @@ def test_a_server_is_gone_when_its_block_is_left(server: MysqlServer) -> None:
 
 def test_a_setting_of_production_is_obeyed_or_a_reader_is_told(server: MysqlServer) -> None:
     journal = KeepingJournal()
-    choice = EngineChoice(
-        name=server.flavour.name,
-        via="binary",
-        settings={"innodb_lock_wait_timeout": 7, "port": 3306, "max_connections": 123},
-    )
+    wanted: dict[str, Setting] = {"innodb_lock_wait_timeout": 7, "port": 3306, "max_connections": 123}
+    choice = EngineChoice(name=server.flavour.name, via="binary", settings=wanted)
     with registry.engine(server.flavour.name).start(choice, journal) as other:
         settings = other.settings()
     assert (settings["innodb_lock_wait_timeout"], settings["max_connections"]) == ("7", "123")
