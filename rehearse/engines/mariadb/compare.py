@@ -14,12 +14,12 @@ from rehearse.engines import _differences
 from rehearse.engines._writes import by_table
 from rehearse.engines.mariadb import images
 from rehearse.engines.mariadb.pairing import pair
-from rehearse.engines.mariadb.schema import DECLARED, begin
+from rehearse.engines.mariadb.schema import begin
 from rehearse.engines.mariadb.table_comparison import Work
 from rehearse.engines.mysql.client import Connection, execute, rows
 from rehearse.engines.postgres import hidden
 from rehearse.engines.postgres.table_comparison import alone
-from rehearse.model import Comparison, LostWrite, PropertyDifference, Snapshot, TableComparison
+from rehearse.model import Comparison, LostWrite, Snapshot, TableComparison
 from rehearse.protocols import Role
 
 if TYPE_CHECKING:
@@ -60,16 +60,10 @@ def compare(
         before=before.name,
         after=after.name,
         took_ns=time.monotonic_ns() - began,
-        schema=_once(_differences.schema(before, after)),
+        schema=_differences.schema(before, after),
         physical=_differences.physical(before, after),
         tables=tables,
     )
-
-
-def _once(found: Sequence[PropertyDifference]) -> tuple[PropertyDifference, ...]:
-    """Leave out what the server's own words repeat of properties that are told."""
-    told = {one.object for one in found if one.property != DECLARED}
-    return tuple(one for one in found if one.property != DECLARED or one.object not in told)
 
 
 def _tables(
