@@ -189,11 +189,11 @@ def _follows_another(key: str, before: Mapping[str, str], after: Mapping[str, st
 
 def _alike(name: str, key: str, old: str | None, new: str | None) -> bool:
     """Say whether two texts differ only in what is told elsewhere: columns that come and go, options of an index."""
+    if key.endswith(_ORDER):
+        one, other = (old or "").split(", "), (new or "").split(", ")
+        return [word for word in one if word in set(other)] == [word for word in other if word in set(one)]
     if old is None or new is None:
         return False
-    if key.endswith(_ORDER):
-        one, other = old.split(", "), new.split(", ")
-        return [word for word in one if word in set(other)] == [word for word in other if word in set(one)]
     if key.startswith("content"):
         return any(one.startswith(UNREAD) for one in (old, new))
     return key == "definition" and _family(name)[1] in ("index", "constraint") and _bare(old) == _bare(new)
@@ -364,4 +364,4 @@ def _difference(
 
 def _kind(name: str) -> str:
     """Return the kind of the object that a property is one of, as far as its weight hangs on it."""
-    return _family(name)[1] or name.partition(" ")[0]
+    return _family(name)[1] or ("column" if " column " in name else name.partition(" ")[0])

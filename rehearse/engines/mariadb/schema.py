@@ -26,10 +26,9 @@ _KINDS = "SELECT table_name, table_type FROM information_schema.tables WHERE tab
 def take(database: MariadbDatabase, name: str) -> Snapshot:
     """Return the snapshot of this name; reads every row, in one transaction that stops nobody."""
     began = time.monotonic_ns()
-    ours = {login.user for login in database.server.logins.values()}
     with database.connect(Role.OWNER) as connection:
         begin(connection)
-        schema, physical = read(connection, database.name, ours)
+        schema, physical = read(connection, database.name, database.server.users)
         states = checksum.states(connection)
         execute(connection, "ROLLBACK")
     took = time.monotonic_ns() - began
@@ -52,8 +51,11 @@ def read(connection: Connection, database: str, ours: Collection[str] = ()) -> t
     own = {name: declared(scope, name) for name in kinds if scope.is_table(name)}
     of_tables = (part(scope, own) for part in (tables.tables, tables.columns, tables.checks, tables.partitions))
     of_parts = (parts.indexes(scope, own), parts.foreign_keys(scope), parts.triggers(scope))
-    of_code = (part(scope) for part in (code.views, code.routines, code.events, code.sequences, rights.rights))
+    of_code = (part(scope) for part in (code.views, code.routines, code.events, code.sequences))
     schema = _objects(chain(tables.database(scope), *of_tables, *of_parts, *of_code, tables.counters(scope, own)))
+    for name, privileges in rights.rights(scope):
+        if name in schema:  # rights outlive what they are on
+            schema[name] |= privileges
     return schema, _objects(tables.order(scope))
 
 

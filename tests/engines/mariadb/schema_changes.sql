@@ -7,7 +7,7 @@ create table orders (
     total decimal(10, 2) default 0, net int(9) default 5, gross int as (net * 2) stored, half int as (net div 2) virtual,
     note varchar(200) collate utf8mb4_bin, made timestamp(3) not null default current_timestamp(3) on update current_timestamp(3),
     due datetime default (now() + interval 1 day), payload json, flags set('a', 'b') default 'a', amount int unsigned zerofill,
-    big text, hidden int invisible default 3, place point ref_system_id = 101, checked int check (checked > 0), code char(5),
+    big text, hidden int invisible default 3, place point, checked int check (checked > 0), code char(5),
     key status (status), key note (note(10), total desc) comment 'by words', unique key once (customer_id, made),
     key unused (net) ignored, fulltext key words (big), key by_hash (code) using hash,
     constraint orders_customer foreign key (customer_id) references customers (id) on delete cascade,
@@ -43,3 +43,4 @@ grant select on orders to corpus_reader;
 grant update (note), select (note, id) on orders to corpus_reader;
 grant execute on function twice to corpus_reader;
 grant select on open_orders to corpus_role;
+grant delete on pieces to corpus_role;

@@ -32,8 +32,10 @@ def views(scope: Scope) -> Pairs:
         name = str(row["table_name"])
         properties = scope.written(row, words, "table_name is_updatable algorithm")
         algorithm = row.get("algorithm") or _algorithm(scope, name)
-        yield f"view {name}", properties | given(
-            algorithm=str(algorithm) if algorithm != "UNDEFINED" else None, broken=yes(name in broken)
+        yield (
+            f"view {name}",
+            properties
+            | given(algorithm=str(algorithm) if algorithm != "UNDEFINED" else None, broken=yes(name in broken)),
         )
 
 
@@ -60,8 +62,10 @@ def routines(scope: Scope) -> Pairs:
         kind, name = str(row["routine_type"]), str(row["routine_name"])
         taken = parameters[kind, name]
         returned = taken.pop(0) if kind == "FUNCTION" and taken else None
-        yield f"{kind.lower()} {name}", scope.written(row, words, without) | given(
-            returns=returned, parameters=", ".join(taken), aggregate=yes(_is_aggregate(scope, kind, name))
+        yield (
+            f"{kind.lower()} {name}",
+            scope.written(row, words, without)
+            | given(returns=returned, parameters=", ".join(taken), aggregate=yes(_is_aggregate(scope, kind, name))),
         )
 
 
@@ -98,8 +102,9 @@ def sequences(scope: Scope) -> Pairs:
         ((row),) = scope.ask(f"SELECT * FROM {named(name)}")
         _, created, *_ = scope.shown("SEQUENCE", name)
         properties = scope.told(row, _SEQUENCE, "cycle_option cycle_count")
-        yield f"sequence {name}", properties | given(
-            cycle=yes(row["cycle_option"]), type=_typed(str(created)), engine=_engine(str(created))
+        yield (
+            f"sequence {name}",
+            properties | given(cycle=yes(row["cycle_option"]), type=_typed(str(created)), engine=_engine(str(created))),
         )
 
 

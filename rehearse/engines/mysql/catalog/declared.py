@@ -17,15 +17,20 @@ _PARTITIONED = re.compile(r"^(?:/\*!\d+)?\s*PARTITION BY ")
 _TOKEN = re.compile(rf"{_TEXT}|`(?:[^`]|``)*`|[()]")
 # Told by the information schema; and a column's character set is said only where it is not the table's.
 _TOLD = re.compile(rf" COMMENT {_TEXT}| IGNORED\b| /\*!80000 INVISIBLE \*/| USING BTREE")
+_APART = " WITHOUT OVERLAPS"
 _CHARSET = re.compile(r" CHARACTER SET \w+| COLLATE \w+")
 
 
 @dataclass(slots=True)
 class Declared:
-    """A table's own CREATE: columns and indexes by name, periods by what they are for, and the rest."""
+    """A table's own CREATE: columns, and what indexes have beside columns, by name; periods by what they are for.
+
+    `apart` are the words of indexes whose rows' periods may not overlap.
+    """
 
     columns: dict[str, str] = field(default_factory=dict)
     indexes: dict[str, str] = field(default_factory=dict)
+    apart: dict[str, str] = field(default_factory=dict)
     periods: dict[str, str] = field(default_factory=dict)
     whole: str = ""
     partitions: str = ""
@@ -37,21 +42,15 @@ def declared(scope: Scope, table: str) -> Declared:
     found = Declared()
     _, text, *_ = scope.shown("TABLE", table)
     _, *lines = str(text).split("\n")
-    parts = [line.strip().rstrip(",") for line in lines if line.startswith("  ")]
-    rest = [line for line in lines if not line.startswith("  ")]
-    for line in parts if not rest else parts[: _end(lines)]:
-        _put(found, line)
-    tail = lines[_end(lines) :]
-    at = next((place for place, line in enumerate(tail) if _PARTITIONED.match(line)), len(tail))
-    found.whole, found.partitions = _COUNTER.sub("", " ".join(tail[:at])), "\n".join(tail[at:])
-    if counter := _COUNTER.search(" ".join(tail[:at])):
+    end = next((place for place, line in enumerate(lines) if line.startswith(")")), len(lines))
+    for line in lines[:end]:
+        _put(found, line.strip().rstrip(","))
+    at = next((place for place, line in enumerate(lines) if _PARTITIONED.match(line)), len(lines))
+    whole = " ".join(lines[end:at])
+    found.whole, found.partitions = _COUNTER.sub("", whole), "\n".join(lines[at:])
+    if counter := _COUNTER.search(whole):
         found.counter = int(counter[1])
     return found
-
-
-def _end(lines: list[str]) -> int:
-    """Return the place of the line that ends the columns."""
-    return next((place for place, line in enumerate(lines) if line.startswith(")")), len(lines))
 
 
 def _put(found: Declared, line: str) -> None:
@@ -60,7 +59,9 @@ def _put(found: Declared, line: str) -> None:
     elif column := _COLUMN.match(line):
         found.columns[_name(column[1])] = _CHARSET.sub("", line)
     elif index := _INDEX.match(line):
-        found.indexes[index[1] or _name(index[2])] = _options(line)
+        name = index[1] or _name(index[2])
+        found.indexes[name] = _options(line)
+        found.apart |= {name: _APART} if f"{_APART})" in line else {}
 
 
 def _name(quoted: str) -> str:
@@ -73,7 +74,5 @@ def _options(line: str) -> str:
     for token in _TOKEN.finditer(line):
         depth += {"(": 1, ")": -1}.get(token[0], 0)
         if token[0] == ")" and depth == 0:
-            inside, after = line[: token.end()], line[token.end() :]
-            overlaps = " WITHOUT OVERLAPS" if inside.endswith(" WITHOUT OVERLAPS)") else ""
-            return (overlaps + _TOLD.sub("", after)).strip()
+            return _TOLD.sub("", line[token.end() :]).strip()
     return ""

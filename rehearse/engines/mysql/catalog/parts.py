@@ -37,17 +37,21 @@ def indexes(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
     )
     for (table, name), rows in found.items():
         first = rows[0]
+        own = declared[table]
         hidden = first.get("ignored") == "YES" or first.get("is_visible") == "NO"
-        yield f"table {table} index {name}", {
-            "definition": f"{first['index_type']} ({', '.join(map(_keyed, rows))})",
-            **scope.told(first, {"index_comment": "comment"}, without),
-            **given(
-                unique=yes(int(first["non_unique"]) == 0),
-                ignored=yes(hidden),
-                valid="no" if first["comment"] == "disabled" else None,
-                options=declared[table].indexes.get(name),
-            ),
-        }
+        yield (
+            f"table {table} index {name}",
+            {
+                "definition": f"{first['index_type']} ({', '.join(map(_keyed, rows))}{own.apart.get(name, '')})",
+                **scope.told(first, {"index_comment": "comment"}, without),
+                **given(
+                    unique=yes(int(first["non_unique"]) == 0),
+                    ignored=yes(hidden),
+                    valid="no" if first["comment"] == "disabled" else None,
+                    options=own.indexes.get(name),
+                ),
+            },
+        )
 
 
 def _keyed(row: Found) -> str:
@@ -70,9 +74,10 @@ def foreign_keys(scope: Scope) -> Pairs:
         columns = listed([str(row["column_name"]) for row in rows])
         is_made_up = re.fullmatch(_MADE_UP.format(re.escape(table)), name)
         called = f"({columns.replace('`', '')})" if is_made_up else name
-        yield f"table {table} foreign key {called}", {
-            "definition": " ".join([f"({columns})", _referred(scope, rows), *_rules(rules[table, name])])
-        }
+        yield (
+            f"table {table} foreign key {called}",
+            {"definition": " ".join([f"({columns})", _referred(scope, rows), *_rules(rules[table, name])])},
+        )
 
 
 def _referred(scope: Scope, rows: Sequence[Found]) -> str:
@@ -100,4 +105,4 @@ def triggers(scope: Scope) -> Pairs:
         orders[table][f"{row['action_timing']} {row['event_manipulation']}".lower()].append(name)
         yield f"table {table} trigger {name}", scope.written(row, words, without)
     for table, events in orders.items():
-        yield f"table {table}", {f"{event} order": ", ".join(names) for event, names in events.items()}
+        yield f"table {table}", {f"{event} order": ", ".join(names) for event, names in events.items() if names[1:]}

@@ -30,14 +30,20 @@ def _of_relations(scope: Scope) -> Iterator[tuple[str, str]]:
         account = str(row["grantee"]).replace("'", "")
         if account.partition("@")[0] not in scope.ours:
             grants = " with grant option" if row["is_grantable"] == "YES" else ""
-            yield _place(scope, row), f"{account.removesuffix('@')} {row['privilege_type']}{grants}"
+            place, column = _place(scope, row)
+            yield place, f"{account.removesuffix('@')} {row['privilege_type']}{column}{grants}"
 
 
-def _place(scope: Scope, row: Found) -> str:
+def _place(scope: Scope, row: Found) -> tuple[str, str]:
+    """Return the object that a right is on, and the column's words where that is no object of its own."""
     if "table_name" not in row:
-        return "database"
-    relation = scope.relation(str(row["table_name"]))
-    return f"{relation} column {row['column_name']}" if "column_name" in row else relation
+        return "database", ""
+    table = str(row["table_name"])
+    if "column_name" not in row:
+        return scope.relation(table), ""
+    if scope.is_table(table):
+        return f"table {table} column {row['column_name']}", ""
+    return scope.relation(table), f" ({row['column_name']})"
 
 
 def _of_routines(scope: Scope) -> Iterator[tuple[str, str]]:

@@ -53,20 +53,23 @@ def tables(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
             continue
         properties = scope.told(row, words, _COUNTS + "table_name table_type create_options")
         properties["character set"] = str(row["table_collation"]).partition("_")[0]
-        yield f"table {name}", {
-            **properties,
-            **_options(str(row["create_options"] or "")),
-            **given(system_versioning=yes(row["table_type"] == "SYSTEM VERSIONED")),
-            **{f"period for {what}": columns for what, columns in declared[name].periods.items()},
-            DECLARED: declared[name].whole,
-        }
+        yield (
+            f"table {name}",
+            {
+                **properties,
+                **_options(str(row["create_options"] or "")),
+                **given(system_versioning=yes(row["table_type"] == "SYSTEM VERSIONED")),
+                **{f"period for {what}": columns for what, columns in declared[name].periods.items()},
+                DECLARED: declared[name].whole,
+            },
+        )
 
 
 def _options(words: str) -> dict[str, str]:
     """Return a table's options: what changes the disk's form only as one property, encryption and compression apart."""
     plain: list[str] = []
     found: dict[str, str] = {}
-    for option in _OPTION.finditer(words):
+    for option in _OPTION.finditer(words.replace("`", "")):
         own = _OWN_OPTIONS.fullmatch(option[0])
         if own is None:
             plain.append(option[0].lower())
@@ -78,18 +81,20 @@ def _options(words: str) -> dict[str, str]:
 
 def columns(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
     """Yield the columns of tables. Those of a view follow from its text and the tables that it reads."""
-    shapes = _shapes(scope)
     checks = {(row["table_name"], row["constraint_name"]): row for row in _checks(scope) if _is_of_column(row)}
     for row in scope.of("COLUMNS"):
         table, name = str(row["table_name"]), str(row["column_name"])
         if not scope.is_table(table):
             continue
         check = checks.get((table, name), {}).get("check_clause")
-        yield f"table {table} column {name}", {
-            **_column(scope, row),
-            **given(check=check and scope.plain(str(check)), srs_id=shapes.get((table, name))),
-            DECLARED: declared[table].columns.get(name, ""),
-        }
+        yield (
+            f"table {table} column {name}",
+            {
+                **_column(scope, row),
+                **given(check=check and scope.plain(str(check))),
+                DECLARED: declared[table].columns.get(name, ""),
+            },
+        )
 
 
 _FOLLOWS = (  # from a column's type and its extra
@@ -135,24 +140,19 @@ def _default(scope: Scope, row: Found, extra: str) -> str | None:
     """Return a default as SQL; None: there is none, or NULL where that is allowed."""
     default = row["column_default"]
     if scope.is_mariadb:
-        if default is None:
-            is_lost = row["is_nullable"] == "YES" and "auto_increment" not in extra
-            return "(none, and none is not NULL)" if is_lost else None
-        return None if default == "NULL" else str(default)
+        return None if default in (None, "NULL") else _shortest(row, str(default))
     if default is None:
         return None
     if "DEFAULT_GENERATED" in extra:
         return str(default) if str(default).upper().startswith("CURRENT_TIMESTAMP") else f"({default})"
     is_bare = row["numeric_precision"] is not None or str(row["data_type"]) == "bit"
-    return str(default) if is_bare else "'" + str(default).replace("'", "''") + "'"
+    return _shortest(row, str(default)) if is_bare else "'" + str(default).replace("'", "''") + "'"
 
 
-def _shapes(scope: Scope) -> dict[tuple[str, str], str]:
-    """Return the reference systems of shapes, which MariaDB tells nowhere else."""
-    if not scope.is_mariadb:
-        return {}
-    found = scope.of("GEOMETRY_COLUMNS", "g_table_schema")
-    return {(row["g_table_name"], row["g_geometry_column"]): str(row["srid"]) for row in found if row["srid"]}
+def _shortest(row: Found, default: str) -> str:
+    """Return a number without the zeros that only a column's scale asks for."""
+    is_decimal = str(row["data_type"]) == "decimal" and re.fullmatch(r"-?\d+\.\d+", default)
+    return default.rstrip("0").rstrip(".") if is_decimal else default
 
 
 def _checks(scope: Scope) -> list[Found]:
@@ -185,12 +185,15 @@ def partitions(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
     for table, rows in found.items():
         ways = [(rows[0][f"{part}_method"], rows[0][f"{part}_expression"]) for part in ("partition", "subpartition")]
         comments = [f"{_part(row)}: {row['partition_comment']}" for row in rows if row["partition_comment"]]
-        yield f"table {table} partitions", {
-            "method": ", then ".join(f"{method} ({expression or ''})" for method, expression in ways if method),
-            "definition": ", ".join(_bounded(row) for row in rows),
-            **given(comment=", ".join(comments)),
-            DECLARED: declared[table].partitions,
-        }
+        yield (
+            f"table {table} partitions",
+            {
+                "method": ", then ".join(f"{method} ({expression or ''})" for method, expression in ways if method),
+                "definition": ", ".join(_bounded(row) for row in rows),
+                **given(comment=", ".join(comments)),
+                DECLARED: declared[table].partitions,
+            },
+        )
 
 
 def _part(row: Found) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pymysql.cursors import DictCursor
@@ -39,6 +39,7 @@ class Scope:
     database: str
     kinds: Mapping[str, str]
     ours: Collection[str]
+    read: dict[str, list[Found]] = field(default_factory=dict, repr=False)
 
     @property
     def is_mariadb(self) -> bool:
@@ -46,8 +47,10 @@ class Scope:
         return "MariaDB" in str(self.connection.get_server_info())
 
     def of(self, view: str, where: str = "table_schema") -> list[Found]:
-        """Return the rows of a view that are of this database."""
-        return self.ask(f"SELECT * FROM information_schema.{view} WHERE {where} = database()")
+        """Return the rows of a view that are of this database, asked once."""
+        if view not in self.read:
+            self.read[view] = self.ask(f"SELECT * FROM information_schema.{view} WHERE {where} = database()")
+        return self.read[view]
 
     def ask(self, query: str) -> list[Found]:
         """Return a query's rows, columns in small letters."""
