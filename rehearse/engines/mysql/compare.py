@@ -16,11 +16,11 @@ from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, execute, rows
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.pairing import pair
-from rehearse.engines.mysql.schema import DECLARED, begin
+from rehearse.engines.mysql.schema import begin
 from rehearse.engines.mysql.table_comparison import Work
 from rehearse.engines.postgres import hidden
 from rehearse.engines.postgres.table_comparison import alone
-from rehearse.model import Comparison, LostWrite, PropertyDifference, Snapshot, TableComparison
+from rehearse.model import Comparison, LostWrite, Snapshot, TableComparison
 from rehearse.protocols import Role
 
 if TYPE_CHECKING:
@@ -62,16 +62,10 @@ def compare(
         before=before.name,
         after=after.name,
         took_ns=time.monotonic_ns() - began,
-        schema=_once(_differences.schema(before, after)),
+        schema=_differences.schema(before, after),
         physical=_differences.physical(before, after),
         tables=tables,
     )
-
-
-def _once(found: Sequence[PropertyDifference]) -> tuple[PropertyDifference, ...]:
-    """Leave out what the server's own words repeat of properties that are told."""
-    told = {one.object for one in found if one.property != DECLARED}
-    return tuple(one for one in found if one.property != DECLARED or one.object not in told)
 
 
 def _tables(

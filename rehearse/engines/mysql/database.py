@@ -130,12 +130,17 @@ class MysqlDatabase:
                 time.sleep(0.01)
 
     def drop(self) -> None:
-        """Remove the database and end its sessions."""
+        """Remove the database with all rights in it, and end its sessions."""
         self.refuse_unless_ours()
+        from rehearse.engines.mysql import grants  # noqa: PLC0415
+
         with self.server.connect() as connection:
             for (session,) in rows(connection, _OF_ALL, (self.name,)):
                 with suppress(pymysql.err.OperationalError):
                     execute(connection, f"KILL {session}")
+            for revoke in list(grants.revoked(connection, self.name, self.server.users)):
+                with suppress(pymysql.err.MySQLError):  # the account has just gone
+                    execute(connection, revoke)
             execute(connection, f"DROP DATABASE IF EXISTS {named(self.name)}")
 
     def refuse_unless_ours(self) -> None:

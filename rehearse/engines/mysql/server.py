@@ -46,6 +46,11 @@ class MysqlServer:
         """Whether the whole server is ours, so that its settings may be changed."""
         return self.token is None
 
+    @property
+    def users(self) -> frozenset[str]:
+        """The names of our own accounts."""
+        return frozenset(login.user for login in self.logins.values())
+
     def at(self, role: Role, database: str | None = None) -> Address:
         """Return where a role connects."""
         if role is Role.OWNER:

@@ -192,10 +192,10 @@ create table parted (id int) partition by range (id)
         ("create or replace view seen as select id from t", "view seen"),
         ("create or replace sql security invoker view seen as select id, v from t", "view seen"),
         ("drop trigger t_before", "table t trigger t_before"),
-        ("drop procedure did", "routine did"),
+        ("drop procedure did", "procedure did"),
         (
             "drop function twice; create function twice(n bigint) returns int deterministic return 2 * n",
-            "routine twice",
+            "function twice",
         ),
         ("alter event tick disable", "event tick"),
         ("alter table parted add partition (partition p2 values less than (30))", "table parted partitions"),
