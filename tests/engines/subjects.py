@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ import pymysql
 from rehearse.engines import _docker
 from rehearse.engines.mariadb.flavour import MARIADB
 from rehearse.engines.mysql.client import address
+from rehearse.engines.mysql.flavour import MYSQL
 from rehearse.engines.postgres import container
 from rehearse.model import EngineChoice
 from rehearse.testing.engine_suite import Codes, Column, Subject, Words
@@ -72,7 +74,7 @@ _POSTGRES = Words(
     },
 )
 
-_MYSQL = Words(
+_MARIADB = Words(
     sleeps="select sleep(100)",
     session="select connection_id()",
     waiting=(
@@ -126,6 +128,15 @@ _MYSQL = Words(
     },
 )
 
+_MYSQL = replace(
+    _MARIADB,
+    waiting="""
+        select (select count(*) from performance_schema.threads
+                where processlist_state = 'Waiting for table metadata lock')
+             + (select count(distinct requesting_thread_id) from performance_schema.data_lock_waits)
+    """,
+)
+
 
 def _postgres(url: str) -> Any:
     return psycopg.connect(url, autocommit=True, connect_timeout=10)
@@ -145,10 +156,10 @@ def _mysql(url: str) -> Any:
     )
 
 
-NEWEST = {"postgres": container.PRODUCT.newest, "mariadb": MARIADB.newest}
+NEWEST = {"postgres": container.PRODUCT.newest, "mariadb": MARIADB.newest, "mysql": MYSQL.newest}
 _DRIVERS: Mapping[str, tuple[Any, Words]] = {
     "postgres": (_postgres, _POSTGRES),
-    "mariadb": (_mysql, _MYSQL),
+    "mariadb": (_mysql, _MARIADB),
     "mysql": (_mysql, _MYSQL),
 }
 

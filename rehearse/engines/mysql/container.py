@@ -135,8 +135,7 @@ def _make_accounts(server: MysqlServer, root: Address) -> None:
             execute(connection, statement)
         for host in ("%", "localhost", "127.0.0.1", "::1"):
             execute(connection, f"DROP USER IF EXISTS 'root'@'{host}'")
-    for role in accounts.WORKING:
-        _reach(server.at(role))
+    accounts.introduce(server.at(role) for role in accounts.WORKING)
 
 
 def _pid(started: _docker.Container, flavour: Flavour) -> int | None:

@@ -102,6 +102,7 @@ def _local_server(
             working = {role: logins[role] for role in accounts.WORKING}
             for statement in (*accounts.making(flavour, working), *accounts.watching(working)):
                 execute(connection, statement)
+        accounts.introduce(running.at(role) for role in accounts.WORKING)
         try:
             yield running
         except pymysql.err.MySQLError as error:
