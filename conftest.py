@@ -33,8 +33,9 @@ EXHAUSTIVE = re.compile(
     r"tests/engines/mysql/test_compare\.py|test_scenarios\.py::.*\[mariadb|test_schema_changes\.py::.*\[installed-"
     r"|end_to_end/test_damage\.py::.*(\[a script\]|\[an update of one column\]|an_update_of_the_key)"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
-    r"|test_conformance\.py::.*docker-.*(_is_stopped_|SIGINT)"
-    r"|test_conformance\.py::.*(mariadb|mysql) docker-.*(two_servers|_that_fails_|SIGTERM)"
+    r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
+    r"|test_conformance\.py::.*(mariadb docker|mysql \w+)-.*(two_servers|_that_fails_|SIGTERM)"
+    r"|test_conformance\.py::.*(mariadb|mysql) docker-.*(it_sees_|its_checksums_|its_columns_|it_loads_)"
 )
 
 _CONFORMANCE = re.compile(r"/test_conformance\.py::\w+\[(\w+ \w+)-")
