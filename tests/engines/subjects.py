@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -19,6 +20,7 @@ from rehearse.engines.mysql.flavour import MYSQL
 from rehearse.engines.postgres import container
 from rehearse.model import EngineChoice
 from rehearse.testing.engine_suite import Codes, Column, Subject, Words
+from rehearse.testing.fake import connection as fake
 
 _DAY = datetime.date
 _AT = [
@@ -137,6 +139,32 @@ _MYSQL = replace(
     """,
 )
 
+_FAKE = Words(
+    sleeps="with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
+    session="select 1",
+    waiting="select sessions_waiting()",
+    impatient={"patience_s": "0.2"},
+    codes=Codes(duplicate=str(sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY), deadlock=None, timeout=str(sqlite3.SQLITE_BUSY)),
+    columns={
+        "big": Column("integer", pa.array([-(2**63), 2**63 - 1]), [str(-(2**63)), str(2**63 - 1)], "cast({} as text)"),
+        "floating": Column("real", pa.array([0.5, -1e300]), ["0.5", "-1.0e+300"], "cast({} as text)"),
+        "words": Column("text", pa.array(_TEXTS), _TEXTS),
+        "day": Column("text", pa.array([_DAY(1, 1, 1), _DAY(9999, 12, 31)]), ["0001-01-01", "9999-12-31"]),
+        "bytes": Column(
+            "blob", pa.array([b"", b"\x00\xff\\N\n"]), ["", "00FF5C4E0A"], "iif({} is null, null, hex({}))"
+        ),
+    },
+    changes={
+        "a type": None,
+        "a default": "alter table things add column seven int default 7",
+        "that it may be null": "alter table things add column needed int not null default 0",
+        "a unique key": "create unique index things_once on things (word, amount)",
+        "a foreign key": "alter table things add column kind int references kinds (id)",
+        "a check": "alter table things add column positive int check (positive > 0)",
+        "a comment": None,
+    },
+)
+
 
 def _postgres(url: str) -> Any:
     return psycopg.connect(url, autocommit=True, connect_timeout=10)
@@ -161,6 +189,7 @@ _DRIVERS: Mapping[str, tuple[Any, Words]] = {
     "postgres": (_postgres, _POSTGRES),
     "mariadb": (_mysql, _MARIADB),
     "mysql": (_mysql, _MYSQL),
+    "fake": (fake.connect, _FAKE),
 }
 
 
@@ -172,5 +201,5 @@ def subject(engine: str, via: Any) -> Subject:
         connect=connect,
         words=words,
         left=_docker.containers_below if via == "docker" else lambda _: (),
-        pid=lambda server: server.pid,
+        pid=lambda server: getattr(server, "pid", None),
     )

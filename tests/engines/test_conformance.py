@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from rehearse import registry
 from rehearse.protocols import Server
 from rehearse.testing import engine_suite
 from rehearse.testing.engine_suite import Subject
@@ -23,20 +23,41 @@ WAYS = (
     ("mariadb", "docker"),
     ("mysql", "binary"),
     ("mysql", "docker"),
+    ("fake", "embedded"),
 )
 
 
-@pytest.fixture(scope="module", params=[one for one in WAYS if one[0] in registry.names("engine")], ids=" ".join)
-def subject(request: pytest.FixtureRequest) -> Subject:
-    engine, via = request.param
-    found = subject_of(engine, via)
-    if via == "docker":
+SHARED = {("postgres", "embedded"): "server", ("mariadb", "binary"): "mariadb", ("mysql", "binary"): "mysql"}
+"""Fixtures of servers that other tests have started, or that say why there is none."""
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=" ".join)
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    engine, via = way = request.param
+    if way in SHARED:
+        request.getfixturevalue(SHARED[way])
+    elif via == "docker":
         image_of(engine, NEWEST[engine])
-    return found
+    with pytest.MonkeyPatch.context() as patched:
+        if engine == "fake":
+            patched.syspath_prepend(str(plugin(tmp_path_factory.mktemp("plugin"))))
+        yield subject_of(engine, via)
+
+
+def plugin(folder: Path) -> Path:
+    """Make what an installed package leaves that brings an engine, where Python looks for packages."""
+    about = folder / "fake-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[rehearse.engines]\nfake = rehearse.testing.fake:ENGINE\n")
+    return folder
 
 
 @pytest.fixture(scope="module")
-def running(subject: Subject) -> Iterator[Server]:
+def running(request: pytest.FixtureRequest, subject: Subject) -> Iterator[Server]:
+    if shared := SHARED.get((subject.choice.name, subject.choice.via)):
+        yield request.getfixturevalue(shared)
+        return
     with engine_suite.started(subject) as server:
         yield server
 

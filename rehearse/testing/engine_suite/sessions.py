@@ -61,6 +61,8 @@ def a_refused_call_is_an_outcome_and_leaves_nothing(subject: Subject, server: Se
 
 def a_deadlock_is_an_outcome_of_one_and_the_other_goes_on(subject: Subject, server: Server) -> None:
     """See that of two transactions that wait for each other's rows one fails, and its first half is undone."""
+    if subject.words.codes.deadlock is None:
+        raise SkipTest("this engine has no deadlocks")
     with (
         _sums(subject, server) as database,
         _session(subject, database, _TWO) as one,

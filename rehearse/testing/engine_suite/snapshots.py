@@ -40,8 +40,10 @@ def it_sees_each_change_of_a_schema(subject: Subject, server: Server) -> None:
         subject.ask(database.url(Role.MIGRATION), *_MADE)
         before = database.snapshot("start")
         for what, usual in CHANGES.items():
+            assert usual or what in subject.words.changes, f"say in Words.changes how this engine changes {what}"
             statement = subject.words.changes.get(what, usual)
-            assert statement, f"no words for {what}: say in Words.changes how this engine changes it"
+            if statement is None:
+                continue
             subject.ask(database.url(Role.MIGRATION), statement)
             after = database.snapshot("forward")
             changed = _changed(before, after)

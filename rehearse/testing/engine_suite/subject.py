@@ -46,10 +46,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codes:
-    """The engine's numbers for what befalls a call."""
+    """The engine's numbers for what befalls a call; `deadlock` is None where there are none."""
 
     duplicate: str
-    deadlock: str
+    deadlock: str | None
     timeout: str
 
 
@@ -59,7 +59,8 @@ class Words:
 
     `sleeps` is a statement that takes more than a minute, `session` a query of its own session's number, `waiting` one
     of how many sessions wait for a lock now. `impatient` are settings of a session by which it waits for a lock for a
-    second at most. `changes` are the changes of a schema that `snapshots.CHANGES` lacks, or has in other words.
+    second at most. `changes` are the changes of a schema that `snapshots.CHANGES` lacks, or has in other words; None
+    says that the engine cannot make one.
     """
 
     sleeps: str
@@ -68,7 +69,7 @@ class Words:
     impatient: Mapping[str, str]
     codes: Codes
     columns: Mapping[str, Column]
-    changes: Mapping[str, str]
+    changes: Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
