@@ -140,7 +140,7 @@ _MYSQL = replace(
 )
 
 _FAKE = Words(
-    sleeps="with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
+    sleeps="with recursive n(i) as (select 1 union all select i + 1 from n limit 2000000000) select count(*) from n",
     session="select 1",
     waiting="select sessions_waiting()",
     impatient={"patience_s": "0.2"},

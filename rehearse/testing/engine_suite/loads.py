@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from rehearse.errors import RehearseError
 from rehearse.protocols import Role, Server
 from rehearse.testing.engine_suite.subject import Column, Kept, Subject, fresh, run
 
@@ -91,4 +92,22 @@ def its_constraints_hold_what_was_loaded_and_what_comes(subject: Subject, server
         assert subject.refuses(own, "insert into children values (1, 1)"), "a key was taken twice"
 
 
-PROMISES = (it_loads_values_of_every_type_as_they_are, its_constraints_hold_what_was_loaded_and_what_comes)
+def it_loads_no_child_without_its_parent(subject: Subject, server: Server) -> None:
+    """See that a row that points at nothing is an error that names its table."""
+    with fresh(server, "orphans") as database:
+        subject.ask(database.url(Role.MIGRATION), "create table parents (id int primary key)", _CHILD)
+        orphans = {"id": pa.array([1], pa.int32()), "parent_id": pa.array([7], pa.int32())}
+        try:
+            with server.loading():
+                database.load([Rows("children", pa.RecordBatch.from_pydict(orphans))], Kept())
+        except RehearseError as error:
+            assert "children" in str(error)
+            return
+    raise AssertionError("a child was loaded whose parent is not there")
+
+
+PROMISES = (
+    it_loads_values_of_every_type_as_they_are,
+    its_constraints_hold_what_was_loaded_and_what_comes,
+    it_loads_no_child_without_its_parent,
+)

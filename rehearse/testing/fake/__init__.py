@@ -1,7 +1,7 @@
 """A small engine for unit tests: SQLite files in a folder that is removed, and roles that the connections keep.
 
 It starts at once and keeps what `rehearse.testing.engine_suite` asks of an engine, but for what SQLite has not: a
-process that could die, locks to watch, deadlocks. A test makes it known as any installed engine is, by an entry point named
+process that could die, locks to watch, deadlocks. A test makes it known as an installed engine is, by an entry point
 "fake" of the group "rehearse.engines".
 """
 
