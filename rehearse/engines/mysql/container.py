@@ -98,7 +98,7 @@ def server(
 def _contained(engine: _docker.Engine, flavour: Flavour, image: _docker_engine.Image, version: str | None) -> Contained:
     """Return what is in an image, by its own words."""
     digest = engine.bring(image)
-    told = engine.answer(image, _ASKED.format(servers=" ".join(flavour.programs.servers)))
+    told = engine.answer(image, digest, _ASKED.format(servers=" ".join(flavour.programs.servers)))
     found = flavour.programs.version.search(told)
     data = _DATA.search(told)
     holds = build(product(flavour), image, digest, found[1] if found else None, version)

@@ -98,7 +98,7 @@ def server(choice: EngineChoice, journal: Journal, *, sessions: int) -> Iterator
 def _contained(engine: _docker.Engine, image: _docker_engine.Image, version: str | None) -> Contained:
     """Return what is in an image, by its own words."""
     digest = engine.bring(image)
-    told = engine.answer(image, _ASKED)
+    told = engine.answer(image, digest, _ASKED)
     words = [line.partition(" ") for line in told.splitlines()]
     return Contained(
         build(PRODUCT, image, digest, version_in(told), version),
@@ -134,7 +134,9 @@ def _complaint(engine: _docker.Engine, contained: Contained, words: str) -> Scen
     """Return what a server that did not start says of its settings."""
     if "contains errors" not in words:
         return None
-    described = partial(engine.answer, contained.build.image, f"postgres {configuration.DESCRIBE}")
+    described = partial(
+        engine.answer, contained.build.image, contained.build.digest, f"postgres {configuration.DESCRIBE}"
+    )
     return configuration.complaint(words, contained, described)
 
 
