@@ -1,9 +1,10 @@
-"""A MariaDB server in a container: its settings, limits and accounts; what all containers share is elsewhere."""
+"""A MariaDB or MySQL in a container: its settings, limits and accounts; what all containers share is elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pymysql
 import pytest
 
 from rehearse.engines import _docker, _docker_engine
-from rehearse.engines.mariadb import ENGINE
 from rehearse.engines.mariadb.flavour import MARIADB
 from rehearse.engines.mysql.client import rows
+from rehearse.engines.mysql.engine import MysqlEngine
+from rehearse.engines.mysql.flavour import MYSQL, Flavour
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import Missing, ScenarioMistake, TooBig
 from rehearse.events import Remarked
@@ -24,20 +26,35 @@ from tests.conftest import KeepingJournal, image_of
 pytestmark = pytest.mark.slow
 
 
-def choice(**words: Any) -> EngineChoice:
-    return EngineChoice(name="mariadb", via="docker", **words)
+FLAVOURS = {one.name: one for one in (MARIADB, MYSQL)}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An engine, and the image that it is tried with."""
+
+    flavour: Flavour
+    image: str
+
+    @property
+    def engine(self) -> MysqlEngine:
+        return MysqlEngine(self.flavour)
+
+    def choice(self, **words: Any) -> EngineChoice:
+        return EngineChoice(name=self.flavour.name, via="docker", **words)
+
+
+@pytest.fixture(scope="module", params=FLAVOURS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    flavour = FLAVOURS[request.param]
+    return Kind(flavour, image_of(flavour.name, flavour.newest))
 
 
 @pytest.fixture(scope="module")
-def image() -> str:
-    return image_of("mariadb", MARIADB.newest)
-
-
-@pytest.fixture(scope="module")
-def contained(image: str) -> Iterator[MysqlServer]:
+def contained(kind: Kind) -> Iterator[MysqlServer]:
     settings = {"innodb_lock_wait_timeout": 7, "port": 3307, "character_set_server": "latin2"}
-    wanted = choice(cpus=1.5, memory=1 << 30, tmpfs=1 << 30, settings=settings)
-    with ENGINE.start(wanted, KeepingJournal()) as server:
+    wanted = kind.choice(cpus=1.5, memory=1 << 30, tmpfs=1 << 30, settings=settings)
+    with kind.engine.start(wanted, KeepingJournal()) as server:
         yield server
 
 
@@ -78,45 +95,45 @@ def test_the_password_that_its_environment_shows_opens_nothing(
             host=contained.address.host,
             port=contained.address.port,
             user="root",
-            password=shown["MARIADB_ROOT_PASSWORD"],
+            password=shown[f"{contained.flavour.name.upper()}_ROOT_PASSWORD"],
         )
 
 
-def test_a_setting_that_it_does_not_know_is_a_mistake_in_its_words(image: str, journal) -> None:
-    wrong = choice(settings={"innodb_bufer_pool_size": "1G"})
-    with pytest.raises(ScenarioMistake, match=r"engine\.settings: MariaDB says: .*innodb_bufer_pool_size"):  # noqa: SIM117
-        with ENGINE.start(wrong, journal):
+def test_a_setting_that_it_does_not_know_is_a_mistake_in_its_words(kind: Kind, journal) -> None:
+    wrong = kind.choice(settings={"innodb_bufer_pool_size": "1G"})
+    with pytest.raises(ScenarioMistake, match=r"engine\.settings: \w+ says: .*innodb_bufer_pool_size"):  # noqa: SIM117
+        with kind.engine.start(wrong, journal):
             pass
 
 
 def test_a_server_that_finds_no_room_says_so_and_its_log_is_kept(
-    image: str, journal, tmp_path: Path, monkeypatch
+    kind: Kind, journal, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setenv("REHEARSE_CACHE", str(tmp_path))
-    with pytest.raises(TooBig, match=r"engine\.tmpfs"), ENGINE.start(choice(tmpfs=10 << 20), journal):
+    with pytest.raises(TooBig, match=r"engine\.tmpfs"), kind.engine.start(kind.choice(tmpfs=10 << 20), journal):
         pass
     (kept,) = (tmp_path / "logs").iterdir()
     assert "No space left on device" in kept.read_text()
 
 
 def test_an_image_must_hold_the_server_and_the_version_that_are_asked_for(
-    image: str, docker_image: str, journal, monkeypatch
+    kind: Kind, docker_image: str, journal, monkeypatch
 ) -> None:
     with pytest.raises(Missing, match=r"engine\.version = '9\.9'"):  # noqa: SIM117
-        with ENGINE.start(choice(version="9.9"), journal):
+        with kind.engine.start(kind.choice(version="9.9"), journal):
             pass
-    monkeypatch.delenv("REHEARSE_IMAGE_MARIADB", raising=False)
-    with pytest.raises(ScenarioMistake, match=r"engine\.image = .*no MariaDB server in this image.*'mariadb:"):  # noqa: SIM117
-        with ENGINE.start(choice(image=docker_image), journal):
+    monkeypatch.delenv(f"REHEARSE_IMAGE_{kind.flavour.name.upper()}", raising=False)
+    with pytest.raises(ScenarioMistake, match=r"engine\.image = .*no \w+ server in this image; name one"):  # noqa: SIM117
+        with kind.engine.start(kind.choice(image=docker_image), journal):
             pass
 
 
-def test_what_does_not_fit_is_known_before_anything_starts(image: str) -> None:
-    ENGINE.check_room(choice(), 32 << 20)
+def test_what_does_not_fit_is_known_before_anything_starts(kind: Kind) -> None:
+    kind.engine.check_room(kind.choice(), 32 << 20)
     with pytest.raises(TooBig, match=r"engine\.tmpfs"):
-        ENGINE.check_room(choice(tmpfs=1 << 20), 32 << 20)
+        kind.engine.check_room(kind.choice(tmpfs=1 << 20), 32 << 20)
     with pytest.raises(TooBig, match=r"engine\.memory"):
-        ENGINE.check_room(choice(memory=64 << 20), 32 << 20)
+        kind.engine.check_room(kind.choice(memory=64 << 20), 32 << 20)
 
 
 def test_files_are_run_as_on_a_server_of_our_own(contained: MysqlServer, tmp_path: Path) -> None:
@@ -128,7 +145,7 @@ def test_files_are_run_as_on_a_server_of_our_own(contained: MysqlServer, tmp_pat
     database.drop()
 
 
-def test_the_doctor_says_what_of_docker_is_here(image: str) -> None:
-    told = {one.subject: one for one in ENGINE.diagnose()}["mariadb via docker"]
+def test_the_doctor_says_what_of_docker_is_here(kind: Kind) -> None:
+    told = {one.subject: one for one in kind.engine.diagnose()}[f"{kind.flavour.name} via docker"]
     assert told.found
-    assert image in told.says
+    assert kind.image in told.says
