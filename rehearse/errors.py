@@ -56,6 +56,14 @@ class ServerFailed(RehearseError):
     """A disposable server did not start, died, or refused what had to be loaded."""
 
 
+def full(where: str, table: str) -> NotDisposable:
+    """Return the error for a table that should be filled and holds rows."""
+    return NotDisposable(
+        f"{where}: table {table} holds rows, and only empty tables are filled; name another database, or empty the "
+        "table yourself"
+    )
+
+
 def near_miss(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the nearest known word, or the list of them where none is near."""
     words = sorted(known)
