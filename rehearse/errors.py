@@ -38,6 +38,10 @@ class ScenarioMistake(Mistake):
 class OtherDialect(ScenarioMistake):
     """A scenario whose migration is written for other engines than the one that is asked for."""
 
+    def __init__(self, says: str, *, name: str) -> None:
+        super().__init__(says)
+        self.name = name
+
 
 class NotDisposable(Mistake):
     """A database that rehearse did not make, and so will not write to."""

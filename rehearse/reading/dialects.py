@@ -109,7 +109,8 @@ def check(values: Mapping[str, Any], engine: str, *, own: str, where: str) -> No
     others = " and ".join(sorted(written | ({own} if "forward" in part else set())))
     raise OtherDialect(
         f"{where}: the scenario's migration is written for {others}; for {engine} write [migration.{engine}] with its "
-        "own forward and back"
+        "own forward and back",
+        name=str(values.get("name")),
     )
 
 
@@ -126,7 +127,7 @@ def _parts(value: Any, hint: Any) -> Iterator[tuple[Any, type]]:
     if is_dataclass(hint) and isinstance(hint, type):
         yield value, hint
         return
-    kind = next((one for one in get_args(hint) if is_dataclass(one)), None)
+    kind = next((one for one in get_args(hint) if isinstance(one, type) and is_dataclass(one)), None)
     if kind is not None and isinstance(value, list):
         for one in value:
             yield one, kind

@@ -90,9 +90,13 @@ def test_a_server_that_a_url_names_is_not_anothers() -> None:
     assert (both(text, "mariadb").engine.via, both(text, "mariadb").engine.url) == ("embedded", None)
 
 
-def test_the_words_for_mysql_hold_for_mariadb_where_its_own_do_not_say_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_words_for_mysql_hold_for_mariadb_where_its_own_do_not_say_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("rehearse.reading.dialects.registry.names", lambda _: ["mariadb", "mysql", "postgres"])
-    text = WHOLE + '[migration.mysql]\nforward = "up.mysql.sql"\nback = "down.mysql.sql"\n[engine.mysql]\nversion = "9"\n'
+    text = (
+        WHOLE + '[migration.mysql]\nforward = "up.mysql.sql"\nback = "down.mysql.sql"\n[engine.mysql]\nversion = "9"\n'
+    )
     mariadb = both(text, engine="mariadb")
     assert (mariadb.migration.forward, mariadb.migration.back) == ("up.mariadb.sql", "down.mysql.sql")
     assert mariadb.engine.version is None, "MySQL's server is not MariaDB's"
@@ -103,8 +107,16 @@ def test_the_words_for_mysql_hold_for_mariadb_where_its_own_do_not_say_otherwise
 @pytest.mark.parametrize(
     ("was", "is_", "says"),
     [
-        ("[migration.mariadb]", "[migration.mariabd]", "migration.mariabd: there is no such key; did you mean 'mariadb'?"),
-        ("[data.mariadb]\nload", "[data.mariadb]\nlaod", "data.mariadb.laod: there is no such key; did you mean 'load'?"),
+        (
+            "[migration.mariadb]",
+            "[migration.mariabd]",
+            "migration.mariabd: there is no such key; did you mean 'mariadb'?",
+        ),
+        (
+            "[data.mariadb]\nload",
+            "[data.mariadb]\nlaod",
+            "data.mariadb.laod: there is no such key; did you mean 'load'?",
+        ),
         ('blocked = "2s"', 'blocked = "2"', "budget.mariadb.blocked = '2': '2' is not a duration"),
         ('via = "binary"', 'via = "binray"', "engine.mariadb.via = 'binray'; did you mean 'binary'?"),
         ("[workload.calls.mariadb]", "[workload.calls.mariadbs]", "workload.calls[0].mariadbs: there is no such key"),
@@ -120,13 +132,17 @@ def test_a_mistake_in_a_table_for_another_engine_is_told_where_it_stands(was: st
 
 def test_an_engine_that_there_is_not_is_told_with_a_near_miss(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(WHOLE, encoding="utf-8")
-    with pytest.raises(ScenarioMistake, match="--engine postgers:15: no engine is called 'postgers'; did you mean 'post"):
+    with pytest.raises(
+        ScenarioMistake, match="--engine postgers:15: no engine is called 'postgers'; did you mean 'post"
+    ):
         read(tmp_path / "a.toml", engine="postgers:15")
 
 
 def test_a_migration_for_other_engines_says_for_which(monkeypatch: pytest.MonkeyPatch) -> None:
     only = 'name = "a"\n[migration.postgres]\nforward = "pg.sql"\n'
-    with pytest.raises(OtherDialect, match=r"a.toml: the scenario's migration is written for postgres; for mariadb write"):
+    with pytest.raises(
+        OtherDialect, match=r"a.toml: the scenario's migration is written for postgres; for mariadb write"
+    ):
         both(only, engine="mariadb")
     assert both(only).migration.forward == "pg.sql"
     monkeypatch.setattr("rehearse.reading.dialects.registry.names", lambda _: ["mariadb", "mysql", "postgres"])
