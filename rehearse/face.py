@@ -13,21 +13,27 @@ from rehearse.recording.folder import load
 from rehearse.registry import renderer
 from rehearse.rehearsal import Progress
 from rehearse.rehearsal import run as rehearse_scenario
+from rehearse.rehearsal.ways import reached
 from rehearse.reports.folder import write
 
 __all__ = ["judge", "load", "render", "run", "save", "scenario"]
 
 
-def scenario(source: Scenario | Path | str | Mapping[str, Any], *, folder: Path | None = None) -> Scenario:
+def scenario(
+    source: Scenario | Path | str | Mapping[str, Any], *, folder: Path | None = None, engine: str | None = None
+) -> Scenario:
     """Return a Scenario from a file's path or from plain values as a scenario file has them.
 
-    Paths in plain values are relative to `folder`, or to the current folder.
+    Paths in plain values are relative to `folder`, or to the current folder. `engine` ("mariadb:10.11") takes the place
+    of the file's own, by a way that is here; what is a Scenario already stays as it is.
     """
     if isinstance(source, Scenario):
         return source
     if isinstance(source, Mapping):
-        return parse(source, file=(folder or Path.cwd()) / "scenario.toml")
-    return read(Path(source))
+        found = parse(source, file=(folder or Path.cwd()) / "scenario.toml", engine=engine)
+    else:
+        found = read(Path(source), engine=engine)
+    return found if engine is None else reached(found)[0]
 
 
 def run(

@@ -60,8 +60,7 @@ def run_all(
             row = matrix.ran(done.recording, done.verdict, done.folder, code=EXIT[done.verdict.status])
             _put(told, row, _report(done) if as_json else None)
             if not as_json:
-                show(done.recording, done.verdict, as_json=False, brief=loudness < 2)
-                click.echo(str(done.folder / "report.html"))
+                _tell(row, done, whole=loudness > 1)
     return worst([row.exit for row in told.rows])
 
 
@@ -103,8 +102,18 @@ def _done(one: Asked, options: Options, *, loudness: int, keep: bool) -> Done:
 def _not_run(one: Asked, error: RehearseError) -> matrix.Run:
     """Say that a run cannot be, and return its row."""
     row = matrix.not_run(one.scenario, masked(str(error)), code=error.exit_code)
-    click.echo(f"rehearse: {row.scenario} on {row.engine}: not run: {row.says}", err=True)
+    server = " ".join(part for part in (row.engine, row.version) if part)
+    click.echo(f"rehearse: {row.scenario} on {server}: not run: {row.says}", err=True)
     return row
+
+
+def _tell(row: matrix.Run, done: Done, *, whole: bool) -> None:
+    """Print a run's verdict in a line, or its whole report, and where the report is."""
+    if whole:
+        show(done.recording, done.verdict, as_json=False)
+    else:
+        click.echo(f"{row.scenario} on {row.engine} {row.version}: {row.status}: {row.says}")
+    click.echo(str(done.folder / "report.html"))
 
 
 def _put(told: _Told, row: matrix.Run, report: Any = None) -> None:

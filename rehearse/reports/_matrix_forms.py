@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -141,10 +142,15 @@ def _said(run: Run) -> str:
 
 
 def _row(run: Run, folder: Path) -> list[str]:
-    place = relative(run, folder)
+    place = _link(run, folder)
     link = "" if place is None else f"[report](<{place}/report.md>)"
     verdict = f"{_MARKS[run.status]} {TITLES[run.status]}"
     return [*map(escaped, (run.scenario, engine(run), verdict, codes(run), *figures(run))), link]
+
+
+def _link(run: Run, folder: Path) -> str | None:
+    place = relative(run, folder)
+    return None if place is None else quote(place)
 
 
 def page(runs: Sequence[Run], folder: Path) -> str:
@@ -154,7 +160,7 @@ def page(runs: Sequence[Run], folder: Path) -> str:
         "matrix.html.j2",
         title=plain(told(runs)),
         status=_overall(runs),
-        groups=[(some, [relative(run, folder) for run in some]) for some in groups],
+        groups=[(some, [_link(run, folder) for run in some]) for some in groups],
         heads=FIGURES,
         figures=figures,
         engine=engine,

@@ -44,6 +44,14 @@ class Run:
     folder: Annotated[Path | None, told("the folder of its reports, from the matrix's; null: it was not run")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """All runs of one command."""
+
+    format: Annotated[Literal[1], told("the number of this shape")]
+    runs: Annotated[list[Run], told("in the order in which they were asked for")]
+
+
 def ran(recording: Recording, verdict: Verdict, folder: Path, *, code: int) -> Run:
     """Return the row of a run that came to a verdict."""
     report = document(recording, verdict)

@@ -10,6 +10,7 @@ import pytest
 
 from rehearse.errors import OtherDialect, ScenarioMistake
 from rehearse.model import Scenario
+from rehearse.reading import dialects
 from rehearse.reading.scenario import parse, read, schema
 from rehearse.recording.folder import scenario_from_json, scenario_to_json
 
@@ -93,7 +94,7 @@ def test_a_server_that_a_url_names_is_not_anothers() -> None:
 def test_the_words_for_mysql_hold_for_mariadb_where_its_own_do_not_say_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rehearse.reading.dialects.registry.names", lambda _: ["mariadb", "mysql", "postgres"])
+    monkeypatch.setattr(dialects, "names", lambda: ("mariadb", "mysql", "postgres"))
     text = (
         WHOLE + '[migration.mysql]\nforward = "up.mysql.sql"\nback = "down.mysql.sql"\n[engine.mysql]\nversion = "9"\n'
     )
@@ -145,7 +146,7 @@ def test_a_migration_for_other_engines_says_for_which(monkeypatch: pytest.Monkey
     ):
         both(only, engine="mariadb")
     assert both(only).migration.forward == "pg.sql"
-    monkeypatch.setattr("rehearse.reading.dialects.registry.names", lambda _: ["mariadb", "mysql", "postgres"])
+    monkeypatch.setattr(dialects, "names", lambda: ("mariadb", "mysql", "postgres"))
     with pytest.raises(OtherDialect, match="written for mariadb and postgres; for mysql"):
         both(engine="mysql")
 
