@@ -25,6 +25,12 @@ _OF_THE_OWN = ("version", "image")  # of [engine]: what is said of the file's ow
 
 
 @cache
+def keys_of(kind: type) -> dict[str, Any]:
+    """Return the keys that a part of a file may have, each with its type."""
+    return get_type_hints(kind)
+
+
+@cache
 def names() -> tuple[str, ...]:
     """Return the words that a table for one engine may have; to look for what is installed takes milliseconds."""
     return tuple(registry.names("engine"))
@@ -54,7 +60,7 @@ def asked(values: Mapping[str, Any], engine: str) -> dict[str, Any]:
 
 def chosen(values: Mapping[str, Any], engine: str, kind: type = Scenario) -> dict[str, Any]:
     """Return the values as they are for one engine, without any table for another."""
-    hints = get_type_hints(kind)
+    hints = keys_of(kind)
     found = {key: value for key, value in values.items() if not is_section(key, value, kind)}
     for name in (engine,) if kind is EngineChoice else sections_of(engine):
         found |= values[name] if name in values and is_section(name, values[name], kind) else {}
@@ -68,7 +74,7 @@ def sections_of(engine: str) -> tuple[str, ...]:
 
 def is_section(key: str, value: Any, kind: type) -> bool:
     """Say whether a key of a part is a table for one engine."""
-    return kind is not Scenario and isinstance(value, Mapping) and key in names() and key not in get_type_hints(kind)
+    return kind is not Scenario and isinstance(value, Mapping) and key in names() and key not in keys_of(kind)
 
 
 def named(values: Any, kind: type = Scenario) -> set[str]:
@@ -77,7 +83,7 @@ def named(values: Any, kind: type = Scenario) -> set[str]:
         return set()
     found = {key for key, value in values.items() if is_section(key, value, kind)}
     for key, value in values.items():
-        for one, inner in _parts(value, get_type_hints(kind).get(key)):
+        for one, inner in _parts(value, keys_of(kind).get(key)):
             found |= named(one, inner)
     return found
 

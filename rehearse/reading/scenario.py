@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -168,7 +168,7 @@ def _unknown_keys(values: Any, kind: Any, path: str, engines: frozenset[str]) ->
     """Yield a complaint for each key that there is not; `engines` may have a table of their own in it."""
     if not isinstance(values, Mapping):
         return
-    hints = get_type_hints(kind)
+    hints = dialects.keys_of(kind)
     known = [name for name in hints if name != "file"]
     for key, value in values.items():
         here = f"{path}{key}"
