@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import rehearse
 from rehearse import registry
 from rehearse.checks import CHECKS
-from rehearse.errors import Missing
+from rehearse.errors import Missing, OtherDialect
 from rehearse.events import RuleInferred
 from rehearse.model import Status, Verdict
 from rehearse.reading.scenario import read
@@ -84,8 +85,9 @@ def test_every_file_of_a_topic_is_used() -> None:
     for topic in TOPICS:
         used = {"bad.toml", "good.toml"}
         for way, engine in itertools.product(("bad", "good"), registry.names("engine")):
-            migration = read(topic / f"{way}.toml", engine=engine).migration
-            used |= {str(migration.forward), str(migration.back)}
+            with contextlib.suppress(OtherDialect):
+                migration = read(topic / f"{way}.toml", engine=engine).migration
+                used |= {str(migration.forward), str(migration.back)}
         own = {name for name in used if not name.startswith("../")}
         assert {path.name for path in topic.iterdir()} == own, topic
 
