@@ -78,9 +78,9 @@ class ScenarioFile(pytest.File):
 
         try:
             return with_options(read(self.path, engine=engine), scale=self.config.getoption("rehearse_scale"))
-        except OtherDialect:
-            raise
         except RehearseError as error:
+            if engine is not None and isinstance(error, OtherDialect):
+                raise
             raise self.CollectError(str(error)) from None
 
 
@@ -186,8 +186,14 @@ def rehearse(request: pytest.FixtureRequest) -> Callable[..., Recording]:
 
     def rehearsed(source: Any, *, budget: Mapping[str, Any] | None = None, check: bool = True) -> Recording:
         from rehearse import face  # noqa: PLC0415
+        from rehearse.errors import OtherDialect  # noqa: PLC0415
 
-        values = face.scenario(source, folder=request.path.parent, engine=engine)
+        try:
+            values = face.scenario(source, folder=request.path.parent, engine=engine)
+        except OtherDialect as other:
+            if engine is None:
+                raise
+            pytest.skip(str(other))
         recording = face.run(values, budget=budget)
         verdict = face.judge(recording)
         report = _write(recording, verdict, request.config)

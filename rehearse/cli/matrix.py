@@ -133,10 +133,10 @@ def _published(asked: Sequence[Asked], out: Path | None, *, loudness: int, as_js
     told = _Told()
     try:
         yield told
-    except KeyboardInterrupt:
-        for one in asked[len(told.rows) :]:
-            _put(told, matrix.not_run(one.scenario, "interrupted", code=130))
-        _write(told.rows, out)
+    except BaseException as stopped:
+        code = 130 if isinstance(stopped, KeyboardInterrupt) else 3
+        says = "interrupted" if code == 130 else f"rehearse broke before: {type(stopped).__name__}"
+        _write([*told.rows, *(matrix.not_run(one.scenario, says, code=code) for one in asked[len(told.rows) :])], out)
         raise
     page = _write(told.rows, out)
     if as_json:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearse.cli.matrix import Asked, placed, worst
+from rehearse.cli.matrix import Asked, _published, placed, worst
 from rehearse.model import EngineChoice, Scenario
+from rehearse.reports.matrix import not_run
 from tests.cli.test_cli import rehearse
 
 ONE = 'name = "one"\nwhy = "a"\n[migration]\nforward = "select 1"\n'
@@ -99,3 +100,18 @@ def test_a_password_is_in_no_row(folder: Path) -> None:
     told = done.stdout + done.stderr + "".join(one.read_text("utf-8") for one in (folder / "out").glob("matrix.*"))
     assert "2 runs: 2 not run" in told
     assert "hidden" not in told
+
+
+def test_an_interrupted_matrix_says_what_was_not_run(tmp_path: Path) -> None:
+    asked = [Asked(scenario=Scenario(name=name), engine=None) for name in ("a", "b")]
+    with (
+        pytest.raises(KeyboardInterrupt),
+        _published(asked, tmp_path, loudness=0, as_json=False) as told,
+    ):
+        told.rows.append(not_run(asked[0].scenario, "nothing is here", code=2))
+        raise KeyboardInterrupt
+    rows = json.loads((tmp_path / "matrix.json").read_text(encoding="utf-8"))["runs"]
+    assert [(one["scenario"], one["says"], one["exit"]) for one in rows] == [
+        ("a", "nothing is here", 2),
+        ("b", "interrupted", 130),
+    ]
