@@ -128,7 +128,7 @@ def rehearsed(  # the one way from a scenario to its reports
         with live(scenario, loudness, on=engine, says=says) as progress:
             recording = run(scenario, progress=progress, keep=keep)
         verdict = judge(recording)
-        write(recording, verdict, folder)
+        write(recording, verdict, folder, newest=out is None)
     return Done(recording, verdict, folder)
 
 

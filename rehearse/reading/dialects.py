@@ -92,7 +92,7 @@ def place(steps: Iterable[str | int], values: Any, engine: str) -> list[str | in
     """Return where in the file a key of `chosen` stands: with the engine's table that has it, where one does."""
     found: list[str | int] = []
     for step in steps:
-        for name in reversed(sections_of(engine)):
+        for name in (engine,) if found[:1] == ["engine"] else reversed(sections_of(engine)):
             section = values.get(name) if isinstance(values, Mapping) and found else None
             if isinstance(section, Mapping) and step in section:
                 found.append(name)

@@ -165,3 +165,42 @@ def test_the_shipped_schema_knows_the_tables_of_engines() -> None:
     values["data"]["mariadb"]["laod"] = []
     with pytest.raises(jsonschema.ValidationError, match="laod"):
         jsonschema.validate(values, schema())
+
+
+def test_every_part_of_a_file_may_have_a_table_for_an_engine() -> None:
+    text = """
+name = "a"
+[workload.mariadb]
+settings = { lock_wait_timeout = 2 }
+[[workload.company]]
+name = "report"
+sql = "select 1"
+[workload.company.mariadb]
+sql = "select 2"
+[[migration.effects]]
+table = "orders"
+column = "note"
+rule = "a || b"
+[migration.effects.mariadb]
+rule = "concat(a, b)"
+[[integrity.assert]]
+name = "none"
+sql = "select 1 limit 0"
+[integrity.assert.mariadb]
+sql = "select 2 limit 0"
+"""
+    scenario = both(text, engine="mariadb")
+    assert scenario.workload.settings == {"lock_wait_timeout": 2}
+    assert scenario.workload.company[0].sql == "select 2"
+    assert scenario.migration.effects[0].rule == "concat(a, b)"
+    assert scenario.integrity.asserts[0].sql == "select 2 limit 0"
+    assert both(text).integrity.asserts[0].sql == "select 1 limit 0"
+    jsonschema.validate(tomllib.loads(text), schema())
+
+
+def test_what_a_key_of_that_name_means_elsewhere_is_left_alone() -> None:
+    values = 'name = "a"\n[migration.options.mariadb]\nurl = "x"\n[data.tables]\nmariadb = "5k"\n'
+    for engine in (None, "mariadb"):
+        scenario = both(values, engine=engine)
+        assert scenario.migration.options == {"mariadb": {"url": "x"}}
+        assert scenario.data.tables == {"mariadb": "5k"}
