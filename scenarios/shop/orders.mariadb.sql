@@ -1,4 +1,4 @@
--- A part of the shop as MariaDB has it: who buys, and what was ordered. Filled from data_profiles/orders.toml.
+-- A part of the shop, with its rows, as MariaDB has it: who buys, and what was ordered.
 
 CREATE TABLE customers (
     id          bigint AUTO_INCREMENT PRIMARY KEY,
@@ -26,3 +26,14 @@ CREATE VIEW open_orders AS
     FROM orders o
     JOIN customers c ON c.id = o.customer_id
     WHERE o.status IN ('pending', 'paid');
+
+INSERT INTO customers (email, full_name, segment, created_at)
+    SELECT concat('c', seq, '@example.org'), concat('Customer ', seq), 1 + crc32(seq) % 3,
+           '2020-01-01' + INTERVAL seq HOUR
+    FROM seq_1_to_5000;
+
+INSERT INTO orders (customer_id, status, total_cents, channel, note, created_at)
+    SELECT 1 + crc32(seq) % 5000, least(5, 1 + crc32(concat('s', seq)) % 9), crc32(concat('t', seq)) % 100000,
+           elt(1 + seq % 3, 'web', 'app', NULL), if(seq % 4 = 0, repeat('leave it at the door ', seq % 12), NULL),
+           '2021-01-01' + INTERVAL seq MINUTE
+    FROM seq_1_to_250000;
