@@ -60,8 +60,8 @@ def command(  # noqa: PLR0917
 ) -> None:
     """Rehearse each SCENARIO: forward, back and forward again on a disposable database, under traffic.
 
-    Several runs (scenarios, times engines) end in one table, and matrix.html, .md and .json stand beside their reports.
-    What cannot be run here is a row that says why, and does not stop the others.
+    Several runs (scenarios, times engines) are told in a line each (-v: each whole) and end in one table; matrix.html,
+    .md and .json stand beside their reports. What cannot be run here is a row that says why, and stops no other.
 
     Exit code: 0 if all passed; else the worst of them, which is 1 if one failed, 2 if one cannot be run as asked, 4 if
     one is too big for this machine, 3 if one could not tell.

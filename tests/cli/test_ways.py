@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearse.cli.live import live
 from rehearse.engines.postgres import binaries
 from rehearse.errors import Missing
 from rehearse.model import EngineChoice, Scenario
@@ -38,3 +39,12 @@ def test_what_each_way_lacks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     with pytest.raises(Missing, match=r"there is no postgres 99 here \(via embedded: .*; via binary: .*; via docker: "):
         reached(choice(version="99"))
+
+
+def test_the_reader_is_told_on_which_engine_and_by_which_way(capsys: pytest.CaptureFixture[str]) -> None:
+    with live(choice(), 1, on="mariadb:10.11", says="mariadb comes via [binary]"):
+        pass
+    assert capsys.readouterr().err.splitlines() == ["a on mariadb:10.11  ", "  mariadb comes via [binary]"]
+    with live(choice(), 1):
+        pass
+    assert capsys.readouterr().err.splitlines() == ["a  "]

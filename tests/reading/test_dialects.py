@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+import rehearse
 from rehearse.errors import OtherDialect, ScenarioMistake
 from rehearse.model import Scenario
 from rehearse.reading import dialects
@@ -204,3 +205,11 @@ def test_what_a_key_of_that_name_means_elsewhere_is_left_alone() -> None:
         scenario = both(values, engine=engine)
         assert scenario.migration.options == {"mariadb": {"url": "x"}}
         assert scenario.data.tables == {"mariadb": "5k"}
+
+
+def test_the_library_reads_for_an_engine_once() -> None:
+    values = tomllib.loads(WHOLE)
+    read_for = rehearse.scenario(values, engine="postgres")
+    assert read_for.migration.forward == "up.sql"
+    with pytest.raises(ScenarioMistake, match="both: it is read for postgres already"):
+        rehearse.run(read_for, engine="mariadb")
