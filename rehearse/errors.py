@@ -3,6 +3,7 @@
     RehearseError                 everything that rehearse raises on purpose
     ├── Mistake                   what was asked cannot be done as asked (exit 2): names the place and the way out
     │   ├── ScenarioMistake       … in a scenario, a profile or a command line
+    │   │   └── OtherDialect      … a scenario whose migration is written for other engines than the one asked for
     │   └── NotDisposable         … a database that rehearse did not make and may not write to
     ├── Missing                   a program, package or server that this machine lacks (exit 2): says how to get it
     ├── TooBig                    this machine could not hold it (exit 4): said before anything starts
@@ -32,6 +33,14 @@ class Mistake(RehearseError):
 
 class ScenarioMistake(Mistake):
     """A scenario, a profile or an option that cannot be understood."""
+
+
+class OtherDialect(ScenarioMistake):
+    """A scenario whose migration is written for other engines than the one that is asked for."""
+
+    def __init__(self, says: str, *, name: str) -> None:
+        super().__init__(says)
+        self.name = name
 
 
 class NotDisposable(Mistake):
