@@ -11,10 +11,10 @@ from typing import Any
 
 from rehearse import delimited
 from rehearse.engines import _differences
-from rehearse.engines.mariadb import schema
-from rehearse.engines.mariadb.database import MariadbDatabase
-from rehearse.engines.mariadb.server import MariadbServer
+from rehearse.engines.mysql import schema
 from rehearse.engines.mysql.client import Connection, execute
+from rehearse.engines.mysql.database import MysqlDatabase
+from rehearse.engines.mysql.server import MysqlServer
 from rehearse.model import PropertyDifference, Snapshot
 
 ACCOUNTS = (
@@ -27,7 +27,7 @@ ACCOUNTS = (
 class Corpus:
     """The statements that make the database, the changes of it, and the database."""
 
-    database: MariadbDatabase
+    database: MysqlDatabase
     makes: str
     changes: dict[str, Any]
 
@@ -49,7 +49,7 @@ class Corpus:
         return str(self.changes[change]["sql"]).replace("{database}", self.database.name)
 
 
-def corpus(server: MariadbServer, folder: Path) -> Corpus:
+def corpus(server: MysqlServer, folder: Path) -> Corpus:
     """Return the corpus of an engine's folder of tests, on a server."""
     makes = (folder / "schema_changes.sql").read_text(encoding="utf-8")
     changes = tomllib.loads((folder / "schema_changes.toml").read_text(encoding="utf-8"))

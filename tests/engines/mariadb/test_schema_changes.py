@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearse.engines.mariadb.server import MariadbServer
 from rehearse.engines.mysql.client import rows
+from rehearse.engines.mysql.server import MysqlServer
 from rehearse.model import Snapshot
 from tests.engines.comparing import named
 from tests.engines.mariadb.corpus import Corpus, corpus, differing, run, severity
@@ -21,7 +21,7 @@ CHANGES = tomllib.loads((FOLDER / "schema_changes.toml").read_text(encoding="utf
 
 
 @pytest.fixture(scope="module")
-def made(mariadb: MariadbServer) -> Iterator[Corpus]:
+def made(mariadb: MysqlServer) -> Iterator[Corpus]:
     yield (found := corpus(mariadb, FOLDER))
     found.database.drop()
 

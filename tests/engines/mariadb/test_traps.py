@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rehearse.engines.mariadb.database import MariadbDatabase
 from rehearse.engines.mysql.client import execute
+from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.model import TableComparison
 from tests.engines.comparing import table
 from tests.engines.mariadb.comparing import compared, run
@@ -64,7 +64,7 @@ TRAPS = {
 }  # fmt: skip
 
 
-def test_every_trap_is_found_in_its_row_and_column_alone(shop: MariadbDatabase) -> None:
+def test_every_trap_is_found_in_its_row_and_column_alone(shop: MysqlDatabase) -> None:
     kinds = ", ".join(f"`{name}` {kind}" for name, (kind, _, _) in TRAPS.items())
     made = f"create table t (id int primary key, {kinds}); insert into t (id) select seq from seq_1_to_{len(TRAPS)};"
     filled = ", ".join(f"`{name}` = {was}" for name, (_, was, _) in TRAPS.items())
@@ -95,7 +95,7 @@ MOVES = {
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("move", MOVES)
-def test_values_that_change_places_are_found(shop: MariadbDatabase, key: str, move: str) -> None:
+def test_values_that_change_places_are_found(shop: MysqlDatabase, key: str, move: str) -> None:
     declared, number = KEYS[key]
     to, count = MOVES[move]
     made = f"create table t ({declared}, v int, w varchar(20), b int, key (v)); {ROWS.format(key=number)}"
@@ -105,7 +105,7 @@ def test_values_that_change_places_are_found(shop: MariadbDatabase, key: str, mo
     assert (found.rows_missing, found.rows_unexpected) == (0, 0)
 
 
-def test_values_that_change_places_between_rows_without_a_key_are_other_rows(shop: MariadbDatabase) -> None:
+def test_values_that_change_places_between_rows_without_a_key_are_other_rows(shop: MysqlDatabase) -> None:
     made = "create table t (v int, w varchar(20)); insert into t select seq, concat('w', seq) from seq_1_to_50"
     found = table(compared(shop, made, "update t set w = concat('w', v % 50 + 1)"))
     assert (found.rows_missing, found.rows_unexpected) == (50, 50)
@@ -124,7 +124,7 @@ def test_values_that_change_places_between_rows_without_a_key_are_other_rows(sho
     ],
 )
 def test_damage_that_cancels_out_or_crosses_columns_is_found(
-    shop: MariadbDatabase, change: str, columns: dict[str, int]
+    shop: MysqlDatabase, change: str, columns: dict[str, int]
 ) -> None:
     made = (
         "create table t (id int primary key, v int, w varchar(20), b int, a varchar(9) default 'xy',"
@@ -151,7 +151,7 @@ LOSSY = {
 }
 
 
-def test_types_that_cannot_hold_what_was_are_found_each_in_its_column(shop: MariadbDatabase) -> None:
+def test_types_that_cannot_hold_what_was_are_found_each_in_its_column(shop: MysqlDatabase) -> None:
     kinds = ", ".join(f"{name} {kind}" for name, (kind, _, _) in LOSSY.items())
     made = f"create table t (id int primary key, whole varchar(9) character set latin1, {kinds});"
     values = ", ".join(was for _, was, _ in LOSSY.values())
@@ -176,7 +176,7 @@ def is_silent(one: TableComparison) -> bool:
         "alter table t modify amount decimal(12, 4), modify e enum('b', 'a')",
     ],
 )
-def test_what_changes_no_value_is_silent(shop: MariadbDatabase, change: str) -> None:
+def test_what_changes_no_value_is_silent(shop: MysqlDatabase, change: str) -> None:
     made = (
         "create table t (id int primary key, legacy varchar(9) character set cp1251, at datetime,"
         "made_at timestamp null, padded char(9), bytes binary(4), amount decimal(9, 2), e enum('a', 'b'));"
@@ -185,7 +185,7 @@ def test_what_changes_no_value_is_silent(shop: MariadbDatabase, change: str) -> 
     assert is_silent(table(compared(shop, made, change)))
 
 
-def test_a_checksum_does_not_hang_on_the_servers_time_zone(shop: MariadbDatabase) -> None:
+def test_a_checksum_does_not_hang_on_the_servers_time_zone(shop: MysqlDatabase) -> None:
     run(shop, "create table t (id int primary key, at timestamp null); insert into t values (1, '2024-01-01')")
     before = shop.snapshot("start").tables["t"]
     with shop.server.connect() as connection:

@@ -1,4 +1,4 @@
-"""All that looks at one MariaDB database in one phase, and what it says in the end; see `protocols.Watch`."""
+"""All that looks at one database in one phase, and what it says in the end; see `protocols.Watch`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from rehearse.engines.mariadb import clock
-from rehearse.engines.mariadb.closures import locks_taken
-from rehearse.engines.mariadb.lock_probe import LockProbe, unable
-from rehearse.engines.mariadb.row_probe import RowProbe
-from rehearse.engines.mariadb.samples import SampleProbe
+from rehearse.engines.mysql import clock
 from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
+from rehearse.engines.mysql.closures import locks_taken
+from rehearse.engines.mysql.lock_probe import LockProbe, unable
+from rehearse.engines.mysql.row_probe import RowProbe
+from rehearse.engines.mysql.samples import SampleProbe
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.protocols import Ask, Effects, Onlooker, Probe, Role
 
 if TYPE_CHECKING:
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.database import MysqlDatabase
 
 # Only the migration's are kept (see `accounts.watching`). Picoseconds since the server's start; any length of time.
 _STATEMENTS = """
@@ -36,15 +36,15 @@ _FILES = "SELECT name, table_id FROM information_schema.innodb_sys_tables WHERE 
 _LSN = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'"
 
 
-def watch(database: MariadbDatabase, journal: Journal) -> MariadbWatch:
+def watch(database: MysqlDatabase, journal: Journal) -> MysqlWatch:
     """Begin a watch."""
-    return MariadbWatch(database, journal)
+    return MysqlWatch(database, journal)
 
 
-class MariadbWatch:
+class MysqlWatch:
     """One phase's observers, and the server's own record of the migration's statements."""
 
-    def __init__(self, database: MariadbDatabase, journal: Journal) -> None:
+    def __init__(self, database: MysqlDatabase, journal: Journal) -> None:
         self._journal = journal
         self._database = database.name
         self._migration = database.server.at(Role.MIGRATION).user
@@ -61,7 +61,7 @@ class MariadbWatch:
             journal.write(Remarked(at_ns=self._began_ns, source="locks", says=why, weakens=True))
         others = (RowProbe(where, self._migration, application), SampleProbe(database.server.pid))
         self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
-        self._between = MariadbOnlooker(self._connection, database.name)
+        self._between = MysqlOnlooker(self._connection, database.name)
         self.onlooker: Onlooker = self._between
 
     def statements(self) -> Sequence[StatementRan]:
@@ -107,7 +107,7 @@ class MariadbWatch:
         self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="statements", says=says, weakens=True))
 
 
-class MariadbOnlooker:
+class MysqlOnlooker:
     """Looks between two statements at what the last one did: redo written (traffic's too), and tables made anew.
 
     Locks are not looked at: DDL has released them by then. Costs about 2 ms.

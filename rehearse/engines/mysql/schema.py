@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from rehearse.engines.mariadb import checksum
+from rehearse.engines.mysql import checksum
 from rehearse.engines.mysql.catalog import code, parts, rights, tables
 from rehearse.engines.mysql.catalog.declared import declared
 from rehearse.engines.mysql.catalog.words import Scope
@@ -16,14 +16,14 @@ from rehearse.model import Snapshot
 from rehearse.protocols import Role
 
 if TYPE_CHECKING:
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.database import MysqlDatabase
 
 Objects = dict[str, dict[str, str]]
 
 _KINDS = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = database()"
 
 
-def take(database: MariadbDatabase, name: str) -> Snapshot:
+def take(database: MysqlDatabase, name: str) -> Snapshot:
     """Return the snapshot of this name; reads every row, in one transaction that stops nobody."""
     began = time.monotonic_ns()
     with database.connect(Role.OWNER) as connection:
