@@ -18,11 +18,11 @@ from rehearse.engines.mysql.client import Connection, execute, listed, named, ro
 if TYPE_CHECKING:
     from rehearse.engines.mysql.database import MysqlDatabase
 
-_OFF = "SET SESSION foreign_key_checks = 0, unique_checks = 0, check_constraint_checks = 0"
+_OFF = "SET SESSION foreign_key_checks = 0, unique_checks = 0 /*M! , check_constraint_checks = 0 */"
 _KINDS = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s ORDER BY table_name"
 _COLUMNS = """
     SELECT column_name FROM information_schema.columns
-    WHERE table_schema = %s AND table_name = %s AND generation_expression IS NULL
+    WHERE table_schema = %s AND table_name = %s AND COALESCE(generation_expression, '') = ''
     ORDER BY ordinal_position
 """
 _TRIGGERS = """

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _SESSIONS = "SELECT id FROM information_schema.processlist WHERE user = %s AND db = %s AND id <> connection_id()"
 _OF_ALL = "SELECT id FROM information_schema.processlist WHERE db = %s"
-_COMMENT = "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = %s"
 _END_S = 600.0  # a long ALTER that is killed removes its copy first
 
 
@@ -148,11 +147,9 @@ class MysqlDatabase:
         """Raise NotDisposable for a database that does not bear our mark; on a server of our own all are ours."""
         if self.server.is_ours:
             return
-        from rehearse.engines.mysql.server import mark_of  # noqa: PLC0415
-
         with self.server.connect() as connection:
-            found = rows(connection, _COMMENT, (self.name,))
-        if not found or found[0][0] != mark_of(self.server.token or ""):
+            ours = rows(connection, self.server.flavour.ours, (self.server.token,))
+        if (self.name,) not in ours:
             raise NotDisposable(
                 f"database {self.name!r} was not made by this rehearsal, so nothing is written to it or dropped; "
                 "rehearse makes databases of its own on the server that engine.url names"

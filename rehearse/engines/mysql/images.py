@@ -1,8 +1,8 @@
 """SQL for values, rows and keys as bytes that are equal only if the values are, and for 64-bit hashes of them.
 
 A row's image is its columns' images in the order of their names, each with its length before it and NULL told apart, so
-that no two rows share one. Its hash is the first 64 bits of SHA-1: the server's CRC is linear, and a sum or XOR of CRCs
-does not see values that changed places. An image holds the key, so a sum of hashes does.
+that no two rows share one. Its hash is the first 64 bits of SHA-1 or SHA-2: the server's CRC is linear, and a sum or
+XOR of CRCs does not see values that changed places. An image holds the key, so a sum of hashes does.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rehearse.engines.mysql.client import Connection, named, rows
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.survey import KEYS, whole_keys
 
 # The statistics' sizes are those of the last ANALYZE, those of the files are now.
 _TABLES = """
     SELECT t.table_name, coalesce(
-               (SELECT sum(f.file_size) FROM information_schema.innodb_sys_tablespaces f
+               (SELECT sum(f.file_size) FROM information_schema.{innodb}tablespaces f
                 WHERE f.name = concat(t.table_schema, '/', t.table_name)
                    OR f.name LIKE concat(t.table_schema, '/', t.table_name, '#p#%')),
                t.data_length + t.index_length, 0)
@@ -27,13 +28,13 @@ _TABLES = """
 """
 _COLUMNS = """
     SELECT table_name, column_name, data_type, column_type, character_set_name, collation_name,
-           generation_expression IS NOT NULL
+           COALESCE(generation_expression, '') <> ''
     FROM information_schema.columns
     WHERE table_schema = database()
     ORDER BY table_name, column_name
 """
 INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
-_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "vector"})
 _REALS = frozenset({"float", "double"})
 _WHOLE_CHARSETS = frozenset(  # each of whose texts UTF-8 has
     {"utf8", "utf8mb3", "utf8mb4", "utf16", "utf16le", "utf32", "ucs2", "latin1", "ascii"}
@@ -41,7 +42,7 @@ _WHOLE_CHARSETS = frozenset(  # each of whose texts UTF-8 has
 _TIMES = frozenset({"date", "datetime", "timestamp"})
 _SHAPES = frozenset(
     {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon"}
-    | {"geometrycollection"}
+    | {"geometrycollection", "geomcollection"}
 )
 
 
@@ -68,6 +69,8 @@ class Column:
         Two labels of an enum, and of some character sets two bytes, may be the same text.
         """
         name = named(self.name)
+        if self.base == "vector":  # which MySQL joins with nothing
+            return f"UNHEX(HEX({name}))"
         if self.base in _BYTES:
             return name
         if self.base == "enum":
@@ -110,6 +113,7 @@ class Table:
 
     name: str
     size_bytes: int
+    digest: str  # the flavour's
     columns: Mapping[str, Column]
     keys: tuple[tuple[str, ...], ...]
 
@@ -123,8 +127,12 @@ class Table:
         """The table's name in SQL."""
         return named(self.name)
 
+    def hashed(self, image: str) -> str:
+        """Return SQL for the hash of an image as 16 hexadecimal digits."""
+        return f"LEFT({self.digest.format(image)}, 16)"
 
-def read(connection: Connection) -> dict[str, Table]:
+
+def read(connection: Connection, flavour: Flavour) -> dict[str, Table]:
     """Return the tables of the connection's database by name."""
     columns: defaultdict[str, dict[str, Column]] = defaultdict(dict)
     for table, name, base, kind, charset, collation, is_generated in rows(connection, _COLUMNS):
@@ -135,8 +143,14 @@ def read(connection: Connection) -> dict[str, Table]:
     for table, *rest in rows(connection, KEYS):
         indexes[table].append(rest)
     return {
-        name: Table(name=name, size_bytes=int(size), columns=columns[name], keys=tuple(whole_keys(indexes[name])))
-        for name, size in rows(connection, _TABLES)
+        name: Table(
+            name=name,
+            size_bytes=int(size),
+            digest=flavour.digest,
+            columns=columns[name],
+            keys=tuple(whole_keys(indexes[name])),
+        )
+        for name, size in rows(connection, _TABLES.format(innodb=flavour.innodb))
     }
 
 
@@ -144,11 +158,6 @@ def tagged(images: Iterable[str]) -> str:
     """Return SQL for several images as one, each with its length before it, NULL as N."""
     parts = (f"IFNULL(CONCAT(LENGTH({one}), ':', {one}), 'N')" for one in images)
     return f"CONCAT({', '.join(parts)})"
-
-
-def hashed(image: str) -> str:
-    """Return SQL for the hash of an image as 16 hexadecimal digits."""
-    return f"LEFT(SHA1({image}), 16)"
 
 
 def summed(hexadecimal: str) -> str:

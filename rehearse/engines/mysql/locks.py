@@ -11,6 +11,7 @@ import pymysql
 from rehearse.engines.mysql import clock
 from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
 from rehearse.engines.mysql.closures import locks_taken
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.lock_probe import LockProbe, unable
 from rehearse.engines.mysql.row_probe import RowProbe
 from rehearse.engines.mysql.samples import SampleProbe
@@ -32,8 +33,7 @@ _KEPT = """
     FROM performance_schema.events_statements_history_long
 """
 _ACTORS = "SELECT COUNT(*) FROM performance_schema.setup_actors WHERE user = %s AND history = 'YES'"
-_FILES = "SELECT name, table_id FROM information_schema.innodb_sys_tables WHERE name LIKE %s"
-_LSN = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'"
+_FILES = "SELECT name, table_id FROM information_schema.{innodb}tables WHERE name LIKE %s"
 
 
 def watch(database: MysqlDatabase, journal: Journal) -> MysqlWatch:
@@ -45,6 +45,7 @@ class MysqlWatch:
     """One phase's observers, and the server's own record of the migration's statements."""
 
     def __init__(self, database: MysqlDatabase, journal: Journal) -> None:
+        flavour = database.server.flavour
         self._journal = journal
         self._database = database.name
         self._migration = database.server.at(Role.MIGRATION).user
@@ -53,15 +54,15 @@ class MysqlWatch:
         self._connection: Connection = opened(where)
         self._ahead_ns, self._doubt_ns = 0, 0
         self._began_ns = time.monotonic_ns()
-        self._locks = LockProbe(where, database.name, self._migration, application)
+        self._locks = LockProbe(where, database.name, self._migration, application, flavour=flavour)
         why = unable(self._connection)
         if why is None:
             self._ahead_ns, self._doubt_ns = clock.offset(self._connection)
         else:
             journal.write(Remarked(at_ns=self._began_ns, source="locks", says=why, weakens=True))
-        others = (RowProbe(where, self._migration, application), SampleProbe(database.server.pid))
+        others = (RowProbe(where, self._migration, application, flavour=flavour), SampleProbe(database.server.pid))
         self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
-        self._between = MysqlOnlooker(self._connection, database.name)
+        self._between = MysqlOnlooker(self._connection, database.name, flavour)
         self.onlooker: Onlooker = self._between
 
     def statements(self) -> Sequence[StatementRan]:
@@ -113,24 +114,26 @@ class MysqlOnlooker:
     Locks are not looked at: DDL has released them by then. Costs about 2 ms.
     """
 
-    def __init__(self, connection: Connection, database: str) -> None:
+    def __init__(self, connection: Connection, database: str, flavour: Flavour) -> None:
         self._connection = connection
+        self._innodb, self._redo = flavour.innodb, flavour.redo
         self._prefix = f"{database}/"
         self._files: dict[str, int] = {}
-        self._written = 0
+        self._written: int | None = None
 
     def between(self, _session: int, statement: int, _ask: Ask | None, /) -> Effects:
         """Return what a statement did; a table's number in InnoDB changes where it was rebuilt."""
         try:
-            files = {str(name): int(number) for name, number in rows(self._connection, _FILES, (f"{self._prefix}%",))}
-            ((lsn,),) = rows(self._connection, _LSN)
+            found = rows(self._connection, _FILES.format(innodb=self._innodb), (f"{self._prefix}%",))
+            told = rows(self._connection, self._redo)  # nothing before MySQL 8.0.30
         except pymysql.err.MySQLError:
             return Effects()
-        before, self._files = self._files, files
-        written, self._written = int(lsn) - self._written, int(lsn)
+        before, self._files = self._files, {str(name): int(number) for name, number in found}
+        written, self._written = self._written, int(told[0][0]) if told else None
         if statement == 0:
             return Effects()
         changed = sorted(
-            name.removeprefix(self._prefix) for name in before if files.get(name, before[name]) != before[name]
+            name.removeprefix(self._prefix) for name in before if self._files.get(name, before[name]) != before[name]
         )
-        return Effects(wal_bytes=written, rewrites=tuple(changed))
+        grown = None if written is None or self._written is None else self._written - written
+        return Effects(wal_bytes=grown, rewrites=tuple(changed))

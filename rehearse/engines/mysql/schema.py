@@ -29,7 +29,7 @@ def take(database: MysqlDatabase, name: str) -> Snapshot:
     with database.connect(Role.OWNER) as connection:
         begin(connection)
         schema, physical = read(connection, database.name, database.server.users)
-        states = checksum.states(connection)
+        states = checksum.states(connection, database.server.flavour)
         execute(connection, "ROLLBACK")
     took = time.monotonic_ns() - began
     return Snapshot(name=name, at_ns=began, took_ns=took, schema=schema, physical=physical, tables=states)

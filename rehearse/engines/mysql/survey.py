@@ -11,7 +11,9 @@ import pymysql
 
 from rehearse.delimited import placeholders
 from rehearse.engines.mysql.client import Connection, Row, address, connect, execute, listed, named, rows, words
+from rehearse.engines.mysql.flavour import MYSQL, Flavour
 from rehearse.engines.mysql.session import literal
+from rehearse.engines.mysql.structure import CHECKS
 from rehearse.model import ForeignKey, Survey, TableFacts
 
 _TABLES = """
@@ -21,7 +23,7 @@ _TABLES = """
     ORDER BY table_name
 """
 _COLUMNS = """
-    SELECT table_name, column_name, data_type, generation_expression IS NOT NULL OR extra LIKE '%%on update%%'
+    SELECT table_name, column_name, data_type, COALESCE(generation_expression, '') <> '' OR extra LIKE '%%on update%%'
     FROM information_schema.columns
     WHERE table_schema = database()
     ORDER BY table_name, ordinal_position
@@ -38,9 +40,6 @@ _REFERENCES = """
     SELECT table_name, referenced_table_name, delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT')
     FROM information_schema.referential_constraints
     WHERE constraint_schema = database() AND unique_constraint_schema = database()
-"""
-_CHECKS = """
-    SELECT table_name, check_clause FROM information_schema.check_constraints WHERE constraint_schema = database()
 """
 _TRIGGERS = """
     SELECT event_object_table, action_statement
@@ -68,13 +67,13 @@ _MAY_WRITE = re.compile(r"\b(insert|update|delete|replace|truncate|call|execute)
 _COUNTED = 1_000_000  # the server's own estimate of fewer rows is too coarse to rely on
 
 
-def survey(url: str) -> Survey:
+def survey(url: str, flavour: Flavour = MYSQL) -> Survey:
     """Return the tables, references and views of a database; counts tables that the server believes to be small."""
     with connect(address(url)) as connection:
         found = {name: (int(estimate), int(size)) for name, estimate, size in rows(connection, _TABLES)}
         columns = _grouped(rows(connection, _COLUMNS))
         keys = _grouped(rows(connection, KEYS))
-        checks = _texts(rows(connection, _CHECKS))
+        checks = _texts(rows(connection, CHECKS))
         partitioned = _texts(rows(connection, _PARTITIONED))
         triggers = _grouped(rows(connection, _TRIGGERS))
         tables = [
@@ -100,7 +99,7 @@ def survey(url: str) -> Survey:
         views=views,
         functions={str(name).lower(): tuple(_mentioned(text or "", found)) for name, text in routines if _writes(text)},
         quote="`",
-        returning=("insert", "delete"),
+        returning=flavour.returning,
         folds=False,
     )
 

@@ -8,7 +8,7 @@ from rehearse.engines.mysql.client import execute
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.model import TableComparison
 from tests.engines.comparing import table
-from tests.engines.mariadb.comparing import compared, run
+from tests.engines.mysql.comparing import compared, run
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from rehearse.reading.scenario import read
 from rehearse.tools.sql import TOOL
 from rehearse.workload.ledger import ledger
 from tests.conftest import KeepingJournal
-from tests.engines.mariadb.comparing import run
+from tests.engines.mysql.comparing import numbers, run
 
 pytestmark = pytest.mark.slow
 
@@ -52,9 +52,9 @@ share = 15
 sql = "insert into items (name, price) values (:name, 1)"
 values = { name = { text = "city" } }
 """
-BASE = """
+BASE = f"""
 create table items (Id bigint auto_increment primary key, Name varchar(80) not null, price decimal(10, 2), note text);
-insert into items (Name, price, note) select concat('item ', seq), seq % 100, 'kept' from seq_1_to_2000;
+insert into items (Name, price, note) select concat('item ', seq), seq % 100, 'kept' from {numbers(2000)};
 """
 
 
@@ -105,7 +105,7 @@ def test_a_transaction_is_one_where_no_ddl_ends_it(shop: MysqlDatabase) -> None:
 
 
 def test_a_repeated_statement_runs_until_it_touches_no_row(shop: MysqlDatabase) -> None:
-    ran(shop, "create table t (id int primary key, v int); insert into t select seq, null from seq_1_to_25;")
+    ran(shop, f"create table t (id int primary key, v int); insert into t select seq, null from {numbers(25)};")
     found = ran(shop, "-- rehearse:repeat\nupdate t set v = 1 where v is null limit 10;", transaction="none")
     assert [one.rows for one in found] == [10, 10, 5, 0]
 
@@ -119,7 +119,7 @@ def test_what_the_server_warns_of_is_written_down(shop: MysqlDatabase) -> None:
 
 
 def test_settings_are_the_sessions_and_a_time_out_cancels(shop: MysqlDatabase) -> None:
-    endless = "seq_1_to_1000000 a, seq_1_to_1000000 b where a.seq % 7 = b.seq % 11"
+    endless = " join ".join(f"{numbers(10_000)}_{place}" for place in range(3)) + " where numbers_0.seq % 7 = 9"
     ran(shop, "create table t as select @@lock_wait_timeout as n;", settings={"lock_wait_timeout": 3})
     with shop.connect() as connection:
         assert rows(connection, "SELECT n FROM t") == ((3,),)
@@ -204,7 +204,7 @@ def test_a_name_in_another_case_is_another_table() -> None:
 
 
 def test_assertions_are_asked_read_only_and_tell_an_example(shop: MysqlDatabase) -> None:
-    run(shop, "create table t (id int primary key, v int); insert into t select seq, seq % 3 from seq_1_to_3000;")
+    run(shop, f"create table t (id int primary key, v int); insert into t select seq, seq % 3 from {numbers(3000)};")
     url = shop.url(Role.OBSERVER)
     found = asserts.tried(
         url,
