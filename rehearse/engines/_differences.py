@@ -61,6 +61,7 @@ _ONLY = {
     "definer": "breaks",
     "engine": "breaks",
     "invisible": "breaks",
+    "members": "breaks",
     "parameters": "breaks",
     "returns": "breaks",
     "security": "breaks",
@@ -71,6 +72,7 @@ _ONLY = {
     "engine attribute": "performance",
     "ignored": "performance",
     "row format": "performance",
+    "secondary engine": "performance",
     "secondary engine attribute": "performance",
 }
 # What is right for a property of most objects and wrong for that of these: rights hang on them.

@@ -51,11 +51,21 @@ def read(connection: Connection, database: str, ours: Collection[str] = ()) -> t
     own = {name: declared(scope, name) for name in kinds if scope.is_table(name)}
     of_tables = (part(scope, own) for part in (tables.tables, tables.columns, tables.checks, tables.partitions))
     of_parts = (parts.indexes(scope, own), parts.foreign_keys(scope), parts.triggers(scope))
-    of_code = (part(scope) for part in (code.views, code.routines, code.events, code.sequences))
-    schema = _objects(chain(tables.database(scope), *of_tables, *of_parts, *of_code, tables.counters(scope, own)))
+    of_code = (part(scope) for part in (code.views, code.routines, code.libraries, code.events, code.sequences))
+    schema = _objects(
+        chain(
+            tables.database(scope),
+            *of_tables,
+            tables.extensions(scope),
+            *of_parts,
+            *of_code,
+            tables.counters(scope, own),
+        )
+    )
     for name, privileges in rights.rights(scope):
         if name in schema:  # rights outlive what they are on
             schema[name] |= privileges
+    schema |= dict(rights.roles(scope))
     return schema, _objects(tables.order(scope))
 
 

@@ -1,4 +1,4 @@
-"""Views, routines, events and sequences."""
+"""Views, routines and their libraries, events and sequences."""
 
 from __future__ import annotations
 
@@ -76,6 +76,18 @@ def _parameter(row: Found) -> str:
 
 def _is_aggregate(scope: Scope, kind: str, name: str) -> bool:
     return kind == "FUNCTION" and " AGGREGATE FUNCTION " in str(scope.shown(kind, name)[2])[:500]
+
+
+def libraries(scope: Scope) -> Pairs:
+    """Yield libraries of routines, which only MySQL has, from 9.2 on."""
+    words = {"library_definition": "definition", "library_comment": "comment", "creator": "definer"}
+    asked = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'information_schema' AND table_name = '{}'"
+    if scope.ask(asked.format("LIBRARIES")):
+        for row in scope.of("LIBRARIES", "library_schema"):
+            yield (
+                f"library {row['library_name']}",
+                scope.written(row, words, "library_catalog library_schema library_name"),
+            )
 
 
 def events(scope: Scope) -> Pairs:

@@ -13,6 +13,7 @@ _COLUMN = re.compile(_NAME)
 _INDEX = re.compile(rf"(?:(PRIMARY)|(?:UNIQUE |FULLTEXT |SPATIAL |VECTOR )?KEY {_NAME})")
 _PERIOD = re.compile(rf"PERIOD FOR (?:(SYSTEM_TIME)|{_NAME}) (\(.*\))")
 _COUNTER = re.compile(r" AUTO_INCREMENT=(\d+)")
+_USUAL = re.compile(r" (?:/\*!80016 )?ENCRYPTION='N'(?: \*/)?")
 _PARTITIONED = re.compile(r"^(?:/\*!\d+)?\s*PARTITION BY ")
 _TOKEN = re.compile(rf"{_TEXT}|`(?:[^`]|``)*`|[()]")
 # Told by the information schema; and a column's character set is said only where it is not the table's.
@@ -47,7 +48,7 @@ def declared(scope: Scope, table: str) -> Declared:
         _put(found, line.strip().rstrip(","))
     at = next((place for place, line in enumerate(lines) if _PARTITIONED.match(line)), len(lines))
     whole = " ".join(lines[end:at])
-    found.whole, found.partitions = _COUNTER.sub("", whole), "\n".join(lines[at:])
+    found.whole, found.partitions = _USUAL.sub("", _COUNTER.sub("", whole)), "\n".join(lines[at:])
     if counter := _COUNTER.search(whole):
         found.counter = int(counter[1])
     return found

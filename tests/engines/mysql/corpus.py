@@ -19,7 +19,7 @@ from rehearse.model import PropertyDifference, Snapshot
 
 ACCOUNTS = (
     "drop user if exists corpus_reader; drop role if exists corpus_role; "
-    "create user corpus_reader; create role corpus_role"
+    "drop user if exists corpus_other; create user corpus_reader; create role corpus_role"
 )
 
 
