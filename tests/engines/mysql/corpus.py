@@ -31,6 +31,11 @@ class Corpus:
     makes: str
     changes: dict[str, Any]
 
+    @property
+    def is_mariadb(self) -> bool:
+        """Say whether it is on a MariaDB."""
+        return self.database.server.flavour.name == "mariadb"
+
     @contextmanager
     def fresh(self) -> Iterator[Connection]:
         """Make the database and yield a connection to it."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rehearse.engines.mysql.client import rows
+from rehearse.engines.mysql.mending import mend
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.model import Snapshot
 from tests.engines.comparing import named
@@ -39,11 +40,20 @@ def before(made: Corpus) -> Snapshot:
 @pytest.mark.parametrize(
     ("server", "name"), [(server, name) for server, changes in CHANGES.items() for name in changes], indirect=["server"]
 )
-def test_a_change_of_one_property_is_all_that_is_found(made: Corpus, before: Snapshot, name: str) -> None:
+def test_a_change_of_one_property_is_all_that_is_found_and_its_mending_undoes_it(
+    made: Corpus, before: Snapshot, name: str
+) -> None:
     change = made.changes[name]
     with made.fresh() as connection:
         run(connection, made.sql(name))
-        found = differing(before, made.snapshot(connection))
+        after = made.snapshot(connection)
+        found = differing(before, after)
+        mends = [mend(one, before, after, is_mariadb=made.is_mariadb) for one in found]
+        left = []
+        if all(mends):
+            run(connection, " ".join(filter(None, mends)))
+            left = differing(before, made.snapshot(connection))
+    assert left == [], mends
     assert named(found) == {(thing, what) for thing, what in (change["found"], *change.get("follows", ()))}, found
     assert severity(found, *change["found"]) == change.get("severity", "behaviour")
 
@@ -51,7 +61,7 @@ def test_a_change_of_one_property_is_all_that_is_found(made: Corpus, before: Sna
 def test_a_database_that_is_made_again_is_the_same(made: Corpus, before: Snapshot) -> None:
     with made.fresh() as connection:
         run(connection, "analyze table orders")
-        if made.database.server.flavour.name == "mysql":
+        if not made.is_mariadb:
             run(connection, "analyze table orders update histogram on net with 3 buckets")
         assert differing(before, made.snapshot(connection)) == []
 
