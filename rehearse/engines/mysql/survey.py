@@ -28,6 +28,10 @@ _COLUMNS = """
     WHERE table_schema = database()
     ORDER BY table_name, ordinal_position
 """
+_NUMBERED = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = database() AND extra LIKE '%auto_increment%' AND @@auto_increment_increment = 1
+"""
 # Whole unique indexes of columns that are never NULL are keys, the primary one first.
 KEYS = """
     SELECT s.table_name, s.index_name, s.column_name, s.non_unique, s.sub_part IS NULL AND c.is_nullable = 'NO'
@@ -74,6 +78,7 @@ def survey(url: str, flavour: Flavour = MYSQL) -> Survey:
         columns = _grouped(rows(connection, _COLUMNS))
         keys = _grouped(rows(connection, KEYS))
         checks = _texts(rows(connection, CHECKS))
+        numbered = set() if "insert" in flavour.returning else set(rows(connection, _NUMBERED))
         partitioned = _texts(rows(connection, _PARTITIONED))
         triggers = _grouped(rows(connection, _TRIGGERS))
         tables = [
@@ -84,11 +89,13 @@ def survey(url: str, flavour: Flavour = MYSQL) -> Survey:
                 rows=estimate if estimate > _COUNTED else _count(connection, name),
                 size_bytes=size,
                 columns=tuple(column for column, *_ in columns[name]),
-                key=next(iter(whole_keys(keys[name])), ()),
+                key=keyed,
                 unclear=_unclear(columns[name], triggers[name]),
+                numbered=keyed[0] if (name, *keyed) in numbered else None,
                 plain=_plain(columns[name], keys[name], checks[name] + partitioned[name]),
             )
             for name, (estimate, size) in found.items()
+            for keyed in [next(iter(whole_keys(keys[name])), ())]
         ]
         references = rows(connection, _REFERENCES)
         views = _below(rows(connection, _VIEWS), found)

@@ -226,7 +226,10 @@ def _answered(tells: int) -> Exchange:
     if first[:1] == b"\xff":
         return _error(first)
     if first[:1] == b"\x00":
-        return Reply(touched=_length(first, 1)[0])
+        touched, at = _length(first, 1)
+        given, _ = _length(first, at)  # the number of the first row that got one
+        numbers = range(given, given + touched) if tells and given else ()
+        return Reply(touched=touched, rows=[[str(number)] for number in numbers])
     columns, _ = _length(first, 0)
     kinds: list[tuple[int, bool]] = []
     while not _is_end(packet := (yield)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,10 @@ def test_what_the_server_warns_of_is_written_down(shop: MysqlDatabase) -> None:
 
 
 def test_settings_are_the_sessions_and_a_time_out_cancels(shop: MysqlDatabase) -> None:
-    endless = " join ".join(f"{numbers(10_000)}_{place}" for place in range(3)) + " where numbers_0.seq % 7 = 9"
+    endless = (
+        " join ".join(f"{numbers(10_000)}_{place}" for place in range(3))
+        + " where numbers_0.seq % 7 = numbers_1.seq % 11"
+    )
     ran(shop, "create table t as select @@lock_wait_timeout as n;", settings={"lock_wait_timeout": 3})
     with shop.connect() as connection:
         assert rows(connection, "SELECT n FROM t") == ((3,),)
@@ -195,6 +199,28 @@ def test_the_ledger_tells_rows_as_mariadb_can(sql: str, sent: str | None, kind: 
     (write,) = found.writes
     assert (write.table, write.kind, tuple(name for name, _ in write.key)) == ("Items", kind, key)
     assert write.returned == (sent is not None)
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_told"),
+    [
+        ("insert into Items (price) values ($1)", True),
+        ("insert into Items (id, price) values (null, $1), (null, 2)", True),
+        ("insert ignore into Items (price) values ($1)", True),
+        ("insert ignore into Items (price) values ($1), (2)", False),
+        ("insert into Items (id, price) values ($1 + 1, 2)", False),
+        ("insert into Items (price) values ($1) on duplicate key update price = 2", False),
+        ("insert into Items (price) select $1", False),
+        ("replace into Items (price) values ($1)", False),
+        ("delete from Items where price = $1", False),
+    ],
+)
+def test_the_ledger_has_mysqls_answer_tell_the_numbers_that_it_gave(sql: str, is_told: bool) -> None:
+    known = survey()
+    items = replace(known.tables["Items"], numbered="Id")
+    found = ledger(sql, replace(known, tables={"Items": items}, returning=()), engine="mysql")
+    assert (found.sql, found.tells) == (sql, int(is_told))
+    assert {one.returned for one in found.writes} == {is_told}
 
 
 def test_a_name_in_another_case_is_another_table() -> None:
