@@ -53,15 +53,16 @@ def engine_of(url: str) -> str:
 
 def part(kind: str, name: str, module: str) -> ModuleType:
     """Return a module beside a plug-in, for example the "session" of engine "postgres"."""
-    return import_module(f"{_home(kind, name)}.{module}")
+    return import_module(f"{home(kind, name)}.{module}")
 
 
 def has_part(kind: str, name: str, module: str) -> bool:
     """Say whether a plug-in has a module of this name; imports the plug-in, and not the module."""
-    return find_spec(f"{_home(kind, name)}.{module}") is not None
+    return find_spec(f"{home(kind, name)}.{module}") is not None
 
 
-def _home(kind: str, name: str) -> str:
+def home(kind: str, name: str) -> str:
+    """Return the module that a plug-in stands in."""
     for point in entry_points(group=f"rehearse.{kind}s"):
         if point.name == name:
             return point.module

@@ -80,9 +80,9 @@ _PROGRAMS = Programs(
         "/usr/local/opt/mysql*/bin",
     ),
     version=re.compile(r"Ver (\d+\.\d+\.\d+)(?!.*MariaDB)"),
-    remedy=(
-        "install it (Ubuntu: apt install mysql-server-core, which starts no service), or unpack it anywhere and name "
-        "the folder of mysqld in REHEARSE_MYSQL_BIN"
+    remedy=(  # in CI, what "install" stands in must be there
+        "unpack it anywhere and name the folder of mysqld in REHEARSE_MYSQL_BIN (Ubuntu has it as mysql-server-core, "
+        "which starts no service)"
     ),
     initialize=("--initialize-insecure", "--secure-file-priv=NULL", "--character-set-server=utf8mb4"),
     check=("--validate-config", "--log-error=stderr"),

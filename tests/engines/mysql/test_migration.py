@@ -1,4 +1,4 @@
-"""Migrations in SQL on MariaDB, and a whole rehearsal of one."""
+"""Migrations in SQL on MariaDB and MySQL, and a whole rehearsal of one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 SCENARIO = """
 name = "small"
-why = "a small rehearsal on MariaDB"
+why = "a small rehearsal"
 data.load = ["base.sql"]
 engine = { name = "mariadb", via = "binary" }
 [migration]
@@ -131,9 +131,10 @@ def test_settings_are_the_sessions_and_a_time_out_cancels(shop: MysqlDatabase) -
         ran(shop, f"create table u as select count(*) as n from {endless};", timeout=200_000_000)
 
 
-def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["mariadb", "mysql"])
+def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Path, engine: str) -> None:
     (tmp_path / "base.sql").write_text(BASE)
-    (tmp_path / "small.toml").write_text(SCENARIO)
+    (tmp_path / "small.toml").write_text(SCENARIO.replace("mariadb", engine))
     try:
         recording = rehearse.run(tmp_path / "small.toml")
     except rehearse.errors.Missing as missing:
@@ -145,7 +146,7 @@ def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Pat
     assert any(code == "F002" and where.startswith("items") for code, where in found)
     written = recording.history.frame(RowWritten)
     assert set(written["kind"]) == {"update", "insert"}
-    assert written["key"].notna().all(), "an insert tells its key by RETURNING"
+    assert written["key"].notna().all(), "an insert tells its key"
     assert (written["outcome"] == "ok").all()
     compared = recording.comparison("start", "back")
     assert compared is not None
@@ -164,9 +165,12 @@ def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Pat
         ),
     ],
 )
-def test_what_mariadb_cannot_be_asked_yet_is_told_before_a_server_starts(tmp_path: Path, more: str, says: str) -> None:
+@pytest.mark.parametrize("engine", ["mariadb", "mysql"])
+def test_what_they_cannot_be_asked_yet_is_told_before_a_server_starts(
+    tmp_path: Path, engine: str, more: str, says: str
+) -> None:
     (tmp_path / "base.sql").write_text(BASE)
-    (tmp_path / "small.toml").write_text(f"{SCENARIO}\n{more}")
+    (tmp_path / "small.toml").write_text(f"{SCENARIO}\n{more}".replace("mariadb", engine))
     with pytest.raises(ScenarioMistake, match=says):
         rehearse.run(read(tmp_path / "small.toml"))
 
