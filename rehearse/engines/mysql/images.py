@@ -11,21 +11,26 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import pymysql
+
 from rehearse.engines.mysql.client import Connection, named, rows
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.survey import KEYS, whole_keys
 
-# The statistics' sizes are those of the last ANALYZE, those of the files are now.
 _TABLES = """
-    SELECT t.table_name, coalesce(
-               (SELECT sum(f.file_size) FROM information_schema.{innodb}tablespaces f
-                WHERE f.name = concat(t.table_schema, '/', t.table_name)
-                   OR f.name LIKE concat(t.table_schema, '/', t.table_name, '#p#%')),
-               t.data_length + t.index_length, 0)
-    FROM information_schema.tables t
-    WHERE t.table_schema = database() AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
-    ORDER BY t.table_name
+    SELECT table_name, coalesce(data_length + index_length, 0)
+    FROM information_schema.tables
+    WHERE table_schema = database() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+    ORDER BY table_name
 """
+# The statistics' sizes are those of the last ANALYZE, those of the files are now. Partitions have files of their own.
+_FILES = """
+    SELECT substring_index(substring(name, 1 + locate('/', name)), '#', 1), sum(file_size)
+    FROM information_schema.{innodb}tablespaces
+    WHERE name LIKE concat(replace(database(), '_', '\\_'), '/%')
+    GROUP BY 1
+"""
+_NO_RIGHT = 1227  # to see files one needs PROCESS
 _COLUMNS = """
     SELECT table_name, column_name, data_type, column_type, character_set_name, collation_name,
            COALESCE(generation_expression, '') <> ''
@@ -142,16 +147,27 @@ def read(connection: Connection, flavour: Flavour) -> dict[str, Table]:
     indexes = defaultdict(list)
     for table, *rest in rows(connection, KEYS):
         indexes[table].append(rest)
+    files = _files(connection, flavour)
     return {
         name: Table(
             name=name,
-            size_bytes=int(size),
+            size_bytes=files.get(name, int(size)),
             digest=flavour.digest,
             columns=columns[name],
             keys=tuple(whole_keys(indexes[name])),
         )
-        for name, size in rows(connection, _TABLES.format(innodb=flavour.innodb))
+        for name, size in rows(connection, _TABLES)
     }
+
+
+def _files(connection: Connection, flavour: Flavour) -> dict[str, int]:
+    """Return the bytes of each table's files; of none where they are not to be seen."""
+    try:
+        return {str(name): int(size) for name, size in rows(connection, _FILES.format(innodb=flavour.innodb))}
+    except pymysql.err.MySQLError as error:
+        if error.args[0] != _NO_RIGHT:
+            raise
+        return {}
 
 
 def tagged(images: Iterable[str]) -> str:
