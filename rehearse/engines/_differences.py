@@ -83,6 +83,7 @@ _WEIGHTIER = {
     ("policy", "with check"): "breaks",
     ("view", "options"): "breaks",  # security_barrier, security_invoker, check_option
     ("view", "check option"): "breaks",
+    ("history", "value"): "breaks",  # rows of a versioned table that are no more, and were kept
     ("event", "status"): "breaks",
     ("database", "character set"): "behaviour",  # of what will be made: what is there has its own
     ("table", "character set"): "behaviour",
@@ -366,4 +367,6 @@ def _difference(
 
 def _kind(name: str) -> str:
     """Return the kind of the object that a property is one of, as far as its weight hangs on it."""
+    if name.endswith(" history"):
+        return "history"
     return _family(name)[1] or ("column" if " column " in name else name.partition(" ")[0])

@@ -94,7 +94,7 @@ def _flavour(connection: Connection) -> Flavour:
 
 def _snapshot(connection: Connection, name: str, tables: Sequence[str], asked: Asked) -> Snapshot:
     ((database,),) = rows(connection, "SELECT database()")
-    schema, physical = read(connection, str(database)) if asked.schema else ({}, {})
+    schema, physical = read(connection, str(database), content=asked.data) if asked.schema else ({}, {})
     if asked.tables:
         schema, physical = of_tables(schema, tables), of_tables(physical, tables)
     return Snapshot(name=name, at_ns=time.monotonic_ns(), took_ns=0, schema=schema, physical=physical, tables={})

@@ -28,7 +28,7 @@ def take(database: MysqlDatabase, name: str) -> Snapshot:
     began = time.monotonic_ns()
     with database.connect(Role.OWNER) as connection:
         begin(connection)
-        schema, physical = read(connection, database.name, database.server.users)
+        schema, physical = read(connection, database.name, database.server.users, content=True)
         states = checksum.states(connection, database.server.flavour)
         execute(connection, "ROLLBACK")
     took = time.monotonic_ns() - began
@@ -41,10 +41,13 @@ def begin(connection: Connection) -> None:
     execute(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
-def read(connection: Connection, database: str, ours: Collection[str] = ()) -> tuple[Objects, Objects]:
+def read(
+    connection: Connection, database: str, ours: Collection[str] = (), *, content: bool = False
+) -> tuple[Objects, Objects]:
     """Return what has a meaning for the application or its owner, and what only the disk sees.
 
-    `ours` are the users of the rehearsal's own accounts, whose rights are no property.
+    `ours` are the users of the rehearsal's own accounts, whose rights are no property. `content`: with how much history
+    versioned tables have, which reads it.
     """
     kinds = {str(name): str(kind) for name, kind in rows(connection, _KINDS)}
     scope = Scope(connection=connection, database=database, kinds=kinds, ours=frozenset(ours))
@@ -62,6 +65,7 @@ def read(connection: Connection, database: str, ours: Collection[str] = ()) -> t
             tables.counters(scope, own),
         )
     )
+    schema |= dict(tables.histories(scope)) if content else {}
     for name, privileges in rights.rights(scope):
         if name in schema:  # rights outlive what they are on
             schema[name] |= privileges

@@ -46,7 +46,7 @@ class Corpus:
 
     def snapshot(self, connection: Connection) -> Snapshot:
         """Return the schema as it is."""
-        objects, physical = schema.read(connection, self.database.name, self.database.server.users)
+        objects, physical = schema.read(connection, self.database.name, self.database.server.users, content=True)
         return Snapshot(name="one", at_ns=0, took_ns=0, schema=objects, physical=physical, tables={})
 
     def sql(self, change: str) -> str:

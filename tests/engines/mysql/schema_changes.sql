@@ -19,13 +19,14 @@ create table parted (id int, k int, primary key (id, k)) partition by range (id)
 create table hashed (id int primary key) partition by hash (id) partitions 3;
 create table plain (id int, body text, author varchar(20) character set ascii) default character set latin1;
 create table nokey (n int);
-create table isam (id int, key id (id)) engine = myisam;
+create table isam (id int, key id (id)) engine = myisam connection = 'mysql://ann:hunter22@far/shop';
 create view open_orders as select id, total, note from orders where status = 'sad';
 create algorithm = merge sql security invoker view sold as select id, total from orders where total > 0 with local check option;
 create view above as select id from sold;
 create function thrice(n int) returns int deterministic no sql return 3 * n;
 create function twice(n int) returns int deterministic no sql return 2 * n;
 create procedure work(in n int, out s varchar(20) character set latin1) modifies sql data comment 'does it' select n;
+set names latin1; create procedure accents() select 'é'; set names utf8mb4;
 create trigger first before insert on orders for each row set new.net = 1;
 create trigger second before insert on orders for each row set new.net = new.net + 1;
 create trigger late after delete on orders for each row set @gone = old.id;

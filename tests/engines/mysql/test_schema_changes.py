@@ -102,7 +102,7 @@ def test_a_dump_that_is_restored_is_the_same_but_for_rights(made: Corpus, tmp_pa
     assert {(thing, what) for thing, what in found if what != "privileges"} <= OF_NO_DUMP
 
 
-OF_NO_DUMP = {("event often", "schedule"), ("role corpus_role@%", "exists")}
+OF_NO_DUMP = {("event often", "schedule"), ("role corpus_role@%", "exists"), ("table kept history", "value")}
 
 
 def dumped(database: MysqlDatabase) -> str:
@@ -117,6 +117,16 @@ def dumped(database: MysqlDatabase) -> str:
         command, env={**os.environ, "MYSQL_PWD": where.password}, capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+def test_no_secret_comes_out(made: Corpus, before: Snapshot) -> None:
+    with made.fresh() as connection:
+        run(connection, made.sql("where a table's connection leads"))
+        found = differing(before, made.snapshot(connection))
+    assert len(found) == 1
+    assert " CONNECTION=(hidden " in before.schema["table isam"]["declared"]
+    assert "hunter22" not in f"{before} {found}"
+    assert "other@far" not in f"{found}"
 
 
 def test_what_repeats_itself_is_told_once_and_what_is_not_known_is_told_by_the_servers_words(before: Snapshot) -> None:

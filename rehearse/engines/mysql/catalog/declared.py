@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from rehearse.engines._secrets import hidden
 from rehearse.engines.mysql.catalog.words import Scope
 
 _TEXT = r"'(?:[^'\\]|\\.|'')*'"
@@ -14,6 +15,7 @@ _INDEX = re.compile(rf"(?:(PRIMARY)|(?:UNIQUE |FULLTEXT |SPATIAL |VECTOR )?KEY {
 _PERIOD = re.compile(rf"PERIOD FOR (?:(SYSTEM_TIME)|{_NAME}) (\(.*\))")
 _COUNTER = re.compile(r" AUTO_INCREMENT=(\d+)")
 _USUAL = re.compile(r" (?:/\*!80016 )?ENCRYPTION='N'(?: \*/)?")
+_CONNECTION = re.compile(rf" CONNECTION=({_TEXT})")  # to another server, with its password
 _PARTITIONED = re.compile(r"^(?:/\*!\d+)?\s*PARTITION BY ")
 _TOKEN = re.compile(rf"{_TEXT}|`(?:[^`]|``)*`|[()]")
 # Told by the information schema; and a column's character set is said only where it is not the table's.
@@ -48,10 +50,17 @@ def declared(scope: Scope, table: str) -> Declared:
         _put(found, line.strip().rstrip(","))
     at = next((place for place, line in enumerate(lines) if _PARTITIONED.match(line)), len(lines))
     whole = " ".join(lines[end:at])
-    found.whole, found.partitions = _USUAL.sub("", _COUNTER.sub("", whole)), "\n".join(lines[at:])
+    found.whole, found.partitions = (
+        _CONNECTION.sub(_unsaid, _USUAL.sub("", _COUNTER.sub("", whole))),
+        "\n".join(lines[at:]),
+    )
     if counter := _COUNTER.search(whole):
         found.counter = int(counter[1])
     return found
+
+
+def _unsaid(connection: re.Match[str]) -> str:
+    return f" CONNECTION={hidden(connection[1])}"
 
 
 def _put(found: Declared, line: str) -> None:

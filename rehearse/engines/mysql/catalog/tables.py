@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from rehearse.engines._differences import DECLARED
 from rehearse.engines.mysql.catalog.declared import Declared
 from rehearse.engines.mysql.catalog.words import Found, Pairs, Scope, given, yes
+from rehearse.engines.mysql.client import named
 
 _COUNTS = (
     "table_rows avg_row_length data_length max_data_length index_length data_free checksum max_index_length version "
@@ -229,6 +230,14 @@ def counters(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
         table = str(row["table_name"])
         if scope.is_table(table) and "auto_increment" in str(row["extra"]):
             yield f"table {table} counter", {"increment": "1", "value": str(declared[table].counter or 1)}
+
+
+def histories(scope: Scope) -> Pairs:
+    """Yield how many rows versioned tables keep that are no more; reads them."""
+    for name in sorted(name for name, kind in scope.kinds.items() if kind == "SYSTEM VERSIONED"):
+        counts = f"(SELECT COUNT(*) FROM {named(name)} FOR SYSTEM_TIME ALL) - (SELECT COUNT(*) FROM {named(name)})"
+        ((row),) = scope.ask(f"SELECT {counts} AS kept")
+        yield f"table {name} history", {"increment": "1", "value": str(row["kept"])}
 
 
 def order(scope: Scope) -> Pairs:
