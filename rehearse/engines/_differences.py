@@ -89,7 +89,11 @@ _WEIGHTIER = {
     ("table", "character set"): "behaviour",
 }
 # Properties that say nothing of their own where another one differs.
-_FOLLOWING = {"collation": "character set", "display width": "type"}
+_FOLLOWING = {
+    "collation": "character set",
+    "connection collation": "client character set",
+    "display width": "type",
+}
 DECLARED = "declared"  # a property that repeats the others in the server's own words, and what they lack
 _PARTS = (" index ", " statistics ")
 _RULES = (

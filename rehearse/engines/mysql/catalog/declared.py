@@ -14,7 +14,8 @@ _COLUMN = re.compile(_NAME)
 _INDEX = re.compile(rf"(?:(PRIMARY)|(?:UNIQUE |FULLTEXT |SPATIAL |VECTOR )?KEY {_NAME})")
 _PERIOD = re.compile(rf"PERIOD FOR (?:(SYSTEM_TIME)|{_NAME}) (\(.*\))")
 _COUNTER = re.compile(r" AUTO_INCREMENT=(\d+)")
-_USUAL = re.compile(r" (?:/\*!80016 )?ENCRYPTION='N'(?: \*/)?")
+# Said only where somebody wrote it; what holds is told by the information schema.
+_USUAL = re.compile(r" (?:/\*!80016 )?ENCRYPTION='N'(?: \*/)?| ROW_FORMAT=\w+")
 _CONNECTION = re.compile(rf" CONNECTION=({_TEXT})")  # to another server, with its password
 _PARTITIONED = re.compile(r"^(?:/\*!\d+)?\s*PARTITION BY ")
 _TOKEN = re.compile(rf"{_TEXT}|`(?:[^`]|``)*`|[()]")
