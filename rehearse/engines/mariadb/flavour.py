@@ -78,6 +78,7 @@ MARIADB = Flavour(
         JOIN information_schema.innodb_trx b ON b.trx_id = w.blocking_trx_id
         JOIN information_schema.innodb_locks l ON l.lock_id = w.requested_lock_id
     """,
+    instant=None,
     row_waits_every_ns=150 * NS_PER_MS,  # the view is made anew only where nobody has read it for 0.1 s
     redo="SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'",
 )

@@ -66,7 +66,9 @@ def _by_files(connection: Connection, source: MysqlDatabase, target: MysqlDataba
     if folder is None:
         return set()
     with source.connect() as exporting:
-        return tablespaces.copy(connection, exporting, folder, source.name, target.name)
+        return tablespaces.copy(
+            connection, exporting, folder, source.name, target.name, instant=source.server.flavour.instant
+        )
 
 
 def _created(connection: Connection, kind: str, database: str, name: str) -> str:

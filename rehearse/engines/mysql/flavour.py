@@ -50,6 +50,7 @@ class Flavour:
     since: str  # SQL for who waits for a metadata lock, and for how many ms its statement runs
     row_waits: str  # SQL for who waits for whose rows
     row_waits_every_ns: int
+    instant: str | None  # SQL for the tables that were changed instantly; None: their files tell
     redo: str  # SQL for how much InnoDB has ever written to its log, in bytes
 
     def is_new_enough(self, version: str) -> bool:
@@ -86,7 +87,7 @@ _PROGRAMS = Programs(
     initialize=("--initialize-insecure", "--secure-file-priv=NULL", "--character-set-server=utf8mb4"),
     check=("--validate-config", "--log-error=stderr"),
     section="mysqld",
-    needed={"mysqlx": "OFF", "secure_file_priv": "NULL"},
+    needed={"mysqlx": "OFF", "secure_file_priv": "NULL", "innodb_monitor_enable": "log_lsn_current"},
 )
 
 MYSQL = Flavour(
@@ -132,9 +133,13 @@ MYSQL = Flavour(
         JOIN performance_schema.threads r ON r.thread_id = w.requesting_thread_id
         JOIN performance_schema.threads b ON b.thread_id = w.blocking_thread_id
     """,
+    instant="""
+        SELECT name FROM information_schema.innodb_tables
+        WHERE name LIKE %s AND (instant_cols > 0 /*!80029 OR total_row_versions > 0 */)
+    """,
     row_waits_every_ns=20 * NS_PER_MS,
+    # The status of the same name is seconds old; the metric is counted where somebody asked for it, as on ours.
     redo="""
-        SELECT variable_value FROM performance_schema.global_status
-        WHERE variable_name = 'Innodb_redo_log_current_lsn'
+        SELECT count FROM information_schema.innodb_metrics WHERE name = 'log_lsn_current' AND status = 'enabled'
     """,
 )

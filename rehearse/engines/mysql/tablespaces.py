@@ -1,8 +1,8 @@
 """Copies of InnoDB tables by their files: exported in one database, imported into another of the same server.
 
 About ten times as fast as INSERT … SELECT, and page by page the same. Left to the latter is what these servers' imports
-refuse or are not known to keep: partitions, full-text and spatial indexes, indexed virtual columns, compressed and
-encrypted files, tables to which a column was added instantly, and names that files do not bear as they are.
+refuse or are not known to keep: partitions, full-text and spatial indexes, indexes of expressions, virtual columns,
+compressed and encrypted files, tables that were changed instantly, and names that files do not bear as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CANDIDATES = """
       AND NOT EXISTS (
           SELECT 1 FROM information_schema.statistics s
           WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name
-            AND s.index_type NOT IN ('BTREE', 'HASH'))
+            AND (s.index_type NOT IN ('BTREE', 'HASH') OR s.column_name IS NULL))
       AND NOT EXISTS (
           SELECT 1 FROM information_schema.columns c
           WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.extra LIKE '%%VIRTUAL%%')
@@ -41,10 +41,13 @@ _STATISTICS = (
 )
 
 
-def copy(connection: Connection, exporting: Connection, folder: Path, source: str, target: str) -> set[str]:
+def copy(
+    connection: Connection, exporting: Connection, folder: Path, source: str, target: str, *, instant: str | None
+) -> set[str]:
     """Copy what can be copied by its files into the empty tables of `target`, and return their names.
 
-    `folder` is the server's data folder; `exporting` holds the tables of `source` still meanwhile.
+    `folder` is the server's data folder; `exporting` holds the tables of `source` still meanwhile. `instant` is SQL for
+    the tables that were changed instantly; None: only their files tell.
     """
     found = [str(name) for (name,) in rows(connection, _CANDIDATES, {"database": source})]
     names = [name for name in found if _PLAIN.fullmatch(name) and _PLAIN.fullmatch(target)]
@@ -52,7 +55,11 @@ def copy(connection: Connection, exporting: Connection, folder: Path, source: st
         return set()
     execute(connection, "SET SESSION foreign_key_checks = 0")
     with _exported(exporting, source, names):
-        usual = [name for name in names if _is_usual(connection, folder / source / f"{name}.ibd")]
+        if instant is None:
+            usual = [name for name in names if _is_usual(connection, folder / source / f"{name}.ibd")]
+        else:
+            changed = {str(name).rpartition("/")[2] for (name,) in rows(connection, instant, (f"{source}/%",))}
+            usual = [name for name in names if name not in changed]
         for name in usual:
             execute(connection, f"ALTER TABLE {named(target, name)} DISCARD TABLESPACE")
             for path in _files(folder / source, name):
