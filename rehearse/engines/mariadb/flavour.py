@@ -64,6 +64,7 @@ MARIADB = Flavour(
     ours="""
         SELECT schema_name FROM information_schema.schemata WHERE schema_comment = concat('rehearse disposable ', %s)
     """,
+    changed_instantly=None,
     stops=None,  # an ALTER that copies keeps SHARED_UPGRADABLE while it stops all writes, and then all reads (10.11)
     # TIME_MS counts from the statement's beginning: for a call of one statement that is when it began to wait.
     since="""
@@ -78,7 +79,6 @@ MARIADB = Flavour(
         JOIN information_schema.innodb_trx b ON b.trx_id = w.blocking_trx_id
         JOIN information_schema.innodb_locks l ON l.lock_id = w.requested_lock_id
     """,
-    instant=None,
     row_waits_every_ns=150 * NS_PER_MS,  # the view is made anew only where nobody has read it for 0.1 s
     redo="SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'",
 )

@@ -50,7 +50,7 @@ def copy(source: MysqlDatabase, target: MysqlDatabase) -> None:
         tables = [name for name, kind in kinds if kind in ("BASE TABLE", "SYSTEM VERSIONED")]
         for name in tables:
             execute(connection, _created(connection, "TABLE", source.name, name))
-        files = _by_files(connection, source, target)
+        files = tablespaces.copy(source, target)
         for name in tables:
             if name not in files:
                 _rows(connection, source.name, name)
@@ -59,16 +59,6 @@ def copy(source: MysqlDatabase, target: MysqlDatabase) -> None:
         for grant in grants.copied(connection, source.name, target.name, source.server.users):
             with suppress(pymysql.err.MySQLError):  # a right on what is gone
                 execute(connection, grant)
-
-
-def _by_files(connection: Connection, source: MysqlDatabase, target: MysqlDatabase) -> set[str]:
-    folder = source.server.folder
-    if folder is None:
-        return set()
-    with source.connect() as exporting:
-        return tablespaces.copy(
-            connection, exporting, folder, source.name, target.name, instant=source.server.flavour.instant
-        )
 
 
 def _created(connection: Connection, kind: str, database: str, name: str) -> str:

@@ -50,7 +50,7 @@ class Flavour:
     since: str  # SQL for who waits for a metadata lock, and for how many ms its statement runs
     row_waits: str  # SQL for who waits for whose rows
     row_waits_every_ns: int
-    instant: str | None  # SQL for the tables that were changed instantly; None: their files tell
+    changed_instantly: str | None  # SQL for tables whose rows are of several forms, by "database/%"; None: pages tell
     redo: str  # SQL for how much InnoDB has ever written to its log, in bytes
 
     def is_new_enough(self, version: str) -> bool:
@@ -113,6 +113,10 @@ MYSQL = Flavour(
         SELECT replace(replace(db, '\_', '_'), '\%%', '%%') FROM mysql.db
         WHERE user = concat('rehearse_migration_', %s)
     """,
+    changed_instantly="""
+        SELECT substring_index(name, '/', -1) FROM information_schema.innodb_tables
+        WHERE name LIKE %s AND (instant_cols > 0 /*!80029 OR total_row_versions > 0 */)
+    """,
     # A lock that was upgraded is told with its new type (9.7).
     stops={
         "EXCLUSIVE": (READS, WRITES),
@@ -132,10 +136,6 @@ MYSQL = Flavour(
         JOIN performance_schema.data_locks l ON l.engine_lock_id = w.requesting_engine_lock_id
         JOIN performance_schema.threads r ON r.thread_id = w.requesting_thread_id
         JOIN performance_schema.threads b ON b.thread_id = w.blocking_thread_id
-    """,
-    instant="""
-        SELECT name FROM information_schema.innodb_tables
-        WHERE name LIKE %s AND (instant_cols > 0 /*!80029 OR total_row_versions > 0 */)
     """,
     row_waits_every_ns=20 * NS_PER_MS,
     # The status of the same name is seconds old; the metric is counted where somebody asked for it, as on ours.
