@@ -22,21 +22,23 @@ _TABLES = """
     WHERE table_schema = database() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
     ORDER BY table_name
 """
+# The order in which an INSERT without a list of columns fills them: those that are not seen come last.
 _COLUMNS = """
     SELECT table_name, column_name, data_type, COALESCE(generation_expression, '') <> '' OR extra LIKE '%%on update%%'
     FROM information_schema.columns
     WHERE table_schema = database()
-    ORDER BY table_name, ordinal_position
+    ORDER BY table_name, extra LIKE '%%INVISIBLE%%', ordinal_position
 """
 _NUMBERED = """
     SELECT table_name, column_name FROM information_schema.columns
     WHERE table_schema = database() AND extra LIKE '%auto_increment%' AND @@auto_increment_increment = 1
 """
-# Whole unique indexes of columns that are never NULL are keys, the primary one first.
+# Whole unique indexes of columns that are never NULL are keys, the primary one first. A part that is an expression has
+# no column (MySQL).
 KEYS = """
     SELECT s.table_name, s.index_name, s.column_name, s.non_unique, s.sub_part IS NULL AND c.is_nullable = 'NO'
     FROM information_schema.statistics s
-    JOIN information_schema.columns c USING (table_schema, table_name, column_name)
+    LEFT JOIN information_schema.columns c USING (table_schema, table_name, column_name)
     WHERE s.table_schema = database()
     ORDER BY s.table_name, s.index_name <> 'PRIMARY', s.index_name, s.seq_in_index
 """
