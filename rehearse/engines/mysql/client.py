@@ -16,7 +16,19 @@ from pymysql.cursors import SSCursor
 
 from rehearse.errors import Missing, ScenarioMistake
 
-__all__ = ["Address", "Connection", "Row", "address", "connect", "execute", "listed", "named", "rows", "words"]
+__all__ = [
+    "Address",
+    "Connection",
+    "Row",
+    "address",
+    "connect",
+    "execute",
+    "is_mariadb",
+    "listed",
+    "named",
+    "rows",
+    "words",
+]
 
 Row = tuple[Any, ...]
 
@@ -95,6 +107,11 @@ def opened(where: Address, **options: Any) -> Connection:
             f"user {where.user!r} cannot log in: the server offers no TLS, and {error}; have the server offer it, or "
             "pip install cryptography"
         ) from None
+
+
+def is_mariadb(connection: Connection) -> bool:
+    """Say whether the server is MariaDB; else it is MySQL."""
+    return "mariadb" in str(connection.get_server_info()).lower()
 
 
 def rows(connection: Connection, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> Sequence[Row]:

@@ -41,7 +41,6 @@ class Flavour:
     oldest: tuple[int, int]  # the oldest version that will do
     reported: re.Pattern[str]  # what SELECT version() says, and no other server does
     identified: Callable[[str], str]  # how CREATE USER says a password
-    returning: tuple[str, ...]  # kinds of statements that can tell their rows by RETURNING
     digest: str  # SQL for a hash of {} as hexadecimal digits, the quickest in which no collision is to be had by chance
     innodb: str  # how the names of InnoDB's views begin
     settings: str  # SQL for the settings that differ from the defaults: name, value
@@ -98,7 +97,6 @@ MYSQL = Flavour(
     oldest=(8, 0),
     reported=re.compile(r"(\d+\.\d+\.\d+)(?!.*(MariaDB|TiDB))"),
     identified=_identified,
-    returning=(),
     digest="SHA2({}, 256)",  # SHA1 and MD5 are no more (9.7)
     innodb="innodb_",
     settings="""

@@ -10,8 +10,18 @@ from typing import Any
 import pymysql
 
 from rehearse.delimited import placeholders
-from rehearse.engines.mysql.client import Connection, Row, address, connect, execute, listed, named, rows, words
-from rehearse.engines.mysql.flavour import MYSQL, Flavour
+from rehearse.engines.mysql.client import (
+    Connection,
+    Row,
+    address,
+    connect,
+    execute,
+    is_mariadb,
+    listed,
+    named,
+    rows,
+    words,
+)
 from rehearse.engines.mysql.session import literal
 from rehearse.engines.mysql.structure import CHECKS
 from rehearse.model import ForeignKey, Survey, TableFacts
@@ -73,14 +83,15 @@ _MAY_WRITE = re.compile(r"\b(insert|update|delete|replace|truncate|call|execute)
 _COUNTED = 1_000_000  # the server's own estimate of fewer rows is too coarse to rely on
 
 
-def survey(url: str, flavour: Flavour = MYSQL) -> Survey:
+def survey(url: str) -> Survey:
     """Return the tables, references and views of a database; counts tables that the server believes to be small."""
     with connect(address(url)) as connection:
         found = {name: (int(estimate), int(size)) for name, estimate, size in rows(connection, _TABLES)}
         columns = _grouped(rows(connection, _COLUMNS))
         keys = _grouped(rows(connection, KEYS))
         checks = _texts(rows(connection, CHECKS))
-        numbered = set() if "insert" in flavour.returning else set(rows(connection, _NUMBERED))
+        returning = ("insert", "delete") if is_mariadb(connection) else ()
+        numbered = set() if returning else set(rows(connection, _NUMBERED))
         partitioned = _texts(rows(connection, _PARTITIONED))
         triggers = _grouped(rows(connection, _TRIGGERS))
         tables = [
@@ -108,7 +119,7 @@ def survey(url: str, flavour: Flavour = MYSQL) -> Survey:
         views=views,
         functions={str(name).lower(): tuple(_mentioned(text or "", found)) for name, text in routines if _writes(text)},
         quote="`",
-        returning=flavour.returning,
+        returning=returning,
         folds=False,
     )
 
