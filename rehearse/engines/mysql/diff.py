@@ -13,7 +13,7 @@ import pymysql
 from rehearse.engines import _differences
 from rehearse.engines._asked import Asked, Told, chosen, of_tables, without_values
 from rehearse.engines.mysql import images
-from rehearse.engines.mysql.client import Connection, execute, rows, words
+from rehearse.engines.mysql.client import Connection, execute, is_mariadb, rows, words
 from rehearse.engines.mysql.flavour import MYSQL, Flavour
 from rehearse.engines.mysql.mending import mend
 from rehearse.engines.mysql.pairing import pair
@@ -61,13 +61,12 @@ def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _:
         for name in names if asked.data else ():
             told(name)
             tables.append(_Pair(old, new, mine.get(name), theirs.get(name)).compared(name, asked.examples))
-    is_mariadb = flavours[0] != MYSQL
     return Comparison(
         before="first",
         after="second",
         took_ns=time.monotonic_ns() - began,
         schema=tuple(
-            replace(one, mend=mend(one, before, after, is_mariadb=is_mariadb))
+            replace(one, mend=mend(one, before, after, is_mariadb=flavours[0] != MYSQL))
             for one in _differences.schema(before, after, later=False)
         ),
         physical=_differences.physical(before, after),
@@ -88,8 +87,7 @@ def _reading(database: Opens) -> Iterator[Connection]:
 
 def _flavour(connection: Connection) -> Flavour:
     """Return how rows are read: as of MySQL, but for the name of InnoDB's files in MariaDB."""
-    ((version,),) = rows(connection, "SELECT version()")
-    return MYSQL if MYSQL.reported.match(str(version)) else replace(MYSQL, name="mariadb", innodb="innodb_sys_")
+    return replace(MYSQL, name="mariadb", innodb="innodb_sys_") if is_mariadb(connection) else MYSQL
 
 
 def _snapshot(connection: Connection, name: str, tables: Sequence[str], asked: Asked) -> Snapshot:

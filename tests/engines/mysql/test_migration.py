@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import rehearse
-from rehearse.engines.mariadb import asserts
+from rehearse import registry
+from rehearse.engines.mysql import asserts
 from rehearse.engines.mysql.client import execute, rows
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.errors import ScenarioMistake
@@ -180,6 +181,17 @@ def survey() -> Survey:
         table="Items", schema="", name="Items", rows=1, size_bytes=1, columns=("Id", "price"), key=("Id",)
     )
     return Survey(tables={"Items": facts}, quote="`", returning=("insert", "delete"), folds=False)
+
+
+def test_what_a_server_can_tell_of_rows_is_known_of_each(shop: MysqlDatabase) -> None:
+    run(shop, "create table t (id int auto_increment primary key, v int); create table u (id int primary key, v int);")
+    name = shop.server.flavour.name
+    found = registry.part("engine", name, "survey").survey(shop.url(Role.OWNER))
+    numbered = {table: facts.numbered for table, facts in found.tables.items()}
+    assert (found.returning, numbered) == {
+        "mariadb": (("insert", "delete"), {"t": None, "u": None}),
+        "mysql": ((), {"t": "id", "u": None}),
+    }[name]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymysql.cursors import DictCursor
 
-from rehearse.engines.mysql.client import Connection, named
+from rehearse.engines.mysql.client import Connection, is_mariadb, named
 
 Found = Mapping[str, Any]
 Pairs = Iterator[tuple[str, dict[str, str]]]
@@ -44,7 +44,7 @@ class Scope:
     @property
     def is_mariadb(self) -> bool:
         """Say whether the server is a MariaDB."""
-        return "MariaDB" in str(self.connection.get_server_info())
+        return is_mariadb(self.connection)
 
     def of(self, view: str, where: str = "table_schema") -> list[Found]:
         """Return the rows of a view that are of this database, asked once."""
