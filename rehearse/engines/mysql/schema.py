@@ -53,7 +53,7 @@ def read(
     scope = Scope(connection=connection, database=database, kinds=kinds, ours=frozenset(ours))
     own = {name: declared(scope, name) for name in kinds if scope.is_table(name)}
     of_tables = (part(scope, own) for part in (tables.tables, tables.columns, tables.checks, tables.partitions))
-    of_parts = (parts.indexes(scope, own), parts.foreign_keys(scope), parts.triggers(scope))
+    of_parts = (parts.indexes(scope, own), parts.foreign_keys(scope, own), parts.triggers(scope))
     of_code = (part(scope) for part in (code.views, code.routines, code.libraries, code.events, code.sequences))
     schema = _objects(
         chain(

@@ -7,16 +7,18 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehearse.engines.mysql.client import rows
+from rehearse.engines.mysql.client import connect, rows
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.engines.mysql.mending import mend
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.model import Snapshot
+from rehearse.protocols import Role
 from tests.engines.comparing import named
 from tests.engines.mysql.corpus import Corpus, corpus, differing, run, severity
 
@@ -117,6 +119,33 @@ def dumped(database: MysqlDatabase) -> str:
         command, env={**os.environ, "MYSQL_PWD": where.password}, capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+def test_what_another_of_our_accounts_makes_again_is_the_same(made: Corpus, before: Snapshot) -> None:
+    """The owner's are gone with the way forward, the migration's come with the way back."""
+    with made.fresh() as connection, made.database.connect(Role.MIGRATION) as migrating:
+        run(
+            migrating,
+            "drop trigger late; create trigger late after delete on orders for each row set @gone = old.id;"
+            "drop view sold; create algorithm = merge sql security invoker view sold as"
+            " select id, total from orders where total > 0 with local check option;"
+            "drop event often; create event often on schedule every 5 minute do select 2",
+        )
+        assert differing(before, made.snapshot(connection)) == []
+
+
+def test_an_account_that_may_only_read_rows_sees_what_it_may(made: Corpus, before: Snapshot) -> None:
+    server, name = made.database.server, made.database.name
+    with made.fresh() as connection:
+        run(connection, f"create user corpus_other identified by 'low'; grant select on {name}.* to corpus_other")
+        at = replace(server.address, user="corpus_other", password="low", database=name)
+        with connect(at) as low:
+            seen = made.snapshot(low)
+    tables = {name: one for name, one in before.schema.items() if name.startswith("table ") and " trigger " not in name}
+    assert tables.keys() == {name for name in seen.schema if name.startswith("table ")}
+    for part in ("foreign key orders_customer", "index note", "check orders_positive"):
+        assert seen.schema[f"table orders {part}"] == tables[f"table orders {part}"]
+    assert seen.physical == before.physical
 
 
 def test_no_secret_comes_out(made: Corpus, before: Snapshot) -> None:

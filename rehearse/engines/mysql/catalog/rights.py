@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pymysql
 
-from rehearse.engines.mysql.catalog.words import Found, Pairs, Scope
+from rehearse.engines.mysql.catalog.words import REFUSED, Found, Pairs, Scope
 
 # A database's name may be a pattern there.
 _OF_ALL = "SELECT * FROM information_schema.schema_privileges WHERE database() LIKE table_schema"
@@ -19,7 +19,6 @@ _MEMBERS = """
 _MEMBERS_OF_MARIADB = """
     SELECT role, concat(user, '@', host) holder, admin_option is_admin FROM mysql.roles_mapping
 """
-_REFUSED = {1044, 1142, 1143, 1146}  # no right to look, or no such table
 
 
 def rights(scope: Scope) -> Pairs:
@@ -77,6 +76,6 @@ def _looked_up(scope: Scope, query: str) -> list[Found]:
     try:
         return scope.ask(query)
     except pymysql.err.MySQLError as refused:
-        if refused.args[0] not in _REFUSED:
+        if refused.args[0] not in REFUSED:
             raise
         return []
