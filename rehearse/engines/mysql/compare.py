@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rehearse.engines import _differences, _hidden
@@ -16,6 +17,7 @@ from rehearse.engines._writes import by_table
 from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, execute, rows
 from rehearse.engines.mysql.flavour import Flavour
+from rehearse.engines.mysql.mending import mend
 from rehearse.engines.mysql.pairing import pair
 from rehearse.engines.mysql.schema import begin
 from rehearse.engines.mysql.table_rows import MysqlRows
@@ -49,6 +51,7 @@ def compare(
     Reads only, but for a temporary table of each connection. See `protocols.Comparable` for `origin` and `known`.
     """
     began = time.monotonic_ns()
+    is_mariadb = newer.server.flavour.name == "mariadb"
     lost = {table.table: table.lost or () for table in (known.tables if known else ())}
     with older.connect(Role.OWNER) as old, newer.connect(Role.OWNER) as new:
         begin(old)
@@ -61,7 +64,10 @@ def compare(
         before=before.name,
         after=after.name,
         took_ns=time.monotonic_ns() - began,
-        schema=_differences.schema(before, after),
+        schema=tuple(
+            replace(one, mend=mend(one, before, after, is_mariadb=is_mariadb))
+            for one in _differences.schema(before, after)
+        ),
         physical=_differences.physical(before, after),
         tables=tables,
     )
