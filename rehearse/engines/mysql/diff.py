@@ -12,14 +12,14 @@ import pymysql
 
 from rehearse.engines import _differences
 from rehearse.engines._asked import Asked, Told, chosen, of_tables, without_values
+from rehearse.engines._table_comparison import Work, alone
 from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, execute, is_mariadb, rows, words
 from rehearse.engines.mysql.flavour import MYSQL, Flavour
 from rehearse.engines.mysql.mending import mend
 from rehearse.engines.mysql.pairing import pair
 from rehearse.engines.mysql.schema import read
-from rehearse.engines.mysql.table_comparison import Work
-from rehearse.engines.postgres.table_comparison import alone
+from rehearse.engines.mysql.table_rows import MysqlRows
 from rehearse.errors import ScenarioMistake, ServerFailed
 from rehearse.model import Comparison, Snapshot, TableComparison, TableState
 
@@ -130,7 +130,8 @@ class _Pair:
         assert before is not None
         assert after is not None
         pairing = pair(self.first, self.second)
-        work = Work(old=self.old, new=self.new, pairing=pairing, before=before, after=after, limit=max(1, examples))
+        both = MysqlRows(old=self.old, new=self.new, pairing=pairing)
+        work = Work(rows=both, before=before, after=after, limit=max(1, examples))
         found = work.compare(None)
         return found if examples else without_values(found)
 

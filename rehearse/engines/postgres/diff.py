@@ -13,10 +13,12 @@ from psycopg import Connection, sql
 
 from rehearse.engines import _differences
 from rehearse.engines._asked import Asked, Told, chosen, of_tables, without_values
-from rehearse.engines.postgres import buckets, images, table_comparison
+from rehearse.engines._table_comparison import Work, alone
+from rehearse.engines.postgres import buckets, images, table_rows
 from rehearse.engines.postgres.mending import mend
 from rehearse.engines.postgres.pairing import Pairing, pair
 from rehearse.engines.postgres.schema import begin, read_physical, read_schema
+from rehearse.engines.postgres.table_rows import PostgresRows
 from rehearse.errors import ServerFailed
 from rehearse.model import Comparison, Snapshot, TableComparison, TableState
 
@@ -141,18 +143,15 @@ class _Pair:
 
     def _compared(self, name: str, examples: int) -> TableComparison:
         if self.first is None or self.second is None:
-            return table_comparison.alone(name, _state(self.old, self.first), _state(self.new, self.second), None)
+            return alone(name, _state(self.old, self.first), _state(self.new, self.second), None)
         codes = [side[0].info.parameter_status("server_encoding") for side in (self.old, self.new)]
         pairing = pair(self.first, self.second, is_recoded=codes[0] != codes[1])
         counted = self._counted(pairing)
-        work = table_comparison.Work(
-            old=self.old[0],
-            new=self.new[0],
-            pairing=pairing,
+        work = Work(
+            rows=PostgresRows(old=self.old[0], new=self.new[0], pairing=pairing, differing=counted.parts),
             before=_known(self.first, counted.before),
             after=_known(self.second, counted.after),
             limit=max(1, examples),
-            parts=counted.parts,
         )
         found = work.compare(None)
         return found if examples else without_values(found)
@@ -162,7 +161,7 @@ class _Pair:
         size = max(pairing.older.size_bytes, pairing.newer.size_bytes)
         if size > _SMALL and pairing.columns:
             rows = size // _ROW
-            return buckets.counted(self.old, self.new, pairing, rows=rows, limit=table_comparison.SLICE)
+            return buckets.counted(self.old, self.new, pairing, rows=rows, limit=table_rows.SLICE)
         before, after = _rows(self.old, pairing.older), _rows(self.new, pairing.newer)
         return buckets.Counted(before, after, buckets.whole(max(before, after)))
 
