@@ -53,7 +53,6 @@ MARIADB = Flavour(
     newest="11.4",
     reported=re.compile(r"(\d+\.\d+\.\d+)-MariaDB"),
     identified=identified,
-    returning=("insert", "delete"),
     digest="SHA1({})",
     innodb="innodb_sys_",
     settings="""

@@ -125,7 +125,7 @@ class MysqlOnlooker:
         """Return what a statement did; a table's number in InnoDB changes where it was rebuilt."""
         try:
             found = rows(self._connection, _FILES.format(innodb=self._innodb), (f"{self._prefix}%",))
-            told = rows(self._connection, self._redo)  # nothing before MySQL 8.0.30
+            told = rows(self._connection, self._redo)
         except pymysql.err.MySQLError:
             return Effects()
         before, self._files = self._files, {str(name): int(number) for name, number in found}

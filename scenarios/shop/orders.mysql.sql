@@ -1,4 +1,4 @@
--- A part of the shop, with its rows, as MariaDB has it: who buys, and what was ordered.
+-- A part of the shop, with its rows, as MariaDB and MySQL have it: who buys, and what was ordered.
 
 CREATE TABLE customers (
     id          bigint AUTO_INCREMENT PRIMARY KEY,
@@ -27,13 +27,17 @@ CREATE VIEW open_orders AS
     JOIN customers c ON c.id = o.customer_id
     WHERE o.status IN ('pending', 'paid');
 
+SET SESSION /*M! max_recursive_iterations = 1000000 */ /*!80000 cte_max_recursion_depth = 1000000 */;
+
 INSERT INTO customers (email, full_name, segment, created_at)
+    WITH RECURSIVE numbers (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM numbers WHERE seq < 5000)
     SELECT concat('c', seq, '@example.org'), concat('Customer ', seq), 1 + crc32(seq) % 3,
            '2020-01-01' + INTERVAL seq HOUR
-    FROM seq_1_to_5000;
+    FROM numbers;
 
 INSERT INTO orders (customer_id, status, total_cents, channel, note, created_at)
+    WITH RECURSIVE numbers (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM numbers WHERE seq < 250000)
     SELECT 1 + crc32(seq) % 5000, least(5, 1 + crc32(concat('s', seq)) % 9), crc32(concat('t', seq)) % 100000,
            elt(1 + seq % 3, 'web', 'app', NULL), if(seq % 4 = 0, repeat('leave it at the door ', seq % 12), NULL),
            '2021-01-01' + INTERVAL seq MINUTE
-    FROM seq_1_to_250000;
+    FROM numbers;
