@@ -125,17 +125,13 @@ def _reach(where: Address) -> None:
 
 def _make_accounts(server: MysqlServer, root: Address) -> None:
     """Make the accounts, and take away root, whose password the container's environment shows."""
-    owner = {Role.OWNER: server.logins[Role.OWNER]}
     working = {role: server.logins[role] for role in accounts.WORKING}
     with connect(root) as connection:
-        for statement in accounts.making(server.flavour, owner):
+        for statement in (*accounts.making(server.flavour, server.logins), *accounts.watching(working)):
             execute(connection, statement)
-    with connect(server.at(Role.OWNER)) as connection:
-        for statement in (*accounts.making(server.flavour, working), *accounts.watching(working)):
-            execute(connection, statement)
-        for host in ("%", "localhost", "127.0.0.1", "::1"):
+        for host in ("localhost", "127.0.0.1", "::1", "%"):  # the last is its own
             execute(connection, f"DROP USER IF EXISTS 'root'@'{host}'")
-    accounts.introduce(server.at(role) for role in accounts.WORKING)
+    accounts.introduce(server.at(role) for role in server.logins)
 
 
 def _pid(started: _docker.Container, flavour: Flavour) -> int | None:
