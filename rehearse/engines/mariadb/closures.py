@@ -25,6 +25,16 @@ class Seen:
     waits: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """At `at_ns` a session asked for a lock that closes a table so; `granted_ns` is when it was, where it waited."""
+
+    session: int
+    stops: tuple[str, ...]
+    at_ns: int
+    granted_ns: int | None = None
+
+
 @dataclass(slots=True)
 class Stretch:
     """A table was closed in one way, from after `open_ns` to before `gone_ns`. None: no look gives the bound."""
@@ -76,20 +86,36 @@ class Closures:
             stretch.held_ns = until_ns
 
 
-def locks_taken(stretches: Iterable[Stretch], statements: Sequence[StatementRan]) -> list[LockTaken]:
-    """Return the stretches as locks of the migration, in the order of their requests."""
-    found = [_taken(one, [ran for ran in statements if ran.session == one.session]) for one in stretches]
+def locks_taken(
+    stretches: Iterable[Stretch], statements: Sequence[StatementRan], edges: Sequence[Edge] = ()
+) -> list[LockTaken]:
+    """Return the stretches as locks of the migration, in the order of their requests.
+
+    `edges` are what the server told of the statements' stages, and date what changes within a statement.
+    """
+    found = [
+        _taken(
+            one,
+            [ran for ran in statements if ran.session == one.session],
+            [edge for edge in edges if edge.session == one.session],
+        )
+        for one in stretches
+    ]
     return sorted(found, key=lambda one: one.at_ns)
 
 
-def _taken(one: Stretch, statements: Sequence[StatementRan]) -> LockTaken:
-    at, early = _between(one.open_ns, one.first_ns, [ran.at_ns for ran in statements])
+def _taken(one: Stretch, statements: Sequence[StatementRan], edges: Sequence[Edge]) -> LockTaken:
+    own = [edge for edge in edges if edge.stops == one.stops]
+    told = _first(one.open_ns, one.first_ns, own)
+    begins = [ran.at_ns for ran in statements] if told is None else [told]
+    at, early = _between(one.open_ns, one.first_ns, begins)
+    granted = _granted(one, at, own)
     released, late = (None, 0)
     if one.gone_ns is not None:
-        released, late = _between(one.last_ns, one.gone_ns, [ran.ended_ns for ran in statements])
-    granted = at if one.waited_ns is None else None
-    if granted is None and one.held_ns is not None:
-        granted = max(at, (one.waited_ns or at) // 2 + one.held_ns // 2)
+        low = max(one.last_ns, granted or 0)
+        ends = [ran.ended_ns for ran in statements if low <= ran.ended_ns <= one.gone_ns]
+        upgraded = _first(low, one.gone_ns, [edge for edge in edges if edge.stops != one.stops])
+        released, late = _between(low, one.gone_ns, ends or [upgraded or 0])
     asking = next((ran.n for ran in reversed(statements) if ran.at_ns <= one.first_ns), None)
     return LockTaken(
         at_ns=at,
@@ -102,6 +128,25 @@ def _taken(one: Stretch, statements: Sequence[StatementRan]) -> LockTaken:
         released_ns=None if released is None else max(released, at),
         doubt_ns=early + late,
     )
+
+
+def _first(low: int | None, high: int, edges: Iterable[Edge]) -> int | None:
+    """Return the first edge between two looks: a statement that asks, waits and swaps has more than one."""
+    return min((edge.at_ns for edge in edges if (low or high) <= edge.at_ns <= high), default=None)
+
+
+def _granted(one: Stretch, at_ns: int, edges: Sequence[Edge]) -> int | None:
+    """Return when the lock was granted: as it was asked for, or when the wait was over, to the looks' interval.
+
+    None: it never was, or only between two looks and no edge tells.
+    """
+    if one.waited_ns is None:
+        return at_ns
+    high = one.held_ns or one.gone_ns or one.last_ns
+    exact = [edge.granted_ns for edge in edges if edge.granted_ns and one.waited_ns <= edge.granted_ns <= high]
+    if len(exact) == 1:
+        return max(at_ns, exact[0])
+    return None if one.held_ns is None else max(at_ns, (one.waited_ns + one.held_ns) // 2)
 
 
 def _between(low: int | None, high: int, told: Sequence[int]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rehearse.engines import _local
 from rehearse.engines.mariadb.binaries import Installation
+from rehearse.engines.mysql import stages
 from rehearse.errors import ScenarioMistake
 from rehearse.model import Setting
 from rehearse.units import size_bytes
@@ -37,8 +38,14 @@ _NEEDED: Mapping[str, str] = {
     "performance_schema_consumer_events_statements_history_long": "ON",
     "performance_schema_consumer_events_statements_history": "ON",
     "performance_schema_consumer_events_statements_current": "ON",
+    "performance_schema_events_stages_history_long_size": "20000",
+    "performance_schema_consumer_events_stages_history_long": "ON",
+    "performance_schema_consumer_events_stages_current": "ON",
 }
-_INSTRUMENTS = ("idle=OFF", "wait/%=OFF", "wait/lock/metadata/sql/mdl=ON", "statement/%=ON", "stage/%=OFF")
+_INSTRUMENTS = (
+    *("idle=OFF", "wait/%=OFF", "wait/lock/metadata/sql/mdl=ON", "statement/%=ON", "stage/%=OFF"),
+    *(f"{name}=ON" for name in stages.INSTRUMENTS),
+)
 # Of production's own paths, addresses, replication and logs: they would not work here, or would hide what is watched.
 _IGNORED = re.compile(
     r"port|socket|datadir|basedir|tmpdir|pid_file|user|bind_address|log_.*|general_log.*|slow_query_log.*|ssl.*|"

@@ -13,6 +13,7 @@ from rehearse.engines.mariadb.closures import locks_taken
 from rehearse.engines.mariadb.lock_probe import LockProbe, unable
 from rehearse.engines.mariadb.row_probe import RowProbe
 from rehearse.engines.mariadb.samples import SampleProbe
+from rehearse.engines.mysql import stages
 from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.protocols import Ask, Effects, Onlooker, Probe, Role
@@ -82,11 +83,22 @@ class MariadbWatch:
         return list(self._ran(found))
 
     def finish(self, statements: Sequence[StatementRan], /) -> None:
-        """Write to what the migration closed tables, dated by looks and statements together, and disconnect."""
-        for taken in locks_taken(self._locks.closures.stretches, statements):
-            self._journal.write(taken)
+        """Write what the migration closed tables to and waited for, dated by looks and statements, and disconnect."""
+        edges = stages.edges(self._stages(), self._locks.threads)
+        for event in (
+            *locks_taken(self._locks.closures.stretches, statements, edges),
+            *self._locks.waits_of_the_migration(edges),
+        ):
+            self._journal.write(event)
         if self._connection.open:
             self._connection.close()
+
+    def _stages(self) -> list[stages.Stage]:
+        """Return what the server kept of the statements' stages; nothing where it could not be read."""
+        try:
+            return stages.since(self._connection, self._began_ns, self._ahead_ns)
+        except pymysql.err.MySQLError:
+            return []
 
     def _ran(self, found: Sequence[Row]) -> Iterator[StatementRan]:
         for n, (thread, start, end, sql, code, message, touched) in enumerate(found, 1):
