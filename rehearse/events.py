@@ -97,6 +97,9 @@ class StatementRan(Event):
     rows: int | None = None
     wal_bytes: int | None = None
     rewrites: tuple[str, ...] | None = None  # tables whose file was replaced
+    algorithm: str | None = None  # how the server changed a table, in its word: "COPY", "INPLACE", "INSTANT" …
+    binlog_bytes: int | None = None
+    commits: bool = False  # it ended the transaction that was open before it, though it does not say so
     doubt_ns: int = 0
     file: str | None = None  # where the statement stands: "up.sql:12"
 

@@ -160,7 +160,10 @@ def _phase_statements(phase: Phase) -> str:
 def _statement(one: Statement) -> str:
     sql = one.sql if len(one.sql) <= _SQL else f"{one.sql[:_SQL]} …"
     figures = [_words.seconds(one.duration_s), f"WAL {_words.size(one.wal_bytes)}"]
+    figures += [f"binary log {_words.size(one.binlog_bytes)}"] if one.binlog_bytes is not None else []
+    figures += [one.algorithm] if one.algorithm else []
     figures += [f"rewrites {', '.join(one.rewrites)}"] if one.rewrites else []
+    figures += ["commits what was open before it"] if one.commits else []
     figures += [f"at {one.file}"] if one.file else []
     figures += [f"FAILED {one.error}"] if one.error else []
     locks = _table(["table", "mode", "stops", "waited", "held"], [_lock(lock) for lock in one.locks])

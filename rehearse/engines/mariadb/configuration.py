@@ -41,9 +41,12 @@ _NEEDED: Mapping[str, str] = {
     "performance_schema_events_stages_history_long_size": "20000",
     "performance_schema_consumer_events_stages_history_long": "ON",
     "performance_schema_consumer_events_stages_current": "ON",
+    "performance_schema_events_transactions_history_long_size": "20000",
+    "performance_schema_consumer_events_transactions_history_long": "ON",
+    "performance_schema_consumer_events_transactions_current": "ON",
 }
 _INSTRUMENTS = (
-    *("idle=OFF", "wait/%=OFF", "wait/lock/metadata/sql/mdl=ON", "statement/%=ON", "stage/%=OFF"),
+    *("idle=OFF", "wait/%=OFF", "wait/lock/metadata/sql/mdl=ON", "statement/%=ON", "stage/%=OFF", "transaction=ON"),
     *(f"{name}=ON" for name in stages.INSTRUMENTS),
 )
 # Of production's own paths, addresses, replication and logs: they would not work here, or would hide what is watched.

@@ -75,7 +75,9 @@ class LockProbe:
         self._waits: dict[tuple[int, str], _Wait] = {}
         self._last_ns: int | None = None
         self._late_ns: list[int] = []  # gaps between looks that were longer than they should
-        self.threads: dict[int, int] = {}  # the migration's sessions by the numbers that performance_schema has for them
+        self.threads: dict[
+            int, int
+        ] = {}  # the migration's sessions by the numbers that performance_schema has for them
         self._mine: list[LockWaited] = []  # the migration's waits, which its statements' stages date better
 
     def look(self) -> Iterable[Event]:
@@ -87,7 +89,9 @@ class LockProbe:
         self._last_ns = began
         found = rows(connection, _LOCKS, (self._database,))
         ours = {(table, session) for table, _, _, session, user in found if user == self._migration}
-        self.threads.update((int(thread), int(session)) for thread, session in rows(connection, _THREADS, (self._migration,)))
+        self.threads.update(
+            (int(thread), int(session)) for thread, session in rows(connection, _THREADS, (self._migration,))
+        )
         seen = {table: self._seen(table, session, found) for table, session in ours if table in self._tables}
         until = time.monotonic_ns()
         self.closures.see(began, until, seen)
@@ -144,7 +148,9 @@ class LockProbe:
     # --- waits
 
     def _follow(self, found: Sequence[Any], from_ns: int, until_ns: int) -> Iterator[Event]:
-        pending = {(session, table): (mode, user) for table, mode, status, session, user in found if status == "PENDING"}
+        pending = {
+            (session, table): (mode, user) for table, mode, status, session, user in found if status == "PENDING"
+        }
         yield from self._over(self._waits.keys() - pending.keys(), until_ns)
         since = self._since() if pending.keys() - self._waits.keys() else {}
         for (session, table), (mode, user) in pending.items():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pymysql
@@ -13,27 +14,20 @@ from rehearse.engines.mariadb.closures import locks_taken
 from rehearse.engines.mariadb.lock_probe import LockProbe, unable
 from rehearse.engines.mariadb.row_probe import RowProbe
 from rehearse.engines.mariadb.samples import SampleProbe
-from rehearse.engines.mysql import stages
-from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
+from rehearse.engines.mysql import server_record, stages
+from rehearse.engines.mysql.client import Connection, opened, rows, words
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.protocols import Ask, Effects, Onlooker, Probe, Role
 
 if TYPE_CHECKING:
     from rehearse.engines.mariadb.database import MariadbDatabase
 
-# Only the migration's are kept (see `accounts.watching`). Picoseconds since the server's start; any length of time.
-_STATEMENTS = """
-    SELECT thread_id, timer_start, timer_end, sql_text, mysql_errno, message_text, rows_affected
-    FROM performance_schema.events_statements_history_long
-    WHERE timer_start >= %s AND sql_text IS NOT NULL AND (current_schema = %s OR current_schema IS NULL)
-    ORDER BY timer_start
-"""
 _KEPT = """
     SELECT COUNT(*), @@performance_schema_events_statements_history_long_size
     FROM performance_schema.events_statements_history_long
 """
 _ACTORS = "SELECT COUNT(*) FROM performance_schema.setup_actors WHERE user = %s AND history = 'YES'"
-_FILES = "SELECT name, table_id FROM information_schema.innodb_sys_tables WHERE name LIKE %s"
+_FILES = "SELECT name, table_id, n_cols FROM information_schema.innodb_sys_tables WHERE name LIKE %s"
 _LSN = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'"
 
 
@@ -62,8 +56,8 @@ class MariadbWatch:
             journal.write(Remarked(at_ns=self._began_ns, source="locks", says=why, weakens=True))
         others = (RowProbe(where, self._migration, application), SampleProbe(database.server.pid))
         self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
-        self._between = MariadbOnlooker(self._connection, database.name)
-        self.onlooker: Onlooker = self._between
+        self._files = files(self._connection, database.name)
+        self.onlooker: Onlooker = MariadbOnlooker(self._connection, database.name)
 
     def statements(self) -> Sequence[StatementRan]:
         """Return the migration's statements as the server kept them; empty, with a remark, where it kept none."""
@@ -72,15 +66,28 @@ class MariadbWatch:
             if not is_kept:
                 self._remark("performance_schema.setup_actors keeps no statements of the migration's account")
                 return []
-            since = (self._began_ns - self._ahead_ns) * 1000
-            found = rows(self._connection, _STATEMENTS, (max(0, since), self._database))
+            since = max(0, (self._began_ns - self._ahead_ns) * 1000)
+            found = server_record.kept(
+                self._connection,
+                self._database,
+                since,
+                ahead_ns=self._ahead_ns,
+                session_of=self._locks.session_of,
+            )
+            blocks = server_record.blocks(self._connection, since)
+            doubt_ns = self._doubt_ns + clock.LATE_NS
+            ran = [replace(one, doubt_ns=doubt_ns) for one in server_record.in_transactions(found, blocks)]
             ((kept, room),) = rows(self._connection, _KEPT)
+            after = files(self._connection, self._database)
         except pymysql.err.MySQLError as error:
             self._remark(f"the server's record of statements could not be read: {words(error)}")
             return []
         if int(kept) >= int(room):
             self._remark(f"the server keeps {room} statements, and the migration had more: the first are missing")
-        return list(self._ran(found))
+        if not stages.are_kept(self._connection):
+            return ran
+        algorithms = stages.algorithms(ran, self._locks.threads, self._stages())
+        return list(server_record.with_effects(ran, algorithms, self._files, after))
 
     def finish(self, statements: Sequence[StatementRan], /) -> None:
         """Write what the migration closed tables to and waited for, dated by looks and statements, and disconnect."""
@@ -100,23 +107,14 @@ class MariadbWatch:
         except pymysql.err.MySQLError:
             return []
 
-    def _ran(self, found: Sequence[Row]) -> Iterator[StatementRan]:
-        for n, (thread, start, end, sql, code, message, touched) in enumerate(found, 1):
-            failed = int(code or 0) != 0
-            yield StatementRan(
-                at_ns=int(start) // 1000 + self._ahead_ns,
-                ended_ns=int(end) // 1000 + self._ahead_ns,
-                n=n,
-                sql=str(sql),
-                session=self._locks.session_of(int(thread)),
-                error=f"ERROR {code}: {message}" if failed else None,
-                code=str(code) if failed else None,
-                rows=int(touched),
-                doubt_ns=self._doubt_ns + clock.LATE_NS,
-            )
-
     def _remark(self, says: str) -> None:
         self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="statements", says=says, weakens=True))
+
+
+def files(connection: Connection, database: str) -> server_record.Files:
+    """Return the tables' numbers in InnoDB and how many columns each has."""
+    found = rows(connection, _FILES, (f"{database}/%",))
+    return {str(name).partition("/")[2]: (int(number), int(columns)) for name, number, columns in found}
 
 
 class MariadbOnlooker:
@@ -127,22 +125,23 @@ class MariadbOnlooker:
 
     def __init__(self, connection: Connection, database: str) -> None:
         self._connection = connection
-        self._prefix = f"{database}/"
-        self._files: dict[str, int] = {}
+        self._database = database
+        self._files: server_record.Files = {}
         self._written = 0
+        self._stages = stages.Following(connection)
 
-    def between(self, _session: int, statement: int, _ask: Ask | None, /) -> Effects:
+    def between(self, session: int, statement: int, _ask: Ask | None, /) -> Effects:
         """Return what a statement did; a table's number in InnoDB changes where it was rebuilt."""
         try:
-            files = {str(name): int(number) for name, number in rows(self._connection, _FILES, (f"{self._prefix}%",))}
+            now = files(self._connection, self._database)
             ((lsn,),) = rows(self._connection, _LSN)
+            passed = self._stages.names(session)
         except pymysql.err.MySQLError:
             return Effects()
-        before, self._files = self._files, files
+        before, self._files = self._files, now
         written, self._written = int(lsn) - self._written, int(lsn)
         if statement == 0:
             return Effects()
-        changed = sorted(
-            name.removeprefix(self._prefix) for name in before if files.get(name, before[name]) != before[name]
-        )
-        return Effects(wal_bytes=written, rewrites=tuple(changed))
+        anew = {name for name in before if now.get(name, before[name])[0] != before[name][0]}
+        grew = any(now[name][1] != before[name][1] for name in before.keys() & now.keys() - anew)
+        return Effects(wal_bytes=written, rewrites=tuple(sorted(anew)), algorithm=stages.algorithm(passed, grew=grew))

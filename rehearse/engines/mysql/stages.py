@@ -6,14 +6,13 @@ ALTER goes through are few, so that they cost the traffic nothing.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rehearse.engines.mysql.client import Connection, rows
 from rehearse.engines.mariadb.closures import READS, WRITES, Edge
+from rehearse.engines.mysql.client import Connection, rows
 from rehearse.events import StatementRan
 
 WAITING = "Waiting for table metadata lock"
@@ -21,7 +20,8 @@ _COPYING = "copy to tmp table"
 _IN_PLACE = "altering table"
 _READING = "alter table ("  # InnoDB's own: reads the rows, sorts, inserts, applies the log
 _SWAPPING = ("rename result table", "committing alter table to storage engine")
-INSTRUMENTS = tuple(f"stage/sql/{name}" for name in (WAITING, _COPYING, _IN_PLACE, *_SWAPPING)) + (
+INSTRUMENTS = (
+    *(f"stage/sql/{name}" for name in (WAITING, _COPYING, _IN_PLACE, *_SWAPPING)),
     "stage/innodb/alter table%",
 )
 _SINCE = """
@@ -42,7 +42,6 @@ _KEPT = """
          * (SELECT COUNT(*) FROM performance_schema.setup_instruments
             WHERE name = 'stage/sql/copy to tmp table' AND enabled = 'YES')
 """
-_SAID_INSTANT = re.compile(r"\balgorithm\s*=?\s*instant\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +84,12 @@ class Following:
         return {_bare(name) for _, name in found}
 
 
-def algorithm(names: Collection[str], sql: str | None = None, *, grew: bool = False) -> str | None:
+def algorithm(names: Collection[str], *, grew: bool = False) -> str | None:
     """Return how an ALTER was done, from the stages that it went through; None: it is none, or it is not known.
 
     COPY writes every row into another table, INPLACE reads the rows within InnoDB, for an index or a rebuild. Where no
-    row was touched it is INSTANT if the statement says so or its columns changed (`grew`), else "metadata only", which
-    is INSTANT or an INPLACE that has nothing to do: both are as quick.
+    row was touched it is INSTANT if a table has another number of columns (`grew`), else "metadata only", which the
+    server calls INSTANT or INPLACE: it is as quick.
     """
     if _COPYING in names:
         return "COPY"
@@ -98,16 +97,18 @@ def algorithm(names: Collection[str], sql: str | None = None, *, grew: bool = Fa
         return "INPLACE"
     if _IN_PLACE not in names:
         return None
-    return "INSTANT" if grew or (sql and _SAID_INSTANT.search(sql)) else "metadata only"
+    return "INSTANT" if grew else "metadata only"
 
 
-def algorithms(statements: Iterable[StatementRan], threads: Mapping[int, int], stages: Iterable[Stage]) -> dict[int, str | None]:
+def algorithms(
+    statements: Iterable[StatementRan], threads: Mapping[int, int], stages: Iterable[Stage]
+) -> dict[int, str | None]:
     """Return the algorithm of each statement by its number; `threads` are the sessions' by the threads' numbers."""
     by_session: dict[int, list[Stage]] = defaultdict(list)
     for stage in stages:
         by_session[threads.get(stage.thread, -stage.thread)].append(stage)
     return {
-        one.n: algorithm({each.name for each in by_session[one.session] if one.at_ns <= each.at_ns <= one.ended_ns}, one.sql)
+        one.n: algorithm({each.name for each in by_session[one.session] if one.at_ns <= each.at_ns <= one.ended_ns})
         for one in statements
     }
 

@@ -115,9 +115,9 @@ def test_the_queue_behind_a_waiting_alter_closes_the_table_and_is_told_with_its_
         execute(reader, "COMMIT")
         altering.join()
         calling.join()
-        found = looked(watch, lambda events: sum(isinstance(one, LockWaited) for one in events) == 2)
+        found = looked(watch, lambda events: any(isinstance(one, LockWaited) for one in events))
         holder = reader.thread_id()
-    waits = {one.role: one for one in found if isinstance(one, LockWaited)}
+    waits = {one.role: one for one in [*found, *journal.events] if isinstance(one, LockWaited)}
     assert (waits["migration"].table, waits["migration"].mode) == ("orders", "EXCLUSIVE")
     assert waits["migration"].blocked_by == (holder,)
     assert waits["application"].blocked_by_migration
