@@ -33,7 +33,6 @@ Files = Mapping[str, tuple[int, int]]
 class Block:
     """A transaction of several statements, by the numbers of the events that began and ended it."""
 
-    number: int
     thread: int
     opened_by: int
     first: int
@@ -56,8 +55,8 @@ class Kept:
         return self.thread == block.thread and (opened or block.first < self.first <= block.last)
 
     def commits(self, block: Block) -> bool:
-        """Say whether it committed a transaction without being there to end one."""
-        ended = self.thread == block.thread and self.first <= block.last <= self.last
+        """Say whether it committed a transaction that others had begun, without being there to end one."""
+        ended = self.thread == block.thread and block.opened_by < self.first <= block.last <= self.last
         return ended and block.committed and not ends_transaction(self.ran.sql)
 
 
@@ -88,22 +87,24 @@ def kept(
 
 
 def blocks(connection: Connection, since_ps: int) -> list[Block]:
-    """Return the transactions that did not commit by themselves, numbered from 1."""
-    found = rows(connection, _TRANSACTIONS, (since_ps,))
+    """Return the transactions that did not commit by themselves."""
     return [
-        Block(n, int(thread), int(opener or 0), int(first), int(last), state == "COMMITTED")
-        for n, (thread, first, last, opener, state) in enumerate(found, 1)
+        Block(int(thread), int(opener or 0), int(first), int(last), state == "COMMITTED")
+        for thread, first, last, opener, state in rows(connection, _TRANSACTIONS, (since_ps,))
     ]
 
 
-def in_transactions(statements: Iterable[Kept], found: Sequence[Block]) -> Iterator[StatementRan]:
-    """Yield the statements with their transactions, and which of them committed what was open before them."""
+def in_transactions(statements: Sequence[Kept], found: Iterable[Block]) -> Iterator[StatementRan]:
+    """Yield the statements with their transactions, and which of them committed what was open before them.
+
+    Without autocommit the server begins a transaction for DDL too: one of a single statement is none.
+    """
+    several = [block for block in found if sum(one.is_in(block) for one in statements) > 1]
     for one in statements:
-        within = [block.number for block in found if one.is_in(block)]
         yield replace(
             one.ran,
-            transaction=within[0] if within else None,
-            commits=any(one.commits(block) for block in found),
+            transaction=next((n for n, block in enumerate(several, 1) if one.is_in(block)), None),
+            commits=any(one.commits(block) for block in several),
         )
 
 

@@ -89,12 +89,8 @@ class Seen:
         for lock in self.of(LockTaken):
             if kind in lock.stops:
                 assert lock.released_ns is not None
-                joined = found and lock.at_ns - found[-1][1] < NEAR_NS
-                found = (
-                    [*found[:-1], (found[-1][0], lock.released_ns)]
-                    if joined
-                    else [*found, (lock.at_ns, lock.released_ns)]
-                )
+                begin = found.pop()[0] if found and lock.at_ns - found[-1][1] < NEAR_NS else lock.at_ns
+                found.append((begin, lock.released_ns))
         return found
 
 
