@@ -16,6 +16,7 @@ from rehearse.errors import Missing, ScenarioMistake, near_miss
 from rehearse.protocols import Engine, Renderer, Tool
 
 _PACKAGES = {"engine": "rehearse.engines", "tool": "rehearse.tools", "renderer": "rehearse.reports"}
+_SCHEMES = {"mysql": "mysql", "mariadb": "mysql"}  # clients of the two are the same, servers tell which they are
 _ATTRIBUTES = {"engine": "ENGINE", "tool": "TOOL", "renderer": "RENDERER"}
 # Modules of rehearse.reports that are parts and not renderers have no RENDERER and are left out of `names`.
 
@@ -42,6 +43,12 @@ def tool(name: str) -> Tool:
 def renderer(name: str) -> Renderer:
     """Return the renderer of this name."""
     return cast(Renderer, _plugin("renderer", name))
+
+
+def engine_of(url: str) -> str:
+    """Return the name of the engine whose servers a URL is for; of libpq's own words PostgreSQL's."""
+    scheme = url.partition("://")[0].partition("+")[0].lower() if "://" in url else ""
+    return _SCHEMES.get(scheme, "postgres")
 
 
 def part(kind: str, name: str, module: str) -> ModuleType:

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +62,7 @@ def command(  # noqa: PLR0917
     \b
     rehearse profile postgresql://reader@replica/shop --out data_profiles/shop.toml
     rehearse profile postgresql://reader@replica/shop --sample 20000 --out data_profiles/shop.toml
+    rehearse profile mysql://reader@replica/shop --sample 20000 --out data_profiles/shop.toml
     rehearse profile data_profiles/shop.toml --check
     """
     from rehearse import units  # noqa: PLC0415
@@ -75,11 +75,12 @@ def command(  # noqa: PLR0917
         raise click.UsageError(f"--timeout: {error}") from None
     if timeout_ms < 1:
         raise click.UsageError("--timeout: at least 1ms; a statement without a limit has no place on a live database")
-    from rehearse.engines.postgres.profiling import profile as taken  # noqa: PLC0415
+    from rehearse import registry  # noqa: PLC0415
     from rehearse.profiles.privacy import Gate  # noqa: PLC0415
 
-    profile, remarks, asked = taken(
-        _Given(source),
+    engine = registry.engine_of(source)
+    profile, remarks, asked = registry.part("engine", engine, "profiling").profile(
+        registry.part("engine", engine, "given").Given(source, "URL"),
         tier="sample" if sample else "aggregates" if aggregates else "catalogs",
         rows=sample or 0,
         gate=Gate(floor=floor, public=public),
@@ -91,18 +92,6 @@ def command(  # noqa: PLR0917
     if show_sql:
         _show(asked)
     return 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """The user's database, of which we only read."""
-
-    url: str
-
-    def connect(self, **options: Any) -> Any:
-        from rehearse.engines.postgres import given  # noqa: PLC0415
-
-        return given.connect(self.url, "URL", **options)
 
 
 def _relative(schema: Path | None, out: Path | None) -> str | None:

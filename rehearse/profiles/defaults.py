@@ -12,6 +12,7 @@ from rehearse.profiles.shapes import (
     Json,
     Number,
     Parent,
+    Pattern,
     Random,
     Range,
     Serial,
@@ -41,10 +42,13 @@ _VOCABULARIES: tuple[tuple[str, Word], ...] = (
     (r"body|description|content|text|comment|bio", "paragraph"),
     (r"title|subject|note|reason|message|summary", "sentence"),
 )
-_RANGES: dict[str, Shape] = {
+_DECLARED: dict[str, Shape] = {
     **dict.fromkeys(("int4range", "int8range", "numrange"), Range(low=Number(low=1, high=10_000))),
     **dict.fromkeys(("tsrange", "tstzrange"), Range(low=Time(), length=3600.0)),
     "daterange": Range(low=Time(), length=10.0),
+    **dict.fromkeys(("point", "geometry"), Pattern(pattern=r"POINT(##.#### ##.####)")),
+    "linestring": Pattern(pattern=r"LINESTRING(##.#### ##.####,##.#### ##.####)"),
+    "polygon": Pattern(pattern=r"POLYGON((0 0,0 ##.####,##.#### ##.####,0 0))"),
 }
 _ONE_OF = r"\(?\(?{column}\)?(?:::[\w ]+)?\s*(?:=\s*ANY\s*\(\(?ARRAY\[|IN\s*\()(?P<list>[^\])]*)"
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
@@ -105,7 +109,7 @@ def _by_type(kind: Type, name: str, *, unique: bool) -> Shape:  # noqa: PLR0911 
         case "interval":
             return Number(low=60, high=86_400)
         case "other":
-            return _RANGES.get(kind.declared, Value(value=None))
+            return _DECLARED.get(kind.declared, Value(value=None))
 
 
 def vocabulary_of(name: str) -> Word:

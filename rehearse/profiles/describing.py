@@ -120,6 +120,8 @@ class _Describing:
         return Joined(given=given)
 
     def _ages(self, name: str, seen: TableStatistics) -> None:
+        if not seen.are_columns_seen:
+            return  # why stands among what is unseen
         if seen.rows and seen.analyzed is None:
             self._say(name, "was never analyzed: its columns are described by their types alone; run ANALYZE", "unseen")
         elif seen.rows and not seen.columns:

@@ -47,6 +47,7 @@ class TableStatistics:
     options: tuple[str, ...] = ()
     partitions: int = 0
     columns: Mapping[str, ColumnStatistics] = field(default_factory=dict)
+    are_columns_seen: bool = True  # False: nothing is known of their values, and why stands in what is unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""What MySQL and MariaDB share: the protocol, the application's session, SQL for comparing. MariaDB is built on it."""
+"""MySQL, and all that MariaDB shares with it: `flavour` says in what they differ."""

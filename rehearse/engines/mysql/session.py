@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import pymysql
 
 from rehearse.delimited import placeholders
-from rehearse.engines.mysql.client import Address, address, connect, execute
+from rehearse.engines.mysql import client
+from rehearse.engines.mysql.client import Address, address, execute
 from rehearse.engines.mysql.wire import ConnectionLost, Reply, Wire
 from rehearse.events import Outcome
 
@@ -286,13 +287,13 @@ class MysqlSession:
             self._wire = None
 
 
-def session(url: str, calls: Sequence[Call], settings: Mapping[str, str]) -> MysqlSession:
+def connect(url: str, calls: Sequence[Call], settings: Mapping[str, str]) -> MysqlSession:
     """Return a session that connects at its first `advance`."""
     return MysqlSession(address(url), calls, settings)
 
 
 def _kill(where: Address, session: int) -> None:
-    with suppress(pymysql.err.MySQLError), connect(where, connect_timeout=5) as connection:
+    with suppress(pymysql.err.MySQLError), client.connect(where, connect_timeout=5) as connection:
         execute(connection, f"KILL QUERY {session}")
 
 

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rehearse.engines.mariadb.closures import READS, WRITES, Edge
 from rehearse.engines.mysql.client import Connection, rows
+from rehearse.engines.mysql.closures import READS, WRITES, Edge
 from rehearse.events import StatementRan
 
 WAITING = "Waiting for table metadata lock"

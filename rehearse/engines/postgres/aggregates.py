@@ -6,8 +6,7 @@ are given up, and said to be.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,8 @@ from psycopg import sql
 
 from rehearse.engines.postgres.statistics import Asking
 from rehearse.model.names import split
-from rehearse.profiles.statistics import ColumnStatistics, FanoutCount, Groups, Statistics, TableStatistics
+from rehearse.profiles import counting
+from rehearse.profiles.statistics import ColumnStatistics, FanoutCount, Statistics, TableStatistics
 from rehearse.profiles.structure import ForeignKey, Structure, Table
 
 # Children a parent: how many parents have so many, in each part of their table. One aggregate over the child's key.
@@ -26,19 +26,6 @@ _GROUPS = """
     GROUP BY part, children
 """
 _ROWS = "SELECT {part} AS part, count(*) FROM {table} GROUP BY part"
-_PARTS = (
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    0.95,
-)  # of the parents, in the order of a key that was counted up
-_FEWEST_PARENTS = 1000
 _ORPHANS = """
     SELECT count(*)
     FROM {child} c
@@ -46,7 +33,6 @@ _ORPHANS = """
 """
 _NULLS = "SELECT count(*), {counts} FROM {table}"  # of bools also how many are true
 _DISTINCT = "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {column} IS NOT NULL GROUP BY {column}) kinds"
-_UNCOUNTED = ("json", "array", "bytes", "other")  # kinds that have no cheap equality, or none at all
 
 
 def count(asking: Asking, structure: Structure, statistics: Statistics) -> Statistics:
@@ -95,7 +81,7 @@ def _counted(asking: Asking, table: Table, found: TableStatistics, unseen: list[
     rows, filled = float(row[0][0]), dict(zip(names, row[0][1:], strict=False))
     true = dict(zip(bools, row[0][1 + len(names) :], strict=True))
     columns = {
-        name: _with_true(one, true[name], filled[name], rows)
+        name: counting.with_true(one, true[name], filled[name], rows)
         if name in true
         else _distinct(asking, table, found, name, rows, filled[name], unseen)
         for name, one in found.columns.items()
@@ -106,34 +92,15 @@ def _counted(asking: Asking, table: Table, found: TableStatistics, unseen: list[
 def _distinct(  # noqa: PLR0917 - the parts of one count
     asking: Asking, table: Table, whole: TableStatistics, name: str, rows: float, filled: int, unseen: list[str]
 ) -> ColumnStatistics:
-    one = _with_null(whole.columns[name], 1.0 - filled / rows if rows else 0.0)
+    one = counting.with_null(whole.columns[name], 1.0 - filled / rows if rows else 0.0)
     column = table.columns.get(name)
-    if column is None or column.type.kind in _UNCOUNTED or (name,) in table.keys or not rows:
+    if column is None or column.type.kind in counting.UNCOUNTED or (name,) in table.keys or not rows:
         return one
     query = sql.SQL(_DISTINCT).format(table=rows_of(table, whole), column=sql.Identifier(name))
     found = _asked(asking, f"different values of {table.name}.{name}", query, unseen, round(rows))
     if found is None:
         return one
-    kinds = found[0][0]
-    grows = one.distinct < 0 or kinds > 0.05 * rows
-    return replace(one, distinct=-kinds / rows if grows else float(kinds))
-
-
-def _with_true(one: ColumnStatistics, true: int, filled: int, rows: float) -> ColumnStatistics:
-    """Return the statistics of a bool, with both of its values counted."""
-    counts = sorted(((value, count) for value, count in (("t", true), ("f", filled - true)) if count), key=_by_count)
-    common = tuple((value, count / rows) for value, count in counts)
-    return replace(one, null=1.0 - filled / rows if rows else 0.0, distinct=float(len(common)), common=common)
-
-
-def _by_count(one: tuple[str, int]) -> int:
-    return -one[1]
-
-
-def _with_null(one: ColumnStatistics, null: float) -> ColumnStatistics:
-    """Return a column's statistics with its nulls counted; the shares of its values, among the others, stay."""
-    factor = (1.0 - null) / (1.0 - one.null) if one.null < 1.0 else 0.0
-    return replace(one, null=null, common=tuple((value, share * factor) for value, share in one.common))
+    return counting.with_distinct(one, found[0][0], rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +121,10 @@ class _Parents:
 
 def _parents(asking: Asking, table: Table, found: TableStatistics, unseen: list[str]) -> _Parents | None:
     key = table.primary_key[0] if table.primary_key and len(table.primary_key) == 1 else None
-    uncounted = _Parents(rows_of(table, found), key, _edges(table, key, found) if key else (), {})
+    uncounted = _Parents(rows_of(table, found), key, counting.edges(table, key, found) if key else (), {})
     query = sql.SQL(_ROWS).format(table=rows_of(table, found), part=uncounted.part(key or ""))
     counted = _asked(asking, f"rows of {table.name}", query, unseen, round(found.rows))
     return replace(uncounted, rows=dict(counted)) if counted is not None else None
-
-
-def _edges(table: Table, key: str, found: TableStatistics) -> tuple[int, ...]:
-    """Return where the parts of a key begin that may have been counted up as rows came."""
-    column, seen = table.columns[key], found.columns.get(key)
-    if seen is None or column.type.kind != "integer" or found.rows < _FEWEST_PARENTS or len(seen.bounds) < 100:
-        return ()
-    edges = [int(seen.bounds[round(share * (len(seen.bounds) - 1))]) for share in _PARTS]
-    return tuple(edges) if edges == sorted(set(edges)) else ()
 
 
 def _fanout(  # noqa: PLR0917 - the parts of one count
@@ -197,29 +155,11 @@ def _fanout(  # noqa: PLR0917 - the parts of one count
         columns=key.columns,
         parent=key.parent,
         parent_columns=key.parent_columns,
-        groups=_grouped(((children, count) for _, children, count in counted), total),
+        groups=counting.grouped(((children, count) for _, children, count in counted), total),
         null=max(0.0, 1.0 - pointing / rows) if rows else 0.0,
         orphans=orphans,
-        parts=_by_part(counted, parents.rows) if along.edges and not orphans else (),
+        parts=counting.by_part(counted, parents.rows) if along.edges and not orphans else (),
     )
-
-
-def _grouped(counted: Iterable[tuple[int, int]], parents: int) -> Groups:
-    """Return (children a parent, parents with so many), those with none included."""
-    found: Counter[int] = Counter()
-    for children, with_children in counted:
-        found[children] += with_children
-    none = max(0, parents - found.total())
-    return ((0.0, none), *((float(children), count) for children, count in sorted(found.items())))
-
-
-def _by_part(counted: Sequence[tuple[int, int, int]], rows: Mapping[int, int]) -> tuple[tuple[float, Groups], ...]:
-    total, upto, found = sum(rows.values()), 0, []
-    for part in sorted(rows):
-        upto += rows[part]
-        mine = ((children, count) for other, children, count in counted if other == part)
-        found.append((upto / total, _grouped(mine, rows[part])))
-    return tuple(found)
 
 
 def _orphans(  # noqa: PLR0917 - the parts of one count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -40,6 +41,18 @@ def connect(url: str, where: str, **options: Any) -> Connection:
         return psycopg.connect(url, **{"autocommit": True, "connect_timeout": 10} | options)
     except psycopg.OperationalError as error:
         raise Missing(f"{where}: no connection: {str(error).strip()}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The user's database; `where` says for an error how it was named."""
+
+    url: str = field(repr=False)
+    where: str
+
+    def connect(self, **options: Any) -> Connection:
+        """Connect, in autocommit."""
+        return connect(self.url, self.where, **options)
 
 
 def refuse_rows(connection: Connection, where: str, way_out: str) -> None:

@@ -8,21 +8,21 @@ from typing import Any
 import pandas
 
 from rehearse import delimited
-from rehearse.engines.mariadb.database import MariadbDatabase
 from rehearse.engines.mysql.client import execute
+from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.model import Comparison
 from rehearse.protocols import Role
 from tests.engines.comparing import COLUMNS
 
 
-def run(database: MariadbDatabase, script: str) -> None:
+def run(database: MysqlDatabase, script: str) -> None:
     with database.connect(Role.MIGRATION) as connection:
         for one in delimited.statements(script.splitlines(keepends=True)):
             execute(connection, one.text)
 
 
 def compared(
-    database: MariadbDatabase, before: str, change: str, writes: Iterable[dict[str, Any]] = (), *, limit: int = 20
+    database: MysqlDatabase, before: str, change: str, writes: Iterable[dict[str, Any]] = (), *, limit: int = 20
 ) -> Comparison:
     """Return what differs after `change` ran on a database that `before` made."""
     run(database, before)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from rehearse import registry
-from rehearse.engines.mariadb.database import MariadbDatabase
-from rehearse.engines.mariadb.server import MariadbServer
+from rehearse.engines.mysql.database import MysqlDatabase
+from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import Missing
 from rehearse.model import EngineChoice
 from tests.conftest import KeepingJournal
@@ -18,18 +18,18 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariadbServer]:
+def mariadb() -> Iterator[MysqlServer]:
     """The server that is installed here, started once."""
     try:
         with registry.engine("mariadb").start(EngineChoice(name="mariadb", via="binary"), KeepingJournal()) as started:
-            assert isinstance(started, MariadbServer)
+            assert isinstance(started, MysqlServer)
             yield started
     except Missing as missing:
         pytest.skip(str(missing))
 
 
 @pytest.fixture
-def shop(mariadb: MariadbServer) -> Iterator[MariadbDatabase]:
+def shop(mariadb: MysqlServer) -> Iterator[MysqlDatabase]:
     """A fresh database on it."""
     made = mariadb.create(f"test_{next(_numbers)}")
     yield made

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rehearse.engines.mariadb.database import MariadbDatabase
 from rehearse.engines.mysql.client import execute, rows
+from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.model import TableComparison
 from tests.engines.comparing import table, wrote
 from tests.engines.mariadb.comparing import compared, run
@@ -39,14 +39,14 @@ def is_silent(one: TableComparison) -> bool:
     return is_clean and one.lost_writes == one.phantom_writes == 0
 
 
-def test_nothing_differs_where_nothing_changed(shop: MariadbDatabase) -> None:
+def test_nothing_differs_where_nothing_changed(shop: MysqlDatabase) -> None:
     found = compared(shop, T + TYPES, "")
     assert (found.schema, found.physical) == ((), ())
     assert all(map(is_silent, found.tables))
     assert table(found).rows_before == table(found).rows_after == 1000
 
 
-def test_values_rows_and_losses_are_counted_by_column(shop: MariadbDatabase) -> None:
+def test_values_rows_and_losses_are_counted_by_column(shop: MysqlDatabase) -> None:
     change = "update t set v = 0 where id <= 10; update t set w = null where id <= 30; delete from t where id > 990;"
     found = table(compared(shop, T, change + "insert into t values (2000, 1, 'x')", limit=3))
     assert (found.rows_missing, found.rows_unexpected, found.examples_unexpected) == (10, 1, ("2000",))
@@ -56,7 +56,7 @@ def test_values_rows_and_losses_are_counted_by_column(shop: MariadbDatabase) -> 
     ]  # fmt: skip
 
 
-def test_values_that_change_places_are_seen(shop: MariadbDatabase) -> None:
+def test_values_that_change_places_are_seen(shop: MysqlDatabase) -> None:
     """A sum or XOR of CRCs does not see them: it is the same before and after."""
     swap = "update t set w = concat('w', if(id % 2, id + 1, id - 1));"
     found = table(compared(shop, T, swap))
@@ -78,7 +78,7 @@ def test_values_that_change_places_are_seen(shop: MariadbDatabase) -> None:
     ],
 )
 def test_a_change_of_type_or_order_that_keeps_the_values_is_no_difference_of_data(
-    shop: MariadbDatabase, change: str
+    shop: MysqlDatabase, change: str
 ) -> None:
     found = compared(shop, T, change)
     assert is_silent(table(found))
@@ -95,13 +95,13 @@ def test_a_change_of_type_or_order_that_keeps_the_values_is_no_difference_of_dat
         ("un", "uuid()"),
     ],
 )  # fmt: skip
-def test_the_smallest_change_of_every_type_is_seen(shop: MariadbDatabase, column: str, value: str) -> None:
+def test_the_smallest_change_of_every_type_is_seen(shop: MysqlDatabase, column: str, value: str) -> None:
     found = table(compared(shop, TYPES, f"update types set {column} = {value} where id = 1"), "types")
     assert [(one.column, one.values_changed) for one in found.columns] == [(column, 1)]
     assert (found.rows_missing, found.rows_unexpected) == (0, 0)
 
 
-def test_acknowledged_writes_explain_what_they_wrote_and_lost_ones_are_told(shop: MariadbDatabase) -> None:
+def test_acknowledged_writes_explain_what_they_wrote_and_lost_ones_are_told(shop: MysqlDatabase) -> None:
     change = (
         "update t set v = 70 where id = 7; update t set v = v + 5 where id = 8; insert into t values (5000, 1, 'x');"
     )
@@ -118,21 +118,21 @@ def test_acknowledged_writes_explain_what_they_wrote_and_lost_ones_are_told(shop
     assert {(one.key, one.column, one.found) for one in found.wrong_writes} == {("9", "w", "w9"), ("6000", None, None)}
 
 
-def test_a_text_key_is_compared_as_the_server_compares_it(shop: MariadbDatabase) -> None:
+def test_a_text_key_is_compared_as_the_server_compares_it(shop: MysqlDatabase) -> None:
     made = "create table t (id varchar(20) primary key, v int); insert into t values ('Abc', 1), ('d', 2);"
     writes = [wrote("update", {"id": "aBC"}, {"v": "5"}), wrote("update", {"id": "ABC"}, {"v": "6"})]
     found = table(compared(shop, made, "update t set v = 6 where id = 'abc'", writes))
     assert is_silent(found)
 
 
-def test_rows_without_a_key_are_compared_as_they_are(shop: MariadbDatabase) -> None:
+def test_rows_without_a_key_are_compared_as_they_are(shop: MysqlDatabase) -> None:
     made = "create table t (v int, w varchar(9)); insert into t values (1, 'a'), (1, 'a'), (2, null);"
     found = table(compared(shop, made, "delete from t limit 1; insert into t values (3, 'c')"))
     assert (found.rows_missing, found.rows_unexpected) == (1, 1)
     assert found.examples_unexpected == ("(v = 3, w = c)",)
 
 
-def test_a_key_that_is_negative_or_beyond_the_signed_numbers_is_told(shop: MariadbDatabase) -> None:
+def test_a_key_that_is_negative_or_beyond_the_signed_numbers_is_told(shop: MysqlDatabase) -> None:
     made = (
         "create table t (id bigint unsigned primary key, v int); create table n (id int primary key, v int);"
         "insert into t values (18446744073709551615, 1), (9223372036854775808, 2), (0, 3);"
@@ -203,7 +203,7 @@ create table parted (id int) partition by range (id)
         ("drop table parted", "table parted"),
     ],
 )
-def test_every_change_of_the_schema_is_seen(shop: MariadbDatabase, change: str, thing: str) -> None:
+def test_every_change_of_the_schema_is_seen(shop: MysqlDatabase, change: str, thing: str) -> None:
     run(shop, SCHEMA)
     before = shop.snapshot("start")
     run(shop, change)
@@ -214,7 +214,7 @@ def test_every_change_of_the_schema_is_seen(shop: MariadbDatabase, change: str, 
     assert thing in changed
 
 
-def test_a_copy_has_every_object_and_its_sequence_goes_on_where_it_was(shop: MariadbDatabase) -> None:
+def test_a_copy_has_every_object_and_its_sequence_goes_on_where_it_was(shop: MysqlDatabase) -> None:
     run(shop, SCHEMA + "insert into p values (1); insert into t (p_id) values (1); select nextval(numbers);")
     copy = shop.fork(f"{shop.name}_copy")
     try:

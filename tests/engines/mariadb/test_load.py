@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rehearse import datasets
-from rehearse.engines.mariadb.database import MariadbDatabase
-from rehearse.engines.mariadb.load import as_lines
 from rehearse.engines.mysql.client import execute, rows
+from rehearse.engines.mysql.database import MysqlDatabase
+from rehearse.engines.mysql.load import as_lines
 from rehearse.errors import ScenarioMistake, ServerFailed
 from rehearse.reading import profile as profiles
 from tests.conftest import KeepingJournal
@@ -67,11 +67,11 @@ class Rows:
         return self.batches
 
 
-def loaded(database: MariadbDatabase, table: str, **columns: pa.Array) -> None:
+def loaded(database: MysqlDatabase, table: str, **columns: pa.Array) -> None:
     database.load([Rows(table, [pa.record_batch(columns)])], KeepingJournal())
 
 
-def test_every_type_comes_as_it_went(shop: MariadbDatabase) -> None:
+def test_every_type_comes_as_it_went(shop: MysqlDatabase) -> None:
     run(
         shop,
         "create table t (i tinyint, u bigint unsigned, f float, d double, n decimal(20, 4), b boolean, s text, "
@@ -119,7 +119,7 @@ def test_a_text_has_no_tab_and_no_end_of_line_of_its_own(values: list[str | None
     assert lines.endswith(b"\n")
 
 
-def test_an_orphan_is_told_though_checks_were_off(shop: MariadbDatabase) -> None:
+def test_an_orphan_is_told_though_checks_were_off(shop: MysqlDatabase) -> None:
     run(
         shop,
         "create table p (id int primary key); create table c (id int, p_id int, foreign key (p_id) references p (id))",
@@ -137,14 +137,14 @@ def test_an_orphan_is_told_though_checks_were_off(shop: MariadbDatabase) -> None
     ],
 )
 def test_a_value_that_would_be_cut_or_a_row_that_would_be_dropped_is_told(
-    shop: MariadbDatabase, column: str, values: pa.Array, says: str
+    shop: MysqlDatabase, column: str, values: pa.Array, says: str
 ) -> None:
     run(shop, "create table t (w varchar(5), n smallint, k int unique)")
     with pytest.raises(ServerFailed, match=says):
         loaded(shop, "t", **{column: values})
 
 
-def test_triggers_sleep_while_rows_come_and_are_as_before_afterwards(shop: MariadbDatabase) -> None:
+def test_triggers_sleep_while_rows_come_and_are_as_before_afterwards(shop: MysqlDatabase) -> None:
     run(shop, "create table t (id int, v int); create trigger t_v before insert on t for each row set new.v = 99;")
     before = shop.snapshot("start")
     loaded(shop, "t", id=pa.array([1]), v=pa.array([5]))
@@ -155,7 +155,7 @@ def test_triggers_sleep_while_rows_come_and_are_as_before_afterwards(shop: Maria
     assert shop.snapshot("now").schema == before.schema
 
 
-def test_a_table_or_column_that_is_not_there_is_a_mistake(shop: MariadbDatabase) -> None:
+def test_a_table_or_column_that_is_not_there_is_a_mistake(shop: MysqlDatabase) -> None:
     run(shop, "create table orders (id int)")
     with pytest.raises(ScenarioMistake, match="did you mean 'orders'"):
         loaded(shop, "order", id=pa.array([1]))
@@ -163,7 +163,7 @@ def test_a_table_or_column_that_is_not_there_is_a_mistake(shop: MariadbDatabase)
         loaded(shop, "orders", ids=pa.array([1]))
 
 
-def test_a_profile_fills_tables_that_tell_their_structure(shop: MariadbDatabase, tmp_path: Path) -> None:
+def test_a_profile_fills_tables_that_tell_their_structure(shop: MysqlDatabase, tmp_path: Path) -> None:
     run(shop, ORDERS)
     (tmp_path / "small.toml").write_text(PROFILE)
     profile = profiles.find("small.toml", tmp_path)

@@ -16,8 +16,8 @@ from threading import Thread
 import pymysql
 import pytest
 
-from rehearse.engines.mariadb.database import MariadbDatabase
 from rehearse.engines.mysql.client import execute, opened, rows
+from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.events import E, LockTaken, LockWaited, StatementRan
 from rehearse.protocols import Role
 from rehearse.rehearsal.watching import watching
@@ -34,7 +34,7 @@ INSTANT = "ALTER TABLE orders ADD COLUMN more int"
 
 
 @pytest.fixture
-def orders(shop: MariadbDatabase) -> MariadbDatabase:
+def orders(shop: MysqlDatabase) -> MysqlDatabase:
     with shop.connect(Role.MIGRATION) as connection:
         execute(connection, "CREATE TABLE orders (id int PRIMARY KEY, note varchar(40), n int)")
         execute(connection, "CREATE TABLE digits (d int)")
@@ -49,7 +49,7 @@ def orders(shop: MariadbDatabase) -> MariadbDatabase:
 class Client:
     """A session of the application that sends one call after the other, and the times of each."""
 
-    database: MariadbDatabase
+    database: MysqlDatabase
     sql: str
     session: int = 0
     calls: list[tuple[int, int]] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Seen:
         return found
 
 
-def seen(database: MariadbDatabase, sql: str, *, behind: str | None = None) -> Seen:
+def seen(database: MysqlDatabase, sql: str, *, behind: str | None = None) -> Seen:
     """Run a statement as the migration beside a reader and a writer, behind a transaction of the application or not."""
     journal = KeepingJournal()
     watch = database.watch(journal)
@@ -124,7 +124,7 @@ def seen(database: MariadbDatabase, sql: str, *, behind: str | None = None) -> S
 
 
 @contextmanager
-def holding(database: MariadbDatabase, sql: str | None, found: Seen) -> Iterator[None]:
+def holding(database: MysqlDatabase, sql: str | None, found: Seen) -> Iterator[None]:
     """Keep a transaction open until reader and writer both wait in the queue behind it for a while."""
     if sql is None:
         yield
@@ -170,7 +170,7 @@ def near(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return all(abs(a - b) <= NEAR_NS for a, b in zip(one, other, strict=True))
 
 
-def test_a_copy_closes_the_table_to_writes_for_as_long_as_a_writer_waits(orders: MariadbDatabase) -> None:
+def test_a_copy_closes_the_table_to_writes_for_as_long_as_a_writer_waits(orders: MysqlDatabase) -> None:
     found = seen(orders, COPY)
     (closed,) = found.closed("writes")
     assert near(closed, found.writer.longest())
@@ -181,7 +181,7 @@ def test_a_copy_closes_the_table_to_writes_for_as_long_as_a_writer_waits(orders:
     assert max(waits, key=lambda one: one.ended_ns - one.at_ns).blocked_by == (found.session,), "a reader is in no way"
 
 
-def test_an_index_that_is_built_in_place_closes_the_table_at_its_end_only(orders: MariadbDatabase) -> None:
+def test_an_index_that_is_built_in_place_closes_the_table_at_its_end_only(orders: MysqlDatabase) -> None:
     found = seen(orders, INDEX)
     took = found.answered_ns - found.sent_ns
     for kind, client in (("reads", found.reader), ("writes", found.writer)):
@@ -195,7 +195,7 @@ def test_an_index_that_is_built_in_place_closes_the_table_at_its_end_only(orders
 
 @pytest.mark.parametrize("held", [READ, "UPDATE orders SET n = 0 WHERE id = 1"], ids=["a reader", "a writer"])
 def test_an_instant_change_behind_a_transaction_waits_for_it_and_all_wait_for_the_change(
-    orders: MariadbDatabase, held: str
+    orders: MysqlDatabase, held: str
 ) -> None:
     found = seen(orders, INSTANT, behind=held)
     (ran,) = (one for one in found.of(StatementRan) if one.sql == INSTANT)
@@ -215,7 +215,7 @@ def test_an_instant_change_behind_a_transaction_waits_for_it_and_all_wait_for_th
         assert abs(wait.ended_ns - client.longest()[1]) <= max(NEAR_NS, wait.doubt_ns)
 
 
-def test_a_copy_behind_a_transaction_lets_readers_pass_until_it_swaps_the_tables(orders: MariadbDatabase) -> None:
+def test_a_copy_behind_a_transaction_lets_readers_pass_until_it_swaps_the_tables(orders: MysqlDatabase) -> None:
     found = seen(orders, COPY, behind=READ)
     (reads,) = found.closed("reads")
     (writes,) = found.closed("writes")

@@ -8,8 +8,8 @@ import pytest
 
 import rehearse
 from rehearse.engines.mariadb import asserts
-from rehearse.engines.mariadb.database import MariadbDatabase
 from rehearse.engines.mysql.client import execute, rows
+from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.errors import ScenarioMistake
 from rehearse.events import AssertionTried, Remarked, RowWritten, StatementRan
 from rehearse.model import AssertChoice, EngineChoice, MigrationChoice, Scenario, Status, Survey, TableFacts
@@ -64,13 +64,13 @@ def migration(forward: str, **more: object) -> object:
     return TOOL.open(Scenario(name="m", engine=engine, migration=choice))
 
 
-def ran(database: MariadbDatabase, forward: str, **more: object) -> list[StatementRan]:
+def ran(database: MysqlDatabase, forward: str, **more: object) -> list[StatementRan]:
     journal = KeepingJournal()
     migration(forward, **more).forward(database.url(Role.MIGRATION), journal)  # type: ignore[attr-defined]
     return [one for one in journal.events if isinstance(one, StatementRan)]
 
 
-def test_statements_are_sent_one_by_one_with_their_places(shop: MariadbDatabase) -> None:
+def test_statements_are_sent_one_by_one_with_their_places(shop: MysqlDatabase) -> None:
     forward = """
 create table t (id int primary key, v int);
 delimiter //
@@ -85,7 +85,7 @@ insert into t (id) values (1), (2);
     assert all(one.at_ns <= one.ended_ns for one in found)
 
 
-def test_a_statement_that_fails_ends_the_migration_with_the_servers_number(shop: MariadbDatabase) -> None:
+def test_a_statement_that_fails_ends_the_migration_with_the_servers_number(shop: MysqlDatabase) -> None:
     journal = KeepingJournal()
     opened = migration("create table a (id int); alter table nowhere add column x int; create table b (id int);")
     with pytest.raises(MigrationFailed, match="1146"):
@@ -96,7 +96,7 @@ def test_a_statement_that_fails_ends_the_migration_with_the_servers_number(shop:
         assert rows(connection, "SHOW TABLES") == (("a",),)
 
 
-def test_a_transaction_is_one_where_no_ddl_ends_it(shop: MariadbDatabase) -> None:
+def test_a_transaction_is_one_where_no_ddl_ends_it(shop: MysqlDatabase) -> None:
     ran(shop, "create table t (id int primary key);", transaction="none")
     with pytest.raises(MigrationFailed, match="1062"):
         ran(shop, "insert into t values (1); insert into t values (1);", transaction="file")
@@ -104,13 +104,13 @@ def test_a_transaction_is_one_where_no_ddl_ends_it(shop: MariadbDatabase) -> Non
         assert rows(connection, "SELECT count(*) FROM t") == ((0,),)
 
 
-def test_a_repeated_statement_runs_until_it_touches_no_row(shop: MariadbDatabase) -> None:
+def test_a_repeated_statement_runs_until_it_touches_no_row(shop: MysqlDatabase) -> None:
     ran(shop, "create table t (id int primary key, v int); insert into t select seq, null from seq_1_to_25;")
     found = ran(shop, "-- rehearse:repeat\nupdate t set v = 1 where v is null limit 10;", transaction="none")
     assert [one.rows for one in found] == [10, 10, 5, 0]
 
 
-def test_what_the_server_warns_of_is_written_down(shop: MariadbDatabase) -> None:
+def test_what_the_server_warns_of_is_written_down(shop: MysqlDatabase) -> None:
     journal = KeepingJournal()
     opened = migration("set sql_mode = ''; create table t (v varchar(2)); insert into t values ('long');")
     opened.forward(shop.url(Role.MIGRATION), journal)  # type: ignore[attr-defined]
@@ -118,7 +118,7 @@ def test_what_the_server_warns_of_is_written_down(shop: MariadbDatabase) -> None
     assert any("1265" in one and "truncated" in one for one in said)
 
 
-def test_settings_are_the_sessions_and_a_time_out_cancels(shop: MariadbDatabase) -> None:
+def test_settings_are_the_sessions_and_a_time_out_cancels(shop: MysqlDatabase) -> None:
     endless = "seq_1_to_1000000 a, seq_1_to_1000000 b where a.seq % 7 = b.seq % 11"
     ran(shop, "create table t as select @@lock_wait_timeout as n;", settings={"lock_wait_timeout": 3})
     with shop.connect() as connection:
@@ -203,7 +203,7 @@ def test_a_name_in_another_case_is_another_table() -> None:
     ]
 
 
-def test_assertions_are_asked_read_only_and_tell_an_example(shop: MariadbDatabase) -> None:
+def test_assertions_are_asked_read_only_and_tell_an_example(shop: MysqlDatabase) -> None:
     run(shop, "create table t (id int primary key, v int); insert into t select seq, seq % 3 from seq_1_to_3000;")
     url = shop.url(Role.OBSERVER)
     found = asserts.tried(
@@ -223,7 +223,7 @@ def test_assertions_are_asked_read_only_and_tell_an_example(shop: MariadbDatabas
         asserts.tried(url, [AssertChoice(name="gone", sql="select * from nowhere")], "start", {})
 
 
-def test_an_assertion_during_a_phase_is_left_out_where_the_table_is_closed(shop: MariadbDatabase) -> None:
+def test_an_assertion_during_a_phase_is_left_out_where_the_table_is_closed(shop: MysqlDatabase) -> None:
     run(shop, "create table t (id int primary key);")
     probe = asserts.AssertProbe(
         shop.url(Role.OBSERVER), AssertChoice(name="a", sql="select * from t", every=10**9), "forward", {}

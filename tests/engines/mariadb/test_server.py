@@ -15,9 +15,9 @@ import pymysql
 import pytest
 
 from rehearse import registry
-from rehearse.engines.mariadb.database import MariadbDatabase
-from rehearse.engines.mariadb.server import MariadbServer
 from rehearse.engines.mysql.client import execute, rows
+from rehearse.engines.mysql.database import MysqlDatabase
+from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import ScenarioMistake
 from rehearse.events import Remarked
 from rehearse.model import EngineChoice
@@ -28,7 +28,7 @@ from tests.engines.test_server import PROJECT, eventually
 pytestmark = pytest.mark.slow
 
 
-def test_each_role_connects_as_itself(shop: MariadbDatabase) -> None:
+def test_each_role_connects_as_itself(shop: MysqlDatabase) -> None:
     for role in Role:
         with shop.connect(role) as connection:
             assert rows(connection, "SELECT user(), database()")[0] == (
@@ -37,7 +37,7 @@ def test_each_role_connects_as_itself(shop: MariadbDatabase) -> None:
             )
 
 
-def test_the_migration_may_change_the_schema_and_the_application_may_not(shop: MariadbDatabase) -> None:
+def test_the_migration_may_change_the_schema_and_the_application_may_not(shop: MysqlDatabase) -> None:
     with shop.connect(Role.MIGRATION) as connection:
         execute(connection, "CREATE TABLE t (id int PRIMARY KEY)")
     with shop.connect(Role.APPLICATION) as connection:
@@ -48,12 +48,12 @@ def test_the_migration_may_change_the_schema_and_the_application_may_not(shop: M
         assert rows(connection, "SELECT id FROM t") == ((1,),)
 
 
-def test_it_can_do_what_a_rehearsal_asks_for(shop: MariadbDatabase) -> None:
+def test_it_can_do_what_a_rehearsal_asks_for(shop: MysqlDatabase) -> None:
     for seam in (Forkable, LoadsFiles, Comparable, Watchable):
         assert isinstance(shop, seam)
 
 
-def test_no_password_is_in_a_process_list_a_file_or_a_text(mariadb: MariadbServer) -> None:
+def test_no_password_is_in_a_process_list_a_file_or_a_text(mariadb: MysqlServer) -> None:
     assert mariadb.pid is not None
     process = psutil.Process(mariadb.pid)
     folder = Path(process.cmdline()[1].partition("=")[2]).parent
@@ -69,7 +69,7 @@ def test_no_password_is_in_a_process_list_a_file_or_a_text(mariadb: MariadbServe
 
 def test_a_server_is_gone_when_its_block_is_left() -> None:
     with registry.engine("mariadb").start(EngineChoice(name="mariadb", via="binary"), KeepingJournal()) as server:
-        assert isinstance(server, MariadbServer)
+        assert isinstance(server, MysqlServer)
         assert server.pid is not None and server.address.socket is not None
         pid, folder = server.pid, server.address.socket.parent
         assert psutil.pid_exists(pid)
@@ -104,7 +104,7 @@ def test_a_way_that_is_not_there_says_which_are(via: str) -> None:
         pass
 
 
-def test_settings_that_speed_up_a_load_are_back_afterwards(mariadb: MariadbServer) -> None:
+def test_settings_that_speed_up_a_load_are_back_afterwards(mariadb: MysqlServer) -> None:
     with mariadb.connect() as connection:
         query = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit"
         with mariadb.loading():
@@ -112,7 +112,7 @@ def test_settings_that_speed_up_a_load_are_back_afterwards(mariadb: MariadbServe
         assert rows(connection, query) == ((1,),)
 
 
-def test_databases_on_a_server_of_the_users_are_marked_and_removed(mariadb: MariadbServer, tmp_path: Path) -> None:
+def test_databases_on_a_server_of_the_users_are_marked_and_removed(mariadb: MysqlServer, tmp_path: Path) -> None:
     with mariadb.connect() as connection:
         execute(connection, "CREATE DATABASE precious")
         url = mariadb.url(Role.OWNER, "")
@@ -145,7 +145,7 @@ def _parts(url: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_parent_that_dies_leaves_nothing(mariadb: MariadbServer, how: signal.Signals) -> None:
+def test_a_parent_that_dies_leaves_nothing(mariadb: MysqlServer, how: signal.Signals) -> None:
     assert mariadb.pid  # else there is no server here, and that is the skip's to say
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path])}
     with subprocess.Popen(

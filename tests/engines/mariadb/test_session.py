@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from rehearse.engines.mariadb.database import MariadbDatabase
-from rehearse.engines.mariadb.session import connect
 from rehearse.engines.mysql.client import execute, rows
-from rehearse.engines.mysql.session import Answer, MysqlSession
+from rehearse.engines.mysql.database import MysqlDatabase
+from rehearse.engines.mysql.session import Answer, MysqlSession, connect
 from rehearse.events import Outcome
 from rehearse.protocols import Role
 
@@ -43,7 +42,7 @@ def answered(session: MysqlSession, number: int, *values: list[bytes | None]) ->
 
 
 @contextmanager
-def opened(database: MariadbDatabase, *calls: Any, **settings: str) -> Iterator[MysqlSession]:
+def opened(database: MysqlDatabase, *calls: Any, **settings: str) -> Iterator[MysqlSession]:
     session = connect(database.url(Role.APPLICATION), calls, settings)
     try:
         until(session, lambda _: session.ready)
@@ -53,7 +52,7 @@ def opened(database: MariadbDatabase, *calls: Any, **settings: str) -> Iterator[
 
 
 @pytest.fixture
-def accounts(shop: MariadbDatabase) -> MariadbDatabase:
+def accounts(shop: MysqlDatabase) -> MysqlDatabase:
     with shop.connect() as connection:
         execute(
             connection,
@@ -63,7 +62,7 @@ def accounts(shop: MariadbDatabase) -> MariadbDatabase:
     return shop
 
 
-def test_a_write_is_there_once_it_is_ok(accounts: MariadbDatabase) -> None:
+def test_a_write_is_there_once_it_is_ok(accounts: MysqlDatabase) -> None:
     text = "ä€😀".encode() * 100
     with opened(accounts, call("insert into a (v, w) values ($2, $1) returning `id`, `v`", tells=(2,))) as session:
         answer = answered(session, 0, [text, b"1.5"])
@@ -72,7 +71,7 @@ def test_a_write_is_there_once_it_is_ok(accounts: MariadbDatabase) -> None:
         assert rows(connection, "SELECT w FROM a WHERE id = 3")[0][0].encode() == text
 
 
-def test_a_transaction_is_all_or_nothing(accounts: MariadbDatabase) -> None:
+def test_a_transaction_is_all_or_nothing(accounts: MysqlDatabase) -> None:
     with opened(accounts, call("update a set v = v + $1 where id = $2", "select * from nowhere")) as session:
         answer = answered(session, 0, [b"1", b"1"], [])
     assert (answer.outcome, answer.code) == (Outcome.FAILED, "1146")
@@ -80,13 +79,13 @@ def test_a_transaction_is_all_or_nothing(accounts: MariadbDatabase) -> None:
         assert rows(connection, "SELECT CAST(v AS CHAR) FROM a WHERE id = 1") == (("1.00",),)
 
 
-def test_an_update_that_changes_nothing_touches_its_row_all_the_same(accounts: MariadbDatabase) -> None:
+def test_an_update_that_changes_nothing_touches_its_row_all_the_same(accounts: MysqlDatabase) -> None:
     with opened(accounts, call("update a set w = 'x' where id = $1", tells=(0,))) as session:
         assert answered(session, 0, [b"1"]).told == [(1, [])]
         assert answered(session, 0, [b"77"]).told == [(0, [])]
 
 
-def test_errors_keep_the_servers_numbers(accounts: MariadbDatabase) -> None:
+def test_errors_keep_the_servers_numbers(accounts: MysqlDatabase) -> None:
     calls = (call("select gone from a where id = $1"), call("insert into a (id) values ($1)"), call("select w from a"))
     with opened(accounts, *calls) as session:
         assert answered(session, 0, [b"1"]).code == "1054"
@@ -96,7 +95,7 @@ def test_errors_keep_the_servers_numbers(accounts: MariadbDatabase) -> None:
         assert answered(session, 2, []).code == "1054"
 
 
-def test_a_prepared_statement_outlives_a_new_column(accounts: MariadbDatabase) -> None:
+def test_a_prepared_statement_outlives_a_new_column(accounts: MysqlDatabase) -> None:
     with opened(accounts, call("select * from a where id = $1", writes=False)) as session:
         assert answered(session, 0, [b"1"]).outcome is Outcome.OK
         with accounts.connect() as connection:
@@ -104,7 +103,7 @@ def test_a_prepared_statement_outlives_a_new_column(accounts: MariadbDatabase) -
         assert answered(session, 0, [b"1"]).outcome is Outcome.OK
 
 
-def test_a_row_that_another_holds_is_a_lock_time_out(accounts: MariadbDatabase) -> None:
+def test_a_row_that_another_holds_is_a_lock_time_out(accounts: MysqlDatabase) -> None:
     with (
         accounts.connect() as holder,
         opened(accounts, call("update a set v = 0 where id = $1"), innodb_lock_wait_timeout="1") as session,
@@ -116,7 +115,7 @@ def test_a_row_that_another_holds_is_a_lock_time_out(accounts: MariadbDatabase) 
     assert (answer.outcome, answer.code) == (Outcome.FAILED, "1205")
 
 
-def test_a_deadlock_fails_one_of_the_two_and_keeps_its_number(accounts: MariadbDatabase) -> None:
+def test_a_deadlock_fails_one_of_the_two_and_keeps_its_number(accounts: MysqlDatabase) -> None:
     first = call("update a set v = 5 where id = $1", "update a set v = 5 where id = $1")
     with accounts.connect() as other, opened(accounts, first) as session:
         execute(other, "BEGIN")
@@ -131,7 +130,7 @@ def test_a_deadlock_fails_one_of_the_two_and_keeps_its_number(accounts: MariadbD
     assert (answer.outcome, answer.code) == (Outcome.FAILED, "1213")
 
 
-def test_a_lost_connection_leaves_a_write_open_and_a_read_failed(accounts: MariadbDatabase) -> None:
+def test_a_lost_connection_leaves_a_write_open_and_a_read_failed(accounts: MysqlDatabase) -> None:
     calls = (call("insert into a (v) select sleep($1)"), call("select sleep($1)", writes=False))
     for number, outcome in ((0, Outcome.UNKNOWN), (1, Outcome.FAILED)):
         with opened(accounts, *calls) as session:
@@ -143,7 +142,7 @@ def test_a_lost_connection_leaves_a_write_open_and_a_read_failed(accounts: Maria
             until(session, lambda _, one=session: one.ready)  # it comes back by itself
 
 
-def test_cancel_stops_the_statement_and_keeps_the_session(accounts: MariadbDatabase) -> None:
+def test_cancel_stops_the_statement_and_keeps_the_session(accounts: MysqlDatabase) -> None:
     with opened(accounts, call("insert into a (v) select sleep($1) from a x, a y")) as session:
         session.send(0, [[b"30"]])
         until(session, lambda _: True)
@@ -153,14 +152,14 @@ def test_cancel_stops_the_statement_and_keeps_the_session(accounts: MariadbDatab
         assert session.ready
 
 
-def test_a_server_that_is_not_there_is_trouble_and_no_exception(accounts: MariadbDatabase) -> None:
+def test_a_server_that_is_not_there_is_trouble_and_no_exception(accounts: MysqlDatabase) -> None:
     url = accounts.url(Role.APPLICATION).replace(f":{accounts.server.address.port}/", ":1/")
     session = connect(url, [call("select 1")], {})
     until(session, lambda _: session.attempts >= 2)
     assert not session.ready and session.trouble
 
 
-def test_a_wrong_password_is_trouble_in_the_servers_words(accounts: MariadbDatabase) -> None:
+def test_a_wrong_password_is_trouble_in_the_servers_words(accounts: MysqlDatabase) -> None:
     url = accounts.url(Role.APPLICATION)
     secret = accounts.server.logins[Role.APPLICATION].password
     session = connect(url.replace(secret, "wrong"), [call("select 1")], {})

@@ -10,12 +10,12 @@ from threading import Thread
 import pymysql
 import pytest
 
-from rehearse.engines.mariadb.closures import Closures, Seen, locks_taken
-from rehearse.engines.mariadb.database import MariadbDatabase
-from rehearse.engines.mariadb.lock_probe import LockProbe
-from rehearse.engines.mariadb.locks import MariadbWatch
-from rehearse.engines.mariadb.row_probe import RowProbe
 from rehearse.engines.mysql.client import execute, rows
+from rehearse.engines.mysql.closures import Closures, Seen, locks_taken
+from rehearse.engines.mysql.database import MysqlDatabase
+from rehearse.engines.mysql.lock_probe import LockProbe
+from rehearse.engines.mysql.locks import MysqlWatch
+from rehearse.engines.mysql.row_probe import RowProbe
 from rehearse.events import Event, LockTaken, LockWaited, Remarked, StatementRan
 from rehearse.protocols import Role
 from tests.conftest import KeepingJournal
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def orders(shop: MariadbDatabase) -> MariadbDatabase:
+def orders(shop: MysqlDatabase) -> MysqlDatabase:
     with shop.connect(Role.MIGRATION) as connection:
         execute(connection, "CREATE TABLE orders (id int PRIMARY KEY, note varchar(40))")
         execute(connection, "INSERT INTO orders SELECT seq, 'n' FROM seq_1_to_1000")
@@ -36,9 +36,9 @@ def locks(journal: KeepingJournal) -> list[LockTaken]:
 
 
 @contextmanager
-def watched(database: MariadbDatabase, journal: KeepingJournal) -> Iterator[MariadbWatch]:
+def watched(database: MysqlDatabase, journal: KeepingJournal) -> Iterator[MysqlWatch]:
     watch = database.watch(journal)
-    assert isinstance(watch, MariadbWatch)
+    assert isinstance(watch, MysqlWatch)
     assert isinstance(watch.probes[0], LockProbe) and isinstance(watch.probes[1], RowProbe)
     try:
         yield watch
@@ -49,7 +49,7 @@ def watched(database: MariadbDatabase, journal: KeepingJournal) -> Iterator[Mari
         watch.finish([])
 
 
-def looked(watch: MariadbWatch, is_so: Callable[[list[Event]], object], probe: int = 0) -> list[Event]:
+def looked(watch: MysqlWatch, is_so: Callable[[list[Event]], object], probe: int = 0) -> list[Event]:
     """Look until it is so, which is what the events of all looks say."""
     found: list[Event] = []
     deadline = time.monotonic() + 20
@@ -69,7 +69,7 @@ def looked(watch: MariadbWatch, is_so: Callable[[list[Event]], object], probe: i
     ],
 )
 def test_a_table_that_the_migration_closes_is_seen_with_its_bounds(
-    orders: MariadbDatabase, statement: str, mode: str, stops: tuple[str, ...]
+    orders: MysqlDatabase, statement: str, mode: str, stops: tuple[str, ...]
 ) -> None:
     journal = KeepingJournal()
     with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
@@ -90,7 +90,7 @@ def test_a_table_that_the_migration_closes_is_seen_with_its_bounds(
     assert freed - half <= lock.released_ns
 
 
-def test_a_hand_on_a_table_that_closes_nothing_is_no_lock(orders: MariadbDatabase) -> None:
+def test_a_hand_on_a_table_that_closes_nothing_is_no_lock(orders: MysqlDatabase) -> None:
     journal = KeepingJournal()
     with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
         execute(migration, "BEGIN")
@@ -101,7 +101,7 @@ def test_a_hand_on_a_table_that_closes_nothing_is_no_lock(orders: MariadbDatabas
     assert locks(journal) == []
 
 
-def test_the_queue_behind_a_waiting_alter_closes_the_table_and_is_told_with_its_holder(orders: MariadbDatabase) -> None:
+def test_the_queue_behind_a_waiting_alter_closes_the_table_and_is_told_with_its_holder(orders: MysqlDatabase) -> None:
     journal = KeepingJournal()
     with watched(orders, journal) as watch, orders.connect(Role.APPLICATION) as reader:
         execute(reader, "BEGIN")
@@ -124,17 +124,17 @@ def test_the_queue_behind_a_waiting_alter_closes_the_table_and_is_told_with_its_
     assert [(one.table, one.stops) for one in locks(journal)] == [("orders", ("reads", "writes"))]
 
 
-def _alter(database: MariadbDatabase) -> None:
+def _alter(database: MysqlDatabase) -> None:
     with database.connect(Role.MIGRATION) as connection:
         execute(connection, "ALTER TABLE orders ADD COLUMN z int")
 
 
-def _read(database: MariadbDatabase) -> None:
+def _read(database: MysqlDatabase) -> None:
     with database.connect(Role.APPLICATION) as connection:
         rows(connection, "SELECT * FROM orders WHERE id = 2")
 
 
-def test_a_wait_for_a_row_that_the_migration_holds_is_told(orders: MariadbDatabase) -> None:
+def test_a_wait_for_a_row_that_the_migration_holds_is_told(orders: MysqlDatabase) -> None:
     journal = KeepingJournal()
     with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
         execute(migration, "BEGIN")
@@ -149,12 +149,12 @@ def test_a_wait_for_a_row_that_the_migration_holds_is_told(orders: MariadbDataba
     assert (wait.role, wait.on, wait.blocked_by_migration) == ("application", "row of orders", True)
 
 
-def _update(database: MariadbDatabase) -> None:
+def _update(database: MysqlDatabase) -> None:
     with database.connect(Role.APPLICATION) as connection:
         execute(connection, "UPDATE orders SET note = 'a' WHERE id = 5")
 
 
-def test_statements_of_a_tool_that_tells_none_are_the_servers_own(orders: MariadbDatabase) -> None:
+def test_statements_of_a_tool_that_tells_none_are_the_servers_own(orders: MysqlDatabase) -> None:
     journal = KeepingJournal()
     with watched(orders, journal) as watch:
         with orders.connect(Role.APPLICATION) as other:
@@ -174,7 +174,7 @@ def test_statements_of_a_tool_that_tells_none_are_the_servers_own(orders: Mariad
     assert not [one for one in journal.events if isinstance(one, Remarked)]
 
 
-def test_a_statement_tells_what_it_wrote_anew(orders: MariadbDatabase) -> None:
+def test_a_statement_tells_what_it_wrote_anew(orders: MysqlDatabase) -> None:
     journal = KeepingJournal()
     with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
         watch.onlooker.between(1, 0, None)

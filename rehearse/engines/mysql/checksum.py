@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pymysql
 
-from rehearse.engines.mariadb import images
+from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, rows
 from rehearse.model import TableState
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pymysql
 
 from rehearse.engines import _local, _watchdog
-from rehearse.engines.mariadb import configuration
-from rehearse.engines.mariadb.binaries import Installation
+from rehearse.engines.mysql import configuration
+from rehearse.engines.mysql.binaries import Installation
 from rehearse.engines.mysql.client import Address, connect
 from rehearse.errors import ServerFailed, TooBig
 from rehearse.model import Setting
@@ -97,7 +97,7 @@ def _end(instance: Instance) -> None:
 
 def _fill(data: Path, installation: Installation, user: _local.User | None) -> None:
     """Copy a cached template to the data folder; make the template first where there is none."""
-    name = f"mariadb-{_local.digest(installation.build, *_OPTIONS)}"
+    name = f"{installation.flavour.name}-{_local.digest(installation.build, *installation.flavour.programs.initialize)}"
     template = _local.cache_folder() / "templates" / name
     try:
         with _local.locked(template.with_suffix(".lock")):
@@ -120,21 +120,18 @@ def _keep(data: Path, template: Path) -> None:
     staging.rename(template)
 
 
-_OPTIONS = (
-    "--auth-root-authentication-method=normal",
-    "--skip-test-db",
-    "--skip-name-resolve",
-    "--cross-bootstrap",
-    "--character-set-server=utf8mb4",
-)
-
-
 def _init(data: Path, installation: Installation, user: _local.User | None) -> None:
-    """Make a data folder; the script finds its parts from the server's own folder."""
-    command: list[str | Path] = [installation.installer, "--no-defaults", f"--datadir={data}", *_OPTIONS]
+    """Make a data folder; a script finds its parts from the server's own folder."""
+    program = installation.installer or installation.server
+    command: list[str | Path] = [
+        program,
+        "--no-defaults",
+        f"--datadir={data}",
+        *installation.flavour.programs.initialize,
+    ]
     made = _local.run(command, user, cwd=data.parent)
     if made.returncode != 0 or not (data / "mysql").is_dir():
-        raise ServerFailed(f"mariadb-install-db of MariaDB {installation} failed:\n{made.stdout}{made.stderr}".strip())
+        raise ServerFailed(f"{program.name} of {installation} failed:\n{made.stdout}{made.stderr}".strip())
 
 
 def _started(
@@ -149,7 +146,7 @@ def _started(
 ) -> Instance:
     for left in reversed(range(_TRIES)):
         port = _local.free_port()
-        configuration.write(folder, settings, port=port, sockets=sockets)
+        configuration.write(folder, installation.flavour.programs, settings, port=port, sockets=sockets)
         _local.give(folder, user)
         if left == _TRIES - 1:
             configuration.check(folder, installation, user)
@@ -188,5 +185,5 @@ def _listens(path: Path) -> bool:
 
 def _failure(installation: Installation, words: str) -> ServerFailed | TooBig:
     if "Cannot allocate memory" in words or "No space left on device" in words:
-        return TooBig(f"MariaDB {installation} could not start, this machine has too little room for it:\n{words}")
-    return ServerFailed(f"MariaDB {installation} did not start; it said:\n{words}")
+        return TooBig(f"{installation} could not start, this machine has too little room for it:\n{words}")
+    return ServerFailed(f"{installation} did not start; it said:\n{words}")

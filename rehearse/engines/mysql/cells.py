@@ -8,9 +8,9 @@ import numpy as np
 import pymysql
 from numpy.typing import NDArray
 
-from rehearse.engines.mariadb import images
-from rehearse.engines.mariadb.pairing import Pairing
+from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, execute, named, rows
+from rehearse.engines.mysql.pairing import Pairing
 from rehearse.errors import ServerFailed
 
 Numbers = NDArray[np.int64]

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rehearse.engines.mariadb.survey import KEYS, whole_keys
 from rehearse.engines.mysql.client import Connection, named, rows
+from rehearse.engines.mysql.survey import KEYS, whole_keys
 
 # The statistics' sizes are those of the last ANALYZE, those of the files are now.
 _TABLES = """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rehearse.engines.mysql.client import Connection, execute, listed, named, rows
 
 if TYPE_CHECKING:
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.database import MysqlDatabase
 
 _OFF = "SET SESSION foreign_key_checks = 0, unique_checks = 0, check_constraint_checks = 0"
 _KINDS = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s ORDER BY table_name"
@@ -30,7 +30,7 @@ _ROUTINES = "SELECT routine_type, routine_name FROM information_schema.routines 
 _EVENTS = "SELECT event_name FROM information_schema.events WHERE event_schema = %s"
 
 
-def copy(source: MariadbDatabase, target: MariadbDatabase) -> None:
+def copy(source: MysqlDatabase, target: MysqlDatabase) -> None:
     """Fill an empty database with what another holds; events are copied as they are, but do not run."""
     with target.connect() as connection:
         execute(connection, _OFF)

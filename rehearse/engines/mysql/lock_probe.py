@@ -15,8 +15,8 @@ from typing import Any
 
 import pymysql
 
-from rehearse.engines.mariadb.closures import READS, WRITES, Closures, Edge, Seen
 from rehearse.engines.mysql.client import Address, Connection, execute, named, opened, rows
+from rehearse.engines.mysql.closures import READS, WRITES, Closures, Edge, Seen
 from rehearse.events import Event, LockWaited, Remarked, Sampled
 from rehearse.units import NS_PER_MS, human_duration
 

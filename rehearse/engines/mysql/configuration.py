@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rehearse.engines import _local
-from rehearse.engines.mariadb.binaries import Installation
 from rehearse.engines.mysql import stages
+from rehearse.engines.mysql.binaries import Installation
+from rehearse.engines.mysql.flavour import Programs
 from rehearse.errors import ScenarioMistake
 from rehearse.model import Setting
 from rehearse.units import size_bytes
@@ -72,7 +73,7 @@ def memory_bytes(settings: Mapping[str, Setting]) -> int:
         return _OWN_BYTES  # the server says itself what is wrong with it
 
 
-def write(folder: Path, settings: Mapping[str, Setting], *, port: int, sockets: Path) -> None:
+def write(folder: Path, programs: Programs, settings: Mapping[str, Setting], *, port: int, sockets: Path) -> None:
     """Write the server's only configuration file; no other is read."""
     kept = {_plain(name): _text(name, value) for name, value in settings.items() if name not in ignored(settings)}
     places = {
@@ -84,18 +85,25 @@ def write(folder: Path, settings: Mapping[str, Setting], *, port: int, sockets: 
         "init_file": str(folder / "init.sql"),
         "port": str(port),
     }
-    words = {**_DEFAULTS, **kept, **_NEEDED, **places}
+    words = {**_DEFAULTS, **kept, **_NEEDED, **programs.needed, **places}
     lines = [f"{name} = {value}" if value else name for name, value in words.items()]
     lines += [f"performance_schema_instrument = '{one}'" for one in _INSTRUMENTS]
-    (folder / FILE).write_text("\n".join(["[mariadbd]", *lines, ""]))
+    (folder / FILE).write_text("\n".join([f"[{programs.section}]", *lines, ""]))
 
 
 def check(folder: Path, installation: Installation, user: _local.User | None) -> None:
     """Raise a ScenarioMistake for a setting that the server does not know, in its words."""
-    tried = _local.run([installation.server, f"--defaults-file={folder / FILE}", "--help", "--verbose"], user)
+    command: list[str | Path] = [
+        installation.server,
+        f"--defaults-file={folder / FILE}",
+        *installation.flavour.programs.check,
+    ]
+    tried = _local.run(command, user)
     if tried.returncode != 0:
         said = [line for line in tried.stderr.splitlines() if "ERROR" in line or "unknown" in line]
-        raise ScenarioMistake(f"engine.settings: MariaDB says: {' '.join(said) or tried.stderr.strip()[-500:]}")
+        raise ScenarioMistake(
+            f"engine.settings: {installation.flavour.title} says: {' '.join(said) or tried.stderr.strip()[-500:]}"
+        )
 
 
 def _plain(name: str) -> str:

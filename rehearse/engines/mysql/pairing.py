@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from rehearse.engines.mariadb import images
+from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import listed, named
 from rehearse.model import TableState
 

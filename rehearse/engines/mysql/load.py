@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pymysql
 
-from rehearse.engines.mariadb.structure import FOREIGN_KEYS, foreign_keys
 from rehearse.engines.mysql.client import Connection, execute, named, rows, words
+from rehearse.engines.mysql.structure import FOREIGN_KEYS, foreign_keys
 from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
 from rehearse.events import Journal
 from rehearse.protocols import TableData
 
 if TYPE_CHECKING:
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.database import MysqlDatabase
 
 _TRIGGERS = """
     SELECT trigger_name FROM information_schema.triggers
@@ -36,11 +36,29 @@ _TYPES = """
     WHERE table_schema = database() AND table_name = %s
 """
 _NAMES = "SELECT table_name FROM information_schema.tables WHERE table_schema = database()"
-_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+# What the text of a value goes through, by the column's type.
+_MADE: Mapping[str, str] = {
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), "UNHEX({})"),
+    "bit": "CAST({} AS UNSIGNED)",
+    **dict.fromkeys(
+        (
+            "geometry",
+            "point",
+            "linestring",
+            "polygon",
+            "multipoint",
+            "multilinestring",
+            "multipolygon",
+            "geometrycollection",
+            "geomcollection",
+        ),
+        "ST_GeomFromText({})",
+    ),
+}
 _SHOWN = 3
 
 
-def load(database: MariadbDatabase, tables: Iterable[TableData], _journal: Journal) -> None:
+def load(database: MysqlDatabase, tables: Iterable[TableData], _journal: Journal) -> None:
     """Fill tables; what stood in them before is replaced."""
     with database.connect() as connection, _without_triggers(connection):
         known = [str(name) for (name,) in rows(connection, _NAMES)]
@@ -119,14 +137,14 @@ def _demand_columns(table: str, columns: Sequence[str], types: Mapping[str, str]
 
 
 def _statement(table: str, source: str, columns: Sequence[str], types: Mapping[str, str]) -> str:
-    """Return LOAD DATA; bytes come as hexadecimal digits, in variables."""
-    variables = {column: f"@v{place}" for place, column in enumerate(columns) if types[column] in _BYTES}
+    """Return LOAD DATA; what is no text comes in variables, bytes as hexadecimal digits."""
+    variables = {column: f"@v{place}" for place, column in enumerate(columns) if types[column] in _MADE}
     listed = ", ".join(variables.get(column, named(column)) for column in columns)
-    unhexed = ", ".join(f"{named(column)} = UNHEX({variable})" for column, variable in variables.items())
+    made = ", ".join(f"{named(column)} = {_MADE[types[column]].format(one)}" for column, one in variables.items())
     return (
         f"LOAD DATA LOCAL INFILE '{source}' INTO TABLE {named(table)} CHARACTER SET utf8mb4 "
         r"FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' "
-        f"({listed}){f' SET {unhexed}' if unhexed else ''}"
+        f"({listed}){f' SET {made}' if made else ''}"
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rehearse.engines.mysql.client import Connection, execute, named
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.protocols import Role
 
 
@@ -17,12 +17,6 @@ class Login:
 
     user: str
     password: str = field(repr=False)
-
-    @property
-    def verifier(self) -> str:
-        """What the server keeps of the password, which no log and no process list then holds."""
-        first = hashlib.sha1(self.password.encode(), usedforsecurity=False).digest()
-        return "*" + hashlib.sha1(first, usedforsecurity=False).hexdigest().upper()
 
 
 Logins = Mapping[Role, Login]
@@ -34,10 +28,10 @@ def new_logins(*roles: Role, suffix: str = "") -> dict[Role, Login]:
     return {role: Login(f"rehearse_{role}{suffix}", secrets.token_hex(16)) for role in roles}
 
 
-def making(logins: Logins) -> Iterator[str]:
+def making(flavour: Flavour, logins: Logins) -> Iterator[str]:
     """Yield what makes the accounts; the owner may do everything, the others nothing in any database yet."""
     for role, login in logins.items():
-        yield f"CREATE USER '{login.user}'@'%' IDENTIFIED VIA mysql_native_password USING '{login.verifier}'"
+        yield f"CREATE USER '{login.user}'@'%' {flavour.identified(login.password)}"
         if role is Role.OWNER:
             yield f"GRANT ALL PRIVILEGES ON *.* TO '{login.user}'@'%' WITH GRANT OPTION"
         if role in (Role.MIGRATION, Role.OBSERVER):
@@ -46,9 +40,9 @@ def making(logins: Logins) -> Iterator[str]:
             yield f"GRANT SELECT ON performance_schema.* TO '{login.user}'@'%'"
 
 
-def opening(login: Login) -> Iterator[str]:
+def opening(flavour: Flavour, login: Login) -> Iterator[str]:
     """Yield what leaves a fresh server with one account, the owner's."""
-    yield from making({Role.OWNER: login})
+    yield from making(flavour, {Role.OWNER: login})
     for host in ("localhost", "127.0.0.1", "::1"):
         yield f"DROP USER IF EXISTS 'root'@'{host}'"
 

@@ -1,4 +1,4 @@
-"""One table before and after, compared: the judgement is every engine's, here stands how MariaDB is asked for rows."""
+"""One table before and after, compared: the judgement is every engine's, here stands how rows are asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from rehearse.engines import _writes
 from rehearse.engines._expected import Write, texts
-from rehearse.engines.mariadb import cells, images
+from rehearse.engines.mysql import cells, images
 from rehearse.engines.postgres import table_comparison as common
 from rehearse.engines.postgres.tallies import NOTHING, SOME, Strangers, Tally
 from rehearse.engines.postgres.traces import Verified

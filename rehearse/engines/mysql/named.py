@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +10,10 @@ from dataclasses import replace
 import pymysql
 
 from rehearse.engines import _local
-from rehearse.engines.mariadb import accounts
-from rehearse.engines.mariadb.binaries import OLDEST
-from rehearse.engines.mariadb.server import MariadbServer, mark_of
+from rehearse.engines.mysql import accounts
 from rehearse.engines.mysql.client import Address, address, connect, execute, named, rows, words
+from rehearse.engines.mysql.flavour import Flavour
+from rehearse.engines.mysql.server import MysqlServer, mark_of
 from rehearse.errors import Missing, ScenarioMistake, ServerFailed
 from rehearse.events import Journal
 from rehearse.model import EngineChoice
@@ -24,16 +23,17 @@ _ACCOUNTS = "SELECT user, host FROM mysql.user WHERE user LIKE %s"
 
 
 @contextmanager
-def server(choice: EngineChoice, journal: Journal) -> Iterator[MariadbServer]:
+def server(flavour: Flavour, choice: EngineChoice, journal: Journal) -> Iterator[MysqlServer]:
     """Use the server that `choice.url` names; leaving the block drops every database and account that we made in it."""
     if not choice.url:
         raise ScenarioMistake("engine.via = 'url' needs engine.url, for example mysql://root@127.0.0.1:3306/")
     owner = replace(address(choice.url, "engine.url"), database=None)
-    version = _version(owner, choice.version)
+    version = _version(flavour, owner, choice.version)
     token = secrets.token_hex(4)
     with _local.watchdog() as dog:
         dog.call(__name__, "sweep", {"url": choice.url, "token": token})
-        made = MariadbServer(
+        made = MysqlServer(
+            flavour=flavour,
             version=version,
             address=owner,
             logins=accounts.new_logins(*accounts.WORKING, suffix=f"_{token}"),
@@ -60,27 +60,27 @@ def sweep(url: str, token: str) -> None:
             execute(connection, "DROP USER IF EXISTS %s@%s", (user, host))
 
 
-def _version(owner: Address, wanted: str | None) -> str:
+def _version(flavour: Flavour, owner: Address, wanted: str | None) -> str:
     try:
         with connect(owner, connect_timeout=10) as connection:
             ((text,),) = rows(connection, "SELECT version()")
     except pymysql.err.MySQLError as error:
         raise ServerFailed(f"engine.url: no connection: {words(error)}") from None
-    found = re.match(r"(\d+)\.(\d+)\.(\d+)-MariaDB", str(text))
+    found = flavour.reported.match(str(text))
     if not found:
-        raise ScenarioMistake(f"engine.url: that server is {text}, and engine.name = 'mariadb'")
-    version = ".".join(found.groups())
-    if tuple(map(int, found.groups())) < OLDEST:
-        raise ScenarioMistake(f"engine.url: MariaDB {version} is too old; {'.'.join(map(str, OLDEST))} is the oldest")
+        raise ScenarioMistake(f"engine.url: that server is {text}, and engine.name = {flavour.name!r}")
+    version = found[1]
+    if not flavour.is_new_enough(version):
+        raise ScenarioMistake(f"engine.url: {flavour.title} {version} is too old; {flavour.oldest_told} is the oldest")
     if wanted and version != wanted and not version.startswith(f"{wanted}."):
         raise Missing(f"engine.version = {wanted!r}, and the server of engine.url is {version}; make them agree")
     return version
 
 
-def _make_accounts(server: MariadbServer) -> None:
+def _make_accounts(server: MysqlServer) -> None:
     try:
         with server.connect() as connection:
-            for statement in accounts.making(server.logins):
+            for statement in accounts.making(server.flavour, server.logins):
                 execute(connection, statement)
     except pymysql.err.MySQLError as error:
         raise ScenarioMistake(

@@ -1,4 +1,4 @@
-"""A running MariaDB server as a rehearsal sees it: databases, accounts, settings."""
+"""A running server as a rehearsal sees it: databases, accounts, settings."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from rehearse.engines import _local
-from rehearse.engines.mariadb import accounts
-from rehearse.engines.mariadb.database import MariadbDatabase
+from rehearse.engines.mysql import accounts
 from rehearse.engines.mysql.client import Address, Connection, connect, execute, named, rows
+from rehearse.engines.mysql.database import MysqlDatabase
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.events import Journal, Remarked
 from rehearse.protocols import Role
 
@@ -20,22 +21,17 @@ _FAST: Mapping[str, str] = {
     "innodb_stats_auto_recalc": "OFF",
     "innodb_max_dirty_pages_pct": "90",
 }
-_SETTINGS = """
-    SELECT lower(variable_name), global_value
-    FROM information_schema.system_variables
-    WHERE global_value_origin IN ('CONFIG', 'COMMAND-LINE', 'SQL') AND global_value <> default_value
-    ORDER BY variable_name
-"""
 _PLACES = frozenset({"datadir", "tmpdir", "socket", "pid_file", "log_error", "init_file", "port", "basedir"})
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class MariadbServer:
+class MysqlServer:
     """A disposable server, or one of the user's in which only our own databases are touched (`token` is their mark).
 
     `pid` is None for the user's server.
     """
 
+    flavour: Flavour
     version: str
     address: Address  # the owner's
     logins: accounts.Logins
@@ -67,7 +63,7 @@ class MariadbServer:
         with connect(self.at(Role.OWNER)) as connection:
             yield connection
 
-    def create(self, name: str) -> MariadbDatabase:
+    def create(self, name: str) -> MysqlDatabase:
         """Make an empty database, with the roles' rights in it."""
         database = self.database(name)
         with self.connect() as connection:
@@ -76,14 +72,14 @@ class MariadbServer:
             accounts.grant(connection, self.logins, database.name)
         return database
 
-    def database(self, name: str) -> MariadbDatabase:
+    def database(self, name: str) -> MysqlDatabase:
         """Return a database by the name that it was made with."""
-        return MariadbDatabase(f"rehearse_{self.token}_{name}" if self.token else name, self)
+        return MysqlDatabase(f"rehearse_{self.token}_{name}" if self.token else name, self)
 
     def settings(self) -> Mapping[str, str]:
         """Return the settings in force that differ from the server's defaults."""
         with self.connect() as connection:
-            found = {str(name): str(value) for name, value in rows(connection, _SETTINGS)}
+            found = {str(name): str(value) for name, value in rows(connection, self.flavour.settings)}
         return {name: value for name, value in found.items() if name not in _PLACES}
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""All that looks at one MariaDB database in one phase, and what it says in the end; see `protocols.Watch`."""
+"""All that looks at one database in one phase, and what it says in the end; see `protocols.Watch`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from rehearse.engines.mariadb import clock
-from rehearse.engines.mariadb.closures import locks_taken
-from rehearse.engines.mariadb.lock_probe import LockProbe, unable
-from rehearse.engines.mariadb.row_probe import RowProbe
-from rehearse.engines.mariadb.samples import SampleProbe
-from rehearse.engines.mysql import server_record, stages
+from rehearse.engines.mysql import clock, server_record, stages
 from rehearse.engines.mysql.client import Connection, opened, rows, words
+from rehearse.engines.mysql.closures import locks_taken
+from rehearse.engines.mysql.lock_probe import LockProbe, unable
+from rehearse.engines.mysql.row_probe import RowProbe
+from rehearse.engines.mysql.samples import SampleProbe
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.protocols import Ask, Effects, Onlooker, Probe, Role
 
 if TYPE_CHECKING:
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.database import MysqlDatabase
 
 _KEPT = """
     SELECT COUNT(*), @@performance_schema_events_statements_history_long_size
@@ -31,15 +30,15 @@ _FILES = "SELECT name, table_id, n_cols FROM information_schema.innodb_sys_table
 _LSN = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'"
 
 
-def watch(database: MariadbDatabase, journal: Journal) -> MariadbWatch:
+def watch(database: MysqlDatabase, journal: Journal) -> MysqlWatch:
     """Begin a watch."""
-    return MariadbWatch(database, journal)
+    return MysqlWatch(database, journal)
 
 
-class MariadbWatch:
+class MysqlWatch:
     """One phase's observers, and the server's own record of the migration's statements."""
 
-    def __init__(self, database: MariadbDatabase, journal: Journal) -> None:
+    def __init__(self, database: MysqlDatabase, journal: Journal) -> None:
         self._journal = journal
         self._database = database.name
         self._migration = database.server.at(Role.MIGRATION).user
@@ -57,7 +56,7 @@ class MariadbWatch:
         others = (RowProbe(where, self._migration, application), SampleProbe(database.server.pid))
         self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
         self._files = files(self._connection, database.name)
-        self.onlooker: Onlooker = MariadbOnlooker(self._connection, database.name)
+        self.onlooker: Onlooker = MysqlOnlooker(self._connection, database.name)
 
     def statements(self) -> Sequence[StatementRan]:
         """Return the migration's statements as the server kept them; empty, with a remark, where it kept none."""
@@ -117,7 +116,7 @@ def files(connection: Connection, database: str) -> server_record.Files:
     return {str(name).partition("/")[2]: (int(number), int(columns)) for name, number, columns in found}
 
 
-class MariadbOnlooker:
+class MysqlOnlooker:
     """Looks between two statements at what the last one did: redo written (traffic's too), and tables made anew.
 
     Locks are not looked at: DDL has released them by then. Costs about 2 ms.

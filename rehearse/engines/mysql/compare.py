@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from rehearse.engines import _differences
 from rehearse.engines._writes import by_table
-from rehearse.engines.mariadb import images
-from rehearse.engines.mariadb.pairing import pair
-from rehearse.engines.mariadb.schema import DECLARED, begin
-from rehearse.engines.mariadb.table_comparison import Work
+from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, execute, rows
+from rehearse.engines.mysql.pairing import pair
+from rehearse.engines.mysql.schema import DECLARED, begin
+from rehearse.engines.mysql.table_comparison import Work
 from rehearse.engines.postgres import hidden
 from rehearse.engines.postgres.table_comparison import alone
 from rehearse.model import Comparison, LostWrite, PropertyDifference, Snapshot, TableComparison
@@ -25,7 +25,7 @@ from rehearse.protocols import Role
 if TYPE_CHECKING:
     import pandas
 
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.database import MysqlDatabase
 
 _TRIGGERS = """
     SELECT event_object_table, concat('trigger ', trigger_name), action_statement
@@ -34,8 +34,8 @@ _TRIGGERS = """
 
 
 def compare(
-    newer: MariadbDatabase,
-    older: MariadbDatabase,
+    newer: MysqlDatabase,
+    older: MysqlDatabase,
     before: Snapshot,
     after: Snapshot,
     writes: pandas.DataFrame,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from rehearse.engines.mysql.client import Row, rows
 from rehearse.profiles import Column, ForeignKey, Structure, TableStructure, Type
 
 if TYPE_CHECKING:
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.statistics import Connects
 
 _COLUMNS = """
     SELECT c.table_name, c.column_name, c.data_type, c.column_type, c.is_nullable = 'YES',
@@ -39,6 +40,7 @@ _CHECKS = """
     SELECT table_name, check_clause FROM information_schema.check_constraints WHERE constraint_schema = database()
 """
 _IS_JSON = re.compile(r"json_valid\(`((?:[^`]|``)*)`\)", re.IGNORECASE)
+_MOST_SUBSETS = 256
 _LABEL = re.compile(r"'((?:[^']|'')*)'")
 _KINDS: Mapping[str, dict[str, Any]] = {
     "tinyint": {"kind": "integer", "bits": 8},
@@ -52,6 +54,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "decimal": {"kind": "numeric"},
     **{name: {"kind": "text"} for name in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")},
     **{name: {"kind": "bytes"} for name in ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")},
+    "bit": {"kind": "integer"},
     "date": {"kind": "date"},
     "time": {"kind": "time"},
     "datetime": {"kind": "timestamp"},
@@ -61,7 +64,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
 }
 
 
-def structure(database: MariadbDatabase) -> Structure:
+def structure(database: Connects) -> Structure:
     """Return every table of the database that takes rows of its own."""
     with database.connect() as connection:
         columns = _by_table(rows(connection, _COLUMNS))
@@ -128,8 +131,13 @@ def _column(row: Any, *, is_document: bool) -> Column:
         known["length"] = int(length)
     elif base == "decimal":
         known |= {"precision": int(precision), "scale": int(scale)}
-    elif base == "enum":
-        known = {"kind": "enum", "labels": tuple(one.replace("''", "'") for one in _LABEL.findall(declared))}
+    elif base == "bit":
+        known["bits"] = min(64, int(precision) + 1)  # one more for the sign, which it has none of
+    elif base in ("enum", "set"):
+        labels = tuple(one.replace("''", "'") for one in _LABEL.findall(declared))
+        known = {"kind": "enum", "labels": labels if base == "enum" else _subsets(labels)}
+    if "unsigned" in declared and "bits" in known and known["kind"] == "integer":
+        known["bits"] += 1
     return Column(
         name=name,
         type=Type(declared=declared, **known),
@@ -138,3 +146,10 @@ def _column(row: Any, *, is_document: bool) -> Column:
         numbered=bool(numbered),
         computed=bool(computed),
     )
+
+
+def _subsets(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the values that a SET can have, the smallest first, as far as they are to be counted."""
+    sizes = range(len(labels) + 1)
+    every = (",".join(some) for size in sizes for some in itertools.combinations(labels, size))
+    return tuple(itertools.islice(every, _MOST_SUBSETS))

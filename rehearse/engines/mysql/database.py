@@ -20,7 +20,7 @@ from rehearse.protocols import Database, Role, TableData, Watch
 if TYPE_CHECKING:
     import pandas
 
-    from rehearse.engines.mariadb.server import MariadbServer
+    from rehearse.engines.mysql.server import MysqlServer
     from rehearse.profiles import Structure
 
 _SESSIONS = "SELECT id FROM information_schema.processlist WHERE user = %s AND db = %s AND id <> connection_id()"
@@ -30,11 +30,11 @@ _END_S = 600.0  # a long ALTER that is killed removes its copy first
 
 
 @dataclass(slots=True)
-class MariadbDatabase:
+class MysqlDatabase:
     """One database in a server."""
 
     name: str
-    server: MariadbServer
+    server: MysqlServer
 
     def url(self, role: Role) -> str:
         """Return a URL with the role's account and password; never logged."""
@@ -49,15 +49,15 @@ class MariadbDatabase:
     def grant(self) -> None:
         """Give the roles their rights, which are those of the whole database and so hold for what comes too."""
         self.refuse_unless_ours()
-        from rehearse.engines.mariadb import accounts  # noqa: PLC0415
+        from rehearse.engines.mysql import accounts  # noqa: PLC0415
 
         with self.server.connect() as connection:
             accounts.grant(connection, self.server.logins, self.name)
 
     def run_file(self, path: Path) -> None:
-        """Run SQL as the mariadb client reads it; an error names file, line and the server's words."""
+        """Run SQL as the servers' own clients read it; an error names file, line and the server's words."""
         self.refuse_unless_ours()
-        from rehearse.engines.mariadb.files import run_file  # noqa: PLC0415
+        from rehearse.engines.mysql.files import run_file  # noqa: PLC0415
 
         run_file(self, path)
 
@@ -68,19 +68,19 @@ class MariadbDatabase:
     def load(self, tables: Iterable[TableData], journal: Journal) -> None:
         """Fill tables; constraints and indexes are there afterwards, and foreign keys are proved."""
         self.refuse_unless_ours()
-        from rehearse.engines.mariadb.load import load  # noqa: PLC0415
+        from rehearse.engines.mysql.load import load  # noqa: PLC0415
 
         load(self, tables, journal)
 
     def structure(self) -> Structure:
         """Return the tables as a generator of rows must know them."""
-        from rehearse.engines.mariadb.structure import structure  # noqa: PLC0415
+        from rehearse.engines.mysql.structure import structure  # noqa: PLC0415
 
         return structure(self)
 
     def snapshot(self, name: str) -> Snapshot:
         """Return schema, rows and checksums as they are in quiet; reads every row."""
-        from rehearse.engines.mariadb.schema import take  # noqa: PLC0415
+        from rehearse.engines.mysql.schema import take  # noqa: PLC0415
 
         return take(self, name)
 
@@ -96,21 +96,21 @@ class MariadbDatabase:
         limit: int = 20,
     ) -> Comparison:
         """Return what differs between `older` (in state `before`) and this one (in state `after`)."""
-        from rehearse.engines.mariadb.compare import compare  # noqa: PLC0415
+        from rehearse.engines.mysql.compare import compare  # noqa: PLC0415
 
-        assert isinstance(older, MariadbDatabase)
+        assert isinstance(older, MysqlDatabase)
         return compare(self, older, before, after, writes, origin=origin, known=known, limit=limit)
 
     def watch(self, journal: Journal) -> Watch:
         """Begin a watch of what locks and waits; the caller runs its probes."""
-        from rehearse.engines.mariadb.locks import watch  # noqa: PLC0415
+        from rehearse.engines.mysql.locks import watch  # noqa: PLC0415
 
         return watch(self, journal)
 
-    def fork(self, name: str) -> MariadbDatabase:
+    def fork(self, name: str) -> MysqlDatabase:
         """Return a new database with the same objects and rows."""
         self.refuse_unless_ours()
-        from rehearse.engines.mariadb.copies import copy  # noqa: PLC0415
+        from rehearse.engines.mysql.copies import copy  # noqa: PLC0415
 
         target = self.server.create(name)
         copy(self, target)
@@ -143,7 +143,7 @@ class MariadbDatabase:
         """Raise NotDisposable for a database that does not bear our mark; on a server of our own all are ours."""
         if self.server.is_ours:
             return
-        from rehearse.engines.mariadb.server import mark_of  # noqa: PLC0415
+        from rehearse.engines.mysql.server import mark_of  # noqa: PLC0415
 
         with self.server.connect() as connection:
             found = rows(connection, _COMMENT, (self.name,))

@@ -1,4 +1,4 @@
-"""A snapshot of a MariaDB database: its schema in normal form, what only the disk sees, and its tables.
+"""A snapshot of a database: its schema in normal form, what only the disk sees, and its tables.
 
 Every column of the information schema's views is read, but for a short list of what is no property (times, counts,
 estimates); so a new version's new columns are in by themselves. SHOW CREATE is read beside them, for what they lack.
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from pymysql.cursors import DictCursor
 
-from rehearse.engines.mariadb import checksum
+from rehearse.engines.mysql import checksum
 from rehearse.engines.mysql.client import Connection, execute, named, rows
 from rehearse.model import Snapshot
 from rehearse.protocols import Role
 
 if TYPE_CHECKING:
-    from rehearse.engines.mariadb.database import MariadbDatabase
+    from rehearse.engines.mysql.database import MysqlDatabase
 
 Objects = dict[str, dict[str, str]]
 Found = Mapping[str, Any]
@@ -146,7 +146,7 @@ _WORDS = {"column_type": "type", "index_type": "method", "is_nullable": "nullabl
 DECLARED = "declared"  # a property that repeats others in the server's own words, and more than they
 
 
-def take(database: MariadbDatabase, name: str) -> Snapshot:
+def take(database: MysqlDatabase, name: str) -> Snapshot:
     """Return the snapshot of this name; reads every row, in one transaction that stops nobody."""
     began = time.monotonic_ns()
     with database.connect(Role.OWNER) as connection:
