@@ -17,6 +17,7 @@ import pymysql
 
 from rehearse.engines.mysql.client import Address, Connection, execute, named, opened, rows
 from rehearse.engines.mysql.closures import READS, WRITES, Closures, Edge, Seen
+from rehearse.engines.mysql.sightings import sightings
 from rehearse.events import Event, LockWaited, Remarked, Sampled
 from rehearse.units import NS_PER_MS, human_duration
 
@@ -109,9 +110,12 @@ class LockProbe:
         return [_dated(one, waited) for one in self._mine]
 
     def close(self) -> Iterable[Event]:
-        """Return the waits that still went on, and disconnect."""
+        """Look a last time, return the waits that still went on, and disconnect."""
+        events: list[Event] = []
+        with suppress(pymysql.err.MySQLError):
+            events += self.look() if self._connection is not None else []
         at = time.monotonic_ns()
-        events: list[Event] = list(self._over(self._waits.keys(), at))
+        events += self._over(self._waits.keys(), at)
         if self._late_ns:
             says = (
                 f"{len(self._late_ns)} looks at the locks came more than {human_duration(_LATE_NS)} late, the longest "
@@ -166,7 +170,10 @@ class LockProbe:
                 for one, other, status, who, owner in found
                 if one == table and who != session and _stands_in_the_way(other, status, mode)
             }
-            wait.blocked_by |= {who for who, _ in blocking}
+            new = {who for who, _ in blocking} - wait.blocked_by
+            wait.blocked_by |= new
+            if new and user == self._migration:
+                yield from sightings(self._connected(), new, self._roles)
             wait.by_migration |= any(owner == self._migration for _, owner in blocking)
 
     def _over(self, keys: Iterable[tuple[int, str]], until_ns: int) -> Iterator[LockWaited]:
