@@ -19,6 +19,7 @@ TIMED = (
     "tests/end_to_end/test_scenarios.py",
     "tests/end_to_end/test_thinking_tool.py",
     "tests/end_to_end/test_versions.py",
+    "tests/engines/mariadb/test_lock_truth.py",
     "tests/engines/test_lock_oracle.py",
     "tests/engines/test_lock_situations.py",
     "tests/engines/test_locks_truth.py",
