@@ -323,6 +323,14 @@ class RowsInTheWay(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryTried(Event):
+    """The way forward was run once more, in quiet, on what a failed one had left; `error` is None where it went."""
+
+    ended_ns: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompanyKept(Event):
     """A session beside the traffic was in a transaction from `at_ns` to `ended_ns`; `code` is that of its error."""
 
@@ -390,6 +398,7 @@ KINDS: tuple[type[Event], ...] = (
     RuleInferred,
     InvariantTried,
     RowsInTheWay,
+    RetryTried,
     CompanyKept,
     RowWritten,
     Sampled,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rehearse.checks._check import check, phase, phases
 from rehearse.errors import NotMeasured
 from rehearse.events import PhaseRan
+from rehearse.measures.leftovers import leftovers
 from rehearse.model import Finding, Recording, Rule
 from rehearse.units import human_duration
 
@@ -14,6 +15,11 @@ _INVALID = (
     "CREATE INDEX CONCURRENTLY failed on the way, by duplicates, a deadlock or a time-out, and nobody looked: let the "
     "migration fail with it, drop the index, mend the rows, and build it again. IF NOT EXISTS hides such a leftover."
 )
+_LEFT = (
+    "Where every statement of DDL commits by itself, put one into each migration, or let each be run again (IF NOT "
+    "EXISTS, IF EXISTS, a backfill that asks what is still to do); and write down how what is left is taken away."
+)
+_SHOWN = 6  # things that a finding names
 
 
 @check(
@@ -60,9 +66,27 @@ def forward_runs(recording: Recording, rule: Rule) -> Iterator[Finding]:
     if forward is None:
         raise NotMeasured("the migration was not run")
     yield from _failed(forward, rule)
+    yield from _left(recording, rule)
     for name in sorted(_invalid(recording, "forward") - _invalid(recording, "start")):
         says = f"{name} is left INVALID: it is not used by queries, checks nothing, and is kept up by every write"
         yield Finding(code=rule.code, phase="forward", where=name, says=says, remedy=_INVALID)
+
+
+def _left(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield what a failed way forward left, and whether it can be run again on that."""
+    found = leftovers(recording)
+    if found is None:
+        return
+    told = [*dict.fromkeys(one.object for one in found.schema), *found.rows]
+    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    stays = f"what ran before the failure stays: {', '.join(told[:_SHOWN])}{more}"
+    if found.retry is None:
+        again = "whether it can be run again on that was not tried"
+    elif found.retry.error is None:
+        again = "run again on that, it goes to its end"
+    else:
+        again = f"run again on that, it fails: {found.retry.error}"
+    yield Finding(code=rule.code, phase="forward", where="what is left", says=f"{stays}; {again}", remedy=_LEFT)
 
 
 def _invalid(recording: Recording, state: str) -> set[str]:

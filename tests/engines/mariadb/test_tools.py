@@ -10,6 +10,7 @@ import pytest
 import rehearse
 from rehearse.events import StatementRan
 from rehearse.model import Recording
+from rehearse.reports._document import document
 from tests.tools.test_alembic import ENV_INI, INI, revision
 
 pytestmark = pytest.mark.slow
@@ -84,3 +85,24 @@ def test_a_command_tells_what_its_ddl_committed_on_the_way(tmp_path: Path) -> No
     ]
     assert len({one.session for one in ran}) == 1
     assert recording.snapshots["forward"].tables["items"].rows == 201, "what was rolled back was committed before"
+
+
+HALF = """
+alter table items add column tag int;
+update items set tag = 1 where id <= 50;
+alter table items add unique index by_note (note);
+alter table items add column never int;
+"""
+
+
+def test_what_a_failed_migration_left_is_told_and_whether_it_runs_again(tmp_path: Path) -> None:
+    (tmp_path / "up.sql").write_text(HALF, encoding="utf-8")
+    recording = rehearsed(tmp_path, 'forward = "up.sql"\nback = false')
+    report = document(recording, rehearse.judge(recording))
+    assert report.failure is not None
+    assert report.failure.statements == 3, "BEGIN, which the first ALTER commits, and two that stay"
+    assert {one.object for one in report.failure.schema} == {"table items column tag"}
+    assert report.failure.retry_error is not None and "1060: Duplicate column name 'tag'" in report.failure.retry_error
+    failed, left = (one for one in rehearse.judge(recording).findings if one.code == "D002")
+    assert "1062" in failed.says
+    assert "run again on that, it fails" in left.says and "column tag" in left.says
