@@ -19,7 +19,7 @@ TIMED = (
     "tests/end_to_end/test_scenarios.py",
     "tests/end_to_end/test_thinking_tool.py",
     "tests/end_to_end/test_versions.py",
-    "tests/engines/mariadb/test_lock_truth.py",
+    "tests/engines/mysql/test_lock_truth.py",
     "tests/engines/test_lock_oracle.py",
     "tests/engines/test_lock_situations.py",
     "tests/engines/test_locks_truth.py",
@@ -30,7 +30,7 @@ TIMED = (
 
 # The same once more on another server or by another way, which `make exhaustive` runs and `make test` leaves out.
 EXHAUSTIVE = re.compile(
-    r"tests/engines/mariadb/test_compare\.py|test_scenarios\.py::.*\[mariadb|test_schema_changes\.py::.*\[installed-"
+    r"tests/engines/mysql/test_compare\.py|test_scenarios\.py::.*\[mariadb|test_schema_changes\.py::.*\[installed-"
     r"|end_to_end/test_damage\.py::.*(\[a script\]|\[an update of one column\]|an_update_of_the_key)"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
 )

@@ -167,7 +167,7 @@ class Progressed(Event):
     table: str | None
     done: int | None = None
     total: int | None = None
-    unit: str | None = None  # "blocks", "rows", "bytes", "sessions"
+    unit: str | None = None  # "blocks", "rows", "bytes", "sessions", "percent"; None: the server's own
     doubt_ns: int = 0
 
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-NAMES = ["mariadb", "postgres"]
+NAMES = ["mariadb", "mysql", "postgres"]

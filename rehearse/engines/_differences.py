@@ -54,6 +54,24 @@ _ONLY = {
     "bypasses row security": "breaks",
     "logs in": "breaks",
     "member of": "breaks",
+    # MariaDB's and MySQL's
+    "auto increment": "breaks",
+    "broken": "breaks",
+    "character set": "breaks",
+    "definer": "breaks",
+    "engine": "breaks",
+    "invisible": "breaks",
+    "parameters": "breaks",
+    "returns": "breaks",
+    "security": "breaks",
+    "system versioning": "breaks",
+    "client character set": "cosmetic",
+    "display width": "cosmetic",
+    "compressed": "performance",
+    "engine attribute": "performance",
+    "ignored": "performance",
+    "row format": "performance",
+    "secondary engine attribute": "performance",
 }
 # What is right for a property of most objects and wrong for that of these: rights hang on them.
 _WEIGHTIER = {
@@ -62,7 +80,14 @@ _WEIGHTIER = {
     ("policy", "using"): "breaks",
     ("policy", "with check"): "breaks",
     ("view", "options"): "breaks",  # security_barrier, security_invoker, check_option
+    ("view", "check option"): "breaks",
+    ("event", "status"): "breaks",
+    ("database", "character set"): "behaviour",  # of what will be made: what is there has its own
+    ("table", "character set"): "behaviour",
 }
+# Properties that say nothing of their own where another one differs.
+_FOLLOWING = {"collation": "character set", "display width": "type"}
+DECLARED = "declared"  # a property that repeats the others in the server's own words, and what they lack
 _PARTS = (" index ", " statistics ")
 _RULES = (
     " constraint ",
@@ -76,7 +101,7 @@ _RULES = (
     " rule ",
 )
 _FIRES = re.compile(r"(?P<when>BEFORE|AFTER|INSTEAD OF) (?P<events>.+?) ON .+? FOR EACH (?P<each>ROW|STATEMENT)\b")
-_ORDERS = ("column order", "attribute order")
+_ORDER = " order"  # ends the properties that are names in an order
 UNREAD = "not compared: "  # begins a content that was not read, and so differs from no other
 _QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*\""""
 _STORAGE = re.compile(rf" WITH \((?:{_QUOTED}|[^()'\"])*\)")
@@ -141,7 +166,10 @@ def _properties(
         keys = [key for key in keys if key != "validated"]  # what is not enforced is never valid
     if any(before.get(one) != after.get(one) for one in ("definition", "populated")):
         keys = [key for key in keys if key != "content"]  # which follows
+    differing = {key for key in keys if before.get(key) != after.get(key)}
     for key in keys:
+        if _follows_another(key, before, after, differing):
+            continue
         old, new = before.get(key), after.get(key)
         if (
             old != new
@@ -151,13 +179,21 @@ def _properties(
             yield _difference(name, key, old, new, before)
 
 
+def _follows_another(key: str, before: Mapping[str, str], after: Mapping[str, str], differing: set[str]) -> bool:
+    if key == DECLARED:
+        return differing != {DECLARED}
+    if key == "character set" and None in (before.get(key), after.get(key)):
+        return "type" in differing  # of which only texts have one
+    return _FOLLOWING.get(key) in differing
+
+
 def _alike(name: str, key: str, old: str | None, new: str | None) -> bool:
     """Say whether two texts differ only in what is told elsewhere: columns that come and go, options of an index."""
+    if key.endswith(_ORDER):
+        one, other = (old or "").split(", "), (new or "").split(", ")
+        return [word for word in one if word in set(other)] == [word for word in other if word in set(one)]
     if old is None or new is None:
         return False
-    if key in _ORDERS:
-        one, other = old.split(", "), new.split(", ")
-        return [word for word in one if word in set(other)] == [word for word in other if word in set(one)]
     if key.startswith("content"):
         return any(one.startswith(UNREAD) for one in (old, new))
     return key == "definition" and _family(name)[1] in ("index", "constraint") and _bare(old) == _bare(new)
@@ -310,7 +346,7 @@ def _weight(name: str, properties: Mapping[str, str], *, is_lost: bool) -> str:
         return "behaviour" if properties.get("unique") else "performance"
     if " policy " in name or name.startswith(("default privileges ", "system ", "parameter ")):
         return "breaks"  # rights are wider or narrower
-    if any(word in f"{name} " for word in _RULES):
+    if any(word in f"{name} " for word in _RULES) or name.endswith((" partitions", " counter")):
         return "behaviour"
     if name.startswith("statistics "):
         return "performance"
@@ -328,4 +364,4 @@ def _difference(
 
 def _kind(name: str) -> str:
     """Return the kind of the object that a property is one of, as far as its weight hangs on it."""
-    return _family(name)[1] or name.partition(" ")[0]
+    return _family(name)[1] or ("column" if " column " in name else name.partition(" ")[0])

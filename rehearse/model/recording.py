@@ -198,7 +198,8 @@ class TableFacts:
 
     `unclear` are columns that the server itself may change in an update (generated ones; with a trigger, all).
     `plain` are columns that an update may set to any value the column already holds without breaking a constraint,
-    the best first.
+    the best first. `numbered` is the key's only column where the server gives its number and tells that number in its
+    answer to an insert.
     """
 
     table: str  # with its schema unless that is "public"
@@ -210,6 +211,7 @@ class TableFacts:
     key: tuple[str, ...]  # of the primary key, or of a unique, not-null index; empty: none
     unclear: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
+    numbered: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

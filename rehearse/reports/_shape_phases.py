@@ -43,7 +43,7 @@ class Progress:
     doubt_ms: Annotated[float, told("width of the error of its times")]
     done: Annotated[int | None, told("how much was done when it was last seen")]
     total: Annotated[int | None, told("of how much")]
-    unit: Annotated[str | None, told("blocks, rows, bytes or sessions")]
+    unit: Annotated[str | None, told("blocks, rows, bytes, sessions or percent; null: the server's own units of work")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

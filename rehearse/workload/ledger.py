@@ -1,8 +1,8 @@
 """Which rows a statement writes, by key, and with which values: what integrity is checked against afterwards.
 
 The key comes from the parameters where they name it (`WHERE id = :id`, `INSERT … (id) VALUES (:id)`). Else the table's
-key is appended to the statement's RETURNING, so that the server tells which rows they were. What no key can tell is a
-write with no key, and its table cannot be verified.
+key is appended to the statement's RETURNING, so that the server tells which rows they were; or the server's answer to
+an insert tells the number that it gave. What no key can tell is a write with no key, and its table cannot be verified.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from rehearse.workload.default import quoted
 from rehearse.workload.shapes import WRITES, below, cascades, named, parsed, target
 
 _MAY_WRITE = re.compile(r"\b(insert|update|delete|replace|merge|truncate|copy|call|execute|do)\b", re.IGNORECASE)
+
+_REPLACES = re.compile(r"\s*replace\b", re.IGNORECASE)
 
 Source = tuple[str, int | str | None]  # ("param", index from 0) or ("text", a literal as text, None for NULL)
 
@@ -61,12 +63,13 @@ def ledger(sql: str, survey: Survey, *, engine: str = "postgres") -> Ledger:
     if not survey.folds:
         _settle_names(tree, survey)
     writes = [*_main(tree, survey), *_nested(tree, survey), *called]
-    if not _can_return(tree, survey):
+    can_return = _can_return(tree, survey)
+    if not can_return and not _tells_number(sql, tree, survey):
         writes = [replace(one, returned=False) for one in writes]
     if not writes:
         return Ledger(sql=sql)
     asked = next((one.key_columns for one in writes if one.returned), ())
-    if asked:
+    if asked and can_return:
         sql = _with_returning(sql, tree, asked, survey.quote)
     return Ledger(sql=sql, tells=len(asked), writes=tuple(writes))
 
@@ -84,6 +87,26 @@ def _settle_names(tree: exp.Expr, survey: Survey) -> None:
 def _can_return(tree: exp.Expr, survey: Survey) -> bool:
     """Say whether the server lets the statement tell its rows; MariaDB's DELETE of several tables does not."""
     return tree.key in survey.returning and (survey.folds or not tree.args.get("tables"))
+
+
+def _tells_number(sql: str, tree: exp.Expr, survey: Survey) -> bool:
+    """Say whether the answer to an insert tells the keys of its rows: numbers in a row, which all the server gives."""
+    table = target(tree)
+    facts = survey.tables.get(named(table, survey)) if table is not None else None
+    if (
+        not isinstance(tree, exp.Insert)
+        or facts is None
+        or facts.numbered is None
+        or tree.args.get("conflict")
+        or _REPLACES.match(sql)
+    ):
+        return False
+    rows = _rows(tree)
+    if not rows or (tree.args.get("ignore") and len(rows) > 1):
+        return False
+    columns = _insert_columns(tree, facts)
+    given = [dict(zip(columns, row, strict=False)).get(facts.numbered) for row in rows]
+    return all(one is None or isinstance(one, exp.Null) for one in given)
 
 
 def _main(tree: exp.Expr, survey: Survey) -> Iterator[Write]:

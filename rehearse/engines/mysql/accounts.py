@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rehearse.engines.mysql.client import Connection, execute, named
+from rehearse.engines.mysql.client import Address, Connection, connect, execute, named
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.protocols import Role
 
@@ -24,8 +24,8 @@ WORKING = (Role.MIGRATION, Role.APPLICATION, Role.OBSERVER)
 
 
 def new_logins(*roles: Role, suffix: str = "") -> dict[Role, Login]:
-    """Return accounts, each with a password of its own."""
-    return {role: Login(f"rehearse_{role}{suffix}", secrets.token_hex(16)) for role in roles}
+    """Return accounts, each with a password of its own, with all that a server's policy may ask for."""
+    return {role: Login(f"rehearse_{role}{suffix}", f"{secrets.token_hex(16)}_A") for role in roles}
 
 
 def making(flavour: Flavour, logins: Logins) -> Iterator[str]:
@@ -45,6 +45,13 @@ def opening(flavour: Flavour, login: Login) -> Iterator[str]:
     yield from making(flavour, {Role.OWNER: login})
     for host in ("localhost", "127.0.0.1", "::1"):
         yield f"DROP USER IF EXISTS 'root'@'{host}'"
+
+
+def introduce(addresses: Iterable[Address]) -> None:
+    """Log in once as each: MySQL then knows the passwords, and takes them from clients without TLS."""
+    for one in addresses:
+        with connect(one):
+            pass
 
 
 def watching(logins: Logins) -> Iterator[str]:

@@ -17,6 +17,11 @@ _MOST = 1_000  # rows that are counted
 _LIMIT_S = 600
 _BRIEFLY_S = 2  # while a migration acts, for a lock or an answer
 _EXAMPLE = 300
+_LIMITS = """
+    SET SESSION lock_wait_timeout = {wait_s}
+    /*M! , max_statement_time = {limit_s}, tx_read_only = ON */
+    /*!80000 , max_execution_time = {limit_ms}, transaction_read_only = ON */
+"""
 
 
 def tried(url: str, asserts: Sequence[AssertChoice], state: str, settings: Mapping[str, str]) -> list[AssertionTried]:
@@ -81,8 +86,7 @@ def _connected(url: str, settings: Mapping[str, str], limit_s: int) -> Connectio
     connection = opened(address(url), init_command="SET SESSION time_zone = '+00:00'", read_timeout=limit_s + 30)
     for name, value in settings.items():
         execute(connection, f"SET SESSION {name} = {literal(value)}")
-    limits = f"max_statement_time = {limit_s}, lock_wait_timeout = {_BRIEFLY_S}"
-    execute(connection, f"SET SESSION {limits}, tx_read_only = ON")
+    execute(connection, _LIMITS.format(wait_s=_BRIEFLY_S, limit_s=limit_s, limit_ms=limit_s * 1000))
     return connection
 
 

@@ -124,7 +124,8 @@ def _read(connection: Connection, column: images.Column, form: str, texts: Seque
 def _put_words(connection: Connection, columns: Sequence[images.Column], words: Sequence[tuple[int, Key]]) -> None:
     """Fill a temporary table with texts as the columns' types, refusing what a strict server would refuse."""
     declared = ", ".join(f"{named(f'x{place}')} {column.declaration} NULL" for place, column in enumerate(columns))
-    execute(connection, f"CREATE OR REPLACE TEMPORARY TABLE {named(_WORDS)} (n INT PRIMARY KEY, {declared})")
+    execute(connection, f"DROP TEMPORARY TABLE IF EXISTS {named(_WORDS)}")
+    execute(connection, f"CREATE TEMPORARY TABLE {named(_WORDS)} (n INT PRIMARY KEY, {declared})")
     marks = ", ".join(["%s"] * (1 + len(columns)))
     content = [
         (number, *(_as_read(column, text) for column, text in zip(columns, key, strict=True))) for number, key in words

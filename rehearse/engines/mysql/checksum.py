@@ -10,19 +10,20 @@ import pymysql
 
 from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, rows
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.model import TableState
 
 _UNREADABLE = {1264, 1292, 1365, 1690}  # a generated value that cannot be computed any more
 
 
-def states(connection: Connection) -> dict[str, TableState]:
+def states(connection: Connection, flavour: Flavour) -> dict[str, TableState]:
     """Return the state of every table, in the transaction that is open."""
-    return {name: state(connection, table) for name, table in images.read(connection).items()}
+    return {name: state(connection, table) for name, table in images.read(connection, flavour).items()}
 
 
 def state(connection: Connection, table: images.Table) -> TableState:
     """Return rows and checksum of one table; None where its values do not allow one."""
-    whole = images.hashed(images.tagged(column.image for column in table.columns.values()))
+    whole = table.hashed(images.tagged(column.image for column in table.columns.values()))
     try:
         ((count, total),) = rows(connection, f"SELECT COUNT(*), {images.summed(whole)} FROM {table.source}")
     except pymysql.err.MySQLError as error:

@@ -14,12 +14,13 @@ from rehearse.engines import _differences
 from rehearse.engines._writes import by_table
 from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, execute, rows
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.pairing import pair
-from rehearse.engines.mysql.schema import DECLARED, begin
+from rehearse.engines.mysql.schema import begin
 from rehearse.engines.mysql.table_comparison import Work
 from rehearse.engines.postgres import hidden
 from rehearse.engines.postgres.table_comparison import alone
-from rehearse.model import Comparison, LostWrite, PropertyDifference, Snapshot, TableComparison
+from rehearse.model import Comparison, LostWrite, Snapshot, TableComparison
 from rehearse.protocols import Role
 
 if TYPE_CHECKING:
@@ -53,23 +54,18 @@ def compare(
     with older.connect(Role.OWNER) as old, newer.connect(Role.OWNER) as new:
         begin(old)
         begin(new)
-        tables = tuple(_tables(old, new, before, after, writes, origin=origin, lost=lost, limit=limit))
+        flavour = older.server.flavour
+        tables = tuple(_tables(old, new, before, after, writes, flavour=flavour, origin=origin, lost=lost, limit=limit))
         execute(old, "ROLLBACK")
         execute(new, "ROLLBACK")
     return Comparison(
         before=before.name,
         after=after.name,
         took_ns=time.monotonic_ns() - began,
-        schema=_once(_differences.schema(before, after)),
+        schema=_differences.schema(before, after),
         physical=_differences.physical(before, after),
         tables=tables,
     )
-
-
-def _once(found: Sequence[PropertyDifference]) -> tuple[PropertyDifference, ...]:
-    """Leave out what the server's own words repeat of properties that are told."""
-    told = {one.object for one in found if one.property != DECLARED}
-    return tuple(one for one in found if one.property != DECLARED or one.object not in told)
 
 
 def _tables(
@@ -79,11 +75,12 @@ def _tables(
     after: Snapshot,
     writes: pandas.DataFrame,
     *,
+    flavour: Flavour,
     origin: Snapshot | None,
     lost: Mapping[str, Sequence[LostWrite]],
     limit: int,
 ) -> list[TableComparison]:
-    olds, news, written = images.read(old), images.read(new), by_table(writes)
+    olds, news, written = images.read(old, flavour), images.read(new, flavour), by_table(writes)
     names = sorted(olds.keys() | news.keys())
     others = hidden.reached(names, written, _triggers(old, new))
     first = origin.tables if origin else {}

@@ -54,6 +54,7 @@ _INSTRUMENTS = (
 _IGNORED = re.compile(
     r"port|socket|datadir|basedir|tmpdir|pid_file|user|bind_address|log_.*|general_log.*|slow_query_log.*|ssl.*|"
     r"server_id|relay_.*|gtid_.*|wsrep.*|plugin_.*|secure_file_priv|init_file|skip_networking|performance_schema.*|"
+    r"mysqlx.*|admin_.*|tls_.*|require_secure_transport|authentication_policy|default_authentication_plugin|"
     r"local_infile|skip_name_resolve|skip_log_bin|innodb_(data|log_group|undo)_.*(dir|path)"
 )
 

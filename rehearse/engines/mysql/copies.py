@@ -7,19 +7,22 @@ without partitions, and a copy of the whole data folder would need a second serv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import pymysql
+
+from rehearse.engines.mysql import grants
 from rehearse.engines.mysql.client import Connection, execute, listed, named, rows
 
 if TYPE_CHECKING:
     from rehearse.engines.mysql.database import MysqlDatabase
 
-_OFF = "SET SESSION foreign_key_checks = 0, unique_checks = 0, check_constraint_checks = 0"
+_OFF = "SET SESSION foreign_key_checks = 0, unique_checks = 0 /*M! , check_constraint_checks = 0 */"
 _KINDS = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s ORDER BY table_name"
 _COLUMNS = """
     SELECT column_name FROM information_schema.columns
-    WHERE table_schema = %s AND table_name = %s AND generation_expression IS NULL
+    WHERE table_schema = %s AND table_name = %s AND COALESCE(generation_expression, '') = ''
     ORDER BY ordinal_position
 """
 _TRIGGERS = """
@@ -27,13 +30,20 @@ _TRIGGERS = """
     WHERE trigger_schema = %s ORDER BY event_object_table, action_timing, event_manipulation, action_order
 """
 _ROUTINES = "SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema = %s"
-_EVENTS = "SELECT event_name FROM information_schema.events WHERE event_schema = %s"
+_EVENTS = """
+    SELECT event_name, starts IN (created, last_altered) FROM information_schema.events WHERE event_schema = %s
+"""
+_DEFAULTS = """
+    SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = %s
+"""
 
 
 def copy(source: MysqlDatabase, target: MysqlDatabase) -> None:
-    """Fill an empty database with what another holds; events are copied as they are, but do not run."""
+    """Fill an empty database with what another holds; where the server runs events, the copies do not."""
     with target.connect() as connection:
         execute(connection, _OFF)
+        ((charset, collation),) = rows(connection, _DEFAULTS, (source.name,))
+        execute(connection, f"ALTER DATABASE {named(target.name)} CHARACTER SET {charset} COLLATE {collation}")
         kinds = [(str(name), str(kind)) for name, kind in rows(connection, _KINDS, (source.name,))]
         for name in (name for name, kind in kinds if kind == "SEQUENCE"):
             _sequence(connection, source.name, name)
@@ -42,9 +52,11 @@ def copy(source: MysqlDatabase, target: MysqlDatabase) -> None:
             execute(connection, _created(connection, "TABLE", source.name, name))
         for name in tables:
             _rows(connection, source.name, name)
-        for statement in _code(connection, source.name, target.name):
-            execute(connection, statement)
+        _code(connection, source.name, target.name)
         _views(connection, source.name, target.name, [name for name, kind in kinds if kind == "VIEW"])
+        for grant in grants.copied(connection, source.name, target.name, source.server.users):
+            with suppress(pymysql.err.MySQLError):  # a right on what is gone
+                execute(connection, grant)
 
 
 def _created(connection: Connection, kind: str, database: str, name: str) -> str:
@@ -64,27 +76,47 @@ def _sequence(connection: Connection, database: str, name: str) -> None:
     rows(connection, f"SELECT SETVAL({named(name)}, {value}, 0)")
 
 
-def _code(connection: Connection, source: str, target: str) -> Iterator[str]:
-    """Yield what makes routines, triggers and events, each under the mode that it was written in."""
-    found = [(str(kind), str(name)) for kind, name in rows(connection, _ROUTINES, (source,))]
-    found += [("TRIGGER", str(name)) for (name,) in rows(connection, _TRIGGERS, (source,))]
-    found += [("EVENT", str(name)) for (name,) in rows(connection, _EVENTS, (source,))]
-    for kind, name in found:
-        (row,) = rows(connection, f"SHOW CREATE {kind} {named(source, name)}")
-        mode, text = str(row[1]), str(row[3] if kind == "EVENT" else row[2])
-        yield "SET SESSION sql_mode = '" + mode.replace("'", "''") + "'"
+def _code(connection: Connection, source: str, target: str) -> None:
+    """Make routines, triggers and events, each as it was written: under its mode, character sets and time zone."""
+    found = [(str(kind), str(name), False) for kind, name in rows(connection, _ROUTINES, (source,))]
+    found += [("TRIGGER", str(name), False) for (name,) in rows(connection, _TRIGGERS, (source,))]
+    found += [("EVENT", str(name), bool(starts_now)) for name, starts_now in rows(connection, _EVENTS, (source,))]
+    ((runs,),) = rows(connection, "SELECT @@event_scheduler = 'ON'")
+    made = [(one, rows(connection, f"SHOW CREATE {one[0]} {named(source, one[1])}")[0]) for one in found]
+    ((usual,),) = rows(connection, "SELECT @@collation_database")
+    for (kind, _, starts_now), row in made:
+        _, mode, *zone, text, client, collation, default = map(str, row[: 7 if kind == "EVENT" else 6])
         text = text.replace(f"`{source}`.", f"`{target}`.")
-        yield re.sub(r"\bENABLE\b", "DISABLE", text, count=1) if kind == "EVENT" else text
+        if kind == "EVENT":
+            text = re.sub(r" STARTS '[^']+'", "", text, count=1) if starts_now else text
+            text = re.sub(r"\bENABLE\b", "DISABLE", text, count=1) if runs else text
+        execute(connection, "SET SESSION sql_mode = %s, time_zone = %s", (mode, *(zone or ["+00:00"])))
+        if default != usual:
+            execute(connection, f"ALTER DATABASE {named(target)} COLLATE {default}")
+        _as_written(connection, text, client, collation)
+        if default != usual:
+            execute(connection, f"ALTER DATABASE {named(target)} COLLATE {usual}")
+    execute(connection, "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'")
+
+
+def _as_written(connection: Connection, text: str, client: str, collation: str) -> None:
+    """Run a statement in the character set and collation that it was written in."""
+    connection.set_character_set(client)
+    try:
+        execute(connection, f"SET SESSION collation_connection = {collation}")
+        execute(connection, text)
+    finally:
+        connection.set_character_set("utf8mb4")
 
 
 def _views(connection: Connection, source: str, target: str, names: list[str]) -> None:
     """Make the views; one that reads another comes after it."""
-    left = {name: _created(connection, "VIEW", source, name) for name in names}
-    left = {name: text.replace(f"`{source}`.", f"`{target}`.") for name, text in left.items()}
+    left = {name: rows(connection, f"SHOW CREATE VIEW {named(source, name)}")[0] for name in names}
     while left:
-        ready = [name for name, text in left.items() if not any(_reads(text, one) for one in left if one != name)]
+        ready = [name for name, row in left.items() if not any(_reads(row[1], one) for one in left if one != name)]
         for name in ready or list(left):
-            execute(connection, left.pop(name))
+            _, text, client, collation = map(str, left.pop(name))
+            _as_written(connection, text.replace(f"`{source}`.", f"`{target}`."), client, collation)
 
 
 def _reads(text: str, name: str) -> bool:

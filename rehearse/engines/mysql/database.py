@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _SESSIONS = "SELECT id FROM information_schema.processlist WHERE user = %s AND db = %s AND id <> connection_id()"
 _OF_ALL = "SELECT id FROM information_schema.processlist WHERE db = %s"
-_COMMENT = "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = %s"
 _END_S = 600.0  # a long ALTER that is killed removes its copy first
 
 
@@ -131,23 +130,26 @@ class MysqlDatabase:
                 time.sleep(0.01)
 
     def drop(self) -> None:
-        """Remove the database and end its sessions."""
+        """Remove the database with all rights in it, and end its sessions."""
         self.refuse_unless_ours()
+        from rehearse.engines.mysql import grants  # noqa: PLC0415
+
         with self.server.connect() as connection:
             for (session,) in rows(connection, _OF_ALL, (self.name,)):
                 with suppress(pymysql.err.OperationalError):
                     execute(connection, f"KILL {session}")
+            for revoke in list(grants.revoked(connection, self.name, self.server.users)):
+                with suppress(pymysql.err.MySQLError):  # the account has just gone
+                    execute(connection, revoke)
             execute(connection, f"DROP DATABASE IF EXISTS {named(self.name)}")
 
     def refuse_unless_ours(self) -> None:
         """Raise NotDisposable for a database that does not bear our mark; on a server of our own all are ours."""
         if self.server.is_ours:
             return
-        from rehearse.engines.mysql.server import mark_of  # noqa: PLC0415
-
         with self.server.connect() as connection:
-            found = rows(connection, _COMMENT, (self.name,))
-        if not found or found[0][0] != mark_of(self.server.token or ""):
+            ours = rows(connection, self.server.flavour.ours, (self.server.token,))
+        if (self.name,) not in ours:
             raise NotDisposable(
                 f"database {self.name!r} was not made by this rehearsal, so nothing is written to it or dropped; "
                 "rehearse makes databases of its own on the server that engine.url names"

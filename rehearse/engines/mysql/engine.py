@@ -90,6 +90,7 @@ def _local_server(
             working = {role: logins[role] for role in accounts.WORKING}
             for statement in (*accounts.making(flavour, working), *accounts.watching(working)):
                 execute(connection, statement)
+        accounts.introduce(running.at(role) for role in accounts.WORKING)
         for name in configuration.ignored(settings):
             running.remark(f"engine.settings.{name} is not obeyed: it belongs to production's machine, or to watching")
         try:

@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from rehearse.engines.mysql.closures import READS, WRITES
+from rehearse.units import NS_PER_MS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
@@ -38,7 +41,17 @@ class Flavour:
     oldest: tuple[int, int]  # the oldest version that will do
     reported: re.Pattern[str]  # what SELECT version() says, and no other server does
     identified: Callable[[str], str]  # how CREATE USER says a password
+    returning: tuple[str, ...]  # kinds of statements that can tell their rows by RETURNING
+    digest: str  # SQL for a hash of {} as hexadecimal digits, the quickest in which no collision is to be had by chance
+    innodb: str  # how the names of InnoDB's views begin
     settings: str  # SQL for the settings that differ from the defaults: name, value
+    ours: str  # SQL for the databases that bear the mark of a token
+    stops: Mapping[str, tuple[str, ...]] | None  # by type of metadata lock; None: the server does not tell the type
+    since: str  # SQL for who waits for a metadata lock, and for how many ms its statement runs
+    row_waits: str  # SQL for who waits for whose rows
+    row_waits_every_ns: int
+    redo: str  # SQL for how much InnoDB has ever written to its log, in bytes
+    progress: str  # SQL for what an account's statements are at: session, text, part, done, total, unit
 
     def is_new_enough(self, version: str) -> bool:
         """Say whether a version will do."""
@@ -48,3 +61,87 @@ class Flavour:
     def oldest_told(self) -> str:
         """The oldest version that will do, as text."""
         return ".".join(map(str, self.oldest))
+
+
+def _identified(password: str) -> str:
+    """Return how CREATE USER says a password; the server itself leaves it out of its logs and lists of statements."""
+    return f"IDENTIFIED WITH caching_sha2_password BY '{password}'"
+
+
+_PROGRAMS = Programs(
+    servers=("mysqld",),
+    installers=(),
+    variable="REHEARSE_MYSQL_BIN",
+    folders=(
+        "/usr/sbin",  # Debian, Ubuntu
+        "/usr/libexec",  # Red Hat
+        "/usr/local/mysql/bin",
+        "/opt/homebrew/opt/mysql*/bin",
+        "/usr/local/opt/mysql*/bin",
+    ),
+    version=re.compile(r"Ver (\d+\.\d+\.\d+)(?!.*MariaDB)"),
+    remedy=(
+        "install it (Ubuntu: apt install mysql-server-core, which starts no service), or unpack it anywhere and name "
+        "the folder of mysqld in REHEARSE_MYSQL_BIN"
+    ),
+    initialize=("--initialize-insecure", "--secure-file-priv=NULL", "--character-set-server=utf8mb4"),
+    check=("--validate-config", "--log-error=stderr"),
+    section="mysqld",
+    needed={"mysqlx": "OFF", "secure_file_priv": "NULL"},
+)
+
+MYSQL = Flavour(
+    name="mysql",
+    title="MySQL",
+    dump="mysqldump",
+    programs=_PROGRAMS,
+    oldest=(8, 0),
+    reported=re.compile(r"(\d+\.\d+\.\d+)(?!.*(MariaDB|TiDB))"),
+    identified=_identified,
+    returning=(),
+    digest="SHA2({}, 256)",  # SHA1 and MD5 are no more (9.7)
+    innodb="innodb_",
+    settings="""
+        SELECT lower(variable_name), variable_value
+        FROM performance_schema.variables_info JOIN performance_schema.global_variables USING (variable_name)
+        WHERE variable_source <> 'COMPILED'
+          AND NOT (variable_source = 'DYNAMIC' AND COALESCE(set_user, '') IN ('', substring_index(user(), '@', 1)))
+        ORDER BY variable_name
+    """,
+    # A database has no comment: the accounts of a rehearsal have their rights in its own databases only.
+    ours=r"""
+        SELECT replace(replace(db, '\_', '_'), '\%%', '%%') FROM mysql.db
+        WHERE user = concat('rehearse_migration_', %s)
+    """,
+    # A lock that was upgraded is told with its new type (9.7).
+    stops={
+        "EXCLUSIVE": (READS, WRITES),
+        "SHARED_NO_READ_WRITE": (READS, WRITES),
+        "SHARED_NO_WRITE": (WRITES,),
+        "SHARED_READ_ONLY": (WRITES,),
+    },
+    since="""
+        SELECT t.processlist_id, s.timer_wait / 1e9
+        FROM performance_schema.threads t JOIN performance_schema.events_statements_current s USING (thread_id)
+        WHERE t.processlist_state = 'Waiting for table metadata lock' AND s.nesting_event_id IS NULL
+    """,
+    row_waits="""
+        SELECT r.processlist_id, b.processlist_id, l.object_name, l.lock_mode, l.lock_type,
+               r.processlist_user, b.processlist_user
+        FROM performance_schema.data_lock_waits w
+        JOIN performance_schema.data_locks l ON l.engine_lock_id = w.requesting_engine_lock_id
+        JOIN performance_schema.threads r ON r.thread_id = w.requesting_thread_id
+        JOIN performance_schema.threads b ON b.thread_id = w.blocking_thread_id
+    """,
+    row_waits_every_ns=20 * NS_PER_MS,
+    redo="""
+        SELECT variable_value FROM performance_schema.global_status
+        WHERE variable_name = 'Innodb_redo_log_current_lsn'
+    """,
+    progress="""
+        SELECT t.processlist_id, t.processlist_info, substring_index(s.event_name, '/', -1),
+               s.work_completed, s.work_estimated, NULL
+        FROM performance_schema.threads t JOIN performance_schema.events_stages_current s USING (thread_id)
+        WHERE t.processlist_user = %s AND t.processlist_info IS NOT NULL AND s.work_estimated > 0
+    """,
+)

@@ -1,8 +1,8 @@
 """SQL for values, rows and keys as bytes that are equal only if the values are, and for 64-bit hashes of them.
 
 A row's image is its columns' images in the order of their names, each with its length before it and NULL told apart, so
-that no two rows share one. Its hash is the first 64 bits of SHA-1: the server's CRC is linear, and a sum or XOR of CRCs
-does not see values that changed places. An image holds the key, so a sum of hashes does.
+that no two rows share one. Its hash is the first 64 bits of SHA-1 or SHA-2: the server's CRC is linear, and a sum or
+XOR of CRCs does not see values that changed places. An image holds the key, so a sum of hashes does.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rehearse.engines.mysql.client import Connection, named, rows
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.survey import KEYS, whole_keys
 
 # The statistics' sizes are those of the last ANALYZE, those of the files are now.
 _TABLES = """
     SELECT t.table_name, coalesce(
-               (SELECT sum(f.file_size) FROM information_schema.innodb_sys_tablespaces f
+               (SELECT sum(f.file_size) FROM information_schema.{innodb}tablespaces f
                 WHERE f.name = concat(t.table_schema, '/', t.table_name)
                    OR f.name LIKE concat(t.table_schema, '/', t.table_name, '#p#%')),
                t.data_length + t.index_length, 0)
@@ -27,18 +28,18 @@ _TABLES = """
 """
 _COLUMNS = """
     SELECT table_name, column_name, data_type, column_type, character_set_name, collation_name,
-           generation_expression IS NOT NULL
+           COALESCE(generation_expression, '') <> ''
     FROM information_schema.columns
     WHERE table_schema = database()
     ORDER BY table_name, column_name
 """
 INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
-_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "vector"})
 _REALS = frozenset({"float", "double"})
 _TIMES = frozenset({"date", "datetime", "timestamp"})
 _SHAPES = frozenset(
     {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon"}
-    | {"geometrycollection"}
+    | {"geometrycollection", "geomcollection"}
 )
 
 
@@ -61,6 +62,8 @@ class Column:
     @property
     def image(self) -> str:
         """Return SQL for the value's bytes; NULL for NULL."""
+        if self.base == "vector":  # which MySQL joins with nothing
+            return f"UNHEX(HEX({named(self.name)}))"
         if self.base in _BYTES:
             return named(self.name)
         if self.base in _SHAPES:
@@ -88,6 +91,7 @@ class Table:
 
     name: str
     size_bytes: int
+    digest: str  # the flavour's
     columns: Mapping[str, Column]
     keys: tuple[tuple[str, ...], ...]
 
@@ -101,8 +105,12 @@ class Table:
         """The table's name in SQL."""
         return named(self.name)
 
+    def hashed(self, image: str) -> str:
+        """Return SQL for the hash of an image as 16 hexadecimal digits."""
+        return f"LEFT({self.digest.format(image)}, 16)"
 
-def read(connection: Connection) -> dict[str, Table]:
+
+def read(connection: Connection, flavour: Flavour) -> dict[str, Table]:
     """Return the tables of the connection's database by name."""
     columns: defaultdict[str, dict[str, Column]] = defaultdict(dict)
     for table, name, base, kind, charset, collation, is_generated in rows(connection, _COLUMNS):
@@ -113,8 +121,14 @@ def read(connection: Connection) -> dict[str, Table]:
     for table, *rest in rows(connection, KEYS):
         indexes[table].append(rest)
     return {
-        name: Table(name=name, size_bytes=int(size), columns=columns[name], keys=tuple(whole_keys(indexes[name])))
-        for name, size in rows(connection, _TABLES)
+        name: Table(
+            name=name,
+            size_bytes=int(size),
+            digest=flavour.digest,
+            columns=columns[name],
+            keys=tuple(whole_keys(indexes[name])),
+        )
+        for name, size in rows(connection, _TABLES.format(innodb=flavour.innodb))
     }
 
 
@@ -122,11 +136,6 @@ def tagged(images: Iterable[str]) -> str:
     """Return SQL for several images as one, each with its length before it, NULL as N."""
     parts = (f"IFNULL(CONCAT(LENGTH({one}), ':', {one}), 'N')" for one in images)
     return f"CONCAT({', '.join(parts)})"
-
-
-def hashed(image: str) -> str:
-    """Return SQL for the hash of an image as 16 hexadecimal digits."""
-    return f"LEFT(SHA1({image}), 16)"
 
 
 def summed(hexadecimal: str) -> str:

@@ -1,7 +1,7 @@
 """Looks at metadata locks: which tables the migration has a hand on, to what they are closed, and who waits.
 
-The server's own view (performance_schema.metadata_locks) does not tell a lock that was upgraded: an ALTER that copies
-keeps SHARED_UPGRADABLE in it while it stops all writes, and while it swaps the tables (10.11). So whether a table is
+MariaDB's view (performance_schema.metadata_locks) does not tell a lock that was upgraded: an ALTER that copies keeps
+SHARED_UPGRADABLE in it while it stops all writes, and while it swaps the tables (10.11). So there, whether a table is
 closed is tried: a query and a locking query of no row, which are refused at once where they would have to wait.
 """
 
@@ -17,6 +17,7 @@ import pymysql
 
 from rehearse.engines.mysql.client import Address, Connection, execute, named, opened, rows
 from rehearse.engines.mysql.closures import READS, WRITES, Closures, Edge, Seen
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.sightings import sightings
 from rehearse.events import Event, LockWaited, Remarked, Sampled
 from rehearse.units import NS_PER_MS, human_duration
@@ -29,10 +30,6 @@ _LOCKS = """
     FROM performance_schema.metadata_locks m
     JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id
     WHERE m.object_type = 'TABLE' AND m.object_schema = %s AND t.processlist_id <> connection_id()
-"""
-# TIME_MS counts from the statement's beginning: for a call of one statement that is when it began to wait.
-_SINCE = """
-    SELECT id, time_ms FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'
 """
 _TABLES = """
     SELECT table_name FROM information_schema.tables
@@ -65,10 +62,10 @@ class _Wait:
 class LockProbe:
     """Looks every 5 ms, more rarely where a look costs more than a quarter of that; connects at its first look."""
 
-    def __init__(self, where: Address, database: str, migration: str, application: str) -> None:
+    def __init__(self, where: Address, database: str, migration: str, application: str, *, flavour: Flavour) -> None:
         self.every_ns = _EVERY_NS
         self.closures = Closures()
-        self._where, self._database = where, database
+        self._where, self._database, self._flavour = where, database, flavour
         self._roles = {migration: "migration", application: "application"}
         self._migration = migration
         self._connection: Connection | None = None
@@ -137,8 +134,15 @@ class LockProbe:
 
     def _seen(self, table: str, session: int, found: Iterable[Any]) -> Seen:
         waits = any(status == "PENDING" and one == table and who == session for one, _, status, who, *_ in found)
-        closed = tuple(kind for kind in (READS, WRITES) if self._is_closed(table, kind))
-        return Seen(session, (READS, WRITES) if READS in closed else closed, waits)
+        return Seen(session, self._closed_to(table, session, found), waits)
+
+    def _closed_to(self, table: str, session: int, found: Iterable[Any]) -> tuple[str, ...]:
+        """Return to what the migration closes a table: as its locks say it, or as it is tried."""
+        if self._flavour.stops is None:
+            closed = tuple(kind for kind in (READS, WRITES) if self._is_closed(table, kind))
+            return (READS, WRITES) if READS in closed else closed
+        modes = [mode for one, mode, _, who, *_ in found if one == table and who == session]
+        return max((self._flavour.stops.get(mode, ()) for mode in modes), key=len, default=())
 
     def _is_closed(self, table: str, kind: str) -> bool:
         """Say whether a call of this kind would have to wait for the table now."""
@@ -189,7 +193,7 @@ class LockProbe:
         """Return when the statements that wait began."""
         assert self._connection is not None
         before = time.monotonic_ns()
-        found = rows(self._connection, _SINCE)
+        found = rows(self._connection, self._flavour.since)
         now = (before + time.monotonic_ns()) // 2
         return {session: now - round(float(ms) * NS_PER_MS) for session, ms in found}
 

@@ -12,7 +12,9 @@ import pymysql
 from rehearse.engines.mysql import clock, server_record, stages
 from rehearse.engines.mysql.client import Connection, opened, rows, words
 from rehearse.engines.mysql.closures import locks_taken
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.lock_probe import LockProbe, unable
+from rehearse.engines.mysql.progress import ProgressProbe
 from rehearse.engines.mysql.row_probe import RowProbe
 from rehearse.engines.mysql.samples import SampleProbe
 from rehearse.events import Journal, Remarked, StatementRan
@@ -26,8 +28,7 @@ _KEPT = """
     FROM performance_schema.events_statements_history_long
 """
 _ACTORS = "SELECT COUNT(*) FROM performance_schema.setup_actors WHERE user = %s AND history = 'YES'"
-_FILES = "SELECT name, table_id, n_cols FROM information_schema.innodb_sys_tables WHERE name LIKE %s"
-_LSN = "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'"
+_FILES = "SELECT name, table_id, n_cols FROM information_schema.{innodb}tables WHERE name LIKE %s"
 
 
 def watch(database: MysqlDatabase, journal: Journal) -> MysqlWatch:
@@ -39,24 +40,29 @@ class MysqlWatch:
     """One phase's observers, and the server's own record of the migration's statements."""
 
     def __init__(self, database: MysqlDatabase, journal: Journal) -> None:
+        flavour = database.server.flavour
         self._journal = journal
-        self._database = database.name
+        self._database, self._flavour = database.name, flavour
         self._migration = database.server.at(Role.MIGRATION).user
         application = database.server.at(Role.APPLICATION).user
         where = database.server.at(Role.OBSERVER, database.name)
         self._connection: Connection = opened(where)
         self._ahead_ns, self._doubt_ns = 0, 0
         self._began_ns = time.monotonic_ns()
-        self._locks = LockProbe(where, database.name, self._migration, application)
+        self._locks = LockProbe(where, database.name, self._migration, application, flavour=flavour)
         why = unable(self._connection)
         if why is None:
             self._ahead_ns, self._doubt_ns = clock.offset(self._connection)
         else:
             journal.write(Remarked(at_ns=self._began_ns, source="locks", says=why, weakens=True))
-        others = (RowProbe(where, self._migration, application), SampleProbe(database.server.pid))
+        others = (
+            RowProbe(where, self._migration, application, flavour=flavour),
+            ProgressProbe(where, self._migration, flavour),
+            SampleProbe(database.server.pid),
+        )
         self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
-        self._files = files(self._connection, database.name)
-        self.onlooker: Onlooker = MysqlOnlooker(self._connection, database.name)
+        self._files = files(self._connection, database.name, flavour)
+        self.onlooker: Onlooker = MysqlOnlooker(self._connection, database.name, flavour)
 
     def statements(self) -> Sequence[StatementRan]:
         """Return the migration's statements as the server kept them; empty, with a remark, where it kept none."""
@@ -77,7 +83,7 @@ class MysqlWatch:
             doubt_ns = self._doubt_ns + clock.LATE_NS
             ran = [replace(one, doubt_ns=doubt_ns) for one in server_record.in_transactions(found, blocks)]
             ((kept, room),) = rows(self._connection, _KEPT)
-            after = files(self._connection, self._database)
+            after = files(self._connection, self._database, self._flavour)
         except pymysql.err.MySQLError as error:
             self._remark(f"the server's record of statements could not be read: {words(error)}")
             return []
@@ -110,9 +116,9 @@ class MysqlWatch:
         self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="statements", says=says, weakens=True))
 
 
-def files(connection: Connection, database: str) -> server_record.Files:
+def files(connection: Connection, database: str, flavour: Flavour) -> server_record.Files:
     """Return the tables' numbers in InnoDB and how many columns each has."""
-    found = rows(connection, _FILES, (f"{database}/%",))
+    found = rows(connection, _FILES.format(innodb=flavour.innodb), (f"{database}/%",))
     return {str(name).partition("/")[2]: (int(number), int(columns)) for name, number, columns in found}
 
 
@@ -122,25 +128,29 @@ class MysqlOnlooker:
     Locks are not looked at: DDL has released them by then. Costs about 2 ms.
     """
 
-    def __init__(self, connection: Connection, database: str) -> None:
+    def __init__(self, connection: Connection, database: str, flavour: Flavour) -> None:
         self._connection = connection
-        self._database = database
+        self._database, self._flavour = database, flavour
         self._files: server_record.Files = {}
-        self._written = 0
+        self._written: int | None = None
         self._stages = stages.Following(connection)
 
     def between(self, session: int, statement: int, _ask: Ask | None, /) -> Effects:
         """Return what a statement did; a table's number in InnoDB changes where it was rebuilt."""
         try:
-            now = files(self._connection, self._database)
-            ((lsn,),) = rows(self._connection, _LSN)
+            now = files(self._connection, self._database, self._flavour)
+            told = rows(self._connection, self._flavour.redo)  # nothing before MySQL 8.0.30
             passed = self._stages.names(session)
         except pymysql.err.MySQLError:
             return Effects()
         before, self._files = self._files, now
-        written, self._written = int(lsn) - self._written, int(lsn)
+        written, self._written = self._written, int(told[0][0]) if told else None
         if statement == 0:
             return Effects()
         anew = {name for name in before if now.get(name, before[name])[0] != before[name][0]}
         grew = any(now[name][1] != before[name][1] for name in before.keys() & now.keys() - anew)
-        return Effects(wal_bytes=written, rewrites=tuple(sorted(anew)), algorithm=stages.algorithm(passed, grew=grew))
+        return Effects(
+            wal_bytes=None if written is None or self._written is None else self._written - written,
+            rewrites=tuple(sorted(anew)),
+            algorithm=stages.algorithm(passed, grew=grew),
+        )

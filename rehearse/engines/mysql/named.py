@@ -13,12 +13,11 @@ from rehearse.engines import _local
 from rehearse.engines.mysql import accounts
 from rehearse.engines.mysql.client import Address, address, connect, execute, named, rows, words
 from rehearse.engines.mysql.flavour import Flavour
-from rehearse.engines.mysql.server import MysqlServer, mark_of
+from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import Missing, ScenarioMistake, ServerFailed
 from rehearse.events import Journal
 from rehearse.model import EngineChoice
 
-_MARKED = "SELECT schema_name FROM information_schema.schemata WHERE schema_comment = %s"
 _ACCOUNTS = "SELECT user, host FROM mysql.user WHERE user LIKE %s"
 
 
@@ -31,7 +30,7 @@ def server(flavour: Flavour, choice: EngineChoice, journal: Journal) -> Iterator
     version = _version(flavour, owner, choice.version)
     token = secrets.token_hex(4)
     with _local.watchdog() as dog:
-        dog.call(__name__, "sweep", {"url": choice.url, "token": token})
+        dog.call(__name__, "sweep", {"url": choice.url, "token": token, "ours": flavour.ours})
         made = MysqlServer(
             flavour=flavour,
             version=version,
@@ -47,14 +46,17 @@ def server(flavour: Flavour, choice: EngineChoice, journal: Journal) -> Iterator
                 made.remark("engine.settings are not obeyed: the server of engine.url is not ours", weakens=True)
             yield made
         finally:
-            sweep(choice.url, token)
+            sweep(choice.url, token, flavour.ours)
 
 
-def sweep(url: str, token: str) -> None:
-    """Drop the databases that bear a rehearsal's mark and the accounts that end in its token, and no others."""
+def sweep(url: str, token: str, ours: str) -> None:
+    """Drop the databases that bear a rehearsal's mark and the accounts that end in its token, and no others.
+
+    `ours` is SQL for the databases that bear the mark.
+    """
     where = replace(address(url, "engine.url"), database=None)
     with suppress(pymysql.err.OperationalError), connect(where, connect_timeout=10) as connection:
-        for (name,) in rows(connection, _MARKED, (mark_of(token),)):
+        for (name,) in rows(connection, ours, (token,)):
             execute(connection, f"DROP DATABASE IF EXISTS {named(name)}")
         for user, host in rows(connection, _ACCOUNTS, (f"rehearse\\_%\\_{token}",)):
             execute(connection, "DROP USER IF EXISTS %s@%s", (user, host))
@@ -82,6 +84,7 @@ def _make_accounts(server: MysqlServer) -> None:
         with server.connect() as connection:
             for statement in accounts.making(server.flavour, server.logins):
                 execute(connection, statement)
+        accounts.introduce(server.at(role) for role in accounts.WORKING)
     except pymysql.err.MySQLError as error:
         raise ScenarioMistake(
             f"engine.url: user {server.address.user!r} may not make accounts, which tell the migration's statements "

@@ -55,7 +55,7 @@ class Pairing:
 
     def cell(self, side: images.Table, name: str) -> str:
         """Return SQL for the hash of a value, zeros for NULL."""
-        return f"COALESCE({images.hashed(self.image(side, name))}, '{'0' * 16}')"
+        return f"COALESCE({side.hashed(self.image(side, name))}, '{'0' * 16}')"
 
     def chosen(self, side: images.Table, numbers: Sequence[int]) -> str:
         """Return the condition for rows with these numbers, which are read as signed."""
@@ -69,7 +69,7 @@ class Pairing:
         return f"{self.number(side)} IN ({', '.join(digits)})"
 
     def _hash(self, side: images.Table, columns: Sequence[str]) -> str:
-        return images.hashed(images.tagged(self.image(side, name) for name in columns))
+        return side.hashed(images.tagged(self.image(side, name) for name in columns))
 
     def is_same_type(self, name: str) -> bool:
         """Say whether a column has one type on both sides."""

@@ -1,7 +1,4 @@
-"""Looks at InnoDB's row locks: who waits for whose rows.
-
-The server makes its view anew only where nobody has read it for 0.1 s: a quicker look would see nothing new for ever.
-"""
+"""Looks at InnoDB's row locks: who waits for whose rows."""
 
 from __future__ import annotations
 
@@ -10,19 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rehearse.engines.mysql.client import Address, Connection, opened, rows
+from rehearse.engines.mysql.flavour import Flavour
 from rehearse.events import Event, LockWaited
-from rehearse.units import NS_PER_MS
-
-_EVERY_NS = 150 * NS_PER_MS
-_WAITS = """
-    SELECT r.trx_mysql_thread_id, b.trx_mysql_thread_id, l.lock_table, l.lock_mode, l.lock_type,
-           (SELECT user FROM information_schema.processlist WHERE id = r.trx_mysql_thread_id),
-           (SELECT user FROM information_schema.processlist WHERE id = b.trx_mysql_thread_id)
-    FROM information_schema.innodb_lock_waits w
-    JOIN information_schema.innodb_trx r ON r.trx_id = w.requesting_trx_id
-    JOIN information_schema.innodb_trx b ON b.trx_id = w.blocking_trx_id
-    JOIN information_schema.innodb_locks l ON l.lock_id = w.requested_lock_id
-"""
 
 
 @dataclass(slots=True)
@@ -39,10 +25,11 @@ class _Wait:
 
 
 class RowProbe:
-    """Follows row waits from look to look; each is known to about 0.15 s."""
+    """Follows row waits from look to look; each is known to about the interval of looks."""
 
-    def __init__(self, where: Address, migration: str, application: str) -> None:
-        self.every_ns = _EVERY_NS
+    def __init__(self, where: Address, migration: str, application: str, *, flavour: Flavour) -> None:
+        self.every_ns = flavour.row_waits_every_ns
+        self._waits = flavour.row_waits
         self._where = where
         self._roles = {migration: "migration", application: "application"}
         self._migration = migration
@@ -55,7 +42,7 @@ class RowProbe:
         if self._connection is None:
             self._connection = opened(self._where)
         now = time.monotonic_ns()
-        found = rows(self._connection, _WAITS)
+        found = rows(self._connection, self._waits)
         waiting = {int(row[0]) for row in found}
         over = [self._told(one, self._open.pop(one), now) for one in list(self._open) if one not in waiting]
         for session, blocker, table, mode, kind, user, other in found:

@@ -46,6 +46,11 @@ class MysqlServer:
         """Whether the whole server is ours, so that its settings may be changed."""
         return self.token is None
 
+    @property
+    def users(self) -> frozenset[str]:
+        """The names of our own accounts."""
+        return frozenset(login.user for login in self.logins.values())
+
     def at(self, role: Role, database: str | None = None) -> Address:
         """Return where a role connects."""
         if role is Role.OWNER:
@@ -67,9 +72,9 @@ class MysqlServer:
         """Make an empty database, with the roles' rights in it."""
         database = self.database(name)
         with self.connect() as connection:
-            mark = f" COMMENT '{mark_of(self.token)}'" if self.token else ""
+            accounts.grant(connection, self.logins, database.name)  # which is the mark where there is no comment
+            mark = f" /*M! COMMENT 'rehearse disposable {self.token}' */" if self.token else ""
             execute(connection, f"CREATE DATABASE {named(database.name)}{mark}")
-            accounts.grant(connection, self.logins, database.name)
         return database
 
     def database(self, name: str) -> MysqlDatabase:
@@ -107,11 +112,6 @@ class MysqlServer:
     def remark(self, says: str, *, weakens: bool = False) -> None:
         """Write into the journal what a reader of the report must know."""
         self.journal.write(Remarked(at_ns=time.monotonic_ns(), source="server", says=says, weakens=weakens))
-
-
-def mark_of(token: str) -> str:
-    """Return the comment that says that a database is ours."""
-    return f"rehearse disposable {token}"
 
 
 def _set(connection: Connection, settings: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ import pymysql
 from rehearse.delimited import placeholders
 from rehearse.engines.mysql import client
 from rehearse.engines.mysql.client import Address, address, execute
-from rehearse.engines.mysql.wire import ConnectionLost, Reply, Wire
+from rehearse.engines.mysql.wire import NOT_INTRODUCED, ConnectionLost, Reply, Wire
 from rehearse.events import Outcome
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Error = tuple[str, str]
 
 LOST = "2013"  # as the client libraries number it
 _GONE = "1243"  # the prepared statement is not known
-_ENDED = frozenset({"1053", "1927"})  # said by a server that stops or kills: what a COMMIT did is not told
+_ENDED = frozenset({"1053", "1927", "3169"})  # said by a server that stops or kills: what a COMMIT did is not told
 _BACKOFF_S, _BACKOFF_MOST_S, _CONNECT_MOST_S = 0.05, 1.0, 10.0
 _BEGIN, _COMMIT, _ROLLBACK = -1, -2, -3
 _WORDS = {_BEGIN: "START TRANSACTION", _COMMIT: "COMMIT", _ROLLBACK: "ROLLBACK"}
@@ -78,6 +78,7 @@ class MysqlSession:
         self._thinks_until = 0.0  # the application computes, in the middle of a transaction
         self._wire: Wire | None = None
         self._connecting = False
+        self._not_introduced: str | None = None
         self._retry_at = 0.0
         self._upkeep: deque[str | _Statement] = deque()
         self._running: str | _Statement | None = None
@@ -254,6 +255,10 @@ class MysqlSession:
         """
         assert self._wire is not None
         if self._connecting:
+            if reply.code == NOT_INTRODUCED:
+                self._refuse(self._not_introduced or str(reply.message))
+                Thread(target=self._introduce, daemon=True).start()
+                return
             if reply.code is not None:
                 self._refuse(f"{reply.code}: {reply.message}")
                 return
@@ -274,6 +279,15 @@ class MysqlSession:
             self.restless = True
         else:
             self.ready, self.restless, self.attempts, self.trouble = True, False, 0, None
+
+    def _introduce(self) -> None:
+        """Log in once by PyMySQL, which uses TLS: from then on the server knows the password."""
+        try:
+            with client.connect(self._where, connect_timeout=5):
+                self._not_introduced = None
+        except (pymysql.err.MySQLError, RuntimeError) as error:  # without TLS it wants another package
+            is_servers = isinstance(error, pymysql.err.MySQLError)
+            self._not_introduced = client.words(error) if is_servers else str(error)
 
     def cancel(self) -> None:
         """Ask the server to stop the statement under way, from a connection of its own and without waiting for it."""

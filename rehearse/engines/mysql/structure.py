@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _COLUMNS = """
     SELECT c.table_name, c.column_name, c.data_type, c.column_type, c.is_nullable = 'YES',
            c.column_default IS NOT NULL AND c.column_default <> 'NULL', c.extra LIKE '%auto_increment%',
-           c.generation_expression IS NOT NULL, c.character_maximum_length, c.numeric_precision, c.numeric_scale
+           COALESCE(c.generation_expression, '') <> '', c.character_maximum_length, c.numeric_precision, c.numeric_scale
     FROM information_schema.columns c
     JOIN information_schema.tables t USING (table_schema, table_name)
     WHERE c.table_schema = database() AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
@@ -36,8 +36,14 @@ FOREIGN_KEYS = """
     WHERE table_schema = database() AND referenced_table_schema = database()
     ORDER BY table_name, constraint_name, ordinal_position
 """
-_CHECKS = """
-    SELECT table_name, check_clause FROM information_schema.check_constraints WHERE constraint_schema = database()
+# MariaDB's names of checks are unique in their table only, MySQL's in the whole database.
+CHECKS = """
+    SELECT /*M! c.table_name */ /*!80000 t.table_name */, c.check_clause
+    FROM information_schema.check_constraints c
+    /*!80000 JOIN information_schema.table_constraints t
+        ON t.constraint_schema = c.constraint_schema AND t.constraint_name = c.constraint_name
+       AND t.constraint_type = 'CHECK' */
+    WHERE c.constraint_schema = database()
 """
 _IS_JSON = re.compile(r"json_valid\(`((?:[^`]|``)*)`\)", re.IGNORECASE)
 _MOST_SUBSETS = 256
@@ -59,6 +65,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "time": {"kind": "time"},
     "datetime": {"kind": "timestamp"},
     "timestamp": {"kind": "timestamp", "zoned": True},
+    "json": {"kind": "json"},
     "uuid": {"kind": "uuid"},
     **{name: {"kind": "inet"} for name in ("inet4", "inet6")},
 }
@@ -70,7 +77,7 @@ def structure(database: Connects) -> Structure:
         columns = _by_table(rows(connection, _COLUMNS))
         keys = _by_table(rows(connection, _KEYS))
         references = _by_table(rows(connection, FOREIGN_KEYS))
-        checks = _by_table(rows(connection, _CHECKS))
+        checks = _by_table(rows(connection, CHECKS))
     return Structure(
         {name: _table(name, found, keys[name], references[name], checks[name]) for name, found in columns.items()}
     )

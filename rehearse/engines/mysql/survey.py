@@ -11,7 +11,9 @@ import pymysql
 
 from rehearse.delimited import placeholders
 from rehearse.engines.mysql.client import Connection, Row, address, connect, execute, listed, named, rows, words
+from rehearse.engines.mysql.flavour import MYSQL, Flavour
 from rehearse.engines.mysql.session import literal
+from rehearse.engines.mysql.structure import CHECKS
 from rehearse.model import ForeignKey, Survey, TableFacts
 
 _TABLES = """
@@ -21,10 +23,14 @@ _TABLES = """
     ORDER BY table_name
 """
 _COLUMNS = """
-    SELECT table_name, column_name, data_type, generation_expression IS NOT NULL OR extra LIKE '%%on update%%'
+    SELECT table_name, column_name, data_type, COALESCE(generation_expression, '') <> '' OR extra LIKE '%%on update%%'
     FROM information_schema.columns
     WHERE table_schema = database()
     ORDER BY table_name, ordinal_position
+"""
+_NUMBERED = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = database() AND extra LIKE '%auto_increment%' AND @@auto_increment_increment = 1
 """
 # Whole unique indexes of columns that are never NULL are keys, the primary one first.
 KEYS = """
@@ -38,9 +44,6 @@ _REFERENCES = """
     SELECT table_name, referenced_table_name, delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT')
     FROM information_schema.referential_constraints
     WHERE constraint_schema = database() AND unique_constraint_schema = database()
-"""
-_CHECKS = """
-    SELECT table_name, check_clause FROM information_schema.check_constraints WHERE constraint_schema = database()
 """
 _TRIGGERS = """
     SELECT event_object_table, action_statement
@@ -68,13 +71,14 @@ _MAY_WRITE = re.compile(r"\b(insert|update|delete|replace|truncate|call|execute)
 _COUNTED = 1_000_000  # the server's own estimate of fewer rows is too coarse to rely on
 
 
-def survey(url: str) -> Survey:
+def survey(url: str, flavour: Flavour = MYSQL) -> Survey:
     """Return the tables, references and views of a database; counts tables that the server believes to be small."""
     with connect(address(url)) as connection:
         found = {name: (int(estimate), int(size)) for name, estimate, size in rows(connection, _TABLES)}
         columns = _grouped(rows(connection, _COLUMNS))
         keys = _grouped(rows(connection, KEYS))
-        checks = _texts(rows(connection, _CHECKS))
+        checks = _texts(rows(connection, CHECKS))
+        numbered = set() if "insert" in flavour.returning else set(rows(connection, _NUMBERED))
         partitioned = _texts(rows(connection, _PARTITIONED))
         triggers = _grouped(rows(connection, _TRIGGERS))
         tables = [
@@ -85,11 +89,13 @@ def survey(url: str) -> Survey:
                 rows=estimate if estimate > _COUNTED else _count(connection, name),
                 size_bytes=size,
                 columns=tuple(column for column, *_ in columns[name]),
-                key=next(iter(whole_keys(keys[name])), ()),
+                key=keyed,
                 unclear=_unclear(columns[name], triggers[name]),
+                numbered=keyed[0] if (name, *keyed) in numbered else None,
                 plain=_plain(columns[name], keys[name], checks[name] + partitioned[name]),
             )
             for name, (estimate, size) in found.items()
+            for keyed in [next(iter(whole_keys(keys[name])), ())]
         ]
         references = rows(connection, _REFERENCES)
         views = _below(rows(connection, _VIEWS), found)
@@ -100,7 +106,7 @@ def survey(url: str) -> Survey:
         views=views,
         functions={str(name).lower(): tuple(_mentioned(text or "", found)) for name, text in routines if _writes(text)},
         quote="`",
-        returning=("insert", "delete"),
+        returning=flavour.returning,
         folds=False,
     )
 

@@ -1,7 +1,8 @@
 """The client's side of MySQL's protocol over one non-blocking socket: packets, the handshake, statements, answers.
 
 Only what the traffic needs, since nothing else keeps pace with it: PyMySQL in threads takes four times the CPU of a
-call. Passwords go by mysql_native_password, which every account that we make has; nothing is compressed or encrypted.
+call. Passwords go by mysql_native_password (MariaDB), or by caching_sha2_password where the server knows the account's
+password already; where it does not, the reply is `NOT_INTRODUCED`. Nothing is compressed or encrypted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from rehearse.engines.mysql.client import Address
 
 _LONG_PASSWORD, _FOUND_ROWS, _WITH_DB, _PROTOCOL_41 = 1, 2, 8, 512
 _TRANSACTIONS, _SECURE, _MULTI_RESULTS, _PLUGIN_AUTH = 8192, 32768, 131072, 1 << 19
-_PLUGIN = b"mysql_native_password"
+_NATIVE, _CACHING = b"mysql_native_password", b"caching_sha2_password"
+_KNOWN, _UNKNOWN = b"\x01\x03", b"\x01\x04"  # the server has the password in its cache, or has not
+NOT_INTRODUCED = "introduce"  # in place of a server's number
 _UTF8MB4 = 45
 _QUERY, _PREPARE, _EXECUTE, _QUIT = b"\x03", b"\x16", b"\x17", b"\x01"
 _STRING, _NULL = b"\xfd\x00", b"\x06\x00"
@@ -125,18 +128,21 @@ class Wire:
         scramble = greeting[end + 4 : end + 12] + greeting[end + 31 : end + 43]
         flags = _LONG_PASSWORD | _FOUND_ROWS | _PROTOCOL_41 | _TRANSACTIONS | _SECURE | _MULTI_RESULTS | _PLUGIN_AUTH
         flags |= _WITH_DB if self._where.database else 0
-        token = self.token(scramble)
+        named = greeting[end + 44 :].partition(b"\0")[0]
+        plugin = named if named in (_NATIVE, _CACHING) else _NATIVE
+        token = self.token(plugin, scramble)
         names = self._where.user.encode() + b"\0" + bytes([len(token)]) + token
         database = self._where.database.encode() + b"\0" if self._where.database else b""
-        return struct.pack("<IIB23x", flags, _MOST, _UTF8MB4) + names + database + _PLUGIN + b"\0"
+        return struct.pack("<IIB23x", flags, _MOST, _UTF8MB4) + names + database + plugin + b"\0"
 
-    def token(self, scramble: bytes) -> bytes:
-        """Return the password as mysql_native_password wants it."""
+    def token(self, plugin: bytes, scramble: bytes) -> bytes:
+        """Return the password as the plugin wants it: a hash of it, mixed with the server's scramble."""
         if not self._where.password:
             return b""
-        first = _sha1(self._where.password.encode())
-        mixed = _sha1(scramble[:20] + _sha1(first))
-        return bytes(one ^ other for one, other in zip(first, mixed, strict=True))
+        first = _hashed(plugin, self._where.password.encode())
+        second = _hashed(plugin, first)
+        parts = (scramble[:20], second) if plugin == _NATIVE else (second, scramble[:20])
+        return bytes(one ^ other for one, other in zip(first, _hashed(plugin, b"".join(parts)), strict=True))
 
     def answer(self, content: bytes) -> None:
         """Send the next packet of an exchange."""
@@ -203,9 +209,13 @@ def _greeted(wire: Wire) -> Exchange:
     reply = yield
     if reply[:1] == b"\xfe":  # the account's way to tell a password is another than was guessed
         plugin, _, scramble = reply[1:].partition(b"\0")
-        if plugin != _PLUGIN:
-            return Reply(code="2059", message=f"no way to log in by {plugin.decode()}; use mysql_native_password")
-        wire.answer(wire.token(scramble))
+        if plugin not in (_NATIVE, _CACHING):
+            return Reply(code="2059", message=f"no way to log in by {plugin.decode()}; use {_CACHING.decode()}")
+        wire.answer(wire.token(plugin, scramble))
+        reply = yield
+    if reply[:2] == _UNKNOWN:
+        return Reply(code=NOT_INTRODUCED, message="the server wants the whole password, which only TLS may carry")
+    if reply[:2] == _KNOWN:
         reply = yield
     return _error(reply) if reply[:1] == b"\xff" else Reply()
 
@@ -216,7 +226,10 @@ def _answered(tells: int) -> Exchange:
     if first[:1] == b"\xff":
         return _error(first)
     if first[:1] == b"\x00":
-        return Reply(touched=_length(first, 1)[0])
+        touched, at = _length(first, 1)
+        given, _ = _length(first, at)  # the number of the first row that got one
+        numbers = range(given, given + touched) if tells and given else ()
+        return Reply(touched=touched, rows=[[str(number)] for number in numbers])
     columns, _ = _length(first, 0)
     kinds: list[tuple[int, bool]] = []
     while not _is_end(packet := (yield)):
@@ -341,5 +354,6 @@ def _sized(value: bytes) -> bytes:
     return b"\xfe" + struct.pack("<Q", size) + value
 
 
-def _sha1(content: bytes) -> bytes:
-    return hashlib.sha1(content, usedforsecurity=False).digest()
+def _hashed(plugin: bytes, content: bytes) -> bytes:
+    name = "sha1" if plugin == _NATIVE else "sha256"
+    return hashlib.new(name, content, usedforsecurity=False).digest()

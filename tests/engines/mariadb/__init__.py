@@ -1,1 +1,1 @@
-"""MariaDB, on a server that is installed here."""
+"""What MariaDB alone promises, on a server that is installed here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from rehearse.reading.scenario import read
 from rehearse.tools.sql import TOOL
 from rehearse.workload.ledger import ledger
 from tests.conftest import KeepingJournal
-from tests.engines.mariadb.comparing import run
+from tests.engines.mysql.comparing import numbers, run
 
 pytestmark = pytest.mark.slow
 
@@ -52,9 +53,9 @@ share = 15
 sql = "insert into items (name, price) values (:name, 1)"
 values = { name = { text = "city" } }
 """
-BASE = """
+BASE = f"""
 create table items (Id bigint auto_increment primary key, Name varchar(80) not null, price decimal(10, 2), note text);
-insert into items (Name, price, note) select concat('item ', seq), seq % 100, 'kept' from seq_1_to_2000;
+insert into items (Name, price, note) select concat('item ', seq), seq % 100, 'kept' from {numbers(2000)};
 """
 
 
@@ -105,7 +106,7 @@ def test_a_transaction_is_one_where_no_ddl_ends_it(shop: MysqlDatabase) -> None:
 
 
 def test_a_repeated_statement_runs_until_it_touches_no_row(shop: MysqlDatabase) -> None:
-    ran(shop, "create table t (id int primary key, v int); insert into t select seq, null from seq_1_to_25;")
+    ran(shop, f"create table t (id int primary key, v int); insert into t select seq, null from {numbers(25)};")
     found = ran(shop, "-- rehearse:repeat\nupdate t set v = 1 where v is null limit 10;", transaction="none")
     assert [one.rows for one in found] == [10, 10, 5, 0]
 
@@ -119,7 +120,10 @@ def test_what_the_server_warns_of_is_written_down(shop: MysqlDatabase) -> None:
 
 
 def test_settings_are_the_sessions_and_a_time_out_cancels(shop: MysqlDatabase) -> None:
-    endless = "seq_1_to_1000000 a, seq_1_to_1000000 b where a.seq % 7 = b.seq % 11"
+    endless = (
+        " join ".join(f"{numbers(10_000)}_{place}" for place in range(3))
+        + " where numbers_0.seq % 7 = numbers_1.seq % 11"
+    )
     ran(shop, "create table t as select @@lock_wait_timeout as n;", settings={"lock_wait_timeout": 3})
     with shop.connect() as connection:
         assert rows(connection, "SELECT n FROM t") == ((3,),)
@@ -197,6 +201,28 @@ def test_the_ledger_tells_rows_as_mariadb_can(sql: str, sent: str | None, kind: 
     assert write.returned == (sent is not None)
 
 
+@pytest.mark.parametrize(
+    ("sql", "is_told"),
+    [
+        ("insert into Items (price) values ($1)", True),
+        ("insert into Items (id, price) values (null, $1), (null, 2)", True),
+        ("insert ignore into Items (price) values ($1)", True),
+        ("insert ignore into Items (price) values ($1), (2)", False),
+        ("insert into Items (id, price) values ($1 + 1, 2)", False),
+        ("insert into Items (price) values ($1) on duplicate key update price = 2", False),
+        ("insert into Items (price) select $1", False),
+        ("replace into Items (price) values ($1)", False),
+        ("delete from Items where price = $1", False),
+    ],
+)
+def test_the_ledger_has_mysqls_answer_tell_the_numbers_that_it_gave(sql: str, is_told: bool) -> None:
+    known = survey()
+    items = replace(known.tables["Items"], numbered="Id")
+    found = ledger(sql, replace(known, tables={"Items": items}, returning=()), engine="mysql")
+    assert (found.sql, found.tells) == (sql, int(is_told))
+    assert {one.returned for one in found.writes} == {is_told}
+
+
 def test_a_name_in_another_case_is_another_table() -> None:
     assert [one.table for one in ledger("delete from items where id = $1", survey(), engine="mariadb").writes] != [
         "Items"
@@ -204,7 +230,7 @@ def test_a_name_in_another_case_is_another_table() -> None:
 
 
 def test_assertions_are_asked_read_only_and_tell_an_example(shop: MysqlDatabase) -> None:
-    run(shop, "create table t (id int primary key, v int); insert into t select seq, seq % 3 from seq_1_to_3000;")
+    run(shop, f"create table t (id int primary key, v int); insert into t select seq, seq % 3 from {numbers(3000)};")
     url = shop.url(Role.OBSERVER)
     found = asserts.tried(
         url,

@@ -20,7 +20,7 @@ from rehearse.engines.mysql.load import as_lines
 from rehearse.errors import ScenarioMistake, ServerFailed
 from rehearse.reading import profile as profiles
 from tests.conftest import KeepingJournal
-from tests.engines.mariadb.comparing import run
+from tests.engines.mysql.comparing import run
 
 ORDERS = """
 create table customers (
@@ -76,7 +76,7 @@ def test_every_type_comes_as_it_went(shop: MysqlDatabase) -> None:
         shop,
         "create table t (i tinyint, u bigint unsigned, f float, d double, n decimal(20, 4), b boolean, s text, "
         "c varchar(20) character set latin1, y varbinary(9), da date, ti time(6), dt datetime(6), "
-        "ts timestamp(6) null, un uuid, j json)",
+        "ts timestamp(6) null, un /*M! uuid */ /*!80000 binary(16) */, j json)",
     )
     moment = dt.datetime(2024, 2, 29, 23, 59, 59, 123456)
     text = "tab\t, line\n, \\N, back\\slash, 'quote', \0, ä€😀, \r"
@@ -99,10 +99,9 @@ def test_every_type_comes_as_it_went(shop: MysqlDatabase) -> None:
         un=pa.array([bytes(range(16)), None], pa.binary(16)),
         j=pa.array(['{"a": "\\n"}', None], pa.string()),
     )
+    told = "HEX(y), da, ti, dt, ts, /*M! un */ /*!80000 bin_to_uuid(un) */ un, j"
     with shop.connect() as connection:
-        full, empty = rows(
-            connection, "SELECT i, u, f, d, n, b, s, c, HEX(y), da, ti, dt, ts, un, j FROM t ORDER BY i IS NULL"
-        )
+        full, empty = rows(connection, f"SELECT i, u, f, d, n, b, s, c, {told} FROM t ORDER BY i IS NULL")
     assert full == (
         -128, 2**63 - 1, "0.1", "1e-300", "-1234567890123456.7891", 1, text, "ä", "00FF090A5C", "1000-01-01",
         "23:59:59.999999", "2024-02-29 23:59:59.123456", "2024-02-29 23:59:59.123456",

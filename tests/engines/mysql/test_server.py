@@ -20,7 +20,7 @@ from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import ScenarioMistake
 from rehearse.events import Remarked
-from rehearse.model import EngineChoice
+from rehearse.model import EngineChoice, Setting
 from rehearse.protocols import Comparable, Forkable, LoadsFiles, Role, Watchable
 from tests.conftest import KeepingJournal
 from tests.engines.test_server import PROJECT, eventually
@@ -53,71 +53,74 @@ def test_it_can_do_what_a_rehearsal_asks_for(shop: MysqlDatabase) -> None:
         assert isinstance(shop, seam)
 
 
-def test_no_password_is_in_a_process_list_a_file_or_a_text(mariadb: MysqlServer) -> None:
-    assert mariadb.pid is not None
-    process = psutil.Process(mariadb.pid)
+def test_no_password_is_in_a_process_list_a_file_or_a_text(server: MysqlServer) -> None:
+    assert server.pid is not None
+    process = psutil.Process(server.pid)
     folder = Path(process.cmdline()[1].partition("=")[2]).parent
-    said = " ".join([*process.cmdline(), str(process.environ()), repr(mariadb), repr(mariadb.logins)])
+    said = " ".join([*process.cmdline(), str(process.environ()), repr(server), repr(server.logins)])
     said += "".join(path.read_text(errors="replace") for path in folder.glob("*") if path.is_file())
-    with mariadb.connect() as connection:
+    with server.connect() as connection:
         history = rows(connection, "SELECT sql_text FROM performance_schema.events_statements_history_long")
     said += " ".join(str(text) for (text,) in history)
-    for login in mariadb.logins.values():
+    for login in server.logins.values():
         assert login.password not in said
     assert not (folder / "init.sql").exists()
 
 
-def test_a_server_is_gone_when_its_block_is_left() -> None:
-    with registry.engine("mariadb").start(EngineChoice(name="mariadb", via="binary"), KeepingJournal()) as server:
-        assert isinstance(server, MysqlServer)
-        assert server.pid is not None and server.address.socket is not None
-        pid, folder = server.pid, server.address.socket.parent
+def test_a_server_is_gone_when_its_block_is_left(server: MysqlServer) -> None:
+    name = server.flavour.name
+    with registry.engine(name).start(EngineChoice(name=name, via="binary"), KeepingJournal()) as other:
+        assert isinstance(other, MysqlServer)
+        assert other.pid is not None and other.address.socket is not None
+        pid, folder = other.pid, other.address.socket.parent
         assert psutil.pid_exists(pid)
     assert not psutil.pid_exists(pid)
     assert not folder.exists()
 
 
-def test_a_setting_of_production_is_obeyed_or_a_reader_is_told() -> None:
+def test_a_setting_of_production_is_obeyed_or_a_reader_is_told(server: MysqlServer) -> None:
     journal = KeepingJournal()
-    choice = EngineChoice(
-        name="mariadb", via="binary", settings={"innodb_lock_wait_timeout": 7, "port": 3306, "max_connections": 123}
-    )
-    with registry.engine("mariadb").start(choice, journal) as server:
-        settings = server.settings()
+    wanted: dict[str, Setting] = {"innodb_lock_wait_timeout": 7, "port": 3306, "max_connections": 123}
+    choice = EngineChoice(name=server.flavour.name, via="binary", settings=wanted)
+    with registry.engine(server.flavour.name).start(choice, journal) as other:
+        settings = other.settings()
     assert (settings["innodb_lock_wait_timeout"], settings["max_connections"]) == ("7", "123")
     assert any("engine.settings.port" in one.says for one in journal.events if isinstance(one, Remarked))
 
 
-def test_a_setting_that_does_not_exist_is_a_mistake_in_the_servers_words() -> None:
-    choice = EngineChoice(name="mariadb", via="binary", settings={"innodb_bufer_pool_size": "1G"})
+def test_a_setting_that_does_not_exist_is_a_mistake_in_the_servers_words(server: MysqlServer) -> None:
+    choice = EngineChoice(name=server.flavour.name, via="binary", settings={"innodb_bufer_pool_size": "1G"})
     with (
         pytest.raises(ScenarioMistake, match="innodb_bufer_pool_size"),
-        registry.engine("mariadb").start(choice, KeepingJournal()),
+        registry.engine(server.flavour.name).start(choice, KeepingJournal()),
     ):
         pass
 
 
 @pytest.mark.parametrize("via", ["embedded", "docker"])
-def test_a_way_that_is_not_there_says_which_are(via: str) -> None:
-    choice = EngineChoice(name="mariadb", via=via)  # type: ignore[arg-type]
-    with pytest.raises(ScenarioMistake, match="'binary'"), registry.engine("mariadb").start(choice, KeepingJournal()):
+def test_a_way_that_is_not_there_says_which_are(server: MysqlServer, via: str) -> None:
+    choice = EngineChoice(name=server.flavour.name, via=via)  # type: ignore[arg-type]
+    with (
+        pytest.raises(ScenarioMistake, match="'binary'"),
+        registry.engine(server.flavour.name).start(choice, KeepingJournal()),
+    ):
         pass
 
 
-def test_settings_that_speed_up_a_load_are_back_afterwards(mariadb: MysqlServer) -> None:
-    with mariadb.connect() as connection:
+def test_settings_that_speed_up_a_load_are_back_afterwards(server: MysqlServer) -> None:
+    with server.connect() as connection:
         query = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit"
-        with mariadb.loading():
+        with server.loading():
             assert rows(connection, query) == ((0,),)
         assert rows(connection, query) == ((1,),)
 
 
-def test_databases_on_a_server_of_the_users_are_marked_and_removed(mariadb: MysqlServer, tmp_path: Path) -> None:
-    with mariadb.connect() as connection:
+def test_databases_on_a_server_of_the_users_are_marked_and_removed(server: MysqlServer, tmp_path: Path) -> None:
+    with server.connect() as connection:
         execute(connection, "CREATE DATABASE precious")
-        url = mariadb.url(Role.OWNER, "")
-        with registry.engine("mariadb").start(
-            EngineChoice(name="mariadb", via="url", url=url), KeepingJournal()
+        url = server.url(Role.OWNER, "")
+        with registry.engine(server.flavour.name).start(
+            EngineChoice(name=server.flavour.name, via="url", url=url), KeepingJournal()
         ) as theirs:
             made = theirs.create("rehearsal")
             assert made.name.startswith("rehearse_")
@@ -145,11 +148,11 @@ def _parts(url: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_parent_that_dies_leaves_nothing(mariadb: MysqlServer, how: signal.Signals) -> None:
-    assert mariadb.pid  # else there is no server here, and that is the skip's to say
+def test_a_parent_that_dies_leaves_nothing(server: MysqlServer, how: signal.Signals) -> None:
+    assert server.pid  # else there is no server here, and that is the skip's to say
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path])}
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.engines.mariadb.lives"],
+        [sys.executable, "-m", "tests.engines.mysql.lives", server.flavour.name],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -19,6 +19,7 @@ from rehearse.engines.mysql.row_probe import RowProbe
 from rehearse.events import Event, LockTaken, LockWaited, Remarked, StatementRan
 from rehearse.protocols import Role
 from tests.conftest import KeepingJournal
+from tests.engines.mysql.comparing import numbers
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow
 def orders(shop: MysqlDatabase) -> MysqlDatabase:
     with shop.connect(Role.MIGRATION) as connection:
         execute(connection, "CREATE TABLE orders (id int PRIMARY KEY, note varchar(40))")
-        execute(connection, "INSERT INTO orders SELECT seq, 'n' FROM seq_1_to_1000")
+        execute(connection, f"INSERT INTO orders SELECT seq, 'n' FROM {numbers(1000)}")
     return shop
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 
 from rehearse import registry
 from rehearse.model import EngineChoice
 from tests.conftest import KeepingJournal
 
 
-def main() -> None:
-    with registry.engine("mariadb").start(EngineChoice(name="mariadb", via="binary"), KeepingJournal()) as server:
+def main(name: str) -> None:
+    with registry.engine(name).start(EngineChoice(name=name, via="binary"), KeepingJournal()) as server:
         server.create("lives")
         folder = server.address.socket.parent  # type: ignore[attr-defined]
         print(json.dumps({"pid": server.pid, "folder": str(folder)}), flush=True)  # type: ignore[attr-defined]
@@ -19,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

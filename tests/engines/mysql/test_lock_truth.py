@@ -252,10 +252,10 @@ SITUATIONS = (
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda one: one.__name__)
 def test_locks_of_known_making_are_told_as_clients_felt_them(
-    mariadb: MysqlServer, situation: Callable[[MysqlDatabase], None]
+    server: MysqlServer, situation: Callable[[MysqlDatabase], None]
 ) -> None:
     for left in (2, 1, 0):
-        database = mariadb.create(f"truth_{left}")
+        database = server.create(f"truth_{left}")
         fill(database)
         try:
             situation(database)

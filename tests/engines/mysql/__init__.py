@@ -1,0 +1,1 @@
+"""MariaDB and MySQL, on servers that are installed here."""
