@@ -1,15 +1,16 @@
 """From looks at whether tables are closed, and the times of statements, to `LockTaken`: pure.
 
 A stretch begins after the last look that found the table open and ends before the first that found it open again.
-Where a statement of the migration begins or ends in such a gap, that is when: MariaDB's DDL takes its locks at once and
-releases them with its end. Stretches shorter than the interval of looks may be missed.
+Where a statement of the migration begins or ends in such a gap, that is when: DDL takes its locks at once and releases
+them with its end. Of an ALTER the server tells stages too, which date what changes within it, and what no look saw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rehearse.engines.mysql import ddl_words
 from rehearse.events import LockTaken, StatementRan
 
 READS, WRITES = "reads", "writes"
@@ -27,12 +28,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """At `at_ns` a session asked for a lock that closes a table so; `granted_ns` is when it was, where it waited."""
+    """At `at_ns` a session asked for a lock that closes a table so; `granted_ns` is when it was, where it waited.
+
+    `lasts` says that the lock is kept to the statement's end.
+    """
 
     session: int
     stops: tuple[str, ...]
     at_ns: int
     granted_ns: int | None = None
+    lasts: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +86,7 @@ class Closures:
             self._now[table] = stretch
         stretch.last_ns = from_ns
         if seen.waits:
-            stretch.waited_ns = from_ns
+            stretch.waited_ns, stretch.held_ns = from_ns, None  # the first look may fall between asking and waiting
         elif stretch.held_ns is None:
             stretch.held_ns = until_ns
 
@@ -102,6 +107,39 @@ def locks_taken(
         for one in stretches
     ]
     return sorted(found, key=lambda one: one.at_ns)
+
+
+def locks_unseen(
+    taken: Sequence[LockTaken], statements: Iterable[StatementRan], edges: Sequence[Edge], tables: Container[str]
+) -> Iterator[LockTaken]:
+    """Yield the exclusive locks at the end of an ALTER that were over before a look came: the stages tell of them."""
+    for ran in statements:
+        own = [one.at_ns for one in edges if one.lasts and one.session == ran.session and _is_in(one, ran)]
+        table = ddl_words.table(ran.sql)
+        if not own or table is None or table not in tables:
+            continue
+        asked = min(own)
+        if any(lock.session == ran.session and READS in lock.stops and _overlaps(lock, asked, ran) for lock in taken):
+            continue
+        yield LockTaken(
+            at_ns=asked,
+            table=table,
+            mode=_MODES[READS, WRITES],
+            stops=(READS, WRITES),
+            session=ran.session,
+            statement=ran.n,
+            granted_ns=asked,
+            released_ns=max(asked, ran.ended_ns),
+            doubt_ns=ran.doubt_ns,
+        )
+
+
+def _is_in(edge: Edge, ran: StatementRan) -> bool:
+    return ran.at_ns - ran.doubt_ns <= edge.at_ns <= ran.ended_ns + ran.doubt_ns
+
+
+def _overlaps(lock: LockTaken, asked_ns: int, ran: StatementRan) -> bool:
+    return lock.at_ns <= ran.ended_ns and (lock.released_ns is None or lock.released_ns >= asked_ns)
 
 
 def _taken(one: Stretch, statements: Sequence[StatementRan], edges: Sequence[Edge]) -> LockTaken:

@@ -11,7 +11,7 @@ import pymysql
 
 from rehearse.engines.mysql import clock, server_record, stages
 from rehearse.engines.mysql.client import Connection, opened, rows, words
-from rehearse.engines.mysql.closures import locks_taken
+from rehearse.engines.mysql.closures import locks_taken, locks_unseen
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.lock_probe import LockProbe, unable
 from rehearse.engines.mysql.progress import ProgressProbe
@@ -97,10 +97,9 @@ class MysqlWatch:
     def finish(self, statements: Sequence[StatementRan], /) -> None:
         """Write what the migration closed tables to and waited for, dated by looks and statements, and disconnect."""
         edges = stages.edges(self._stages(), self._locks.threads)
-        for event in (
-            *locks_taken(self._locks.closures.stretches, statements, edges),
-            *self._locks.waits_of_the_migration(edges),
-        ):
+        taken = locks_taken(self._locks.closures.stretches, statements, edges)
+        unseen = locks_unseen(taken, statements, edges, self._files.keys())
+        for event in (*taken, *unseen, *self._locks.waits_of_the_migration(edges)):
             self._journal.write(event)
         if self._connection.open:
             self._connection.close()

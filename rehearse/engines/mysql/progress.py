@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 
 import pymysql
 
 from rehearse.engines._progress import Figures, Key, Parts
+from rehearse.engines.mysql import ddl_words
 from rehearse.engines.mysql.client import Address, Connection, opened, rows
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.events import Event
@@ -16,7 +16,6 @@ from rehearse.units import NS_PER_MS
 
 _EVERY_NS = 100 * NS_PER_MS
 _RARELY_NS = 250 * NS_PER_MS  # while nothing goes on
-_TABLE = re.compile(r"\b(?:table|on)\s+(?:if\s+exists\s+)?`?([\w$]+)`?(?:\s*\.\s*`?([\w$]+)`?)?", re.IGNORECASE)
 
 
 class ProgressProbe:
@@ -37,7 +36,9 @@ class ProgressProbe:
         except pymysql.err.MySQLError:
             return []
         seen = {
-            Key(int(session), _command(str(sql)), str(part), _table(str(sql))): Figures(int(done), int(total), unit)
+            Key(int(session), ddl_words.command(str(sql)), str(part), ddl_words.table(str(sql))): Figures(
+                int(done), int(total), unit
+            )
             for session, sql, part, done, total, unit in found
         }
         events = list(self._parts.note(seen, time.monotonic_ns()))
@@ -51,13 +52,3 @@ class ProgressProbe:
             self._connection.close()
         self._connection = None
         return events
-
-
-def _command(sql: str) -> str:
-    return " ".join(sql.split()[:2]).upper()
-
-
-def _table(sql: str) -> str | None:
-    """Return the table that a statement of DDL names first."""
-    found = _TABLE.search(sql)
-    return None if found is None else found[2] or found[1]

@@ -116,8 +116,8 @@ def algorithms(
 def edges(stages: Iterable[Stage], threads: Mapping[int, int]) -> list[Edge]:
     """Return when an ALTER's lock became another: it closes its table to writes as it copies, to all as it swaps.
 
-    Before the swap it asks for the exclusive lock: when it waits for it, when InnoDB has read all rows, or at last when
-    it begins to rename.
+    It asks for the exclusive lock when it waits for it, when InnoDB has read all rows or need not read any, or at last
+    when it begins to rename.
     """
     found = []
     for one, following in pairwise([*stages, None]):
@@ -125,12 +125,12 @@ def edges(stages: Iterable[Stage], threads: Mapping[int, int]) -> list[Edge]:
         session = threads.get(one.thread, -one.thread)
         if one.name == WAITING:
             found.append(Edge(session, (READS, WRITES), one.at_ns, one.ended_ns))
-        elif one.name in _SWAPPING:
-            found.append(Edge(session, (READS, WRITES), one.at_ns))
+        elif one.name in _SWAPPING or (one.name == _IN_PLACE and not _reads_on(one, following)):
+            found.append(Edge(session, (READS, WRITES), one.at_ns, lasts=True))
         elif one.name == _COPYING:
             found.append(Edge(session, (WRITES,), one.at_ns))
         elif one.name.startswith(_READING) and not _reads_on(one, following):
-            found.append(Edge(session, (READS, WRITES), one.ended_ns))
+            found.append(Edge(session, (READS, WRITES), one.ended_ns, lasts=True))
     return found
 
 
