@@ -36,7 +36,7 @@ class ProgressProbe:
         except pymysql.err.MySQLError:
             return []
         seen = {
-            Key(int(session), ddl_words.command(str(sql)), str(part), ddl_words.table(str(sql))): Figures(
+            Key(int(session), ddl_words.command(sql), str(part), ddl_words.table(sql)): Figures(
                 int(done), int(total), unit
             )
             for session, sql, part, done, total, unit in found

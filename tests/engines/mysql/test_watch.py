@@ -11,7 +11,7 @@ import pymysql
 import pytest
 
 from rehearse.engines.mysql.client import execute, rows
-from rehearse.engines.mysql.closures import Closures, Seen, locks_taken
+from rehearse.engines.mysql.closures import Closures, Edge, Seen, locks_taken, locks_unseen
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.engines.mysql.lock_probe import LockProbe
 from rehearse.engines.mysql.locks import MysqlWatch
@@ -198,3 +198,28 @@ def test_statements_date_a_closed_stretch_exactly() -> None:
     assert (lock.at_ns, lock.released_ns, lock.doubt_ns, lock.statement) == (104, 127, 0, 3)
     (lock,) = locks_taken(closures.stretches, [])
     assert (lock.at_ns, lock.released_ns, lock.doubt_ns, lock.statement) == (105, 125, 22, None)
+
+
+def test_a_look_between_asking_and_waiting_is_no_grant() -> None:
+    closures = Closures()
+    closures.see(100, 101, {})
+    closures.see(110, 111, {"t": Seen(9, ("reads", "writes"), False)})
+    for at in (120, 200):
+        closures.see(at, at + 1, {"t": Seen(9, ("reads", "writes"), True)})
+    closures.see(210, 211, {"t": Seen(9, ("reads", "writes"), False)})
+    closures.see(220, 221, {})
+    ran = StatementRan(at_ns=105, ended_ns=218, n=1, sql="alter table t add a int", session=9)
+    (lock,) = locks_taken(closures.stretches, [ran])
+    assert (lock.at_ns, lock.granted_ns, lock.released_ns) == (105, 205, 218)
+    (lock,) = locks_taken(closures.stretches, [ran], [Edge(9, ("reads", "writes"), 106, 203)])
+    assert (lock.at_ns, lock.granted_ns) == (106, 203)
+
+
+def test_an_exclusive_lock_that_no_look_saw_is_told_by_its_stage() -> None:
+    ran = StatementRan(at_ns=100, ended_ns=140, n=2, sql="/* a */ ALTER TABLE `shop`.`t` ADD a int", session=9)
+    edges = [Edge(9, ("reads", "writes"), 136, lasts=True), Edge(9, ("reads", "writes"), 138, lasts=True)]
+    (lock,) = locks_unseen([], [ran], edges, {"t"})
+    assert (lock.table, lock.stops, lock.statement) == ("t", ("reads", "writes"), 2)
+    assert (lock.at_ns, lock.released_ns) == (136, 140)
+    assert list(locks_unseen([lock], [ran], edges, {"t"})) == []
+    assert list(locks_unseen([], [ran], edges, {"another"})) == []
