@@ -11,6 +11,7 @@ PARTS = (
     "tests.bench.locks",
     "tests.bench.stall",
     "tests.bench.loading",
+    "tests.bench.loading_mysql",
     "tests.bench.large",
     "tests.bench.roundtrip",
     "tests.bench.steps",

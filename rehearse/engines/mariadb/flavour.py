@@ -64,6 +64,7 @@ MARIADB = Flavour(
     ours="""
         SELECT schema_name FROM information_schema.schemata WHERE schema_comment = concat('rehearse disposable ', %s)
     """,
+    changed_instantly=None,
     stops=None,  # an ALTER that copies keeps SHARED_UPGRADABLE while it stops all writes, and then all reads (10.11)
     # TIME_MS counts from the statement's beginning: for a call of one statement that is when it began to wait.
     since="""

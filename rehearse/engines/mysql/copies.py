@@ -1,7 +1,7 @@
 """A copy of a database within its server: the same objects by the server's own words for them, and the same rows.
 
-Rows are copied by INSERT … SELECT, with checks off: InnoDB's files can be exchanged only table by table, unlocked and
-without partitions, and a copy of the whole data folder would need a second server with a cold cache. About 1 µs a byte.
+On a server of our own rows come with InnoDB's files, as far as these can be copied; else by INSERT … SELECT, with
+checks off. A copy of the whole data folder would need a second server with a cold cache.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from rehearse.engines.mysql import grants
+from rehearse.engines.mysql import grants, tablespaces
 from rehearse.engines.mysql.client import Connection, execute, listed, named, rows
 
 if TYPE_CHECKING:
@@ -50,8 +50,10 @@ def copy(source: MysqlDatabase, target: MysqlDatabase) -> None:
         tables = [name for name, kind in kinds if kind in ("BASE TABLE", "SYSTEM VERSIONED")]
         for name in tables:
             execute(connection, _created(connection, "TABLE", source.name, name))
+        files = tablespaces.copy(source, target)
         for name in tables:
-            _rows(connection, source.name, name)
+            if name not in files:
+                _rows(connection, source.name, name)
         _code(connection, source.name, target.name)
         _views(connection, source.name, target.name, [name for name, kind in kinds if kind == "VIEW"])
         for grant in grants.copied(connection, source.name, target.name, source.server.users):

@@ -84,6 +84,7 @@ def _local_server(
             logins=logins,
             journal=journal,
             pid=started.process.pid,
+            folder=started.folder / "data",
             dog=started.dog,
         )
         with connect(at) as connection:

@@ -50,6 +50,7 @@ class Flavour:
     since: str  # SQL for who waits for a metadata lock, and for how many ms its statement runs
     row_waits: str  # SQL for who waits for whose rows
     row_waits_every_ns: int
+    changed_instantly: str | None  # SQL for tables whose rows are of several forms, by "database/%"; None: pages tell
     redo: str  # SQL for how much InnoDB has ever written to its log, in bytes
     progress: str  # SQL for what an account's statements are at: session, text, part, done, total, unit
 
@@ -114,6 +115,10 @@ MYSQL = Flavour(
         WHERE user = concat('rehearse_migration_', %s)
     """,
     # A lock that was upgraded is told with its new type (9.7).
+    changed_instantly="""
+        SELECT substring_index(name, '/', -1) FROM information_schema.innodb_tables
+        WHERE name LIKE %s AND (total_row_versions > 0 OR instant_cols > 0)
+    """,
     stops={
         "EXCLUSIVE": (READS, WRITES),
         "SHARED_NO_READ_WRITE": (READS, WRITES),

@@ -139,14 +139,19 @@ def _of_mysql(column: Column, row: Sequence[Any]) -> ColumnStatistics:
         single = len(one) == 2
         first, last, cumulative = (one[0], one[0], one[1]) if single else one[:3]
         kinds = 1.0 if single or first == last else float(one[3])
-        buckets.append((_decoded(first), _decoded(last), (cumulative - upto) / max(1e-9, 1.0 - null), kinds))
+        buckets.append(
+            (_decoded(column, first), _decoded(column, last), (cumulative - upto) / max(1e-9, 1.0 - null), kinds)
+        )
         upto = cumulative
     wide = [len(first.encode()) for first, *_ in buckets] if column.type.kind in ("text", "json") else []
     width = float(np.mean(wide)) + 1.0 if wide else column.type.bits / 8
     return _column(column, buckets, 1.0 - null, width, None)
 
 
-def _decoded(value: Any) -> str:
+def _decoded(column: Column, value: Any) -> str:
+    """Return a value of a histogram as the server writes it elsewhere; a label is its place there."""
+    if column.type.declared.startswith("enum") and isinstance(value, int):
+        return column.type.labels[value - 1] if 0 < value <= len(column.type.labels) else ""
     text = str(value)
     if text.startswith("base64:"):
         return base64.b64decode(text.rpartition(":")[2]).decode("utf-8", "replace")

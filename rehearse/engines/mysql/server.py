@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from rehearse.engines import _local
 from rehearse.engines.mysql import accounts
@@ -28,7 +29,7 @@ _PLACES = frozenset({"datadir", "tmpdir", "socket", "pid_file", "log_error", "in
 class MysqlServer:
     """A disposable server, or one of the user's in which only our own databases are touched (`token` is their mark).
 
-    `pid` is None for the user's server.
+    `pid` is None for the user's server; `folder` is the data folder, where its files are within our reach.
     """
 
     flavour: Flavour
@@ -38,6 +39,7 @@ class MysqlServer:
     journal: Journal
     token: str | None = None
     pid: int | None = None
+    folder: Path | None = None
     dog: _local.Watchdog | None = None
     usual: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # before they were changed for a load
 
