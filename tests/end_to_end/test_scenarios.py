@@ -82,8 +82,9 @@ def test_every_file_of_a_topic_is_used() -> None:
     for topic in TOPICS:
         used = {"bad.toml", "good.toml"}
         for way in ("bad", "good"):
-            migration = read(topic / f"{way}.toml").migration
-            used |= {str(migration.forward), str(migration.back)}
+            scenario = read(topic / f"{way}.toml")
+            used |= {str(one) for one in (scenario.migration.forward, scenario.migration.back) if one}
+            used |= set(map(str, scenario.data.load or ()))
         own = {name for name in used if not name.startswith("../")}
         assert {path.name for path in topic.iterdir()} == own, topic
 
