@@ -3,6 +3,7 @@
     RehearseError                 everything that rehearse raises on purpose
     ├── Mistake                   what was asked cannot be done as asked (exit 2): names the place and the way out
     │   ├── ScenarioMistake       … in a scenario, a profile or a command line
+    │   │   └── OtherDialect      … a scenario whose migration is written for other engines than the one asked for
     │   └── NotDisposable         … a database that rehearse did not make and may not write to
     ├── Missing                   a program, package or server that this machine lacks (exit 2): says how to get it
     ├── TooBig                    this machine could not hold it (exit 4): said before anything starts
@@ -34,6 +35,14 @@ class ScenarioMistake(Mistake):
     """A scenario, a profile or an option that cannot be understood."""
 
 
+class OtherDialect(ScenarioMistake):
+    """A scenario whose migration is written for other engines than the one that is asked for."""
+
+    def __init__(self, says: str, *, name: str) -> None:
+        super().__init__(says)
+        self.name = name
+
+
 class NotDisposable(Mistake):
     """A database that rehearse did not make, and so will not write to."""
 
@@ -54,6 +63,14 @@ class NotMeasured(RehearseError):
 
 class ServerFailed(RehearseError):
     """A disposable server did not start, died, or refused what had to be loaded."""
+
+
+def full(where: str, table: str) -> NotDisposable:
+    """Return the error for a table that should be filled and holds rows."""
+    return NotDisposable(
+        f"{where}: table {table} holds rows, and only empty tables are filled; name another database, or empty the "
+        "table yourself"
+    )
 
 
 def near_miss(word: str, known: Iterable[str]) -> str:

@@ -204,6 +204,15 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class Offers(Protocol):
+    """An engine that knows, before it starts a server, by which ways one can be had here."""
+
+    def ways(self) -> Mapping[str, Callable[[EngineChoice], object]]:
+        """Return by each `via` but url, the nearest first, what raises Missing where there is no such server here."""
+        ...
+
+
+@runtime_checkable
 class ChecksRoom(Protocol):
     """An engine that knows, before it starts a server, whether the data would fit."""
 

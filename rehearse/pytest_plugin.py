@@ -17,14 +17,20 @@ if TYPE_CHECKING:
     from rehearse.model import Answer, Recording, Scenario, Verdict
     from rehearse.protocols import Check
 
-RUNS = pytest.StashKey["dict[Path, Verdict]"]()
+RUNS = pytest.StashKey["dict[tuple[Path, str | None], Verdict]"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --rehearse, --rehearse-scale, --rehearse-reports, and the ini option rehearse_scenarios."""
+    """Add --rehearse and its options -scale, -engine and -reports, and the ini option rehearse_scenarios."""
     group = parser.getgroup("rehearse", "rehearsing database migrations")
     group.addoption("--rehearse", action="store_true", help="Collect scenarios (*.toml) as tests: one item a check.")
     group.addoption("--rehearse-scale", type=float, metavar="X", help="Share of the profile's row counts.")
+    group.addoption(
+        "--rehearse-engine",
+        action="append",
+        metavar="NAME[:VERSION]",
+        help="Another engine or version than the scenario's; several make each check an item on each.",
+    )
     group.addoption("--rehearse-reports", metavar="DIR", help="Folder of the reports; default: reports.")
     parser.addini(
         "rehearse_scenarios", "Glob patterns of scenario files.", type="args", default=["scenarios/**/*.toml"]
@@ -54,30 +60,47 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item]:
         """Read the scenario and yield its checks; a file that is no scenario is a collection error with its words."""
         from rehearse.checks import CHECKS  # noqa: PLC0415
-        from rehearse.errors import RehearseError  # noqa: PLC0415
+        from rehearse.errors import OtherDialect  # noqa: PLC0415
+
+        for engine in engines(self.config):
+            try:
+                scenario = self._read(engine)
+            except OtherDialect as other:
+                yield NotWritten.from_parent(self, name=str(engine), reason=str(other))
+                continue
+            for check in CHECKS:
+                name = f"{check.rule.code} {check.rule.name}" + (f" [{engine}]" if engine else "")
+                yield CheckItem.from_parent(self, name=name, scenario=scenario, engine=engine, check=check)
+
+    def _read(self, engine: str | None) -> Scenario:
+        from rehearse.errors import OtherDialect, RehearseError  # noqa: PLC0415
         from rehearse.reading.scenario import read, with_options  # noqa: PLC0415
 
         try:
-            scenario = with_options(read(self.path), scale=self.config.getoption("rehearse_scale"))
+            return with_options(read(self.path, engine=engine), scale=self.config.getoption("rehearse_scale"))
         except RehearseError as error:
+            if engine is not None and isinstance(error, OtherDialect):
+                raise
             raise self.CollectError(str(error)) from None
-        for check in CHECKS:
-            yield CheckItem.from_parent(
-                self, name=f"{check.rule.code} {check.rule.name}", scenario=scenario, check=check
-            )
+
+
+def engines(config: pytest.Config) -> list[str | None]:
+    """Return the engines that are asked for, each once; None is a scenario's own."""
+    return list(dict.fromkeys(config.getoption("rehearse_engine") or [None]))
 
 
 class CheckItem(pytest.Item):
     """One check of one scenario. The first of a scenario's items rehearses it."""
 
-    def __init__(self, *, scenario: Scenario, check: Check, **kwargs: Any) -> None:
+    def __init__(self, *, scenario: Scenario, engine: str | None, check: Check, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scenario = scenario
+        self.engine = engine
         self.check = check
 
     def runtest(self) -> None:
         """Fail with the findings, and with the reason where it could not be told; skip what was not asked."""
-        verdict = _verdict(self.config, self.scenario, self.path)
+        verdict = _verdict(self)
         answer = next((one for one in verdict.answers if one.rule.code == self.check.rule.code), None)
         if answer is None:
             pytest.skip("the scenario does not ask this")
@@ -97,6 +120,18 @@ class CheckItem(pytest.Item):
         return self.path, None, f"{self.scenario.name}: {self.name}"
 
 
+class NotWritten(pytest.Item):
+    """A scenario whose migration is not written for the engine that is asked for."""
+
+    def __init__(self, *, reason: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reason = reason
+
+    def runtest(self) -> None:
+        """Skip it, and say for which engines it is written."""
+        pytest.skip(self.reason)
+
+
 class NotPassed(Exception):
     """A check that failed, or that could not tell."""
 
@@ -106,21 +141,22 @@ class NotPassed(Exception):
         super().__init__("\n".join(line.strip() for line in lines))
 
 
-def _verdict(config: pytest.Config, scenario: Scenario, path: Path) -> Verdict:
-    """Return the verdict of a scenario, rehearsing it the first time."""
-    runs = config.stash[RUNS]
-    if path not in runs:
-        recording, verdict = _rehearsed(scenario)
-        _write(recording, verdict, config)
-        runs[path] = verdict
-    return runs[path]
+def _verdict(item: CheckItem) -> Verdict:
+    """Return the verdict of a scenario on an engine, rehearsing it the first time."""
+    runs, key = item.config.stash[RUNS], (item.path, item.engine)
+    if key not in runs:
+        recording, verdict = _rehearsed(item.scenario, item.engine)
+        _write(recording, verdict, item.config)
+        runs[key] = verdict
+    return runs[key]
 
 
-def _rehearsed(scenario: Scenario) -> tuple[Recording, Verdict]:
+def _rehearsed(scenario: Scenario, engine: str | None) -> tuple[Recording, Verdict]:
     from rehearse.judging import judge  # noqa: PLC0415
     from rehearse.rehearsal import run  # noqa: PLC0415
+    from rehearse.rehearsal.ways import reached  # noqa: PLC0415
 
-    recording = run(scenario)
+    recording = run(reached(scenario)[0] if engine else scenario)
     return recording, judge(recording)
 
 
@@ -133,18 +169,31 @@ def _write(recording: Recording, verdict: Verdict, config: pytest.Config) -> Pat
     return folder / "report.html"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that has the fixture `rehearse` to each engine that is asked for."""
+    if "rehearse" in metafunc.fixturenames and metafunc.config.getoption("rehearse_engine"):
+        metafunc.parametrize("rehearse", engines(metafunc.config), indirect=True)
+
+
 @pytest.fixture
 def rehearse(request: pytest.FixtureRequest) -> Callable[..., Recording]:
     """Return a function that rehearses a scenario (a file, or its values) and fails the test unless it passes.
 
     `rehearse("scenario.toml")`, `rehearse({...values...}, budget={"blocked": "250ms"})`; with `check=False` it only
-    returns the recording.
+    returns the recording. `--rehearse-engine` puts another engine in the place of the scenario's own.
     """
+    engine = getattr(request, "param", None)
 
     def rehearsed(source: Any, *, budget: Mapping[str, Any] | None = None, check: bool = True) -> Recording:
         from rehearse import face  # noqa: PLC0415
+        from rehearse.errors import OtherDialect  # noqa: PLC0415
 
-        values = face.scenario(source, folder=request.path.parent)
+        try:
+            values = face.scenario(source, folder=request.path.parent, engine=engine)
+        except OtherDialect as other:
+            if engine is None:
+                raise
+            pytest.skip(str(other))
         recording = face.run(values, budget=budget)
         verdict = face.judge(recording)
         report = _write(recording, verdict, request.config)

@@ -53,12 +53,21 @@ def engine_of(url: str) -> str:
 
 def part(kind: str, name: str, module: str) -> ModuleType:
     """Return a module beside a plug-in, for example the "session" of engine "postgres"."""
-    return import_module(f"{_home(kind, name)}.{module}")
+    return import_module(_place(kind, name, module) or f"{_home(kind, name)}.{module}")
 
 
 def has_part(kind: str, name: str, module: str) -> bool:
     """Say whether a plug-in has a module of this name; imports the plug-in, and not the module."""
-    return find_spec(f"{_home(kind, name)}.{module}") is not None
+    return _place(kind, name, module) is not None
+
+
+def _place(kind: str, name: str, module: str) -> str | None:
+    """Return where a plug-in's module is: beside it, or beside the one whose FAMILY it says to be of."""
+    home = _home(kind, name)
+    if find_spec(f"{home}.{module}") is not None:
+        return f"{home}.{module}"
+    family = getattr(import_module(home), "FAMILY", name)
+    return None if family == name else _place(kind, family, module)
 
 
 def _home(kind: str, name: str) -> str:

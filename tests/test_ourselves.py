@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import rehearse
+from rehearse import registry
 from rehearse.checks import CHECKS
 from rehearse.reading.scenario import parse, read, schema
 from rehearse.units import NS_PER_MS, human_duration
@@ -47,8 +48,9 @@ def keys() -> str:
 
 def _sections(part: dict[str, Any], models: dict[str, Any], head: str, path: str) -> Iterator[list[str]]:
     """Yield the lines of a section's own keys, then those of each section in it."""
-    inner = {key: _model(value) for key, value in part["properties"].items()}
-    rows = [_key(key, value) for key, value in part["properties"].items() if inner[key] is None and key != "$schema"]
+    said = {key: value for key, value in part["properties"].items() if key not in registry.names("engine")}
+    inner = {key: _model(value) for key, value in said.items()}
+    rows = [_key(key, value) for key, value in said.items() if inner[key] is None and key != "$schema"]
     if rows:
         yield [f"| {head} | default | is |", "|---|---|---|", *rows]
     for key, found in inner.items():

@@ -20,6 +20,16 @@ _MENDS = {
     "unique": "Let the migration merge or delete the rows too many, then build the index anew (DROP INDEX "
     "CONCURRENTLY, CREATE UNIQUE INDEX CONCURRENTLY) and see that it is valid.",
 }
+_MYSQL_MENDS = {
+    "foreign key": "Let the migration delete these rows, or make those that they refer to, before it ends, and leave "
+    "foreign_key_checks on: while it is 0 orphans come in, and switching it on again looks at none of them.",
+    "check": "Let the migration mend these rows; then each update of such a row will not fail. MariaDB: leave "
+    "check_constraint_checks on. MySQL: ALTER TABLE … ALTER CHECK … ENFORCED reads every row.",
+    "unique": "Let the migration merge or delete the rows too many, and leave unique_checks on; then DROP and ADD the "
+    "index.",
+}
+_MENDS_OF = {"mariadb": _MYSQL_MENDS, "mysql": _MYSQL_MENDS}
+_DAMAGED = "Build the table anew (ALTER TABLE … FORCE), and look for what damaged it before production sees it."
 _INVALID = (
     "CREATE INDEX CONCURRENTLY that fails leaves its index behind: no query uses it and every write pays for it. DROP "
     "INDEX CONCURRENTLY and build it again, or REINDEX INDEX CONCURRENTLY, and end with an error if it "
@@ -59,7 +69,8 @@ def constraints_kept(recording: Recording, rule: Rule) -> Iterator[Finding]:
             what = "unique index " + one.name if one.kind == "unique" else what
             verb = "breaks" if one.rows == 1 else "break"
             says = f"{counted(one.rows or 0, 'row')} of {one.table} {verb} {what}{flaw}{_before(one)}{_example(one)}"
-            yield _finding(rule, one, says, _MENDS[one.kind])
+            mends = _MENDS_OF.get(recording.scenario.engine.name, _MENDS)
+            yield _finding(rule, one, says, mends.get(one.kind, rule.remedy))
     _demand_asked(recording, invariants.CONSTRAINTS, also=("domain check",))
 
 
@@ -89,13 +100,14 @@ def _demand_asked(recording: Recording, kinds: Collection[str], also: Collection
     asked=_asked,
 )
 def indexes_whole(recording: Recording, rule: Rule) -> Iterator[Finding]:
-    """Yield each index that is INVALID and was not, and what amcheck found."""
+    """Yield each index that is INVALID and was not, and what a check of the server's own found damaged."""
     for one in invariants.invalid(recording):
         yield _finding(rule, one, f"index {one.name} of {one.table} is INVALID", _INVALID)
     for one in invariants.broken(recording):
         if one.kind in {"index", "heap"}:
             what = f"index {one.name} of {one.table}" if one.kind == "index" else f"table {one.table}"
-            yield _finding(rule, one, f"{what} is damaged; amcheck says: {one.example}", rule.remedy)
+            remedy = _DAMAGED if recording.scenario.engine.name in _MENDS_OF else rule.remedy
+            yield _finding(rule, one, f"{what} is damaged; {one.example}", remedy)
     _demand_asked(recording, ("index", "heap"))
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.argument("profile")
 @click.option("--scale", type=float, default=1.0, show_default=True, help="Share of the profile's rows.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same bytes.")
-@click.option("--into", metavar="URL", help="Fill the empty tables of this PostgreSQL database.")
+@click.option("--into", metavar="URL", help="Fill the empty tables of this database (PostgreSQL, MySQL, MariaDB).")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write Parquet files here.")
 @click.option("--schema", type=click.Path(path_type=Path, exists=True), help="The tables' SQL, for --out.")
 @click.option("--tables", metavar="T=ROWS,…", default="", help="Rows of single tables: orders=5M,events=0.")
@@ -90,24 +90,24 @@ def command(  # noqa: PLR0917
     if not 0 <= scale < math.inf:
         raise click.UsageError(f"--scale {scale}: write a share of the profile's rows, for example 0.05")
     if into and not disposable:
-        _Given(into).refuse_rows()
+        _into(into).refuse_rows("name an empty one, or say --yes-this-is-disposable if nobody will miss it")
     if into and statistics:
-        _Given(into).check_statistics()
+        _into(into).check_statistics()
     described = profiles.find(profile, key="PROFILE")
-    structure = _Given(into).structure() if into else _made(described, schema)
+    structure = _into(into).structure() if into else _made(described, schema)
     if into and not structure.tables:
         _refuse_no_tables(described, schema)
     opened = datasets.open_tables(described, structure, scale=scale, seed=seed, rows=_rows(tables))
     seen, started = _Seen(), time.monotonic()
     with datasets.made_by(workers, opened) as made, _counted(made, quiet=as_json) as counted:
         if into:
-            _Given(into).load(counted, seen)
+            _into(into).load(counted, seen)
         else:
             seen.sizes |= _write(counted, out)
     took_s = time.monotonic() - started
     likeness = _likeness(like, into, opened, scale) if like and into else None
     if into and statistics:
-        _Given(into).reckon_with(datasets.production(described, structure, seed=seed, rows=_rows(tables)), seen)
+        _into(into).reckon_with(datasets.production(described, structure, seed=seed, rows=_rows(tables)), seen)
     _tell(opened, seen, took_s, likeness, as_json=as_json)
 
 
@@ -164,60 +164,11 @@ def _rows(text: str) -> dict[str, object]:
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A database of the user's, of which only empty tables are filled."""
+def _into(url: str) -> Any:
+    """Return a database of the user's, of which only empty tables are filled."""
+    from rehearse import registry  # noqa: PLC0415
 
-    url: str
-
-    def connect(self, **options: Any) -> Any:
-        from rehearse.engines.postgres import given  # noqa: PLC0415
-
-        return given.connect(self.url, "--into", **options)
-
-    def structure(self) -> Structure:
-        from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
-
-        return structure(self)
-
-    def load(self, tables: Sequence[TableData], seen: _Seen) -> None:
-        from rehearse.engines.postgres.load import load  # noqa: PLC0415
-
-        self._refuse_full(tables)
-        load(self, tables, seen)
-
-    def check_statistics(self) -> None:
-        from rehearse.engines.postgres import injection  # noqa: PLC0415
-
-        with self.connect() as connection:
-            injection.check(connection)
-
-    def reckon_with(self, production: Sequence[TableData], seen: _Seen) -> None:
-        from rehearse.engines.postgres import injection  # noqa: PLC0415
-
-        injection.inject(self, production, seen)
-
-    def refuse_rows(self) -> None:
-        """Refuse a database that somebody uses."""
-        from rehearse.engines.postgres import given  # noqa: PLC0415
-
-        way_out = "name an empty one, or say --yes-this-is-disposable if nobody will miss it"
-        with self.connect() as connection:
-            given.refuse_rows(connection, "--into", way_out)
-
-    def _refuse_full(self, tables: Sequence[TableData]) -> None:
-        from rehearse.engines.postgres import given  # noqa: PLC0415
-        from rehearse.errors import NotDisposable  # noqa: PLC0415
-        from rehearse.model.names import split  # noqa: PLC0415
-
-        with self.connect() as connection:
-            for table in tables:
-                schema, name = split(table.table)
-                if given.has_rows(connection, schema or "public", name):
-                    raise NotDisposable(
-                        f"--into: table {table.table} holds rows, and only empty tables are filled; "
-                        "name another database, or empty the table yourself"
-                    )
+    return registry.part("engine", registry.engine_of(url), "given").Given(url, "--into")
 
 
 class _Seen:

@@ -23,13 +23,19 @@ PHASES = ("baseline", "forward", "back", "again")
 
 
 @contextmanager
-def live(scenario: Scenario, loudness: int) -> Iterator[Progress]:
-    """Show progress on standard error: nothing (0), stages and traffic (1), each statement and lock too (2)."""
+def live(scenario: Scenario, loudness: int, *, on: str | None = None, says: str | None = None) -> Iterator[Progress]:
+    """Show progress on standard error: nothing (0), stages and traffic (1), each statement and lock too (2).
+
+    `on` is the engine where it was asked for, and `says` what the reader must know before it begins.
+    """
     console = Console(stderr=True, highlight=False)
     if loudness == 0:
         yield _Quiet(console)
         return
-    console.print(f"[bold]{scenario.name}[/bold]  {_first_line(scenario.why)}", overflow="ellipsis", no_wrap=True)
+    name = Text.assemble((scenario.name, "bold"), f" on {on}" if on else "", f"  {_first_line(scenario.why)}")
+    console.print(name, overflow="ellipsis", no_wrap=True)
+    if says:
+        console.print(f"  {says}", markup=False)
     view = _View(console, verbose=loudness > 1)
     if not sys.stderr.isatty():
         yield view

@@ -1,7 +1,8 @@
-"""`rehearse run SCENARIO...`: rehearse, judge, and write the reports."""
+"""`rehearse run SCENARIO...`: rehearse, judge, and write the reports; several runs are told in one table, too."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,26 @@ EXIT = {Status.PASSED: 0, Status.FAILED: 1, Status.UNKNOWN: 3}
 @click.argument("scenarios", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--scale", type=click.FloatRange(min=0, min_open=True), help="Share of the profile's row counts.")
 @click.option("--seed", type=int, help="Seed of the data and of the traffic.")
-@click.option("--engine", metavar="NAME[:VERSION]", help="Another engine or version than the scenario's.")
+@click.option(
+    "--engine", "engines", multiple=True, metavar="NAME[:VERSION]",
+    help="Another engine or version than the scenario's; several make a run of each scenario on each.",
+)  # fmt: skip
 @click.option(
     "--via", metavar="embedded|binary|docker|URL", help="Where the server comes from; a URL names one as disposable."
 )
 @click.option("--budget", "budgets", multiple=True, metavar="KEY=VALUE", help="Another budget, e.g. blocked=250ms.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the reports; default reports/SCENARIO/WHEN.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the reports; default reports/SCENARIO/WHEN. Of several runs: DIR/SCENARIO/ENGINE-VERSION.",
+)
 @click.option("--keep", is_flag=True, help="Leave the server and its databases for a look; says how to remove them.")
-@click.option("--json", "as_json", is_flag=True, help="Print report.json on standard output, nothing else.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print report.json on standard output, nothing else; of several runs a list of the rows, each with it.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict with its reason, and the report's path, only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print each statement and lock as it is seen.")
 @click.pass_context
@@ -35,7 +48,7 @@ def command(  # noqa: PLR0917
     scenarios: tuple[Path, ...],
     scale: float | None,
     seed: int | None,
-    engine: str | None,
+    engines: tuple[str, ...],
     via: str | None,
     budgets: tuple[str, ...],
     out: Path | None,
@@ -47,38 +60,76 @@ def command(  # noqa: PLR0917
 ) -> None:
     """Rehearse each SCENARIO: forward, back and forward again on a disposable database, under traffic.
 
-    Exit code: 0 if all passed, 1 if one failed, else 3 if one could not tell.
-    """
-    from rehearse.errors import Mistake  # noqa: PLC0415
-    from rehearse.reading.scenario import read, with_options  # noqa: PLC0415
+    Several runs (scenarios, times engines) are told in a line each (-v: each whole) and end in one table; matrix.html,
+    .md and .json stand beside their reports. What cannot be run here is a row that says why, and stops no other.
 
-    if out is not None and len(scenarios) > 1:
-        raise Mistake("--out names one folder, but there are several scenarios; leave it out")
+    Exit code: 0 if all passed; else the worst of them, which is 1 if one failed, 2 if one cannot be run as asked, 4 if
+    one is too big for this machine, 3 if one could not tell.
+    """
+    from rehearse.cli.matrix import run_all  # noqa: PLC0415
+    from rehearse.errors import Mistake  # noqa: PLC0415
+
     if quiet and verbose:
         raise Mistake("-q and -v exclude each other")
-    read_all = [
-        with_options(read(path), scale=scale, seed=seed, engine=engine, via=via, budget=budgets) for path in scenarios
-    ]
+    options = Options(scale=scale, seed=seed, via=via, budgets=budgets)
     loudness = 0 if quiet or as_json else 2 if verbose else 1
-    statuses = [_one(scenario, out, loudness=loudness, as_json=as_json, keep=keep) for scenario in read_all]
-    ctx.exit(EXIT[max(statuses, key=lambda status: status.rank)])
+    asked = [(path, engine) for path in dict.fromkeys(scenarios) for engine in dict.fromkeys(engines or (None,))]
+    if len(asked) > 1:
+        ctx.exit(run_all(asked, options, out, loudness=loudness, as_json=as_json, keep=keep))
+    scenario = read_one(*asked[0], options)
+    done = rehearsed(scenario, engine=asked[0][1], via=via, out=out, loudness=loudness, keep=keep)
+    show(done.recording, done.verdict, as_json=as_json, brief=loudness == 0)
+    if not as_json:
+        click.echo(str(done.folder / "report.html"))
+    ctx.exit(EXIT[done.verdict.status])
 
 
-def _one(scenario: Scenario, out: Path | None, *, loudness: int, as_json: bool, keep: bool) -> Status:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line has in the place of a scenario's own words, but for the engine."""
+
+    scale: float | None
+    seed: int | None
+    via: str | None
+    budgets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A run, its verdict, and the folder of its reports."""
+
+    recording: Recording
+    verdict: Verdict
+    folder: Path
+
+
+def read_one(path: Path, engine: str | None, options: Options) -> Scenario:
+    """Read a scenario as it is for an engine, with the command line's words in the place of its own."""
+    from rehearse.reading.scenario import read, with_options  # noqa: PLC0415
+
+    scenario = read(path, engine=engine)
+    return with_options(scenario, scale=options.scale, seed=options.seed, via=options.via, budget=options.budgets)
+
+
+def rehearsed(  # the one way from a scenario to its reports
+    scenario: Scenario, *, engine: str | None, via: str | None, out: Path | None, loudness: int, keep: bool
+) -> Done:
+    """Rehearse and judge a scenario and write its reports; by another way to its engine where its own is not here."""
     from rehearse.cli.live import live  # noqa: PLC0415
     from rehearse.judging import judge  # noqa: PLC0415
     from rehearse.rehearsal import run  # noqa: PLC0415
+    from rehearse.rehearsal.ways import reached  # noqa: PLC0415
     from rehearse.reports.folder import opened, write  # noqa: PLC0415
 
+    says = None
+    if engine is not None and via is None:
+        scenario, says = reached(scenario)
     with opened(scenario, out) as folder:
-        with live(scenario, loudness) as progress:
+        with live(scenario, loudness, on=engine, says=says) as progress:
             recording = run(scenario, progress=progress, keep=keep)
         verdict = judge(recording)
-        write(recording, verdict, folder)
-    show(recording, verdict, as_json=as_json, brief=loudness == 0)
-    if not as_json:
-        click.echo(str(folder / "report.html"))
-    return verdict.status
+        write(recording, verdict, folder, newest=out is None)
+    return Done(recording, verdict, folder)
 
 
 def show(recording: Recording, verdict: Verdict, *, as_json: bool, brief: bool = False) -> None:

@@ -8,19 +8,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.model import Budget, Scenario
+from rehearse.reading import dialects
 
 _CONTAINERS = ("image", "cpus", "memory", "tmpfs", "volumes")  # keys of [engine] that need via = "docker"
 
 
-def read(path: Path) -> Scenario:
-    """Read a scenario file; what is wrong with it is one ScenarioMistake, a line for each complaint."""
+def read(path: Path, *, engine: str | None = None) -> Scenario:
+    """Read a scenario file; what is wrong with it is one ScenarioMistake, a line for each complaint.
+
+    `engine` ("mariadb:10.11") takes the place of the file's own, with what the file says for it alone.
+    """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -31,24 +35,40 @@ def read(path: Path) -> Scenario:
         raise ScenarioMistake(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioMistake(f"{path}: not valid TOML: {error}") from None
-    return parse(values, where=str(path), file=path.resolve())
+    return parse(values, where=str(path), file=path.resolve(), engine=engine)
 
 
-def parse(values: Mapping[str, Any], *, where: str = "scenario", file: Path | None = None) -> Scenario:
-    """Return the Scenario that plain values describe."""
-    values = _spoken(values)
-    complaints = list(_unknown_keys(values, Scenario, ""))
-    try:
-        scenario: Scenario = _adapter().validate_python({**values, "file": file} if file else values)
-    except ValidationError as error:
-        complaints += [
-            _complaint(one, values) for one in error.errors() if one["type"] != "unexpected_keyword_argument"
-        ]
-        raise ScenarioMistake("\n".join(f"{where}: {one}" for one in dict.fromkeys(complaints))) from None
-    if complaints:
-        raise ScenarioMistake("\n".join(f"{where}: {one}" for one in complaints))
+def parse(
+    values: Mapping[str, Any], *, where: str = "scenario", file: Path | None = None, engine: str | None = None
+) -> Scenario:
+    """Return the Scenario that plain values describe, as it is for one engine: the file's own, or another."""
+    spoken = _spoken(values)
+    own = dialects.engine_of(spoken)
+    complaints = list(_unknown_keys(spoken, Scenario, "", frozenset(dialects.names())))
+    if engine is not None and not complaints:
+        spoken = dialects.asked(spoken, engine)
+    name = dialects.engine_of(spoken)
+    scenario, wrong = _validated(spoken, name, file)
+    complaints += wrong
+    for other in sorted(dialects.named(spoken) - {name}):  # what is wrong there is told to whoever runs another, too
+        complaints += _validated(spoken, other, file, whole=False)[1]
+    if complaints or scenario is None:
+        raise ScenarioMistake("\n".join(f"{where}: {one}" for one in dict.fromkeys(complaints)))
+    dialects.check(spoken, name, own=own, where=where)
     _consistent(scenario, where)
     return _placed(scenario)
+
+
+def _validated(
+    values: Mapping[str, Any], engine: str, file: Path | None, *, whole: bool = True
+) -> tuple[Scenario | None, list[str]]:
+    """Return the scenario as it is for an engine, or the complaints; `whole` has keys that are missing among them."""
+    chosen = dialects.chosen(values, engine)
+    try:
+        return _adapter().validate_python({**chosen, "file": file} if file else chosen), []
+    except ValidationError as error:
+        untold = {"unexpected_keyword_argument"} | (set() if whole else {"missing"})
+        return None, [_complaint(one, values, engine) for one in error.errors() if one["type"] not in untold]
 
 
 def _placed(scenario: Scenario) -> Scenario:
@@ -72,7 +92,6 @@ def with_options(
     *,
     scale: float | None = None,
     seed: int | None = None,
-    engine: str | None = None,
     via: str | None = None,
     budget: Iterable[str] = (),
 ) -> Scenario:
@@ -83,9 +102,6 @@ def with_options(
         scenario = replace(scenario, data=replace(scenario.data, scale=scale))
     if seed is not None:
         scenario = replace(scenario, seed=seed)
-    if engine is not None:
-        name, _, version = engine.partition(":")
-        scenario = replace(scenario, engine=replace(scenario.engine, name=name, version=version or None, image=None))
     if via is not None:
         scenario = replace(scenario, engine=replace(scenario.engine, **_via(via)))
     return with_budget(scenario, budget)
@@ -112,7 +128,19 @@ def schema() -> dict[str, Any]:
     asserts = described["$defs"]["IntegrityChoice"]["properties"]
     asserts["assert"] = asserts.pop("asserts")
     described["properties"]["$schema"] = {"type": "string"}
+    _describe_dialects(described["$defs"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "a scenario of rehearse"} | described
+
+
+def _describe_dialects(parts: dict[str, Any]) -> None:
+    """Give each part of a file a table for each engine, with any of the part's own keys; its SQL may be there alone."""
+    for name, part in [(name, one) for name, one in parts.items() if "properties" in one]:
+        keys = {key: {"$ref": f"#/$defs/{name}/properties/{key}"} for key in part["properties"]}
+        section = {"type": "object", "properties": keys, "additionalProperties": False}
+        parts[f"{name}OfOneEngine"] = section
+        told = {"$ref": f"#/$defs/{name}OfOneEngine"}
+        part["properties"] |= {one: told | {"description": f"what is otherwise for {one}"} for one in dialects.names()}
+        part["required"] = [key for key in part.get("required", []) if key != "sql"]
 
 
 def _via(text: str) -> dict[str, Any]:
@@ -136,25 +164,30 @@ def _budget_value(key: str, text: str) -> Any:
         ) from None
 
 
-def _unknown_keys(values: Any, kind: Any, path: str) -> Iterable[str]:
+def _unknown_keys(values: Any, kind: Any, path: str, engines: frozenset[str]) -> Iterable[str]:
+    """Yield a complaint for each key that there is not; `engines` may have a table of their own in it."""
     if not isinstance(values, Mapping):
         return
-    hints = get_type_hints(kind)
+    hints = dialects.keys_of(kind)
     known = [name for name in hints if name != "file"]
     for key, value in values.items():
         here = f"{path}{key}"
-        if key not in known and key != "$schema":
-            yield f"{here}: there is no such key{near_miss(key, known)}"
+        if key in engines and dialects.is_section(key, value, kind):
+            yield from _unknown_keys(value, kind, f"{here}.", frozenset())
+        elif key not in known and key != "$schema":
+            words = {*known, *engines} if isinstance(value, Mapping) and kind is not Scenario else known
+            yield f"{here}: there is no such key{near_miss(key, words)}"
         elif is_dataclass(hints.get(key)):
-            yield from _unknown_keys(value, hints[key], f"{here}.")
+            yield from _unknown_keys(value, hints[key], f"{here}.", engines)
         elif isinstance(value, list):
             inner = next((one for one in get_args(hints.get(key)) if is_dataclass(one)), None)
             for number, one in enumerate(value if inner else ()):
-                yield from _unknown_keys(one, inner, f"{here}[{number}].")
+                yield from _unknown_keys(one, inner, f"{here}[{number}].", engines)
 
 
-def _complaint(error: ErrorDetails, values: Mapping[str, Any]) -> str:
-    steps = [step for step in error["loc"] if isinstance(step, int) or not _is_branch(str(step))]
+def _complaint(error: ErrorDetails, values: Mapping[str, Any], engine: str) -> str:
+    found = [step for step in error["loc"] if isinstance(step, int) or not _is_branch(str(step))]
+    steps = dialects.place(found, values, engine)
     key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
     if error["type"] == "missing":
         return f"{key}: this key is needed"

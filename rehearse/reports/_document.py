@@ -11,7 +11,7 @@ from typing import Any
 from rehearse.events import DataCompared, PhaseRan, Remarked, StageRan, TableLoaded
 from rehearse.measures._remembered import remembered
 from rehearse.measures.compatibility import CompatibleCall, compatibility
-from rehearse.model import Budget, Recording, Scenario, Verdict
+from rehearse.model import Budget, EngineChoice, Recording, Scenario, Verdict
 from rehearse.recording.folder import without_password
 from rehearse.reports import _integrity, _phases, _verdict
 from rehearse.reports._shape import (
@@ -73,8 +73,9 @@ def rerun(scenario: Scenario) -> str:
     words = ["rehearse", "run", path(scenario) or f"{scenario.name}.toml", "--seed", str(scenario.seed)]
     if scenario.data.profile:
         words += ["--scale", f"{scenario.data.scale:g}"]
-    if scenario.engine.version:
-        words += ["--engine", f"{scenario.engine.name}:{scenario.engine.version}"]
+    engine = scenario.engine
+    if not engine.image and (engine.version or engine.name != EngineChoice().name):  # --engine drops the file's image
+        words += ["--engine", ":".join(one for one in (engine.name, engine.version) if one)]
     if scenario.engine.via != "embedded":
         words += ["--via", without_password(scenario.engine.url or scenario.engine.via)]
     return shlex.join(words)

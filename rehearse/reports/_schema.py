@@ -1,4 +1,4 @@
-"""The JSON Schema of report.json, made from its shape."""
+"""The JSON Schemas of report.json and matrix.json, made from their shapes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from rehearse.reports._shape import Report
+from rehearse.reports.matrix import Matrix
 
 
 def schema() -> dict[str, Any]:
     """Return the schema; keys may be added to the report, so others than those described are allowed."""
-    described = TypeAdapter(Report).json_schema(mode="serialization")
+    return _described(Report, "rehearse report")
+
+
+def matrix_schema() -> dict[str, Any]:
+    """Return the schema of matrix.json; keys may be added to it, too."""
+    return _described(Matrix, "rehearse matrix")
+
+
+def _described(kind: type, title: str) -> dict[str, Any]:
+    described = TypeAdapter(kind).json_schema(mode="serialization")
     _drop_titles(described)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "rehearse report",
-        **described,
-    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **described}
 
 
 def _drop_titles(part: Any) -> None:

@@ -102,7 +102,7 @@ class InvariantSeen:
     table: Annotated[str, told("the table")]
     rows: Annotated[int | None, told("rows that break it; of a sequence, values that it is behind; 1: damaged")]
     rows_before: Annotated[int | None, told("the same at the start; null: it was not there, or nothing is broken now")]
-    example: Annotated[str | None, told("one of them by its key, or amcheck's words")]
+    example: Annotated[str | None, told("one of them by its key, or what the server's own check says")]
     flaw: Annotated[str | None, told("NOT VALID, NOT ENFORCED or INVALID, as the server itself says")]
     is_new: Annotated[bool, told("whether the start had no such promise, or the server had no doubt of it")]
     error: Annotated[str | None, told("why it could not be verified")]

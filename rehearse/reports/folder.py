@@ -47,8 +47,8 @@ def opened(scenario: Scenario, out: Path | None) -> Iterator[Path]:
         raise
 
 
-def write(recording: Recording, verdict: Verdict, folder: Path) -> None:
-    """Write the recording first, then the reports, and let `latest` beside a default folder point to it."""
+def write(recording: Recording, verdict: Verdict, folder: Path, *, newest: bool = True) -> None:
+    """Write the recording first, then the reports, and let `latest` beside a default folder point to it if `newest`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         recordings.save(recording, folder)
@@ -56,7 +56,7 @@ def write(recording: Recording, verdict: Verdict, folder: Path) -> None:
             (folder / name).write_text(renderer(form)(recording, verdict), encoding="utf-8")
     except OSError as error:
         raise Mistake(f"{folder}: the reports cannot be written: {error.strerror}") from error
-    if folder.parent.name == recording.scenario.name:
+    if newest and folder.parent.name == recording.scenario.name:
         _point(folder.parent / "latest", folder.name)
 
 

@@ -43,12 +43,10 @@ class HtmlRenderer:
 def page(report: Report) -> str:
     """Return the page of a report."""
     groups = _groups(report.findings)
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return _environment().get_template("report.html.j2").render(
+    return rendered(
+        "report.html.j2",
         report=report,
         title=plain(f"{_words.TITLES[report.verdict.status]}: {report.scenario.name}"),
-        style=Markup(style),  # noqa: S704  our own file
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         timeline=timeline(report),
         outages=_charts.outages(report),
         percentiles=_charts.percentiles(report),
@@ -56,6 +54,16 @@ def page(report: Report) -> str:
         remedies=_remedies(groups),
         fidelity=_fidelity(report),
         limits={"statements": STATEMENTS, "sql": SQL, "findings": FINDINGS},
+    )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a page of a template, with our style in it; every other text is escaped."""
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return _environment().get_template(template).render(
+        **values,
+        style=Markup(style),  # noqa: S704  our own file
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )  # fmt: skip
 
 

@@ -307,7 +307,7 @@ def _promises() -> list[Event]:
             name="payments_by_label",
             table="payments",
             before=0,
-            example='heap tuple (0,1) from table "payments" lacks matching index tuple',
+            example='amcheck says: heap tuple (0,1) from table "payments" lacks matching index tuple',
             seconds=19.6,
         ),
         promise("forward", None, kind="check", name="total_is_sum", error="canceling statement", seconds=19.6),

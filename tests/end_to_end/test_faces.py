@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 import rehearse
+from rehearse.checks import CHECKS
 from rehearse.reports import report_schema
 from tests.end_to_end import small
 
@@ -81,6 +82,19 @@ def test_pytest_collects_a_check_an_item(pytester: pytest.Pytester) -> None:
     assert len([line for line in failed if not any(code in line for code in small.OF_THE_MACHINE)]) == 1, failed
     assert outcomes["passed"] >= 10
     assert list((pytester.path / "reports").glob("small/*/report.html"))
+
+
+def test_each_engine_that_pytest_is_asked_for_has_items_of_its_own(pytester: pytest.Pytester) -> None:
+    folder = pytester.path / "scenarios"
+    folder.mkdir()
+    (folder / "a.toml").write_text('name = "a"\n[migration.postgres]\nforward = "select 1"\n', encoding="utf-8")
+    pytester.makepyfile("def test_it(rehearse): rehearse('scenarios/a.toml')")
+    asked = ("--rehearse-engine=mariadb", "--rehearse-engine=postgres:99", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("--rehearse", "-v", "-rs", "-k", "mariadb", *asked)
+    result.stdout.fnmatch_lines(
+        ["*::mariadb SKIPPED*", "*test_it[[]mariadb] SKIPPED*", "*written for postgres; for mariadb*"]
+    )
+    result.assert_outcomes(skipped=2, deselected=len(CHECKS) + 1)
 
 
 def test_the_fixture_fails_a_test_with_the_findings(pytester: pytest.Pytester) -> None:

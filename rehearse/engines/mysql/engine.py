@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -48,6 +48,10 @@ class MysqlEngine:
         installed = binaries.installed(self.flavour, choice.version)
         with _local_server(installed, choice.settings, journal, sessions=sessions) as server:
             yield server
+
+    def ways(self) -> Mapping[str, Callable[[EngineChoice], object]]:
+        """Return what looks for a server of the chosen version, by each way."""
+        return {"binary": lambda choice: binaries.installed(self.flavour, choice.version)}
 
     def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
         """Raise TooBig where the disk, or the memory for the server's buffers, does not suffice here."""

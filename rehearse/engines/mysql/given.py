@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pymysql
 
-from rehearse.engines.mysql.client import Connection, address, opened, words
-from rehearse.errors import Missing, ScenarioMistake
+from rehearse.engines.mysql.client import Connection, address, named, opened, rows, words
+from rehearse.errors import Missing, NotDisposable, ScenarioMistake, full
+
+if TYPE_CHECKING:
+    from rehearse.events import Journal
+    from rehearse.profiles import Structure
+    from rehearse.protocols import TableData
+
+_TABLES = """
+    SELECT table_name FROM information_schema.tables
+    WHERE table_schema = database() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +42,30 @@ class Given:
             raise Missing(f"{self.where}: no connection: {words(error)}") from None
         with connection:
             yield connection
+
+    def structure(self) -> Structure:
+        """Return its tables as generating rows needs them."""
+        from rehearse.engines.mysql.structure import structure  # noqa: PLC0415
+
+        return structure(self)
+
+    def refuse_rows(self, way_out: str) -> None:
+        """Raise NotDisposable where any of its tables holds a row; reads one row a table at the most."""
+        with self.connect() as connection:
+            for (name,) in rows(connection, _TABLES):
+                if rows(connection, f"SELECT 1 FROM {named(str(name))} LIMIT 1"):
+                    raise NotDisposable(f"{self.where}: table {name} of that database holds rows; {way_out}")
+
+    def load(self, tables: Sequence[TableData], journal: Journal) -> None:
+        """Fill empty tables; raise NotDisposable for one that is not."""
+        from rehearse.engines.mysql.load import load  # noqa: PLC0415
+
+        with self.connect() as connection:
+            for table in tables:
+                if rows(connection, f"SELECT 1 FROM {named(table.table)} LIMIT 1"):
+                    raise full(self.where, table.table)
+        load(self, tables, journal)
+
+    def check_statistics(self) -> NoReturn:
+        """Raise a ScenarioMistake: these servers take no statistics from us."""
+        raise ScenarioMistake(f"--statistics: {self.where} is no PostgreSQL, whose planner alone can be told of rows")

@@ -24,7 +24,7 @@ from rehearse.events import Journal
 from rehearse.protocols import TableData
 
 if TYPE_CHECKING:
-    from rehearse.engines.mysql.database import MysqlDatabase
+    from rehearse.engines.mysql.statistics import Connects
 
 _TRIGGERS = """
     SELECT trigger_name FROM information_schema.triggers
@@ -64,7 +64,7 @@ _NOT_COMMITTED = "ERROR 1180"  # how MariaDB says that rows which it took in bul
 _SHOWN = 3
 
 
-def load(database: MysqlDatabase, tables: Iterable[TableData], _journal: Journal) -> None:
+def load(database: Connects, tables: Iterable[TableData], _journal: Journal) -> None:
     """Fill tables; what stood in them before is replaced."""
     with database.connect() as connection, _without_triggers(connection):
         known = [str(name) for (name,) in rows(connection, _NAMES)]

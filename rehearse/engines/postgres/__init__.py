@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -34,6 +34,14 @@ class PostgresEngine:
         find = binaries.embedded if choice.via == "embedded" else binaries.installed
         with local.server(find(choice.version), choice.settings, journal, sessions=sessions) as server:
             yield server
+
+    def ways(self) -> Mapping[str, Callable[[EngineChoice], object]]:
+        """Return what looks for a server of the chosen version, by each way."""
+        return {
+            "embedded": lambda choice: binaries.embedded(choice.version),
+            "binary": lambda choice: binaries.installed(choice.version),
+            "docker": _docker_engine.check_answers,
+        }
 
     def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
         """Raise TooBig where the disk, or the memory for the server's buffers, does not suffice here."""

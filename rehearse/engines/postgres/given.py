@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import conninfo, sql
 
 from rehearse.engines.postgres.roles import Connection
-from rehearse.errors import Missing, NotDisposable, ScenarioMistake
+from rehearse.errors import Missing, NotDisposable, ScenarioMistake, full
+from rehearse.model.names import split
+
+if TYPE_CHECKING:
+    from rehearse.events import Journal
+    from rehearse.profiles import Structure
+    from rehearse.protocols import TableData
 
 # Tables that may hold rows, the parents of parts left out: they have none of their own. Any version; milliseconds.
 _TABLES = """
@@ -53,6 +60,41 @@ class Given:
     def connect(self, **options: Any) -> Connection:
         """Connect, in autocommit."""
         return connect(self.url, self.where, **options)
+
+    def structure(self) -> Structure:
+        """Return its tables as generating rows needs them."""
+        from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
+
+        return structure(self)
+
+    def refuse_rows(self, way_out: str) -> None:
+        """Raise NotDisposable where any of its tables holds a row."""
+        with self.connect() as connection:
+            refuse_rows(connection, self.where, way_out)
+
+    def load(self, tables: Sequence[TableData], journal: Journal) -> None:
+        """Fill empty tables; raise NotDisposable for one that is not."""
+        from rehearse.engines.postgres.load import load  # noqa: PLC0415
+
+        with self.connect() as connection:
+            for table in tables:
+                schema, name = split(table.table)
+                if has_rows(connection, schema or "public", name):
+                    raise full(self.where, table.table)
+        load(self, tables, journal)
+
+    def check_statistics(self) -> None:
+        """Raise a ScenarioMistake where the server takes no statistics."""
+        from rehearse.engines.postgres import injection  # noqa: PLC0415
+
+        with self.connect() as connection:
+            injection.check(connection)
+
+    def reckon_with(self, production: Sequence[TableData], journal: Journal) -> None:
+        """Have the planner reckon with these tables."""
+        from rehearse.engines.postgres import injection  # noqa: PLC0415
+
+        injection.inject(self, production, journal)
 
 
 def refuse_rows(connection: Connection, where: str, way_out: str) -> None:

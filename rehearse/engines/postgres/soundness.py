@@ -89,7 +89,7 @@ class Damage:
             table=self.relation.table,
             rows=None if self.error is not None else int(self.says is not None),
             rows_before=None if self.was_damaged is None else int(self.was_damaged),
-            example=self.says,
+            example=None if self.says is None else f"amcheck says: {self.says}",
             is_new=self.relation.is_built,
             error=self.error,
             error_before=self.error_before,

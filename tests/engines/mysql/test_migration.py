@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import rehearse
-from rehearse.engines.mariadb import asserts
+from rehearse.engines.mysql import asserts
 from rehearse.engines.mysql.client import execute, rows
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.errors import ScenarioMistake

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from rehearse import datasets
 from rehearse.cli.profile import command
@@ -14,6 +16,7 @@ from rehearse.engines.mysql.client import execute, named, rows
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.engines.mysql.profiling import profile
 from rehearse.engines.mysql.server import MysqlServer
+from rehearse.errors import NotDisposable
 from rehearse.profiles import shapes as sh
 from rehearse.profiles.writing import toml
 from rehearse.protocols import Role
@@ -187,8 +190,6 @@ class Reader:
 
 
 def test_the_command_reads_a_url_of_the_family(shop: MysqlDatabase) -> None:
-    from click.testing import CliRunner  # noqa: PLC0415
-
     found = CliRunner().invoke(command, [shop.url(Role.OWNER), "--aggregates"], standalone_mode=False)
     assert found.exception is None
     assert "[tables.orders]" in found.output
@@ -204,3 +205,29 @@ def quantile(shape: sh.Histogram, share: float) -> float:
 
     at = shape.at or np.linspace(0, 1, len(shape.bounds)).tolist()
     return float(np.interp(share, at, [float(one) for one in shape.bounds]))  # type: ignore[arg-type]
+
+
+def test_a_dataset_fills_a_database_of_the_users(server: MysqlServer, tmp_path: Path) -> None:
+    from rehearse.cli.data import command as data  # noqa: PLC0415
+
+    (tmp_path / "small.toml").write_text(SMALL)
+    made = server.create("filled_by_hand")
+    try:
+        run(made, "CREATE TABLE words (id int PRIMARY KEY AUTO_INCREMENT, word varchar(40) NOT NULL, k set('a', 'b'))")
+        words = [str(tmp_path / "small.toml"), "--into", made.url(Role.OWNER), "--json"]
+        found = CliRunner().invoke(data, words, standalone_mode=False)
+        assert found.exception is None, found.exception
+        assert counted(made, "words") == 500
+        again = CliRunner().invoke(data, words, standalone_mode=False)
+        assert isinstance(again.exception, NotDisposable) and "words" in str(again.exception)
+        planner = CliRunner().invoke(data, [*words, "--statistics", "production"], standalone_mode=False)
+        assert planner.exception is not None
+    finally:
+        made.drop()
+
+
+SMALL = """
+name = "small"
+[tables.words]
+rows = 500
+"""
