@@ -47,7 +47,15 @@ _NEEDED: Mapping[str, str] = {
     "performance_schema_consumer_events_transactions_current": "ON",
 }
 _INSTRUMENTS = (
-    *("idle=OFF", "wait/%=OFF", "wait/lock/metadata/sql/mdl=ON", "statement/%=ON", "stage/%=OFF", "transaction=ON"),
+    *(
+        "idle=OFF",
+        "wait/%=OFF",
+        "wait/lock/metadata/sql/mdl=ON",
+        "wait/io/file/sql/binlog=ON",
+        "statement/%=ON",
+        "stage/%=OFF",
+        "transaction=ON",
+    ),
     *(f"{name}=ON" for name in stages.INSTRUMENTS),
 )
 # Of production's own paths, addresses, replication and logs: they would not work here, or would hide what is watched.
@@ -61,7 +69,7 @@ _IGNORED = re.compile(
 
 def ignored(settings: Mapping[str, Setting]) -> list[str]:
     """Return the settings that are production's machine's and not this one's."""
-    return sorted(name for name in settings if _IGNORED.fullmatch(_plain(name)))
+    return sorted(name for name in settings if _IGNORED.fullmatch(_plain(name)) and _plain(name) != "log_bin")
 
 
 def memory_bytes(settings: Mapping[str, Setting]) -> int:
@@ -76,7 +84,11 @@ def memory_bytes(settings: Mapping[str, Setting]) -> int:
 
 def write(folder: Path, programs: Programs, settings: Mapping[str, Setting], *, port: int, sockets: Path) -> None:
     """Write the server's only configuration file; no other is read."""
-    kept = {_plain(name): _text(name, value) for name, value in settings.items() if name not in ignored(settings)}
+    kept = {
+        _plain(name): _text(name, value)
+        for name, value in settings.items()
+        if name not in ignored(settings) and _plain(name) != "log_bin"
+    }
     places = {
         "datadir": str(folder / "data"),
         "tmpdir": str(folder / "tmp"),
@@ -87,9 +99,19 @@ def write(folder: Path, programs: Programs, settings: Mapping[str, Setting], *, 
         "port": str(port),
     }
     words = {**_DEFAULTS, **kept, **_NEEDED, **programs.needed, **places}
+    if _keeps_binlog(settings):
+        del words["skip_log_bin"]
+        words["log_bin"] = str(folder / "binlog")
     lines = [f"{name} = {value}" if value else name for name, value in words.items()]
     lines += [f"performance_schema_instrument = '{one}'" for one in _INSTRUMENTS]
     (folder / FILE).write_text("\n".join([f"[{programs.section}]", *lines, ""]))
+
+
+def _keeps_binlog(settings: Mapping[str, Setting]) -> bool:
+    """Say whether production's binary log is wanted: its own place is not obeyed, and what it costs is measured."""
+    return any(
+        _plain(name) == "log_bin" and _text(name, value).upper() not in ("OFF", "0") for name, value in settings.items()
+    )
 
 
 def check(folder: Path, installation: Installation, user: _local.User | None) -> None:

@@ -52,6 +52,7 @@ class Flavour:
     row_waits_every_ns: int
     changed_instantly: str | None  # SQL for tables whose rows are of several forms, by "database/%"; None: pages tell
     redo: str  # SQL for how much InnoDB has ever written to its log, in bytes
+    binlog: str  # SQL for how much was ever written to the binary log, in bytes; no row where it is off
     progress: str  # SQL for what an account's statements are at: session, text, part, done, total, unit
 
     def is_new_enough(self, version: str) -> bool:
@@ -142,6 +143,10 @@ MYSQL = Flavour(
     redo="""
         SELECT variable_value FROM performance_schema.global_status
         WHERE variable_name = 'Innodb_redo_log_current_lsn'
+    """,
+    binlog="""
+        SELECT sum_number_of_bytes_write FROM performance_schema.file_summary_by_event_name
+        WHERE event_name = 'wait/io/file/sql/binlog' AND @@log_bin
     """,
     progress="""
         SELECT t.processlist_id, t.processlist_info, substring_index(s.event_name, '/', -1),

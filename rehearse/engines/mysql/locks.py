@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pymysql
 
 from rehearse.engines.mysql import clock, server_record, stages
-from rehearse.engines.mysql.client import Connection, opened, rows, words
+from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
 from rehearse.engines.mysql.closures import locks_taken, locks_unseen
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.lock_probe import LockProbe, unable
@@ -58,7 +58,7 @@ class MysqlWatch:
         others = (
             RowProbe(where, self._migration, application, flavour=flavour),
             ProgressProbe(where, self._migration, flavour),
-            SampleProbe(database.server.pid),
+            SampleProbe(database.server.pid, database.server.folder, database.name),
         )
         self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
         self._files = files(self._connection, database.name, flavour)
@@ -121,8 +121,16 @@ def files(connection: Connection, database: str, flavour: Flavour) -> server_rec
     return {str(name).partition("/")[2]: (int(number), int(columns)) for name, number, columns in found}
 
 
+def _figure(found: Sequence[Row]) -> int | None:
+    return int(found[0][0]) if found else None
+
+
+def _grown(before: int | None, now: int | None) -> int | None:
+    return None if before is None or now is None else now - before
+
+
 class MysqlOnlooker:
-    """Looks between two statements at what the last one did: redo written (traffic's too), and tables made anew.
+    """Looks between two statements at what the last one did: logs written (traffic's too), and tables made anew.
 
     Locks are not looked at: DDL has released them by then. Costs about 2 ms.
     """
@@ -132,6 +140,7 @@ class MysqlOnlooker:
         self._database, self._flavour = database, flavour
         self._files: server_record.Files = {}
         self._written: int | None = None
+        self._binlog: int | None = None
         self._stages = stages.Following(connection)
 
     def between(self, session: int, statement: int, _ask: Ask | None, /) -> Effects:
@@ -139,17 +148,20 @@ class MysqlOnlooker:
         try:
             now = files(self._connection, self._database, self._flavour)
             told = rows(self._connection, self._flavour.redo)  # nothing before MySQL 8.0.30
+            logged = rows(self._connection, self._flavour.binlog)
             passed = self._stages.names(session)
         except pymysql.err.MySQLError:
             return Effects()
         before, self._files = self._files, now
-        written, self._written = self._written, int(told[0][0]) if told else None
+        written, self._written = self._written, _figure(told)
+        binlog, self._binlog = self._binlog, _figure(logged)
         if statement == 0:
             return Effects()
         anew = {name for name in before if now.get(name, before[name])[0] != before[name][0]}
         grew = any(now[name][1] != before[name][1] for name in before.keys() & now.keys() - anew)
         return Effects(
-            wal_bytes=None if written is None or self._written is None else self._written - written,
+            wal_bytes=_grown(written, self._written),
+            binlog_bytes=_grown(binlog, self._binlog),
             rewrites=tuple(sorted(anew)),
             algorithm=stages.algorithm(passed, grew=grew),
         )

@@ -10,13 +10,17 @@ from threading import Thread
 import pymysql
 import pytest
 
+from rehearse import registry
 from rehearse.engines.mysql.client import execute, rows
 from rehearse.engines.mysql.closures import Closures, Edge, Seen, locks_taken, locks_unseen
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.engines.mysql.lock_probe import LockProbe
 from rehearse.engines.mysql.locks import MysqlWatch
 from rehearse.engines.mysql.row_probe import RowProbe
+from rehearse.engines.mysql.samples import SampleProbe
+from rehearse.errors import Missing
 from rehearse.events import Event, LockTaken, LockWaited, Remarked, StatementRan
+from rehearse.model import EngineChoice
 from rehearse.protocols import Role
 from tests.conftest import KeepingJournal
 from tests.engines.mysql.comparing import numbers
@@ -223,3 +227,30 @@ def test_an_exclusive_lock_that_no_look_saw_is_told_by_its_stage() -> None:
     assert (lock.at_ns, lock.released_ns) == (136, 140)
     assert list(locks_unseen([lock], [ran], edges, {"t"})) == []
     assert list(locks_unseen([], [ran], edges, {"another"})) == []
+
+
+def test_a_copy_takes_room_on_disk_and_the_sort_of_an_index_takes_temporary_files(orders: MysqlDatabase) -> None:
+    server = orders.server
+    probe = SampleProbe(server.pid, server.folder, orders.name)
+    before = {one.name: one.value for one in probe.look()}
+    with orders.connect(Role.MIGRATION) as connection:
+        execute(connection, "CREATE TABLE more AS SELECT o.*, repeat('x', 2000) AS text FROM orders o")
+    after = {one.name: one.value for one in probe.close()}
+    assert after["size"] - before["size"] > 1_000_000
+    assert "temp files" in after
+
+
+@pytest.mark.parametrize("engine", ["mariadb", "mysql"])
+def test_a_binary_log_that_production_has_is_kept_and_measured(engine: str) -> None:
+    choice = EngineChoice(name=engine, via="binary", settings={"log_bin": "production-bin"})
+    try:
+        with registry.engine(engine).start(choice, KeepingJournal()) as server:
+            shop = server.create("shop")
+            assert isinstance(shop, MysqlDatabase)
+            with watched(shop, KeepingJournal()) as watch, shop.connect(Role.MIGRATION) as migration:
+                execute(migration, "CREATE TABLE t (note text)")
+                watch.onlooker.between(migration.thread_id(), 0, None)
+                execute(migration, f"INSERT INTO t VALUES ('{'x' * 20_000}')")
+                assert (watch.onlooker.between(migration.thread_id(), 1, None).binlog_bytes or 0) > 20_000
+    except Missing as missing:
+        pytest.skip(str(missing).partition(";")[0])
