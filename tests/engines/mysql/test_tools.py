@@ -74,11 +74,10 @@ def test_alembic_runs_and_its_statements_are_the_servers_own(tmp_path: Path, eng
     (tmp_path / "myapp.py").write_text("")
     up, down = "op.execute('alter table items add column tag int')", "op.execute('alter table items drop column tag')"
     revision(tmp_path, "aaa", None, up, down)
-    recording = rehearsed(tmp_path, engine, 'tool = "alembic"')
+    recording = rehearsed(tmp_path, engine, 'tool = "alembic"\nback = false')
     ran = {one.sql: one for one in recording.history.of(StatementRan) if one.sql.startswith("alter")}
     assert {sql: (one.algorithm, one.rewrites, one.error) for sql, one in ran.items()} == {
-        "alter table items add column tag int": ("INSTANT", (), None),
-        "alter table items drop column tag": ("INSTANT", (), None),
+        "alter table items add column tag int": ("INSTANT", (), None)
     }
     assert "the migration's statements" not in str(rehearse.judge(recording))
 
