@@ -240,17 +240,50 @@ def test_a_copy_takes_room_on_disk_and_the_sort_of_an_index_takes_temporary_file
     assert "temp files" in after
 
 
-@pytest.mark.parametrize("engine", ["mariadb", "mysql"])
-def test_a_binary_log_that_production_has_is_kept_and_measured(engine: str) -> None:
-    choice = EngineChoice(name=engine, via="binary", settings={"log_bin": "production-bin"})
+@pytest.fixture(scope="module", params=["mariadb", "mysql"])
+def production(request: pytest.FixtureRequest) -> Iterator[MysqlDatabase]:
+    """A database on a server with a binary log, and little room for what is written while an index is built."""
+    small = {"innodb_online_alter_log_max_size": 65_536, "innodb_sort_buffer_size": 65_536}
+    choice = EngineChoice(name=request.param, via="binary", settings={"log_bin": "production-bin", **small})
     try:
-        with registry.engine(engine).start(choice, KeepingJournal()) as server:
-            shop = server.create("shop")
-            assert isinstance(shop, MysqlDatabase)
-            with watched(shop, KeepingJournal()) as watch, shop.connect(Role.MIGRATION) as migration:
-                execute(migration, "CREATE TABLE t (note text)")
-                watch.onlooker.between(migration.thread_id(), 0, None)
-                execute(migration, f"INSERT INTO t VALUES ('{'x' * 20_000}')")
-                assert (watch.onlooker.between(migration.thread_id(), 1, None).binlog_bytes or 0) > 20_000
+        with registry.engine(request.param).start(choice, KeepingJournal()) as server:
+            made = server.create("shop")
+            assert isinstance(made, MysqlDatabase)
+            yield made
     except Missing as missing:
         pytest.skip(str(missing).partition(";")[0])
+
+
+def test_a_binary_log_that_production_has_is_kept_and_measured(production: MysqlDatabase) -> None:
+    with watched(production, KeepingJournal()) as watch, production.connect(Role.MIGRATION) as migration:
+        execute(migration, "CREATE TABLE t (note text)")
+        watch.onlooker.between(migration.thread_id(), 0, None)
+        execute(migration, f"INSERT INTO t VALUES ('{'x' * 20_000}')")
+        assert (watch.onlooker.between(migration.thread_id(), 1, None).binlog_bytes or 0) > 20_000
+
+
+def test_an_index_that_the_traffic_outruns_is_told_with_its_code(production: MysqlDatabase) -> None:
+    with production.connect(Role.MIGRATION) as connection:
+        execute(connection, "CREATE TABLE wide (id int AUTO_INCREMENT PRIMARY KEY, note varchar(400))")
+        execute(connection, "INSERT INTO wide (note) VALUES (repeat('x', 200))")
+        for _ in range(16):
+            execute(connection, "INSERT INTO wide (note) SELECT note FROM wide")
+    with watched(production, KeepingJournal()) as watch, production.connect(Role.APPLICATION) as writer:
+        building = Thread(target=_build, args=(production,))
+        building.start()
+        while building.is_alive():
+            execute(writer, OUTRUN, (time.monotonic() % 9,))
+        building.join()
+        ran = {one.sql: one for one in watch.statements()}
+    assert (ran[BUILD].code, ran[BUILD].algorithm, ran[BUILD].rewrites) == ("1799", "INPLACE", ())
+
+
+BUILD = "ALTER TABLE wide ADD INDEX by_note (note)"
+OUTRUN = "UPDATE wide SET note = concat(left(note, 199), %s) WHERE id < 2000"
+
+
+def _build(database: MysqlDatabase) -> None:
+    with database.connect(Role.MIGRATION) as connection:
+        with pytest.raises(pymysql.err.MySQLError, match="1799"):
+            execute(connection, BUILD)
+        rows(connection, "SELECT 1")
