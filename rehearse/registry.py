@@ -53,7 +53,7 @@ def engine_of(url: str) -> str:
 
 def part(kind: str, name: str, module: str) -> ModuleType:
     """Return a module beside a plug-in, for example the "session" of engine "postgres"."""
-    return import_module(_place(kind, name, module) or f"{_home(kind, name)}.{module}")
+    return import_module(_place(kind, name, module) or f"{home(kind, name)}.{module}")
 
 
 def has_part(kind: str, name: str, module: str) -> bool:
@@ -63,14 +63,15 @@ def has_part(kind: str, name: str, module: str) -> bool:
 
 def _place(kind: str, name: str, module: str) -> str | None:
     """Return where a plug-in's module is: beside it, or beside the one whose FAMILY it says to be of."""
-    home = _home(kind, name)
-    if find_spec(f"{home}.{module}") is not None:
-        return f"{home}.{module}"
-    family = getattr(import_module(home), "FAMILY", name)
+    beside = home(kind, name)
+    if find_spec(f"{beside}.{module}") is not None:
+        return f"{beside}.{module}"
+    family = getattr(import_module(beside), "FAMILY", name)
     return None if family == name else _place(kind, family, module)
 
 
-def _home(kind: str, name: str) -> str:
+def home(kind: str, name: str) -> str:
+    """Return the module that a plug-in stands in."""
     for point in entry_points(group=f"rehearse.{kind}s"):
         if point.name == name:
             return point.module

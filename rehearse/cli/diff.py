@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rehearse.cli.similarity import Named
-
 if TYPE_CHECKING:
     from rehearse.model import Comparison, PropertyDifference, TableComparison
 
@@ -42,28 +40,39 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    r"""Compare two PostgreSQL databases: schema by meaning, data down to row and column.
+    r"""Compare two databases of PostgreSQL, MariaDB or MySQL: schema by meaning, data down to row and column.
 
-    Both are only read, each in one snapshot, which keeps vacuum from removing what dies meanwhile; a table is locked
-    against DDL while it is read, and nothing is waited for longer than 2 seconds. They may be of different servers and
-    versions. Values are shown as examples; --examples 0 shows none.
+    Both are only read, each in one snapshot, which keeps vacuum or purge from removing what dies meanwhile; a table is
+    locked against DDL while it is read, and nothing is waited for longer than 2 seconds. They may be of different
+    servers and versions. Values are shown as examples; --examples 0 shows none.
 
     \b
     rehearse diff postgresql://me@staging/shop postgresql://me@copy/shop
+    rehearse diff mysql://me@staging/shop mysql://me@copy/shop
     rehearse diff URL URL --data-only --tables orders --json
 
     Exit codes: 0 nothing differs, 1 something does, 3 nothing does, but not all could be compared.
     """
     from dataclasses import replace  # noqa: PLC0415
 
-    from rehearse.engines.postgres.diff import Asked, difference  # noqa: PLC0415
+    from rehearse import registry  # noqa: PLC0415
+    from rehearse.engines._asked import Asked  # noqa: PLC0415
 
     if schema_only and data_only:
         raise click.UsageError("--schema-only and --data-only: choose one of them, or neither for both")
     asked = Asked(schema=not data_only, data=not schema_only, tables=tables, examples=examples)
     asked = replace(asked, jobs=jobs) if jobs else asked
-    first, second = Named(first_url, "FIRST_URL"), Named(second_url, "SECOND_URL")
-    found = difference(first, second, asked, _telling(is_quiet=quiet or as_json))
+    engine, other = registry.engine_of(first_url), registry.engine_of(second_url)
+    if engine != other:
+        raise click.UsageError("the two URLs are of different kinds of servers; diff compares two of one kind")
+    given = registry.part("engine", engine, "given").Given
+    difference = registry.part("engine", engine, "diff").difference
+    found: Comparison = difference(
+        given(first_url, "FIRST_URL"),
+        given(second_url, "SECOND_URL"),
+        asked,
+        _telling(is_quiet=quiet or as_json),
+    )
     if as_json:
         click.echo(json.dumps(_plain(found), indent=2))
     elif not quiet:

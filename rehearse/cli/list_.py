@@ -38,13 +38,13 @@ def _plugins(kind: str) -> list[tuple[str, str]]:
     rows = []
     for name in registry.names(kind):
         try:
-            plugin = find(name)
-            rows.append((name, _first_line(plugin)))
+            find(name)
+            rows.append((name, _first_line(registry.home(kind, name))))
         except Missing as missing:
             rows.append((name, str(missing)))
     return rows
 
 
-def _first_line(plugin: object) -> str:
-    module = importlib.import_module(type(plugin).__module__)
+def _first_line(name: str) -> str:
+    module = importlib.import_module(name)
     return (module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else ""

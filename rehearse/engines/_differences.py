@@ -61,6 +61,7 @@ _ONLY = {
     "definer": "breaks",
     "engine": "breaks",
     "invisible": "breaks",
+    "members": "breaks",
     "parameters": "breaks",
     "returns": "breaks",
     "security": "breaks",
@@ -71,6 +72,7 @@ _ONLY = {
     "engine attribute": "performance",
     "ignored": "performance",
     "row format": "performance",
+    "secondary engine": "performance",
     "secondary engine attribute": "performance",
 }
 # What is right for a property of most objects and wrong for that of these: rights hang on them.
@@ -81,12 +83,17 @@ _WEIGHTIER = {
     ("policy", "with check"): "breaks",
     ("view", "options"): "breaks",  # security_barrier, security_invoker, check_option
     ("view", "check option"): "breaks",
+    ("history", "value"): "breaks",  # rows of a versioned table that are no more, and were kept
     ("event", "status"): "breaks",
     ("database", "character set"): "behaviour",  # of what will be made: what is there has its own
     ("table", "character set"): "behaviour",
 }
 # Properties that say nothing of their own where another one differs.
-_FOLLOWING = {"collation": "character set", "display width": "type"}
+_FOLLOWING = {
+    "collation": "character set",
+    "connection collation": "client character set",
+    "display width": "type",
+}
 DECLARED = "declared"  # a property that repeats the others in the server's own words, and what they lack
 _PARTS = (" index ", " statistics ")
 _RULES = (
@@ -364,4 +371,6 @@ def _difference(
 
 def _kind(name: str) -> str:
     """Return the kind of the object that a property is one of, as far as its weight hangs on it."""
+    if name.endswith(" history"):
+        return "history"
     return _family(name)[1] or ("column" if " column " in name else name.partition(" ")[0])

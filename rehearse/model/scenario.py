@@ -104,7 +104,7 @@ class Data:
 class EngineChoice:
     """Which database, and how it is had. `url` names a server that the user calls disposable (`via = "url"`)."""
 
-    name: Annotated[str, told("the kind of database: postgres, or mariadb (via binary or url)")] = "postgres"
+    name: Annotated[str, told("the kind of database: postgres, or mariadb or mysql (via binary or url)")] = "postgres"
     version: Annotated[str | None, told("its version, for example '18'; without it the newest that is here")] = None
     via: Annotated[
         Literal["embedded", "binary", "docker", "url"],

@@ -26,7 +26,7 @@ def linked(url: str, settings: Mapping[str, Any], journal: Journal | None) -> It
     """Connect by a URL, with the session's settings; the server's warnings go to the journal."""
     try:
         connection = _opened(url)
-    except pymysql.err.MySQLError as error:
+    except (pymysql.err.MySQLError, RuntimeError) as error:  # RuntimeError: neither TLS nor a package for that
         raise MigrationFailed(f"the migration could not connect: {_words(error)}") from error
     try:
         _set(connection, settings)

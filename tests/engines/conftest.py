@@ -26,12 +26,12 @@ def mariadb() -> Iterator[MysqlServer]:
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[MysqlServer]:
-    """The MySQL that is here; Debian has none, so that CI need not have it."""
+    """The MySQL that is here; Debian has none, so CI need not have it."""
     try:
         with _started("mysql") as server:
             yield server
-    except Missing:
-        pytest.skip("no MySQL is here; unpack one, and name the folder of mysqld in REHEARSE_MYSQL_BIN")
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 @contextmanager

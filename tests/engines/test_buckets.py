@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from rehearse.engines.postgres import buckets, diff, table_comparison
+from rehearse.engines._numbered import Numbers
+from rehearse.engines.postgres import buckets, diff, table_rows
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.diff import Asked, difference
 from rehearse.engines.postgres.server import PostgresServer
@@ -49,7 +50,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diff, "_SMALL", 0)
     monkeypatch.setattr(buckets, "_ROWS", 50)
     monkeypatch.setattr(buckets, "_PAGES", 16)
-    monkeypatch.setattr(table_comparison, "SLICE", 3_000)
+    monkeypatch.setattr(table_rows, "SLICE", 3_000)
 
 
 @pytest.fixture
@@ -121,14 +122,14 @@ def test_only_what_differs_is_streamed(
     database: PostgresDatabase, second: list[PostgresDatabase], key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streamed: list[int] = []
-    read = table_comparison.streams.read
+    read = table_rows.streams.read
 
-    def counting(*asked: object) -> table_comparison.streams.Numbers:
+    def counting(*asked: object) -> Numbers:
         rows = read(*asked)  # type: ignore[arg-type]
         streamed.append(rows.shape[1])
         return rows
 
-    monkeypatch.setattr(table_comparison.streams, "read", counting)
+    monkeypatch.setattr(table_rows.streams, "read", counting)
     seen = found(database, second, table(key), "update t set v = 'other' where g = 777")
     assert seen.columns or seen.rows_missing == 1
     far = key == "the same, most of them near"  # all rows but one lie in one bucket

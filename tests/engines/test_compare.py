@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rehearse.engines.postgres import table_comparison
+from rehearse.engines import _table_comparison
+from rehearse.engines.postgres import table_rows
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.model import TableComparison
 from tests.engines.comparing import compared, named, table, wrote
@@ -349,8 +350,8 @@ def test_a_row_that_is_there_twice_after_a_lost_key_is_unexpected(database: Post
 def test_every_value_lost_is_counted_in_many_batches(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_comparison, "_BATCH", 64)
-    monkeypatch.setattr(table_comparison, "SLICE", 300)
+    monkeypatch.setattr(_table_comparison, "_BATCH", 64)
+    monkeypatch.setattr(table_rows, "SLICE", 300)
     found = table(compared(database, T, "update t set w = null, v = v + 1 where id % 3 > 0", limit=5))
     assert [(one.column, one.values_changed, one.values_lost, len(one.examples)) for one in found.columns] == [
         ("v", 667, 0, 5), ("w", 667, 667, 5)

@@ -1,4 +1,4 @@
-"""MariaDB: what it shares with MySQL stands there; here is what is its own."""
+"""MariaDB: a disposable server from installed programs, or databases of our own on the user's."""
 
 from __future__ import annotations
 

@@ -52,7 +52,6 @@ MARIADB = Flavour(
     oldest=(10, 5),  # the first with metadata locks in performance_schema
     reported=re.compile(r"(\d+\.\d+\.\d+)-MariaDB"),
     identified=identified,
-    returning=("insert", "delete"),
     digest="SHA1({})",
     innodb="innodb_sys_",
     settings="""

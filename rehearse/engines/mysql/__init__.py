@@ -1,4 +1,7 @@
-"""MySQL, and all that MariaDB shares with it: `flavour` says in what they differ."""
+"""MySQL: a disposable server from installed programs, or databases of our own on the user's.
+
+All that MariaDB shares with it stands here; `flavour` says in what they differ.
+"""
 
 from __future__ import annotations
 

@@ -34,6 +34,8 @@ def making(flavour: Flavour, logins: Logins) -> Iterator[str]:
         yield f"CREATE USER '{login.user}'@'%' {flavour.identified(login.password)}"
         if role is Role.OWNER:
             yield f"GRANT ALL PRIVILEGES ON *.* TO '{login.user}'@'%' WITH GRANT OPTION"
+        if role is Role.OWNER and flavour.name == "mysql":  # else the migration may not drop what the owner defined
+            yield f"REVOKE SYSTEM_USER ON *.* FROM '{login.user}'@'%'"
         if role in (Role.MIGRATION, Role.OBSERVER):
             yield f"GRANT PROCESS ON *.* TO '{login.user}'@'%'"
         if role is Role.OBSERVER:

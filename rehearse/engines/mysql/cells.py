@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pymysql
-from numpy.typing import NDArray
 
+from rehearse.engines._numbered import Numbers
 from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, execute, named, rows
 from rehearse.engines.mysql.pairing import Pairing
 from rehearse.errors import ServerFailed
 
-Numbers = NDArray[np.int64]
 Key = tuple[str, ...]
 Cells = dict[str, str | None]
 _NUMBERS = ("decimal", "double", "float", "bit", *sorted(images.INTEGERS))

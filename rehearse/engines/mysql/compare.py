@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rehearse.engines import _differences
+from rehearse.engines import _differences, _hidden
+from rehearse.engines._table_comparison import Work, alone
 from rehearse.engines._writes import by_table
 from rehearse.engines.mysql import images
 from rehearse.engines.mysql.client import Connection, execute, rows
 from rehearse.engines.mysql.flavour import Flavour
+from rehearse.engines.mysql.mending import mend
 from rehearse.engines.mysql.pairing import pair
 from rehearse.engines.mysql.schema import begin
-from rehearse.engines.mysql.table_comparison import Work
-from rehearse.engines.postgres import hidden
-from rehearse.engines.postgres.table_comparison import alone
+from rehearse.engines.mysql.table_rows import MysqlRows
 from rehearse.model import Comparison, LostWrite, Snapshot, TableComparison
 from rehearse.protocols import Role
 
@@ -50,6 +51,7 @@ def compare(
     Reads only, but for a temporary table of each connection. See `protocols.Comparable` for `origin` and `known`.
     """
     began = time.monotonic_ns()
+    is_mariadb = newer.server.flavour.name == "mariadb"
     lost = {table.table: table.lost or () for table in (known.tables if known else ())}
     with older.connect(Role.OWNER) as old, newer.connect(Role.OWNER) as new:
         begin(old)
@@ -62,7 +64,10 @@ def compare(
         before=before.name,
         after=after.name,
         took_ns=time.monotonic_ns() - began,
-        schema=_differences.schema(before, after),
+        schema=tuple(
+            replace(one, mend=mend(one, before, after, is_mariadb=is_mariadb))
+            for one in _differences.schema(before, after)
+        ),
         physical=_differences.physical(before, after),
         tables=tables,
     )
@@ -82,18 +87,20 @@ def _tables(
 ) -> list[TableComparison]:
     olds, news, written = images.read(old, flavour), images.read(new, flavour), by_table(writes)
     names = sorted(olds.keys() | news.keys())
-    others = hidden.reached(names, written, _triggers(old, new))
+    others = _hidden.reached(names, written, _triggers(old, new))
     first = origin.tables if origin else {}
     return [
         Work(
-            old=old,
-            new=new,
-            pairing=pair(olds[name], news[name], first[name].columns if name in first else None),
+            rows=MysqlRows(
+                old=old,
+                new=new,
+                pairing=pair(olds[name], news[name], first[name].columns if name in first else None),
+            ),
             before=before.tables[name],
             after=after.tables[name],
             limit=limit,
             known=frozenset((one.number, one.key) for one in lost.get(name, ())),
-            others=others.get(name, hidden.Others()),
+            others=others.get(name, _hidden.Others()),
         ).compare(written.get(name))
         if name in olds and name in news
         else alone(name, before.tables.get(name), after.tables.get(name), written.get(name))
@@ -101,6 +108,6 @@ def _tables(
     ]
 
 
-def _triggers(*connections: Connection) -> tuple[hidden.Trigger, ...]:
-    found = {hidden.Trigger(*map(str, row)) for one in connections for row in rows(one, _TRIGGERS)}
+def _triggers(*connections: Connection) -> tuple[_hidden.Trigger, ...]:
+    found = {_hidden.Trigger(*map(str, row)) for one in connections for row in rows(one, _TRIGGERS)}
     return tuple(sorted(found, key=lambda one: (one.table, one.name)))

@@ -24,6 +24,7 @@ _DEFAULTS: Mapping[str, str] = {
     "max_allowed_packet": "1073741824",
     "character_set_server": "utf8mb4",
     "default_time_zone": "+00:00",
+    "event_scheduler": "OFF",  # MySQL's own default is ON: what events write would be nobody's writes
 }
 # The server's own defaults watch nothing. Memory for every statement is taken at the start, so only those of
 # the migration are kept (see `accounts`), and of each so many bytes.

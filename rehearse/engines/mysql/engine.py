@@ -1,4 +1,4 @@
-"""A disposable server from installed programs, or databases of our own on the user's."""
+"""The engines of MariaDB and MySQL: how a server is had, and what befell it."""
 
 from __future__ import annotations
 

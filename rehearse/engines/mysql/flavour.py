@@ -41,7 +41,6 @@ class Flavour:
     oldest: tuple[int, int]  # the oldest version that will do
     reported: re.Pattern[str]  # what SELECT version() says, and no other server does
     identified: Callable[[str], str]  # how CREATE USER says a password
-    returning: tuple[str, ...]  # kinds of statements that can tell their rows by RETURNING
     digest: str  # SQL for a hash of {} as hexadecimal digits, the quickest in which no collision is to be had by chance
     innodb: str  # how the names of InnoDB's views begin
     settings: str  # SQL for the settings that differ from the defaults: name, value
@@ -82,14 +81,14 @@ _PROGRAMS = Programs(
         "/usr/local/opt/mysql*/bin",
     ),
     version=re.compile(r"Ver (\d+\.\d+\.\d+)(?!.*MariaDB)"),
-    remedy=(
-        "install it (Ubuntu: apt install mysql-server-core, which starts no service), or unpack it anywhere and name "
-        "the folder of mysqld in REHEARSE_MYSQL_BIN"
+    remedy=(  # in CI, what "install" stands in must be there
+        "unpack it anywhere and name the folder of mysqld in REHEARSE_MYSQL_BIN (Ubuntu has it as mysql-server-core, "
+        "which starts no service)"
     ),
     initialize=("--initialize-insecure", "--secure-file-priv=NULL", "--character-set-server=utf8mb4"),
     check=("--validate-config", "--log-error=stderr"),
     section="mysqld",
-    needed={"mysqlx": "OFF", "secure_file_priv": "NULL"},
+    needed={"mysqlx": "OFF", "secure_file_priv": "NULL", "innodb_monitor_enable": "log_lsn_current"},
 )
 
 MYSQL = Flavour(
@@ -100,7 +99,6 @@ MYSQL = Flavour(
     oldest=(8, 0),
     reported=re.compile(r"(\d+\.\d+\.\d+)(?!.*(MariaDB|TiDB))"),
     identified=_identified,
-    returning=(),
     digest="SHA2({}, 256)",  # SHA1 and MD5 are no more (9.7)
     innodb="innodb_",
     settings="""
@@ -115,11 +113,11 @@ MYSQL = Flavour(
         SELECT replace(replace(db, '\_', '_'), '\%%', '%%') FROM mysql.db
         WHERE user = concat('rehearse_migration_', %s)
     """,
-    # A lock that was upgraded is told with its new type (9.7).
     changed_instantly="""
         SELECT substring_index(name, '/', -1) FROM information_schema.innodb_tables
-        WHERE name LIKE %s AND (total_row_versions > 0 OR instant_cols > 0)
+        WHERE name LIKE %s AND (instant_cols > 0 /*!80029 OR total_row_versions > 0 */)
     """,
+    # A lock that was upgraded is told with its new type (9.7).
     stops={
         "EXCLUSIVE": (READS, WRITES),
         "SHARED_NO_READ_WRITE": (READS, WRITES),
@@ -140,9 +138,9 @@ MYSQL = Flavour(
         JOIN performance_schema.threads b ON b.thread_id = w.blocking_thread_id
     """,
     row_waits_every_ns=20 * NS_PER_MS,
+    # The status of the same name is seconds old; the metric is counted where somebody asked for it, as on ours.
     redo="""
-        SELECT variable_value FROM performance_schema.global_status
-        WHERE variable_name = 'Innodb_redo_log_current_lsn'
+        SELECT count FROM information_schema.innodb_metrics WHERE name = 'log_lsn_current' AND status = 'enabled'
     """,
     binlog="""
         SELECT sum_number_of_bytes_write FROM performance_schema.file_summary_by_event_name

@@ -11,21 +11,26 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import pymysql
+
 from rehearse.engines.mysql.client import Connection, named, rows
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.survey import KEYS, whole_keys
 
-# The statistics' sizes are those of the last ANALYZE, those of the files are now.
 _TABLES = """
-    SELECT t.table_name, coalesce(
-               (SELECT sum(f.file_size) FROM information_schema.{innodb}tablespaces f
-                WHERE f.name = concat(t.table_schema, '/', t.table_name)
-                   OR f.name LIKE concat(t.table_schema, '/', t.table_name, '#p#%')),
-               t.data_length + t.index_length, 0)
-    FROM information_schema.tables t
-    WHERE t.table_schema = database() AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
-    ORDER BY t.table_name
+    SELECT table_name, coalesce(data_length + index_length, 0)
+    FROM information_schema.tables
+    WHERE table_schema = database() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+    ORDER BY table_name
 """
+# The statistics' sizes are those of the last ANALYZE, those of the files are now. Partitions have files of their own.
+_FILES = """
+    SELECT substring_index(substring(name, 1 + locate('/', name)), '#', 1), sum(file_size)
+    FROM information_schema.{innodb}tablespaces
+    WHERE name LIKE concat(replace(database(), '_', '\\_'), '/%')
+    GROUP BY 1
+"""
+_NO_RIGHT = 1227  # to see files one needs PROCESS
 _COLUMNS = """
     SELECT table_name, column_name, data_type, column_type, character_set_name, collation_name,
            COALESCE(generation_expression, '') <> ''
@@ -36,6 +41,9 @@ _COLUMNS = """
 INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "vector"})
 _REALS = frozenset({"float", "double"})
+_WHOLE_CHARSETS = frozenset(  # each of whose texts UTF-8 has
+    {"utf8", "utf8mb3", "utf8mb4", "utf16", "utf16le", "utf32", "ucs2", "latin1", "ascii"}
+)
 _TIMES = frozenset({"date", "datetime", "timestamp"})
 _SHAPES = frozenset(
     {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon"}
@@ -61,13 +69,21 @@ class Column:
 
     @property
     def image(self) -> str:
-        """Return SQL for the value's bytes; NULL for NULL."""
+        """Return SQL for the value's bytes; NULL for NULL.
+
+        Two labels of an enum, and of some character sets two bytes, may be the same text.
+        """
+        name = named(self.name)
         if self.base == "vector":  # which MySQL joins with nothing
-            return f"UNHEX(HEX({named(self.name)}))"
+            return f"UNHEX(HEX({name}))"
         if self.base in _BYTES:
-            return named(self.name)
+            return name
+        if self.base == "enum":
+            return f"CONCAT({name} + 0, ':', CAST({name} AS BINARY))"
+        if self.charset and self.base != "set":
+            return f"CAST({name} AS BINARY)"
         if self.base in _SHAPES:
-            return f"CONCAT(ST_SRID({named(self.name)}), ':', ST_AsBinary({named(self.name)}))"
+            return f"CONCAT(ST_SRID({name}), ':', ST_AsBinary({name}))"
         return f"CAST({self.text} AS BINARY)"
 
     @property
@@ -77,12 +93,23 @@ class Column:
         if self.base in _BYTES:
             return f"CONCAT('0x', HEX({name}))"
         if self.base in _SHAPES:
-            return f"ST_AsText({name})"
+            return f"CONCAT(ST_AsText({name}), IF(ST_SRID({name}), CONCAT(' in ', ST_SRID({name})), ''))"
         if self.base == "bit":
             return f"CAST({name} + 0 AS CHAR CHARACTER SET utf8mb4)"
         if self.base == "float":
             return f"CAST(CAST({name} AS DOUBLE) AS CHAR CHARACTER SET utf8mb4)"
         return f"CONVERT({name} USING utf8mb4)" if self.charset else f"CAST({name} AS CHAR CHARACTER SET utf8mb4)"
+
+    @property
+    def exact(self) -> str:
+        """Return SQL for a text that no other value of the column has."""
+        name = named(self.name)
+        if self.base == "enum":
+            return f"IF({name} + 0, {self.text}, '(no label)')"
+        if self.charset is None or self.charset in _WHOLE_CHARSETS:
+            return self.text
+        again = f"CAST(CONVERT({self.text} USING {self.charset}) AS BINARY)"
+        return f"IF({again} = CAST({name} AS BINARY), {self.text}, CONCAT('0x', HEX({name})))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,16 +147,27 @@ def read(connection: Connection, flavour: Flavour) -> dict[str, Table]:
     indexes = defaultdict(list)
     for table, *rest in rows(connection, KEYS):
         indexes[table].append(rest)
+    files = _files(connection, flavour)
     return {
         name: Table(
             name=name,
-            size_bytes=int(size),
+            size_bytes=files.get(name, int(size)),
             digest=flavour.digest,
             columns=columns[name],
             keys=tuple(whole_keys(indexes[name])),
         )
-        for name, size in rows(connection, _TABLES.format(innodb=flavour.innodb))
+        for name, size in rows(connection, _TABLES)
     }
+
+
+def _files(connection: Connection, flavour: Flavour) -> dict[str, int]:
+    """Return the bytes of each table's files; of none where they are not to be seen."""
+    try:
+        return {str(name): int(size) for name, size in rows(connection, _FILES.format(innodb=flavour.innodb))}
+    except pymysql.err.MySQLError as error:
+        if error.args[0] != _NO_RIGHT:
+            raise
+        return {}
 
 
 def tagged(images: Iterable[str]) -> str:
@@ -148,14 +186,25 @@ def common(older: Column, newer: Column) -> tuple[str, str]:
     """Return SQL for a value on both sides; the texts are equal if the values are, though the types differ."""
     both = {older.base, newer.base}
     if older.type == newer.type and older.charset == newer.charset:
-        return older.text, newer.text
+        return older.exact, newer.exact
     if both <= {*INTEGERS, "decimal"} and "decimal" in both:
         return _trimmed(older), _trimmed(newer)
+    if older.charset and newer.charset and older.charset != newer.charset:
+        return _converted(older), _converted(newer)
     if both <= _REALS:
         return tuple(f"CAST(CAST({named(one.name)} AS DOUBLE) AS CHAR)" for one in (older, newer))  # type: ignore[return-value]
     if both <= _TIMES:
         return tuple(f"CAST(CAST({named(one.name)} AS DATETIME(6)) AS CHAR)" for one in (older, newer))  # type: ignore[return-value]
     return older.text, newer.text
+
+
+def _converted(column: Column) -> str:
+    """Return SQL for a text in UTF-8; its bytes where some are of no character, and so would become '?' or U+FFFD."""
+    if column.charset in _WHOLE_CHARSETS:
+        return column.text
+    name, mark = named(column.name), f"CONVERT('?' USING {column.charset})"
+    lost = f"CHAR_LENGTH(REPLACE({column.text}, '?', '')) < CHAR_LENGTH(REPLACE({name}, {mark}, ''))"
+    return f"IF({lost} OR LOCATE(_utf8mb4 x'EFBFBD', {column.text}), CONCAT('0x', HEX({name})), {column.text})"
 
 
 def _trimmed(column: Column) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pymysql
 
-from rehearse.engines.mysql.client import Connection, execute, named, rows, words
+from rehearse.engines.mysql.client import Connection, execute, is_mariadb, named, rows, words
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.events import InvariantTried
 from rehearse.units import NS_PER_S
@@ -241,9 +241,9 @@ def _references(connection: Connection, keys: Mapping[str, list[str]]) -> Iterat
 
 
 def _checks(connection: Connection, keys: Mapping[str, list[str]]) -> Iterator[Promise]:
-    is_mariadb = "mariadb" in str(connection.get_server_info()).lower()
-    for name, table, text, enforced in rows(connection, _MARIADB_CHECKS if is_mariadb else _MYSQL_CHECKS):
-        condition = str(text) if is_mariadb else _ESCAPED.sub(r"\1", str(text))  # MySQL escapes what it lists
+    is_quoted = not is_mariadb(connection)
+    for name, table, text, enforced in rows(connection, _MYSQL_CHECKS if is_quoted else _MARIADB_CHECKS):
+        condition = _ESCAPED.sub(r"\1", str(text)) if is_quoted else str(text)  # MySQL escapes what it lists
         yield Promise(
             kind="check",
             name=str(name),

@@ -147,7 +147,7 @@ class MysqlOnlooker:
         """Return what a statement did; a table's number in InnoDB changes where it was rebuilt."""
         try:
             now = files(self._connection, self._database, self._flavour)
-            told = rows(self._connection, self._flavour.redo)  # nothing before MySQL 8.0.30
+            told = rows(self._connection, self._flavour.redo)
             logged = rows(self._connection, self._flavour.binlog)
             passed = self._stages.names(session)
         except pymysql.err.MySQLError:

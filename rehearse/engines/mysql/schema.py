@@ -28,7 +28,7 @@ def take(database: MysqlDatabase, name: str) -> Snapshot:
     began = time.monotonic_ns()
     with database.connect(Role.OWNER) as connection:
         begin(connection)
-        schema, physical = read(connection, database.name, database.server.users)
+        schema, physical = read(connection, database.name, database.server.users, content=True)
         states = checksum.states(connection, database.server.flavour)
         execute(connection, "ROLLBACK")
     took = time.monotonic_ns() - began
@@ -41,21 +41,35 @@ def begin(connection: Connection) -> None:
     execute(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
-def read(connection: Connection, database: str, ours: Collection[str] = ()) -> tuple[Objects, Objects]:
+def read(
+    connection: Connection, database: str, ours: Collection[str] = (), *, content: bool = False
+) -> tuple[Objects, Objects]:
     """Return what has a meaning for the application or its owner, and what only the disk sees.
 
-    `ours` are the users of the rehearsal's own accounts, whose rights are no property.
+    `ours` are the users of the rehearsal's own accounts, whose rights are no property. `content`: with how much history
+    versioned tables have, which reads it.
     """
     kinds = {str(name): str(kind) for name, kind in rows(connection, _KINDS)}
     scope = Scope(connection=connection, database=database, kinds=kinds, ours=frozenset(ours))
     own = {name: declared(scope, name) for name in kinds if scope.is_table(name)}
     of_tables = (part(scope, own) for part in (tables.tables, tables.columns, tables.checks, tables.partitions))
-    of_parts = (parts.indexes(scope, own), parts.foreign_keys(scope), parts.triggers(scope))
-    of_code = (part(scope) for part in (code.views, code.routines, code.events, code.sequences))
-    schema = _objects(chain(tables.database(scope), *of_tables, *of_parts, *of_code, tables.counters(scope, own)))
+    of_parts = (parts.indexes(scope, own), parts.foreign_keys(scope, own), parts.triggers(scope))
+    of_code = (part(scope) for part in (code.views, code.routines, code.libraries, code.events, code.sequences))
+    schema = _objects(
+        chain(
+            tables.database(scope),
+            *of_tables,
+            tables.extensions(scope),
+            *of_parts,
+            *of_code,
+            tables.counters(scope, own),
+        )
+    )
+    schema |= dict(tables.histories(scope)) if content else {}
     for name, privileges in rights.rights(scope):
         if name in schema:  # rights outlive what they are on
             schema[name] |= privileges
+    schema |= dict(rights.roles(scope))
     return schema, _objects(tables.order(scope))
 
 

@@ -21,6 +21,7 @@ from rehearse.delimited import placeholders
 from rehearse.engines.mysql import client
 from rehearse.engines.mysql.client import Address, address, execute
 from rehearse.engines.mysql.wire import NOT_INTRODUCED, ConnectionLost, Reply, Wire
+from rehearse.errors import Missing
 from rehearse.events import Outcome
 
 if TYPE_CHECKING:
@@ -285,9 +286,10 @@ class MysqlSession:
         try:
             with client.connect(self._where, connect_timeout=5):
                 self._not_introduced = None
-        except (pymysql.err.MySQLError, RuntimeError) as error:  # without TLS it wants another package
-            is_servers = isinstance(error, pymysql.err.MySQLError)
-            self._not_introduced = client.words(error) if is_servers else str(error)
+        except pymysql.err.MySQLError as error:
+            self._not_introduced = client.words(error)
+        except Missing as missing:
+            self._not_introduced = str(missing)
 
     def cancel(self) -> None:
         """Ask the server to stop the statement under way, from a connection of its own and without waiting for it."""

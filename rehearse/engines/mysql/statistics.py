@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import pymysql
 
 from rehearse.engines.mysql import histograms
-from rehearse.engines.mysql.client import Connection, execute, rows, words
+from rehearse.engines.mysql.client import Connection, execute, is_mariadb, rows, words
 from rehearse.profiles.statistics import (
     ColumnStatistics,
     Query,
@@ -91,7 +91,7 @@ class Asking:
     @property
     def is_mariadb(self) -> bool:
         """Whether the server is MariaDB, whose statistics are kept elsewhere."""
-        return "mariadb" in str(self.connection.get_server_info()).lower()
+        return is_mariadb(self.connection)
 
     def rows(self, what: str, query: str, values: Any = None, *, rows_read: int = 0) -> Sequence[tuple[Any, ...]]:
         """Return all rows of a query."""

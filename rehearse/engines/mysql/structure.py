@@ -25,7 +25,7 @@ _COLUMNS = """
 """
 # Whole unique indexes, of columns that may be NULL too; the primary one first.
 _KEYS = """
-    SELECT table_name, index_name, column_name, sub_part IS NULL
+    SELECT table_name, index_name, column_name, sub_part IS NULL AND column_name IS NOT NULL
     FROM information_schema.statistics
     WHERE table_schema = database() AND non_unique = 0
     ORDER BY table_name, index_name <> 'PRIMARY', index_name, seq_in_index

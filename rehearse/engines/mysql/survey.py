@@ -10,8 +10,18 @@ from typing import Any
 import pymysql
 
 from rehearse.delimited import placeholders
-from rehearse.engines.mysql.client import Connection, Row, address, connect, execute, listed, named, rows, words
-from rehearse.engines.mysql.flavour import MYSQL, Flavour
+from rehearse.engines.mysql.client import (
+    Connection,
+    Row,
+    address,
+    connect,
+    execute,
+    is_mariadb,
+    listed,
+    named,
+    rows,
+    words,
+)
 from rehearse.engines.mysql.session import literal
 from rehearse.engines.mysql.structure import CHECKS
 from rehearse.model import ForeignKey, Survey, TableFacts
@@ -22,21 +32,23 @@ _TABLES = """
     WHERE table_schema = database() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
     ORDER BY table_name
 """
+# The order in which an INSERT without a list of columns fills them: those that are not seen come last.
 _COLUMNS = """
     SELECT table_name, column_name, data_type, COALESCE(generation_expression, '') <> '' OR extra LIKE '%%on update%%'
     FROM information_schema.columns
     WHERE table_schema = database()
-    ORDER BY table_name, ordinal_position
+    ORDER BY table_name, extra LIKE '%%INVISIBLE%%', ordinal_position
 """
 _NUMBERED = """
     SELECT table_name, column_name FROM information_schema.columns
     WHERE table_schema = database() AND extra LIKE '%auto_increment%' AND @@auto_increment_increment = 1
 """
-# Whole unique indexes of columns that are never NULL are keys, the primary one first.
+# Whole unique indexes of columns that are never NULL are keys, the primary one first. A part that is an expression has
+# no column (MySQL).
 KEYS = """
     SELECT s.table_name, s.index_name, s.column_name, s.non_unique, s.sub_part IS NULL AND c.is_nullable = 'NO'
     FROM information_schema.statistics s
-    JOIN information_schema.columns c USING (table_schema, table_name, column_name)
+    LEFT JOIN information_schema.columns c USING (table_schema, table_name, column_name)
     WHERE s.table_schema = database()
     ORDER BY s.table_name, s.index_name <> 'PRIMARY', s.index_name, s.seq_in_index
 """
@@ -71,14 +83,15 @@ _MAY_WRITE = re.compile(r"\b(insert|update|delete|replace|truncate|call|execute)
 _COUNTED = 1_000_000  # the server's own estimate of fewer rows is too coarse to rely on
 
 
-def survey(url: str, flavour: Flavour = MYSQL) -> Survey:
+def survey(url: str) -> Survey:
     """Return the tables, references and views of a database; counts tables that the server believes to be small."""
     with connect(address(url)) as connection:
         found = {name: (int(estimate), int(size)) for name, estimate, size in rows(connection, _TABLES)}
         columns = _grouped(rows(connection, _COLUMNS))
         keys = _grouped(rows(connection, KEYS))
         checks = _texts(rows(connection, CHECKS))
-        numbered = set() if "insert" in flavour.returning else set(rows(connection, _NUMBERED))
+        returning = ("insert", "delete") if is_mariadb(connection) else ()
+        numbered = set() if returning else set(rows(connection, _NUMBERED))
         partitioned = _texts(rows(connection, _PARTITIONED))
         triggers = _grouped(rows(connection, _TRIGGERS))
         tables = [
@@ -106,7 +119,7 @@ def survey(url: str, flavour: Flavour = MYSQL) -> Survey:
         views=views,
         functions={str(name).lower(): tuple(_mentioned(text or "", found)) for name, text in routines if _writes(text)},
         quote="`",
-        returning=flavour.returning,
+        returning=returning,
         folds=False,
     )
 

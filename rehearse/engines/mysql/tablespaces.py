@@ -31,7 +31,7 @@ _CANDIDATES = """
       AND NOT EXISTS (
           SELECT 1 FROM information_schema.statistics s
           WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name
-            AND s.index_type NOT IN ('BTREE', 'HASH'))
+            AND (s.index_type NOT IN ('BTREE', 'HASH') OR s.column_name IS NULL))
       AND NOT EXISTS (
           SELECT 1 FROM information_schema.columns c
           WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.extra LIKE '%%VIRTUAL%%')

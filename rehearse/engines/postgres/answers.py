@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 from psycopg import Connection, pq, sql
 
+from rehearse.engines import _hidden
 from rehearse.engines._writes import by_table
 from rehearse.engines.postgres import hidden, images, query_order, reordering
 from rehearse.engines.postgres.schema import Connects
@@ -169,7 +170,7 @@ def written(writes: pandas.DataFrame, *connections: Connection[Any]) -> Written:
         columns = {column for key in some for column in key}
         if any(name in state and not columns <= state[name].columns.keys() for state in states):
             untold[name] = "the key of its rows has other columns than at the start"
-    others = hidden.reached(set().union(*states), tables, hidden.triggers(*connections))
+    others = _hidden.reached(set().union(*states), tables, hidden.triggers(*connections))
     untold |= {name: f"{', '.join(one.triggers)} may have written rows of it" for name, one in others.items()}
     return Written(keys, untold)
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
+from rehearse.engines._numbered import Numbers
 from rehearse.engines.postgres import images, streams
 from rehearse.engines.postgres.pairing import Pairing
 
@@ -41,7 +42,7 @@ def by_number(
     connection: Connection[Any],
     pairing: Pairing,
     side: images.Table,
-    numbers: streams.Numbers,
+    numbers: Numbers,
     *,
     limit: int,
     width: int | None = None,
@@ -64,7 +65,7 @@ def by_number(
 
 
 def counts(
-    connection: Connection[Any], pairing: Pairing, side: images.Table, names: Sequence[str], *, without: streams.Numbers
+    connection: Connection[Any], pairing: Pairing, side: images.Table, names: Sequence[str], *, without: Numbers
 ) -> dict[str, int]:
     """Return how many values, NULLs left out, these columns hold in all rows but those of these numbers (sorted)."""
     if not names:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from rehearse.engines import _differences
+from rehearse.engines import _differences, _hidden
+from rehearse.engines._table_comparison import Work, alone
 from rehearse.engines._writes import by_table
-from rehearse.engines.postgres import hidden, images, lagging, table_comparison
+from rehearse.engines.postgres import hidden, images, lagging
 from rehearse.engines.postgres.mending import mend
 from rehearse.engines.postgres.pairing import pair
 from rehearse.engines.postgres.schema import Connects, begin
+from rehearse.engines.postgres.table_rows import PostgresRows
 from rehearse.model import Comparison, LostWrite, Snapshot, TableComparison
 from rehearse.protocols import Role
 
@@ -80,20 +82,18 @@ def _tables(
 ) -> list[TableComparison]:
     olds, news, written = images.read(old), images.read(new), by_table(writes)
     names = sorted(olds.keys() | news.keys())
-    others = hidden.reached(names, written, hidden.triggers(old, new))
+    others = _hidden.reached(names, written, hidden.triggers(old, new))
     return [
-        table_comparison.Work(
-            old=old,
-            new=new,
-            pairing=pair(olds[name], news[name], _known(origin, name)),
+        Work(
+            rows=PostgresRows(old=old, new=new, pairing=pair(olds[name], news[name], _known(origin, name))),
             before=before.tables[name],
             after=after.tables[name],
             limit=limit,
             known=frozenset((one.number, one.key) for one in lost.get(name, ())),
-            others=others.get(name, hidden.Others()),
+            others=others.get(name, _hidden.Others()),
         ).compare(written.get(name))
         if name in olds and name in news
-        else table_comparison.alone(name, before.tables.get(name), after.tables.get(name), written.get(name))
+        else alone(name, before.tables.get(name), after.tables.get(name), written.get(name))
         for name in names
     ]
 

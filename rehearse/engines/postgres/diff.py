@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 import psycopg
 from psycopg import Connection, sql
 
 from rehearse.engines import _differences
-from rehearse.engines.postgres import buckets, images, table_comparison
+from rehearse.engines._asked import Asked, Told, chosen, of_tables, without_values
+from rehearse.engines._table_comparison import Work, alone
+from rehearse.engines.postgres import buckets, images, table_rows
 from rehearse.engines.postgres.mending import mend
 from rehearse.engines.postgres.pairing import Pairing, pair
 from rehearse.engines.postgres.schema import begin, read_physical, read_schema
-from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
+from rehearse.engines.postgres.table_rows import PostgresRows
+from rehearse.errors import ServerFailed
 from rehearse.model import Comparison, Snapshot, TableComparison, TableState
 
-Told = Callable[[str], None]
 _Connections = Sequence[Connection[Any]]
 _UNENDED = "-c statement_timeout=0"  # as the session begins: a database's own may end even the SET that would lift it
 _SMALL = 16 * 2**20  # bytes of a table that is streamed at once
@@ -44,17 +44,6 @@ class Opens(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What is compared: schema, data or both; of the tables whose names fit a pattern, or of all."""
-
-    schema: bool = True
-    data: bool = True
-    tables: Sequence[str] = ()
-    examples: int = 3
-    jobs: int = max(1, min(4, (os.cpu_count() or 1) // 2))  # connections to each database
-
-
 def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _: None) -> Comparison:
     """Return what differs between two databases, each read in one snapshot, side by side.
 
@@ -67,7 +56,7 @@ def difference(first: Opens, second: Opens, asked: Asked, told: Told = lambda _:
         old, new = mine[0], theirs[0]
         with _unlocked():
             sides = images.read(old), images.read(new)
-        names = _chosen(*sides, asked.tables)
+        names = chosen(*sides, [one.removeprefix("public.") for one in asked.tables])
         told("schemas")
         with _unlocked(), _passing(old), _passing(new):
             before, after = (_snapshot(one, word, names, asked) for one, word in ((old, "first"), (new, "second")))
@@ -118,30 +107,12 @@ def _exported(connection: Connection[Any]) -> str | None:
     return str(found[0]) if found else None
 
 
-def _chosen(mine: Iterable[str], theirs: Iterable[str], patterns: Sequence[str]) -> list[str]:
-    known = sorted({*mine, *theirs})
-    patterns = [one.removeprefix("public.") for one in patterns]
-    for one in patterns:
-        if not any(fnmatchcase(name, one) for name in known):
-            raise ScenarioMistake(f"--tables {one}: neither database has such a table{near_miss(one, known)}")
-    return [name for name in known if not patterns or any(fnmatchcase(name, one) for one in patterns)]
-
-
 def _snapshot(connection: Connection[Any], name: str, tables: Sequence[str], asked: Asked) -> Snapshot:
     schema = read_schema(connection, content=asked.data) if asked.schema else {}
     physical = read_physical(connection) if asked.schema else {}
     if asked.tables:
-        schema, physical = _of_tables(schema, tables), _of_tables(physical, tables)
+        schema, physical = of_tables(schema, tables), of_tables(physical, tables)
     return Snapshot(name=name, at_ns=time.monotonic_ns(), took_ns=0, schema=schema, physical=physical, tables={})
-
-
-def _of_tables(objects: dict[str, dict[str, str]], tables: Sequence[str]) -> dict[str, dict[str, str]]:
-    whole = {f"table {name}" for name in tables}
-    return {
-        name: one
-        for name, one in objects.items()
-        if name in whole or name.startswith(tuple(f"{one} " for one in whole))
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,28 +143,25 @@ class _Pair:
 
     def _compared(self, name: str, examples: int) -> TableComparison:
         if self.first is None or self.second is None:
-            return table_comparison.alone(name, _state(self.old, self.first), _state(self.new, self.second), None)
+            return alone(name, _state(self.old, self.first), _state(self.new, self.second), None)
         codes = [side[0].info.parameter_status("server_encoding") for side in (self.old, self.new)]
         pairing = pair(self.first, self.second, is_recoded=codes[0] != codes[1])
         counted = self._counted(pairing)
-        work = table_comparison.Work(
-            old=self.old[0],
-            new=self.new[0],
-            pairing=pairing,
+        work = Work(
+            rows=PostgresRows(old=self.old[0], new=self.new[0], pairing=pairing, differing=counted.parts),
             before=_known(self.first, counted.before),
             after=_known(self.second, counted.after),
             limit=max(1, examples),
-            parts=counted.parts,
         )
         found = work.compare(None)
-        return found if examples else _without_values(found)
+        return found if examples else without_values(found)
 
     def _counted(self, pairing: Pairing) -> buckets.Counted:
         """Return the rows of both sides and the parts that may differ: all of a small table."""
         size = max(pairing.older.size_bytes, pairing.newer.size_bytes)
         if size > _SMALL and pairing.columns:
             rows = size // _ROW
-            return buckets.counted(self.old, self.new, pairing, rows=rows, limit=table_comparison.SLICE)
+            return buckets.counted(self.old, self.new, pairing, rows=rows, limit=table_rows.SLICE)
         before, after = _rows(self.old, pairing.older), _rows(self.new, pairing.newer)
         return buckets.Counted(before, after, buckets.whole(max(before, after)))
 
@@ -215,11 +183,6 @@ def _passing(connection: Connection[Any]) -> Iterator[None]:
     """Let go of every lock that the block took."""
     with connection.transaction(force_rollback=True):
         yield
-
-
-def _without_values(found: TableComparison) -> TableComparison:
-    columns = tuple(replace(one, examples=()) for one in found.columns)
-    return replace(found, columns=columns, examples_missing=(), examples_unexpected=())
 
 
 def _state(connections: _Connections, table: images.Table | None) -> TableState | None:

@@ -11,6 +11,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from rehearse.engines import _writes
+from rehearse.engines._numbered import Numbers, difference
 from rehearse.engines._rules import Rule
 from rehearse.engines.postgres import cells, images, streams
 from rehearse.engines.postgres.pairing import Pairing
@@ -240,10 +241,10 @@ class _Held:
 
     rule: Rule
     rows: int
-    broken: streams.Numbers
+    broken: Numbers
 
 
-def _held(states: States, column: images.Column, rule: Rule, written: streams.Numbers) -> _Held | None:
+def _held(states: States, column: images.Column, rule: Rule, written: Numbers) -> _Held | None:
     pairing = states.pairing
     try:
         with states.old.transaction(), states.new.transaction():
@@ -251,7 +252,7 @@ def _held(states: States, column: images.Column, rule: Rule, written: streams.Nu
             newer = _stream(states.new, pairing, pairing.newer, _form(column, quoted(column.name)))
     except (psycopg.errors.QueryCanceled, *REFUSED, _TooMany):
         return None
-    rows = streams.difference(older, newer)
+    rows = difference(older, newer)
     both = older.shape[1] - len(rows.missing) - int(np.isin(written, older[0]).sum())
     return _Held(rule, both, rows.changed[~np.isin(rows.changed, written)])
 
@@ -260,7 +261,7 @@ class _TooMany(Exception):
     """There are more rows than are held in memory."""
 
 
-def _stream(connection: Connection[Any], pairing: Pairing, table: images.Table, said: sql.Composed) -> streams.Numbers:
+def _stream(connection: Connection[Any], pairing: Pairing, table: images.Table, said: sql.Composed) -> Numbers:
     hashed = sql.SQL('coalesce(hashtextextended({} collate "C", 0), 0)').format(said)
     rows = sql.SQL("(select {} as number, {} as hash from {} as {} limit {}) as r").format(
         pairing.number(table), hashed, table.source, sql.Identifier(table.relation), sql.Literal(_ROWS + 1)
@@ -292,7 +293,7 @@ def _differing(states: States, column: images.Column, held: _Held) -> tuple[Rule
 
 
 def _by_number(
-    connection: Connection[Any], pairing: Pairing, table: images.Table, numbers: streams.Numbers, said: str
+    connection: Connection[Any], pairing: Pairing, table: images.Table, numbers: Numbers, said: str
 ) -> dict[int, tuple[str, str | None]]:
     number = pairing.number(table)
     query = sql.SQL("select {}, {}, ({})::text from {} as {} where {}").format(

@@ -22,7 +22,7 @@ create table parted (id int, k int, primary key (id, k)) partition by range (id)
 create table hashed (id int primary key) partition by hash (id) partitions 3;
 create table plain (id int, body text compressed, author varchar(20) character set ascii) default character set latin1;
 create table aria (id int) engine = aria page_checksum = 1;
-create table isam (id int, key id (id)) engine = myisam;
+create table isam (id int, key id (id)) engine = myisam connection = 'mysql://ann:hunter22@far/shop';
 create view open_orders as select id, total, note from orders where status = 'sad';
 create algorithm = merge sql security invoker view sold as select id, total from orders where total > 0 with local check option;
 create view above as select id from sold;
@@ -32,6 +32,7 @@ delimiter //
 create aggregate function total_of(x int) returns int
 begin declare continue handler for not found return 1; loop fetch group next row; end loop; end//
 delimiter ;
+set names latin1; create procedure accents() select 'é'; set names utf8mb4;
 create trigger first before insert on orders for each row set new.net = 1;
 create trigger second before insert on orders for each row set new.net = new.net + 1;
 create trigger late after delete on orders for each row set @gone = old.id;
@@ -44,3 +45,4 @@ grant update (note), select (note, id) on orders to corpus_reader;
 grant execute on function twice to corpus_reader;
 grant select on open_orders to corpus_role;
 grant delete on pieces to corpus_role;
+insert into kept (id, a) values (1, 1); update kept set a = 2; update kept set a = 3;

@@ -13,14 +13,12 @@ from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.model import Comparison
 from rehearse.protocols import Role
 from tests.engines.comparing import COLUMNS
-
-_DIGITS = "(select 0 n union all " + " union all ".join(f"select {digit}" for digit in range(1, 10)) + ")"
+from tests.engines.mysql.numbers import numbered
 
 
 def numbers(count: int) -> str:
-    """Return SQL for a table of the numbers from 1 to at most 10,000, in the column `seq`, that every server reads."""
-    joined = f"{_DIGITS} a, {_DIGITS} b, {_DIGITS} c, {_DIGITS} d"
-    return f"(select 1 + a.n + 10 * b.n + 100 * c.n + 1000 * d.n seq from {joined} order by 1 limit {count}) numbers"
+    """Return SQL for a table of the numbers from 1, in the column `seq`, that every server reads."""
+    return numbered(f"seq_1_to_{count}")
 
 
 def run(database: MysqlDatabase, script: str) -> None:

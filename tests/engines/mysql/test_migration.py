@@ -1,4 +1,4 @@
-"""Migrations in SQL on MariaDB, and a whole rehearsal of one."""
+"""Migrations in SQL on MariaDB and MySQL, and a whole rehearsal of one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import rehearse
+from rehearse import registry
 from rehearse.engines.mysql import asserts
 from rehearse.engines.mysql.client import execute, rows
 from rehearse.engines.mysql.database import MysqlDatabase
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 SCENARIO = """
 name = "small"
-why = "a small rehearsal on MariaDB"
+why = "a small rehearsal"
 data.load = ["base.sql"]
 engine = { name = "mariadb", via = "binary" }
 [migration]
@@ -131,9 +132,10 @@ def test_settings_are_the_sessions_and_a_time_out_cancels(shop: MysqlDatabase) -
         ran(shop, f"create table u as select count(*) as n from {endless};", timeout=200_000_000)
 
 
-def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["mariadb", "mysql"])
+def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Path, engine: str) -> None:
     (tmp_path / "base.sql").write_text(BASE)
-    (tmp_path / "small.toml").write_text(SCENARIO)
+    (tmp_path / "small.toml").write_text(SCENARIO.replace("mariadb", engine))
     try:
         recording = rehearse.run(tmp_path / "small.toml")
     except rehearse.errors.Missing as missing:
@@ -145,7 +147,7 @@ def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Pat
     assert any(code == "F002" and where.startswith("items") for code, where in found)
     written = recording.history.frame(RowWritten)
     assert set(written["kind"]) == {"update", "insert"}
-    assert written["key"].notna().all(), "an insert tells its key by RETURNING"
+    assert written["key"].notna().all(), "an insert tells its key"
     assert (written["outcome"] == "ok").all()
     compared = recording.comparison("start", "back")
     assert compared is not None
@@ -154,10 +156,11 @@ def test_a_whole_rehearsal_finds_the_value_that_the_way_back_loses(tmp_path: Pat
     assert items.writes_checked > 10
 
 
-def test_what_mariadb_cannot_be_asked_yet_is_told_before_a_server_starts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["mariadb", "mysql"])
+def test_what_they_cannot_be_asked_yet_is_told_before_a_server_starts(tmp_path: Path, engine: str) -> None:
     more = "[[migration.effects]]\ntable = 'items'\ncolumn = 'note'\nrule = 'upper(note)'"
     (tmp_path / "base.sql").write_text(BASE)
-    (tmp_path / "small.toml").write_text(f"{SCENARIO}\n{more}")
+    (tmp_path / "small.toml").write_text(f"{SCENARIO}\n{more}".replace("mariadb", engine))
     with pytest.raises(ScenarioMistake, match=r"migration\.effects\.rule"):
         rehearse.run(read(tmp_path / "small.toml"))
 
@@ -167,6 +170,17 @@ def survey() -> Survey:
         table="Items", schema="", name="Items", rows=1, size_bytes=1, columns=("Id", "price"), key=("Id",)
     )
     return Survey(tables={"Items": facts}, quote="`", returning=("insert", "delete"), folds=False)
+
+
+def test_what_a_server_can_tell_of_rows_is_known_of_each(shop: MysqlDatabase) -> None:
+    run(shop, "create table t (id int auto_increment primary key, v int); create table u (id int primary key, v int);")
+    name = shop.server.flavour.name
+    found = registry.part("engine", name, "survey").survey(shop.url(Role.OWNER))
+    numbered = {table: facts.numbered for table, facts in found.tables.items()}
+    assert (found.returning, numbered) == {
+        "mariadb": (("insert", "delete"), {"t": None, "u": None}),
+        "mysql": ((), {"t": "id", "u": None}),
+    }[name]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Views, routines, events and sequences."""
+"""Views, routines and their libraries, events and sequences."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def views(scope: Scope) -> Pairs:
 
 
 def _algorithm(scope: Scope, view: str) -> str:
-    found = _ALGORITHM.match(str(scope.shown("VIEW", view)[1]))
+    found = _ALGORITHM.match(scope.shown("VIEW", view))
     return found[1] if found else "UNDEFINED"
 
 
@@ -75,7 +75,19 @@ def _parameter(row: Found) -> str:
 
 
 def _is_aggregate(scope: Scope, kind: str, name: str) -> bool:
-    return kind == "FUNCTION" and " AGGREGATE FUNCTION " in str(scope.shown(kind, name)[2])[:500]
+    return kind == "FUNCTION" and " AGGREGATE FUNCTION " in scope.shown(kind, name, at=2).partition("(")[0]
+
+
+def libraries(scope: Scope) -> Pairs:
+    """Yield libraries of routines, which only MySQL has, from 9.2 on."""
+    words = {"library_definition": "definition", "library_comment": "comment", "creator": "definer"}
+    asked = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'information_schema' AND table_name = '{}'"
+    if scope.ask(asked.format("LIBRARIES")):
+        for row in scope.of("LIBRARIES", "library_schema"):
+            yield (
+                f"library {row['library_name']}",
+                scope.written(row, words, "library_catalog library_schema library_name"),
+            )
 
 
 def events(scope: Scope) -> Pairs:
@@ -100,11 +112,11 @@ def sequences(scope: Scope) -> Pairs:
     """Yield sequences."""
     for name in sorted(name for name, kind in scope.kinds.items() if kind == "SEQUENCE"):
         ((row),) = scope.ask(f"SELECT * FROM {named(name)}")
-        _, created, *_ = scope.shown("SEQUENCE", name)
+        created = scope.shown("SEQUENCE", name)
         properties = scope.told(row, _SEQUENCE, "cycle_option cycle_count")
         yield (
             f"sequence {name}",
-            properties | given(cycle=yes(row["cycle_option"]), type=_typed(str(created)), engine=_engine(str(created))),
+            properties | given(cycle=yes(row["cycle_option"]), type=_typed(created), engine=_engine(created)),
         )
 
 

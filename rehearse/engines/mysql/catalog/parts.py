@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from rehearse.engines.mysql.catalog.declared import Declared
 from rehearse.engines.mysql.catalog.words import Found, Pairs, Scope, given, yes
-from rehearse.engines.mysql.client import listed, named
+from rehearse.engines.mysql.client import named
 
 _MADE_UP = r"{}_ibfk_\d+|\d+"
-_KEYS = """
-    SELECT * FROM information_schema.key_column_usage
-    WHERE table_schema = database() AND referenced_table_name IS NOT NULL
-    ORDER BY table_name, constraint_name, ordinal_position
-"""
+_NO_ACTION = re.compile(r" ON (?:DELETE|UPDATE) (?:RESTRICT|NO ACTION)\b")
 _INDEXES = """
     SELECT * FROM information_schema.statistics
     WHERE table_schema = database() ORDER BY table_name, index_name, seq_in_index
@@ -61,35 +57,17 @@ def _keyed(row: Found) -> str:
     return words + length + (" DESC" if row["collation"] == "D" else "")
 
 
-def foreign_keys(scope: Scope) -> Pairs:
-    """Yield foreign keys; one whose name the server made up is called by its columns."""
-    found: defaultdict[tuple[str, str], list[Found]] = defaultdict(list)
-    for row in scope.ask(_KEYS):
-        found[row["table_name"], row["constraint_name"]].append(row)
-    rules = {
-        (row["table_name"], row["constraint_name"]): row
-        for row in scope.of("REFERENTIAL_CONSTRAINTS", "constraint_schema")
-    }
-    for (table, name), rows in found.items():
-        columns = listed([str(row["column_name"]) for row in rows])
-        is_made_up = re.fullmatch(_MADE_UP.format(re.escape(table)), name)
-        called = f"({columns.replace('`', '')})" if is_made_up else name
-        yield (
-            f"table {table} foreign key {called}",
-            {"definition": " ".join([f"({columns})", _referred(scope, rows), *_rules(rules[table, name])])},
-        )
+def foreign_keys(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
+    """Yield foreign keys; one whose name the server made up is called by its columns.
 
-
-def _referred(scope: Scope, rows: Sequence[Found]) -> str:
-    schema, table = str(rows[0]["referenced_table_schema"]), str(rows[0]["referenced_table_name"])
-    place = named(table) if schema == scope.database else named(schema, table)
-    return f"REFERENCES {place} ({listed([str(row['referenced_column_name']) for row in rows])})"
-
-
-def _rules(row: Found) -> list[str]:
-    """Return what a foreign key does; RESTRICT and NO ACTION are one."""
-    rules = {"ON DELETE": str(row["delete_rule"]), "ON UPDATE": str(row["update_rule"])}
-    return [f"{when} {rule}" for when, rule in rules.items() if rule not in ("RESTRICT", "NO ACTION")]
+    What is said of no action is left out: it is the same as none.
+    """
+    for table, own in declared.items():
+        for name, line in own.foreign_keys.items():
+            columns = line[: line.index(")") + 1].replace("`", "")
+            is_made_up = re.fullmatch(_MADE_UP.format(re.escape(table)), name)
+            called = columns if is_made_up else name
+            yield f"table {table} foreign key {called}", {"definition": _NO_ACTION.sub("", scope.plain(line))}
 
 
 def triggers(scope: Scope) -> Pairs:

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 
 import pymysql
 
-from rehearse.engines.mysql.catalog.words import Found, Pairs, Scope
+from rehearse.engines.mysql.catalog.words import REFUSED, Found, Pairs, Scope
 
 # A database's name may be a pattern there.
 _OF_ALL = "SELECT * FROM information_schema.schema_privileges WHERE database() LIKE table_schema"
 _OF_ROUTINES = "SELECT * FROM mysql.procs_priv WHERE db = database()"
-_REFUSED = {1044, 1142, 1143, 1146}  # no right to look, or no such table
+_MEMBERS = """
+    SELECT concat(from_user, '@', from_host) role, concat(to_user, '@', to_host) holder, with_admin_option is_admin
+    FROM mysql.role_edges
+"""
+_MEMBERS_OF_MARIADB = """
+    SELECT role, concat(user, '@', host) holder, admin_option is_admin FROM mysql.roles_mapping
+"""
 
 
 def rights(scope: Scope) -> Pairs:
@@ -22,6 +28,18 @@ def rights(scope: Scope) -> Pairs:
         found[name].append(words)
     for name, all_words in found.items():
         yield name, {"privileges": ", ".join(sorted(all_words))}
+
+
+def roles(scope: Scope) -> Pairs:
+    """Yield the roles that have rights here, each with who has it."""
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    having = {words.partition(" ")[0] for _, words in (*_of_relations(scope), *_of_routines(scope))}
+    for row in _looked_up(scope, _MEMBERS_OF_MARIADB if scope.is_mariadb else _MEMBERS):
+        role, member = (str(row[key]).removesuffix("@") for key in ("role", "holder"))
+        if role in having and member.partition("@")[0] not in scope.ours:
+            members[role].append(member + (" with admin option" if row["is_admin"] == "Y" else ""))
+    for role, found in members.items():
+        yield f"role {role}", {"members": ", ".join(sorted(found))}
 
 
 def _of_relations(scope: Scope) -> Iterator[tuple[str, str]]:
@@ -47,13 +65,17 @@ def _place(scope: Scope, row: Found) -> tuple[str, str]:
 
 
 def _of_routines(scope: Scope) -> Iterator[tuple[str, str]]:
-    try:
-        rows = scope.ask(_OF_ROUTINES)
-    except pymysql.err.MySQLError as refused:
-        if refused.args[0] not in _REFUSED:
-            raise
-        return
-    for row in rows:
+    for row in _looked_up(scope, _OF_ROUTINES):
         if row["user"] not in scope.ours:
             account = f"{row['user']}@{row['host']}".removesuffix("@")
             yield f"{row['routine_type']} {row['routine_name']}".lower(), f"{account} {row['proc_priv']}"
+
+
+def _looked_up(scope: Scope, query: str) -> list[Found]:
+    """Return rows of the server's own tables; none where we may not look."""
+    try:
+        return scope.ask(query)
+    except pymysql.err.MySQLError as refused:
+        if refused.args[0] not in REFUSED:
+            raise
+        return []

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from rehearse.engines._differences import DECLARED
 from rehearse.engines.mysql.catalog.declared import Declared
 from rehearse.engines.mysql.catalog.words import Found, Pairs, Scope, given, yes
+from rehearse.engines.mysql.client import named
 
 _COUNTS = (
     "table_rows avg_row_length data_length max_data_length index_length data_free checksum max_index_length version "
@@ -42,6 +43,19 @@ def database(scope: Scope) -> Pairs:
         if properties.get("default encryption") == "NO":
             del properties["default encryption"]
         yield "database", properties
+    if not scope.is_mariadb:
+        for row in scope.of("SCHEMATA_EXTENSIONS", "schema_name"):
+            yield "database", scope.told(row, {}, "")
+
+
+def extensions(scope: Scope) -> Pairs:
+    """Yield what MySQL keeps for its engines of tables and columns."""
+    for view in () if scope.is_mariadb else ("TABLES_EXTENSIONS", "COLUMNS_EXTENSIONS"):
+        for row in scope.of(view):
+            table = str(row["table_name"])
+            column = f" column {row['column_name']}" if "column_name" in row else ""
+            if scope.is_table(table):
+                yield f"table {table}{column}", scope.told(row, {}, "table_name column_name")
 
 
 def tables(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
@@ -73,7 +87,7 @@ def _options(words: str) -> dict[str, str]:
         own = _OWN_OPTIONS.fullmatch(option[0])
         if own is None:
             plain.append(option[0].lower())
-        elif own[2] is not None and own[1].lower() != "row_format":
+        elif own[2] not in (None, "'N'", '"N"') and own[1].lower() != "row_format":
             kind = "encryption" if own[1].lower().startswith("encrypt") else "compression"
             found[kind] = ", ".join(filter(None, [found.get(kind), option[0].lower()]))
     return found | given(options=", ".join(sorted(plain)))
@@ -173,7 +187,8 @@ def checks(scope: Scope, periods: Mapping[str, Declared]) -> Pairs:
         is_made_up = re.fullmatch(_MADE_UP.format(re.escape(table)), name)
         enforced = given(enforced="no" if row.get("enforced") == "NO" else None)
         rest = scope.told(row, {}, "table_name constraint_name check_clause level enforced")
-        yield f"table {table} check {f'({clause})' if is_made_up else name}", {"definition": clause} | enforced | rest
+        called = (clause if clause.startswith("(") else f"({clause})") if is_made_up else name
+        yield f"table {table} check {called}", {"definition": clause} | enforced | rest
 
 
 def partitions(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
@@ -182,7 +197,8 @@ def partitions(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
     for row in scope.of("PARTITIONS"):
         if row["partition_name"] is not None:
             found[str(row["table_name"])].append(row)
-    for table, rows in found.items():
+    for table, unordered in found.items():
+        rows = sorted(unordered, key=_place)
         ways = [(rows[0][f"{part}_method"], rows[0][f"{part}_expression"]) for part in ("partition", "subpartition")]
         comments = [f"{_part(row)}: {row['partition_comment']}" for row in rows if row["partition_comment"]]
         yield (
@@ -194,6 +210,10 @@ def partitions(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
                 DECLARED: declared[table].partitions,
             },
         )
+
+
+def _place(row: Found) -> tuple[int, int]:
+    return int(row["partition_ordinal_position"]), int(row["subpartition_ordinal_position"] or 0)
 
 
 def _part(row: Found) -> str:
@@ -210,6 +230,14 @@ def counters(scope: Scope, declared: Mapping[str, Declared]) -> Pairs:
         table = str(row["table_name"])
         if scope.is_table(table) and "auto_increment" in str(row["extra"]):
             yield f"table {table} counter", {"increment": "1", "value": str(declared[table].counter or 1)}
+
+
+def histories(scope: Scope) -> Pairs:
+    """Yield how many rows versioned tables keep that are no more; reads them."""
+    for name in sorted(name for name, kind in scope.kinds.items() if kind == "SYSTEM VERSIONED"):
+        counts = f"(SELECT COUNT(*) FROM {named(name)} FOR SYSTEM_TIME ALL) - (SELECT COUNT(*) FROM {named(name)})"
+        ((row),) = scope.ask(f"SELECT {counts} AS kept")
+        yield f"table {name} history", {"increment": "1", "value": str(row["kept"])}
 
 
 def order(scope: Scope) -> Pairs:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg import Error, conninfo
 
+from rehearse.engines._secrets import hidden
 from rehearse.engines.postgres.catalog.words import joined, privileges, query, read_options, role, unless_member
 
 _SECRET = re.compile("pass|secret|token|credential|api_?key|access_?key", re.IGNORECASE)
@@ -19,7 +18,6 @@ _PLAIN = frozenset({
     *("schema_name", "table_name", "column_name", "updatable", "fetch_size", "batch_size", "use_remote_estimate"),
     *("format", "header", "delimiter", "quote", "escape", "null", "encoding", "force_not_null", "force_null"),
 })  # fmt: skip
-_KEY = secrets.token_bytes(32)  # gone with the process, so that no digest can be tried against a list of passwords
 
 # The second column is {option: value} or null, the third a connection string or null.
 _WRAPPERS = query(
@@ -131,8 +129,3 @@ def foreign(options: Mapping[str, str] | None) -> str | None:
     """Return the options of a foreign table or column as sorted text; None where there are none."""
     told = (f"{key}={value if key in _PLAIN else hidden(value)}" for key, value in sorted((options or {}).items()))
     return ", ".join(told) or None
-
-
-def hidden(value: str) -> str:
-    """Return what tells a secret from another within this process, and from which it cannot be had."""
-    return f"(hidden {hashlib.blake2b(value.encode(), key=_KEY, digest_size=4).hexdigest()})"

@@ -1,51 +1,49 @@
-"""One table before and after, compared."""
+"""One table before and after, compared: what differs, and which writes left another trace than they should.
+
+How rows are asked for is the engine's; see `_table_rows.Rows`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from psycopg import Connection, sql
 
-from rehearse.engines import _writes
-from rehearse.engines._expected import Judged, Write, judge, texts
-from rehearse.engines.postgres import buckets, cells, images, streams
-from rehearse.engines.postgres.abreast import stoppable
-from rehearse.engines.postgres.hidden import Others
-from rehearse.engines.postgres.pairing import Pairing
-from rehearse.engines.postgres.tallies import NOTHING, SOME, Strangers, Tally
-from rehearse.engines.postgres.traces import Verified, nulls_filled
+from rehearse.engines import _numbered, _writes
+from rehearse.engines._expected import Judged, Readings, Write, judge, texts
+from rehearse.engines._hidden import Others
+from rehearse.engines._numbered import Numbers
+from rehearse.engines._table_rows import Pairing, Rows
+from rehearse.engines._tallies import NOTHING, SOME, Strangers, Tally
+from rehearse.engines._traces import Verified, nulls_filled
 from rehearse.events import Outcome
 from rehearse.model import ColumnDifference, Example, TableComparison, TableState
 
 if TYPE_CHECKING:
     import pandas
 
-SLICE = 1_000_000  # rows of a side in memory at a time: of larger tables only buckets that differ are streamed
 _BATCH = 200_000  # rows whose columns are compared at a time
-_WIDTH = 20_000  # characters of a value that is shown
 _KEYS = 5_000  # written rows that are fetched at a time
-
-_Side = tuple[Connection[Any], images.Table]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A table on both sides, and the connections to read it by."""
+    """A table on both sides, what is known of it, and how much of what differs is shown."""
 
-    old: Connection[Any]
-    new: Connection[Any]
-    pairing: Pairing
+    rows: Rows
     before: TableState
     after: TableState
     limit: int
     known: frozenset[tuple[int, str]] = frozenset()  # writes (call, key) that were lost before
     others: Others = field(default_factory=Others)  # triggers that may have written here on behalf of calls
-    parts: Sequence[buckets.Part] | None = None  # those that may differ, where that is known already
+
+    @property
+    def pairing(self) -> Pairing:
+        """What both sides share."""
+        return self.rows.pairing
 
     def compare(self, frame: pandas.DataFrame | None) -> TableComparison:
         """Return what differs, and which writes left another trace than they should."""
@@ -74,7 +72,7 @@ class Work:
             examples_unexpected=self._come(verified, strangers, writes) if unexpected else (),
             columns=columns,
             columns_gone=gone,
-            values_gone=self._values_gone(gone, verified),
+            values_gone=self.rows.values_gone(gone, sorted(verified.deleted)),
             columns_new=tuple(sorted(self.pairing.newer.columns.keys() - self.pairing.older.columns.keys())),
             columns_unmeasured=tuple(unmeasured),
             writes_checked=sum(map(len, writes.keyed.values())) + len(writes.unkeyed_inserts(Outcome.OK)),
@@ -87,10 +85,6 @@ class Work:
             unmeasured=tuple(reasons),
         )
 
-    def _values_gone(self, names: tuple[str, ...], verified: Verified) -> dict[str, int]:
-        deleted = np.array(sorted(verified.deleted), dtype=np.int64)
-        return cells.counts(self.old, self.pairing, self.pairing.older, names, without=deleted)
-
     @property
     def _by(self) -> str:
         return ", ".join(self.others.triggers)
@@ -100,14 +94,12 @@ class Work:
     def _verify(self, writes: _writes.Writes, tally: Tally) -> Verified:
         verified = Verified()
         keyed = self._readable(writes.keyed)
-        readings = cells.readings(
-            self.old, self.pairing, texts((one for some in keyed.values() for one in some), self._judged())
-        )
+        written = texts((one for some in keyed.values() for one in some), self._judged())
+        readings = self.rows.readings(written)
         keys = list(keyed)
         for start in range(0, len(keys), _KEYS):
             batch = keys[start : start + _KEYS]
-            olds = cells.by_key(self.old, self.pairing, self.pairing.older, batch)
-            news = cells.by_key(self.new, self.pairing, self.pairing.newer, batch)
+            olds, news = self.rows.by_key(batch)
             for key in batch:
                 self._row(
                     key, keyed[key], olds.get(key), news.get(key), readings=readings, verified=verified, tally=tally
@@ -115,15 +107,12 @@ class Work:
         return verified
 
     def _readable(self, keyed: Mapping[_writes.Key, list[Write]]) -> dict[_writes.Key, list[Write]]:
-        """Return the writes by their keys as the server writes them: '007' and '7' are one integer key."""
-        forms = [
-            cells.readable(self.old, self.pairing, name, (key[place] for key in keyed))
-            for place, name in enumerate(self.pairing.key)
-        ]
+        """Return the writes by key; texts that the server holds for one key ('007' and '7', 'a' and 'A') are one."""
+        known = self.rows.known(keyed)
         found: dict[_writes.Key, list[Write]] = {}
         for key, some in keyed.items():
-            if all(text in form for text, form in zip(key, forms, strict=True)):
-                found.setdefault(tuple(form[text] for text, form in zip(key, forms, strict=True)), []).extend(some)
+            if key in known:
+                found.setdefault(known[key], []).extend(some)
         return found
 
     def _judged(self) -> tuple[str, ...]:
@@ -142,7 +131,7 @@ class Work:
         old: tuple[int, dict[str, str | None]] | None,
         new: tuple[int, dict[str, str | None]] | None,
         *,
-        readings: cells.Readings,
+        readings: Readings,
         verified: Verified,
         tally: Tally,
     ) -> None:
@@ -178,7 +167,7 @@ class Work:
         found = Strangers()
         touched = np.array(sorted(verified.numbers), dtype=np.int64)
         for part in self._parts():
-            rows = streams.difference(*self._read(part))
+            rows = _numbered.difference(*self.rows.read(part))
             missing, unexpected, changed = (
                 some[~np.isin(some, touched)] for some in (rows.missing, rows.unexpected, rows.changed)
             )
@@ -190,42 +179,20 @@ class Work:
         """Return the rows without a key that one side lacks."""
         found = Strangers()
         for part in self._parts():
-            found.add(*streams.multiset(*self._read(part)))
+            found.add(*_numbered.multiset(*self.rows.read(part)))
         return found
 
-    def _parts(self) -> Sequence[buckets.Part]:
-        """Return what is to be streamed: a small table whole, of a large one what differs, or what is known to."""
-        rows = max(self.before.rows, self.after.rows)
-        if self.parts is not None:
-            return self.parts
-        if rows <= SLICE:
-            return buckets.whole(rows)
-        return buckets.counted([self.old], [self.new], self.pairing, rows=rows, limit=SLICE).parts
+    def _parts(self) -> Sequence[Any]:
+        return self.rows.parts(max(self.before.rows, self.after.rows))
 
-    def _sides(self) -> tuple[_Side, _Side]:
-        return (self.old, self.pairing.older), (self.new, self.pairing.newer)
-
-    def _read(self, part: buckets.Part) -> list[streams.Numbers]:
-        """Return numbers and hashes of a part's rows, of both sides, which are read side by side."""
-        with stoppable((self.old, self.new), 2) as both:
-            return list(both.map(self._stream, self._sides(), (part.older, part.newer)))
-
-    def _stream(self, side: _Side, condition: sql.Composable) -> streams.Numbers:
-        connection, table = side
-        asked: list[sql.Composable] = [self.pairing.number(table)]
-        if self.pairing.key:  # else the number is the row's hash
-            asked.append(self.pairing.row(table))
-        return streams.read(connection, asked, _where(table, condition))
-
-    def _changed_columns(self, numbers: streams.Numbers, tally: Tally) -> None:
+    def _changed_columns(self, numbers: Numbers, tally: Tally) -> None:
         """Count, in rows that differ, the values of each column that do."""
         names = [
             name for name in self.pairing.columns if not self.pairing.has_equal_column(name, self.before, self.after)
         ]
         for start in range(0, len(numbers), _BATCH):
             batch = numbers[start : start + _BATCH]
-            with stoppable((self.old, self.new), 2) as both:
-                old, new = both.map(partial(self._cells, numbers=batch, names=names), self._sides())
+            old, new = self.rows.cells(batch, names)
             shown: set[int] = set()
             for place, name in enumerate(names, start=1):
                 is_changed = old[place] != new[place]
@@ -240,20 +207,8 @@ class Work:
                     shown.update(old[0, is_changed][: max(room, 0)].tolist())
             self._show(np.array(sorted(shown), dtype=np.int64), names, tally)
 
-    def _cells(self, side: _Side, numbers: streams.Numbers, names: list[str]) -> streams.Numbers:
-        connection, table = side
-        asked = [self.pairing.number(table), *(self.pairing.cell(table, name) for name in names)]
-        condition = streams.chosen(self.pairing.place(table), numbers)
-        found = streams.read(connection, asked, _where(table, condition))
-        found = found[:, np.isin(found[0], numbers)]
-        _, first = np.unique(found[0], return_index=True)  # sorted, and of doubled rows the first
-        return found[:, first]
-
-    def _show(self, numbers: streams.Numbers, names: Iterable[str], tally: Tally) -> None:
-        old, new = (
-            cells.by_number(connection, self.pairing, table, numbers, limit=max(len(numbers), 1), width=_WIDTH)
-            for connection, table in self._sides()
-        )
+    def _show(self, numbers: Numbers, names: Iterable[str], tally: Tally) -> None:
+        old, new = self.rows.shown(numbers)
         for number in sorted(old.keys() & new.keys()):
             key = _row_text(self.pairing, old[number])
             for name in names:
@@ -264,15 +219,15 @@ class Work:
     def _gone(self, verified: Verified, strangers: Strangers | None) -> tuple[str, ...]:
         """Return the keys of rows that are gone, without a key their content."""
         numbers = strangers.some_gone[: self.limit] if strangers else NOTHING
-        rows = cells.by_number(self.old, self.pairing, self.pairing.older, numbers, limit=self.limit)
+        rows = self.rows.older_rows(numbers, limit=self.limit)
         return self._told(verified.missing, (rows[number] for number in sorted(rows)))
 
     def _come(self, verified: Verified, strangers: Strangers | None, writes: _writes.Writes) -> tuple[str, ...]:
         """Return the keys of rows that nobody made, without a key their content; insertions without a key made some."""
         numbers = strangers.some_come if strangers else NOTHING
-        rows = cells.by_number(self.new, self.pairing, self.pairing.newer, numbers, limit=SOME)
+        rows = self.rows.newer_rows(numbers, limit=SOME)
         did = [one for outcome in (Outcome.OK, Outcome.UNKNOWN) for one in writes.unkeyed_inserts(outcome)]
-        readings = cells.readings(self.old, self.pairing, texts(did, self.pairing.columns))
+        readings = self.rows.readings(texts(did, self.pairing.columns))
         nobodys = (rows[one] for one in sorted(rows) if not _holds_any(rows[one], did, readings))
         return self._told(verified.unexpected, nobodys)
 
@@ -304,14 +259,14 @@ class Work:
         phantoms = min(left, self._refused(writes, strangers.some_come)) if left else 0
         return missing, left - phantoms + len(verified.unexpected), lost, phantoms
 
-    def _refused(self, writes: _writes.Writes, strangers: streams.Numbers) -> int:
+    def _refused(self, writes: _writes.Writes, strangers: Numbers) -> int:
         """Return how many of the rows that nobody made hold the values of an insertion that was refused."""
         refused = writes.unkeyed_inserts(Outcome.FAILED)
         if not refused or not len(strangers):
             return 0
         did = [*writes.unkeyed_inserts(Outcome.OK), *writes.unkeyed_inserts(Outcome.UNKNOWN)]
-        readings = cells.readings(self.old, self.pairing, texts([*refused, *did], self.pairing.columns))
-        rows = cells.by_number(self.new, self.pairing, self.pairing.newer, strangers, limit=SOME)
+        readings = self.rows.readings(texts([*refused, *did], self.pairing.columns))
+        rows = self.rows.newer_rows(strangers, limit=SOME)
         return sum(_holds_any(row, refused, readings) and not _holds_any(row, did, readings) for row in rows.values())
 
     def _hidden(self, tally: Tally, writes: _writes.Writes) -> list[str]:
@@ -334,10 +289,6 @@ class Work:
                     values_filled=tally.filled[name],
                     examples=tuple(tally.examples.get(name, ())),
                 )
-
-
-def _where(table: images.Table, condition: sql.Composable) -> sql.Composed:
-    return sql.SQL("{} where {}").format(table.source, condition)
 
 
 def alone(
@@ -377,7 +328,7 @@ def _unmeasured(pairing: Pairing, writes: _writes.Writes) -> Iterator[str]:
         yield f"{len(hidden):,} updates or deletions did not tell their rows and were not verified"
 
 
-def _holds_any(row: Mapping[str, str | None], writes: Iterable[Write], readings: cells.Readings) -> bool:
+def _holds_any(row: Mapping[str, str | None], writes: Iterable[Write], readings: Readings) -> bool:
     return any(
         all(
             row.get(name) is None if text is None else row.get(name) in readings.get((name, text), ())

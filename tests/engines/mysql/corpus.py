@@ -19,7 +19,7 @@ from rehearse.model import PropertyDifference, Snapshot
 
 ACCOUNTS = (
     "drop user if exists corpus_reader; drop role if exists corpus_role; "
-    "create user corpus_reader; create role corpus_role"
+    "drop user if exists corpus_other; create user corpus_reader; create role corpus_role"
 )
 
 
@@ -31,6 +31,11 @@ class Corpus:
     makes: str
     changes: dict[str, Any]
 
+    @property
+    def is_mariadb(self) -> bool:
+        """Say whether it is on a MariaDB."""
+        return self.database.server.flavour.name == "mariadb"
+
     @contextmanager
     def fresh(self) -> Iterator[Connection]:
         """Make the database and yield a connection to it."""
@@ -41,7 +46,7 @@ class Corpus:
 
     def snapshot(self, connection: Connection) -> Snapshot:
         """Return the schema as it is."""
-        objects, physical = schema.read(connection, self.database.name, self.database.server.users)
+        objects, physical = schema.read(connection, self.database.name, self.database.server.users, content=True)
         return Snapshot(name="one", at_ns=0, took_ns=0, schema=objects, physical=physical, tables={})
 
     def sql(self, change: str) -> str:

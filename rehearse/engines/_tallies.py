@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rehearse.engines.postgres import streams
+from rehearse.engines._numbered import Numbers
 from rehearse.model import Example
 
-NOTHING: streams.Numbers = np.empty(0, dtype=np.int64)
+NOTHING: Numbers = np.empty(0, dtype=np.int64)
 SOME = 2_000  # rows that one side lacks whose numbers are kept
 
 
@@ -41,14 +41,14 @@ class Strangers:
 
     gone: int = 0
     come: int = 0
-    some_gone: streams.Numbers = field(default_factory=lambda: NOTHING)
-    some_come: streams.Numbers = field(default_factory=lambda: NOTHING)
+    some_gone: Numbers = field(default_factory=lambda: NOTHING)
+    some_come: Numbers = field(default_factory=lambda: NOTHING)
 
-    def add(self, gone: streams.Numbers, come: streams.Numbers) -> None:
+    def add(self, gone: Numbers, come: Numbers) -> None:
         """Count rows, and keep some of their numbers."""
         self.gone, self.come = self.gone + len(gone), self.come + len(come)
         self.some_gone, self.some_come = _some(self.some_gone, gone), _some(self.some_come, come)
 
 
-def _some(known: streams.Numbers, more: streams.Numbers) -> streams.Numbers:
+def _some(known: Numbers, more: Numbers) -> Numbers:
     return np.unique(np.concatenate([known, more[:SOME]]))[:SOME]

@@ -1,0 +1,2 @@
+ALTER TABLE orders DROP INDEX orders_tracking_token_idx, ALGORITHM=INPLACE, LOCK=NONE;
+ALTER TABLE orders DROP COLUMN tracking_token, ALGORITHM=INSTANT;
