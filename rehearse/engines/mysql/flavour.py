@@ -127,7 +127,8 @@ MYSQL = Flavour(
     since="""
         SELECT t.processlist_id, s.timer_wait / 1e9
         FROM performance_schema.threads t JOIN performance_schema.events_statements_current s USING (thread_id)
-        WHERE t.processlist_state = 'Waiting for table metadata lock' AND s.nesting_event_id IS NULL
+        WHERE t.processlist_state = 'Waiting for table metadata lock'
+          AND COALESCE(s.nesting_event_type, 'TRANSACTION') = 'TRANSACTION'
     """,
     row_waits="""
         SELECT r.processlist_id, b.processlist_id, l.object_name, l.lock_mode, l.lock_type,

@@ -136,7 +136,9 @@ def _alter(database: MysqlDatabase) -> None:
 
 def _read(database: MysqlDatabase) -> None:
     with database.connect(Role.APPLICATION) as connection:
+        execute(connection, "BEGIN")
         rows(connection, "SELECT * FROM orders WHERE id = 2")
+        execute(connection, "COMMIT")
 
 
 def test_a_wait_for_a_row_that_the_migration_holds_is_told(orders: MysqlDatabase) -> None:
