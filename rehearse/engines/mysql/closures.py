@@ -53,6 +53,7 @@ class Stretch:
     waited_ns: int | None = None  # the last look in which the lock was not granted yet
     held_ns: int | None = None  # the first look in which it was
     gone_ns: int | None = None
+    blind: tuple[int, int] = (0, 0)  # the widest gap between two looks that both found it closed
 
 
 @dataclass(slots=True)
@@ -84,6 +85,8 @@ class Closures:
         if stretch is None:
             stretch = Stretch(table, seen.stops, seen.session, self._last_ns, until_ns, from_ns)
             self._now[table] = stretch
+        if from_ns - stretch.last_ns > stretch.blind[1] - stretch.blind[0]:
+            stretch.blind = (stretch.last_ns, from_ns)
         stretch.last_ns = from_ns
         if seen.waits:
             stretch.waited_ns, stretch.held_ns = from_ns, None  # the first look may fall between asking and waiting
@@ -164,8 +167,14 @@ def _taken(one: Stretch, statements: Sequence[StatementRan], edges: Sequence[Edg
         statement=asking,
         granted_ns=granted,
         released_ns=None if released is None else max(released, at),
-        doubt_ns=early + late,
+        doubt_ns=early + late + _unseen_ns(one, own),
     )
+
+
+def _unseen_ns(one: Stretch, edges: Iterable[Edge]) -> int:
+    """Return for how long a table may have been open unseen: an INPLACE closes it at its begin and at its end only."""
+    begin, end = one.blind
+    return end - begin if any(edge.lasts and begin < edge.at_ns <= end for edge in edges) else 0
 
 
 def _first(low: int | None, high: int, edges: Iterable[Edge]) -> int | None:

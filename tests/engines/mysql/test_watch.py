@@ -221,6 +221,19 @@ def test_a_look_between_asking_and_waiting_is_no_grant() -> None:
     assert (lock.at_ns, lock.granted_ns) == (106, 203)
 
 
+def test_a_table_that_may_have_been_open_between_two_late_looks_is_told_with_that_doubt() -> None:
+    closures = Closures()
+    closures.see(100, 101, {})
+    for at in (110, 180):
+        closures.see(at, at + 1, {"t": Seen(9, ("reads", "writes"), False)})
+    closures.see(190, 191, {})
+    ran = StatementRan(at_ns=105, ended_ns=186, n=1, sql="alter table t add index (a)", session=9)
+    (lock,) = locks_taken(closures.stretches, [ran], [Edge(9, ("reads", "writes"), 178, lasts=True)])
+    assert (lock.at_ns, lock.released_ns, lock.doubt_ns) == (105, 186, 70)
+    (lock,) = locks_taken(closures.stretches, [ran])
+    assert lock.doubt_ns == 0
+
+
 def test_an_exclusive_lock_that_no_look_saw_is_told_by_its_stage() -> None:
     ran = StatementRan(at_ns=100, ended_ns=140, n=2, sql="/* a */ ALTER TABLE `shop`.`t` ADD a int", session=9)
     edges = [Edge(9, ("reads", "writes"), 136, lasts=True), Edge(9, ("reads", "writes"), 138, lasts=True)]
