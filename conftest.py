@@ -20,6 +20,7 @@ TIMED = (
     "tests/end_to_end/test_scenarios.py",
     "tests/end_to_end/test_thinking_tool.py",
     "tests/end_to_end/test_versions.py",
+    "tests/engines/mysql/test_lock_truth.py",
     "tests/engines/test_lock_oracle.py",
     "tests/engines/test_lock_situations.py",
     "tests/engines/test_locks_truth.py",
@@ -30,9 +31,10 @@ TIMED = (
 
 # The same once more on another server or by another way, which `make exhaustive` runs and `make test` leaves out.
 EXHAUSTIVE = re.compile(
-    r"tests/engines/mysql/test_compare\.py|test_scenarios\.py::.*\[(mariadb|mysql|add_column_dialects)"
-    r"|test_schema_changes\.py::.*\[installed-"
+    r"tests/engines/mysql/test_compare\.py|test_schema_changes\.py::.*\[installed-"
+    r"|test_scenarios\.py::.*\[(mariadb|add_column_dialects|mysql(?!_(long_transaction|lock_refused)-bad))"
     r"|end_to_end/test_damage\.py::.*(\[a script\]|\[an update of one column\]|an_update_of_the_key)"
+    r"|engines/mysql/test_tools\.py::.*\[mysql"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
     r"|test_conformance\.py::.*(mariadb docker|mysql \w+)-.*(two_servers|_that_fails_|SIGTERM)"

@@ -97,6 +97,9 @@ class StatementRan(Event):
     rows: int | None = None
     wal_bytes: int | None = None
     rewrites: tuple[str, ...] | None = None  # tables whose file was replaced
+    algorithm: str | None = None  # how the server changed a table, in its word: "COPY", "INPLACE", "INSTANT" …
+    binlog_bytes: int | None = None
+    commits: bool = False  # it ended the transaction that was open before it, though it does not say so
     doubt_ns: int = 0
     file: str | None = None  # where the statement stands: "up.sql:12"
 
@@ -164,7 +167,7 @@ class Progressed(Event):
     table: str | None
     done: int | None = None
     total: int | None = None
-    unit: str | None = None  # "blocks", "rows", "bytes", "sessions"
+    unit: str | None = None  # "blocks", "rows", "bytes", "sessions", "percent"; None: the server's own
     doubt_ns: int = 0
 
 
@@ -320,6 +323,14 @@ class RowsInTheWay(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryTried(Event):
+    """The way forward was run once more, in quiet, on what a failed one had left; `error` is None where it went."""
+
+    ended_ns: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompanyKept(Event):
     """A session beside the traffic was in a transaction from `at_ns` to `ended_ns`; `code` is that of its error."""
 
@@ -387,6 +398,7 @@ KINDS: tuple[type[Event], ...] = (
     RuleInferred,
     InvariantTried,
     RowsInTheWay,
+    RetryTried,
     CompanyKept,
     RowWritten,
     Sampled,

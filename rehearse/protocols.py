@@ -301,6 +301,8 @@ class Effects:
 
     wal_bytes: int | None = None
     rewrites: tuple[str, ...] | None = None  # tables whose file was replaced
+    algorithm: str | None = None  # how the server changed a table, where it has more than one way
+    binlog_bytes: int | None = None
 
 
 Ask = Callable[[str], Sequence[Sequence[str | None]]]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from rehearse.checks._check import check, phase, phases
 from rehearse.errors import NotMeasured
-from rehearse.events import PhaseRan
+from rehearse.events import PhaseRan, StatementRan
+from rehearse.measures.leftovers import leftovers
 from rehearse.model import Finding, Recording, Rule
 from rehearse.units import human_duration
 
@@ -14,6 +15,35 @@ _INVALID = (
     "CREATE INDEX CONCURRENTLY failed on the way, by duplicates, a deadlock or a time-out, and nobody looked: let the "
     "migration fail with it, drop the index, mend the rows, and build it again. IF NOT EXISTS hides such a leftover."
 )
+_LEFT = (
+    "Where every statement of DDL commits by itself, put one into each migration, or let each be run again (IF NOT "
+    "EXISTS, IF EXISTS, a backfill that asks what is still to do); and write down how what is left is taken away."
+)
+_REFUSED = (
+    "The server cannot do it in the way that ALGORITHM or LOCK asks for, and says why: change in steps that it can do "
+    "so, or copy by pt-online-schema-change or gh-ost."
+)
+_GAVE_UP = (
+    "Nobody's fault but the wait's: see what stood in the way, and run it again when that is over; a short "
+    "lock_wait_timeout is right, for whoever comes meanwhile queues behind it."
+)
+# By the engine's code; what is not in it is told by the rule.
+_BY_CODE = {
+    "1205": _GAVE_UP,
+    "55P03": _GAVE_UP.replace("lock_wait_timeout", "lock_timeout"),
+    "1799": (
+        "The traffic wrote more to the table while it was built than the server keeps for that: raise "
+        "innodb_online_alter_log_max_size (it grows to that in tmpdir), change in a quiet hour, or copy by "
+        "pt-online-schema-change or gh-ost. A rehearsal with production's rate tells how much is needed."
+    ),
+    "1845": _REFUSED,
+    "1846": _REFUSED,
+    "4092": (
+        "The table has used up its row versions: write it anew beside the traffic first (ALTER TABLE … FORCE, "
+        "ALGORITHM=INPLACE, LOCK=NONE)."
+    ),
+}
+_SHOWN = 6  # things that a finding names
 
 
 @check(
@@ -59,10 +89,28 @@ def forward_runs(recording: Recording, rule: Rule) -> Iterator[Finding]:
     forward = phase(recording, "forward")
     if forward is None:
         raise NotMeasured("the migration was not run")
-    yield from _failed(forward, rule)
+    yield from _failed(forward, rule, _reason(recording, forward))
+    yield from _left(recording, rule)
     for name in sorted(_invalid(recording, "forward") - _invalid(recording, "start")):
         says = f"{name} is left INVALID: it is not used by queries, checks nothing, and is kept up by every write"
         yield Finding(code=rule.code, phase="forward", where=name, says=says, remedy=_INVALID)
+
+
+def _left(recording: Recording, rule: Rule) -> Iterator[Finding]:
+    """Yield what a failed way forward left, and whether it can be run again on that."""
+    found = leftovers(recording)
+    if found is None:
+        return
+    told = [*dict.fromkeys(one.object for one in found.schema), *found.rows]
+    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    stays = f"what ran before the failure stays: {', '.join(told[:_SHOWN])}{more}"
+    if found.retry is None:
+        again = "whether it can be run again on that was not tried"
+    elif found.retry.error is None:
+        again = "run again on that, it goes to its end"
+    else:
+        again = f"run again on that, it fails: {found.retry.error}"
+    yield Finding(code=rule.code, phase="forward", where="what is left", says=f"{stays}; {again}", remedy=_LEFT)
 
 
 def _invalid(recording: Recording, state: str) -> set[str]:
@@ -90,7 +138,7 @@ def back_runs(recording: Recording, rule: Rule) -> Iterator[Finding]:
         if forward is not None and forward.error:
             raise NotMeasured("the way forward failed, so the way back was not tried")
         raise NotMeasured("no way back was given: name migration.back, or say back = false to accept that")
-    yield from _failed(back, rule)
+    yield from _failed(back, rule, _reason(recording, back))
 
 
 @check(
@@ -107,12 +155,20 @@ def again_runs(recording: Recording, rule: Rule) -> Iterator[Finding]:
     """Yield the error of the second way forward."""
     again = phase(recording, "again")
     if again is not None:
-        yield from _failed(again, rule)
+        yield from _failed(again, rule, _reason(recording, again))
 
 
-def _failed(one: PhaseRan, rule: Rule) -> Iterator[Finding]:
+def _failed(one: PhaseRan, rule: Rule, remedy: str | None) -> Iterator[Finding]:
     if one.error:
-        yield Finding(code=rule.code, phase=one.name, where=one.name, says=one.error, remedy=rule.remedy)
+        yield Finding(code=rule.code, phase=one.name, where=one.name, says=one.error, remedy=remedy or rule.remedy)
+
+
+def _reason(recording: Recording, ran: PhaseRan) -> str | None:
+    """Return the remedy for the error of a phase's last statement, where its code tells more than that it failed."""
+    codes = [
+        one.code for one in recording.history.of(StatementRan) if ran.at_ns <= one.at_ns <= ran.ended_ns and one.code
+    ]
+    return _BY_CODE.get(codes[-1]) if codes else None
 
 
 CHECKS = (duration, forward_runs, back_runs, again_runs)

@@ -13,12 +13,23 @@ import pandas
 
 from rehearse import registry
 from rehearse.errors import ScenarioMistake
-from rehearse.events import CallTried, PhaseRan, Remarked, RowsInTheWay, RowWritten, StatementRan, TableLoaded
+from rehearse.events import (
+    CallTried,
+    PhaseRan,
+    Remarked,
+    RetryTried,
+    RowsInTheWay,
+    RowWritten,
+    StatementRan,
+    TableLoaded,
+)
+from rehearse.measures.leftovers import is_left
 from rehearse.model import OfCapacity, Recording, Scenario
 from rehearse.protocols import (
     Database,
     Keepable,
     Migration,
+    MigrationFailed,
     NoWayBack,
     Probe,
     Role,
@@ -166,6 +177,8 @@ class _Rehearsal:
         if not stopped:
             self._try(stage.database, mix, "forward")
             self._behave(stage.database, mix, "forward")
+        if stopped:
+            self._retry(stage.database)
         if stopped or self.scenario.migration.back is False:
             return
         self.states.keep(stage.database, "forward")
@@ -184,6 +197,21 @@ class _Rehearsal:
         self._compare(stage.database, "forward", "again")
         self._verify(stage.database, "again")
         self._assert(stage.database, "again", went=not stopped)
+
+    def _retry(self, database: Database) -> None:
+        """Run a way forward that failed once more, in quiet, where something of it stays."""
+        compared = next((one for one in self.states.comparisons if one.after == "forward"), None)
+        if compared is None or not is_left(compared):
+            return
+        error = None
+        with staged("forward again, on what is left", self.journal, self.progress):
+            began = _now()
+            try:
+                self.migration.forward(database.url(Role.MIGRATION), ListingJournal(lambda _: None))
+            except (MigrationFailed, NoWayBack) as stopped:
+                error = str(stopped)
+                database.end_sessions(Role.MIGRATION)
+        self.journal.write(RetryTried(at_ns=began, ended_ns=_now(), error=error))
 
     def _company(self, database: Database) -> AbstractContextManager[None]:
         workload = self.scenario.workload

@@ -44,6 +44,7 @@ def document(recording: Recording, verdict: Verdict) -> Report:
         stages=[Stage(name=one.name, duration_s=_seconds(one)) for one in recording.history.of(StageRan)],
         phases=phases,
         integrity=integrity,
+        failure=_integrity.failure(recording),
         rollback=rollback,
         compatibility=[_compatible(one) for one in compatibility(recording)],
         findings=findings,

@@ -10,6 +10,7 @@ from rehearse.measures import fidelity, invariants
 from rehearse.measures.behaviour import lost_statistics
 from rehearse.measures.fidelity import RowsLost
 from rehearse.measures.irreversible import Irreversible, irreversible, taken, taker
+from rehearse.measures.leftovers import leftovers
 from rehearse.model import ColumnDifference, Comparison, PropertyDifference, Recording, TableComparison, WrongWrite
 from rehearse.reports import _behaviour, _no_return, _words
 from rehearse.reports._rules import rules
@@ -18,6 +19,7 @@ from rehearse.reports._shape_fidelity import (
     DataLoss,
     Difference,
     ExampleCell,
+    Failure,
     Integrity,
     InvariantSeen,
     IrreversibleLoss,
@@ -111,6 +113,20 @@ def _examples(one: ColumnDifference) -> list[ExampleCell]:
 def _wrong(one: WrongWrite) -> WrongWriteSeen:
     return WrongWriteSeen(
         kind=one.kind, key=one.key, column=one.column, written=one.written, found=one.found, call=one.call
+    )
+
+
+def failure(recording: Recording) -> Failure | None:
+    """Return what a failed way forward left; None where it did not fail, or left nothing that was seen."""
+    found = leftovers(recording)
+    if found is None:
+        return None
+    return Failure(
+        statements=found.ran,
+        schema=_differences(found.schema) or [],
+        rows=list(found.rows),
+        retried=found.retry is not None,
+        retry_error=None if found.retry is None else found.retry.error,
     )
 
 

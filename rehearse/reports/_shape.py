@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from rehearse.reports._shape_fidelity import Integrity, Rollback
+from rehearse.reports._shape_fidelity import Failure, Integrity, Rollback
 from rehearse.reports._shape_phases import Phase, Stage
 from rehearse.reports._told import told
 
@@ -170,6 +170,7 @@ class Report:
     stages: Annotated[list[Stage], told("what else took time")]
     phases: Annotated[list[Phase], told("in order: baseline, forward, back, again")]
     integrity: Annotated[Integrity, told("whether every write survived")]
+    failure: Annotated[Failure | None, told("what a failed way forward left; null: it did not fail, or left nothing")]
     rollback: Annotated[Rollback, told("whether back leads back")]
     compatibility: Annotated[list[CompatibilitySeen], told("each call, tried in quiet on each state of the schema")]
     findings: Annotated[list[FindingSeen], told("every place where an answer is no, the gravest first")]

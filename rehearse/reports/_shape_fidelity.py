@@ -144,6 +144,17 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a way forward that failed has left, for whoever cleans up."""
+
+    statements: Annotated[int, told("its statements that went well, BEGIN and COMMIT too")]
+    schema: Annotated[list[Difference], told("what of the schema is not as it was at the start")]
+    rows: Annotated[list[str], told("which rows and values it changed, in words")]
+    retried: Annotated[bool, told("whether it was run again, in quiet, on what is left")]
+    retry_error: Annotated[str | None, told("why that failed; null: it went to its end, or was not tried")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataLoss:
     """What a table or a column did not get back."""
 

@@ -43,7 +43,7 @@ class Progress:
     doubt_ms: Annotated[float, told("width of the error of its times")]
     done: Annotated[int | None, told("how much was done when it was last seen")]
     total: Annotated[int | None, told("of how much")]
-    unit: Annotated[str | None, told("blocks, rows, bytes or sessions")]
+    unit: Annotated[str | None, told("blocks, rows, bytes, sessions or percent; null: the server's own units of work")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,11 @@ class Statement:
     rows: Annotated[int | None, told("rows it touched, as the server says")]
     wal_bytes: Annotated[int | None, told("write-ahead log written meanwhile")]
     rewrites: Annotated[list[str] | None, told("tables whose file was replaced")]
+    algorithm: Annotated[
+        str | None, told("how the server changed the table: COPY, INPLACE, INSTANT or metadata only; null: not known")
+    ]
+    binlog_bytes: Annotated[int | None, told("binary log written meanwhile; null: not measured, or it is off")]
+    commits: Annotated[bool, told("it committed the transaction that was open before it, without saying so")]
     transaction: Annotated[int | None, told("a number that statements of one transaction share")]
     error: Annotated[str | None, told("the server's error; null: it ran to its end")]
     code: Annotated[str | None, told("the error's SQLSTATE or number")]

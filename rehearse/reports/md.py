@@ -52,6 +52,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield _folded("Statements and locks", _statements(report.phases))
     yield _folded("Versions of the application", _compatibility(report))
     yield _folded("What the schema promises and is not so", _invariants(report))
+    yield _folded("What the failed migration left", _failure(report))
     yield _folded(_words.not_restored(report.rollback), _rollback(report))
     yield _folded("What was not measured", _not_measured(report))
     yield _foot(report)
@@ -160,7 +161,10 @@ def _phase_statements(phase: Phase) -> str:
 def _statement(one: Statement) -> str:
     sql = one.sql if len(one.sql) <= _SQL else f"{one.sql[:_SQL]} …"
     figures = [_words.seconds(one.duration_s), f"WAL {_words.size(one.wal_bytes)}"]
+    figures += [f"binary log {_words.size(one.binlog_bytes)}"] if one.binlog_bytes is not None else []
+    figures += [one.algorithm] if one.algorithm else []
     figures += [f"rewrites {', '.join(one.rewrites)}"] if one.rewrites else []
+    figures += ["commits what was open before it"] if one.commits else []
     figures += [f"at {one.file}"] if one.file else []
     figures += [f"FAILED {one.error}"] if one.error else []
     locks = _table(["table", "mode", "stops", "waited", "held"], [_lock(lock) for lock in one.locks])
@@ -193,6 +197,17 @@ def _invariants(report: Report) -> str:
         for one in report.integrity.invariants
     ]
     return _table(["after", "what", "rows that break it", "at the start", "example"], rows[:_ROWS]) if rows else ""
+
+
+def _failure(report: Report) -> str:
+    left = report.failure
+    if left is None:
+        return ""
+    rows = [_difference(one) for one in left.schema] + [[one, "", ""] for one in left.rows]
+    more = f"\n… and {len(rows) - _ROWS} more.\n" if len(rows) > _ROWS else ""
+    again = f"fails: {escaped(left.retry_error)}" if left.retry_error else "goes to its end"
+    told = f"\nRun again on this, it {again}\n" if left.retried else ""
+    return _table(["what", "before", "now"], rows[:_ROWS]) + more + told
 
 
 def _rollback(report: Report) -> str:

@@ -10,6 +10,7 @@ from threading import Timer
 from typing import Any
 
 from rehearse.events import Journal, Remarked, StatementRan
+from rehearse.model.ending import ends_transaction
 from rehearse.protocols import Effects, MigrationFailed, Onlooker
 from rehearse.tools._kinds import controls_transaction
 from rehearse.tools._layouts import Script
@@ -18,6 +19,7 @@ from rehearse.tools._split import Repeat, Statement
 from rehearse.units import NS_PER_S, human_duration
 
 _NOT_IN_A_BLOCK = "25001"
+_LOST = (None, "1213", "2006", "2013")  # a deadlock rolls the transaction back, as does a connection that is lost
 
 
 @dataclass(slots=True)
@@ -133,6 +135,9 @@ class Runner:
             rows=rows,
             wal_bytes=effects.wal_bytes,
             rewrites=effects.rewrites,
+            algorithm=effects.algorithm,
+            binlog_bytes=effects.binlog_bytes,
+            commits=was_open and not self._is_open() and _commits(part.sql, error),
             file=part.place,
         )
 
@@ -161,6 +166,11 @@ class Runner:
 
     def _is_open(self) -> bool:
         return self.link.is_open
+
+
+def _commits(sql: str, error: Refused | None) -> bool:
+    """Say whether a statement that left no transaction open committed it without a word, as MySQL's DDL does."""
+    return not ends_transaction(sql) and (error is None or error.code not in _LOST)
 
 
 def _is_in_one_transaction(script: Script) -> bool:

@@ -1,14 +1,15 @@
 """Migrations by Alembic: a project's own alembic.ini and env.py, run in a process of their own.
 
 `[migration.options]`: `ini` (alembic.ini by default), `section` (alembic), `from` and `to` (revisions; by default the
-newest and the one before it), `driver` (psycopg, psycopg2, asyncpg …), `env` (more variables, in which `$DATABASE_URL`
+newest and the one before it), `driver` (psycopg, asyncpg, pymysql …), `env` (more variables, in which `$DATABASE_URL`
 is replaced), `python` (the interpreter of the project's environment) and `bookkeeping` (tables of the tool's own beside
-the one of its versions). The server's log tells the statements.
+the one of its versions). The server's log, or its own record of them, tells the statements.
 """
 
 from __future__ import annotations
 
 import configparser
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,12 +23,24 @@ from rehearse.model import MigrationChoice, Scenario
 from rehearse.protocols import MigrationFailed, NoWayBack
 from rehearse.tools import _options, _process
 from rehearse.tools._layouts import Script
+from rehearse.tools._split import splitter
 from rehearse.tools.sql import run_scripts, schema_scripts
 
 _OPTIONS = ("ini", "section", "from", "to", "driver", "env", "python", "bookkeeping")
 _PROGRAM = Path(__file__).with_name("_alembic_run.py")
 _NOT_IMPLEMENTED = 3
-_DRIVERS = ("psycopg2", "psycopg", "asyncpg", "pg8000")  # in the order of SQLAlchemy's own preference
+_POSTGRES = {"psycopg2": "psycopg2", "psycopg": "psycopg", "asyncpg": "asyncpg", "pg8000": "pg8000"}
+_MYSQL = {
+    "MySQLdb": "mysqldb",
+    "pymysql": "pymysql",
+    "mysql": "mysqlconnector",
+    "asyncmy": "asyncmy",
+    "aiomysql": "aiomysql",
+}
+# Modules and SQLAlchemy's names for them as drivers, its own preference first.
+_DRIVERS = {"postgres": _POSTGRES, "mariadb": _MYSQL, "mysql": _MYSQL}
+_DEFAULTS = ("psycopg2", "mysqldb")  # what SQLAlchemy takes where a URL names none
+_NAMED = re.compile(r"\b(?:postgres(?:ql)?|mysql|mariadb)\+")
 
 
 class AlembicTool:
@@ -39,16 +52,18 @@ class AlembicTool:
         """Return the migration; an ini file that is not there, or a Python without Alembic, is told at once."""
         choice, where = scenario.migration, str(scenario.file or scenario.name)
         _options.check(choice.options, _OPTIONS, where)
-        if scenario.engine.name != "postgres":
+        engine = scenario.engine.name
+        if choice.settings and engine != "postgres":
             raise ScenarioMistake(
-                f"{where}: migration.tool = 'alembic' runs on postgres only so far; on {scenario.engine.name} run it "
-                "by tool = 'command', with an env.py that reads DATABASE_URL"
+                f"{where}: migration.settings: on {engine} Alembic's session cannot be given settings from outside; "
+                "let env.py set them, and leave the key out"
             )
         ini = _ini(choice, scenario.folder, where)
         project = Project(ini, _options.text(choice.options, "section") or "alembic", _python(choice, scenario.folder))
-        schema = schema_scripts(choice.schema, "schema", scenario.folder, where)
-        schema += schema_scripts(choice.prepare, "prepare", scenario.folder, where)
-        driver = _options.text(choice.options, "driver") or project.driver(_importable(project.python, where))
+        split = splitter(engine)
+        schema = schema_scripts(choice.schema, "schema", scenario.folder, where, split)
+        schema += schema_scripts(choice.prepare, "prepare", scenario.folder, where, split)
+        driver = _options.text(choice.options, "driver") or project.driver(_importable(project.python, engine, where))
         return AlembicMigration(choice, schema, project, driver)
 
 
@@ -61,14 +76,17 @@ class Project:
     python: str
 
     def driver(self, importable: tuple[str, ...]) -> str | None:
-        """Return the driver that the project's URL or env.py names, else the first that is there; None: the default."""
+        """Return the driver that the project's URL or env.py names, else the first that is there; None: the default.
+
+        `importable` are SQLAlchemy's names of the drivers that are there, its own preference first.
+        """
         named = urlsplit(self._option("sqlalchemy.url")).scheme.partition("+")[2]
         if named in importable:
             return named
-        if "asyncpg" in importable and "async_engine" in self.env_py:
-            return "asyncpg"
-        first = next((one for one in _DRIVERS if one in importable), None)
-        return None if first == "psycopg2" else first
+        if "async_engine" in self.env_py:
+            importable = tuple(sorted(importable, key=lambda one: not one.startswith(("async", "aio"))))
+        first = next(iter(importable), None)
+        return None if first in _DEFAULTS else first
 
     @property
     def env_py(self) -> str:
@@ -131,7 +149,7 @@ class AlembicMigration:
     def _environment(self, url: str) -> dict[str, str]:
         """Return the environment: `DATABASE_URL` names the driver only where env.py does not name one itself."""
         named = sqlalchemy_url(url, self.driver)
-        plain = url if "postgresql+" in self.project.env_py or "postgres+" in self.project.env_py else named
+        plain = url if _NAMED.search(self.project.env_py) else named
         found = _process.environment(plain, self.choice.settings, self.choice.options.get("env", {}))
         return found | {"REHEARSE_SQLALCHEMY_URL": named}
 
@@ -144,7 +162,8 @@ def sqlalchemy_url(url: str, driver: str | None) -> str:
     words = dict(parse_qsl(parts.query))
     if driver in ("asyncpg", "pg8000"):
         words = {name: value for name, value in words.items() if name in ("host", "port")}
-    return urlunsplit(parts._replace(scheme=f"postgresql+{driver}", query=urlencode(words)))
+    scheme = "mysql" if parts.scheme.startswith("mysql") else "postgresql"
+    return urlunsplit(parts._replace(scheme=f"{scheme}+{driver}", query=urlencode(words)))
 
 
 def _ini(choice: MigrationChoice, folder: Path, where: str) -> Path:
@@ -164,19 +183,20 @@ def _python(choice: MigrationChoice, folder: Path) -> str:
 
 
 @cache
-def _importable(python: str, where: str) -> tuple[str, ...]:
-    """Return which drivers a Python has; one without Alembic is told how to get it."""
+def _importable(python: str, engine: str, where: str) -> tuple[str, ...]:
+    """Return which of an engine's drivers a Python has; one without Alembic is told how to get it."""
+    drivers = _DRIVERS.get(engine, {})
     ask = "import sys; sys.path.remove(''); from importlib.util import find_spec as f; print(*filter(f, sys.argv[1:]))"
     try:
         answer = subprocess.run(
-            [python, "-c", ask, "alembic", *_DRIVERS], capture_output=True, text=True, check=True, timeout=60
+            [python, "-c", ask, "alembic", *drivers], capture_output=True, text=True, check=True, timeout=60
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise ScenarioMistake(f"{where}: migration.options.python: {python} does not run: {error}") from error
     found = tuple(answer.stdout.split())
     if "alembic" not in found:
         raise Missing(f"tool 'alembic' needs Alembic in {python}: pip install 'rehearse-migrations[alembic]'")
-    return found
+    return tuple(name for module, name in drivers.items() if module in found)
 
 
 TOOL = AlembicTool()

@@ -17,6 +17,7 @@ from rehearse.events import (
     CompanyKept,
     Outcome,
     Remarked,
+    RetryTried,
     Sampled,
     TableLoaded,
 )
@@ -550,6 +551,38 @@ def test_a_table_that_is_declared_need_not_be_compared() -> None:
     effects = [Effect(table=one.table) for one in clean.comparisons[0].tables]
     migration = replace(clean.scenario.migration, effects=effects)
     assert status("I003", replace(clean, scenario=replace(clean.scenario, migration=migration))) == Status.PASSED
+
+
+def failed_half_way(*events: object) -> Recording:
+    clean = examples.clean()
+    new = PropertyDifference(object="table orders column tag", property="exists", before=None, after="int")
+    left = replace(clean.comparisons[0], before="start", after="forward", schema=(new,))
+    ran = hand.recorded(
+        [
+            hand.phase("baseline", 4, 9),
+            hand.phase("forward", 10, 13, acted=(11, 12), error="up.sql:2: no"),
+            hand.statement(1, "alter table orders add column tag int", 11, 11.1),
+            hand.statement(2, "alter table orders add index (note), lock=none", 11.1, 11.2, error="no", code="1846"),
+            *events,
+        ],
+        frames=[hand.traffic(4, 9)],
+    )
+    return replace(ran, comparisons=(left,), snapshots=clean.snapshots)
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ((), "was not tried"),
+        ((RetryTried(at_ns=hand.at(14), ended_ns=hand.at(15), error="1060: tag is there"),), "it fails: 1060"),
+        ((RetryTried(at_ns=hand.at(14), ended_ns=hand.at(15)),), "it goes to its end"),
+    ],
+)
+def test_what_a_failed_way_forward_left_is_a_finding_of_its_own(events: tuple[object, ...], words: str) -> None:
+    failed, left = answer(by_code("D002"), failed_half_way(*events)).findings
+    assert "ALGORITHM or LOCK" in (failed.remedy or ""), "the code says why"
+    assert left.where == "what is left"
+    assert "table orders column tag" in left.says and words in left.says
 
 
 def test_an_index_that_the_way_forward_leaves_invalid_is_a_failure() -> None:

@@ -86,8 +86,9 @@ def test_every_file_of_a_topic_is_used() -> None:
         used = {"bad.toml", "good.toml"}
         for way, engine in itertools.product(("bad", "good"), registry.names("engine")):
             with contextlib.suppress(OtherDialect):
-                migration = read(topic / f"{way}.toml", engine=engine).migration
-                used |= {str(migration.forward), str(migration.back)}
+                scenario = read(topic / f"{way}.toml", engine=engine)
+                used |= {str(one) for one in (scenario.migration.forward, scenario.migration.back) if one}
+                used |= set(map(str, scenario.data.load or ()))
         own = {name for name in used if not name.startswith("../")}
         assert {path.name for path in topic.iterdir()} == own, topic
 

@@ -81,4 +81,14 @@ MARIADB = Flavour(
     """,
     row_waits_every_ns=150 * NS_PER_MS,  # the view is made anew only where nobody has read it for 0.1 s
     redo="SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'",
+    binlog="""
+        SELECT variable_value FROM information_schema.global_status
+        WHERE variable_name = 'BINLOG_BYTES_WRITTEN' AND @@log_bin
+    """,
+    progress="""
+        SELECT id, info, concat(state, if(max_stage > 1, concat(', ', stage, ' of ', max_stage), '')),
+               round(progress), 100, 'percent'
+        FROM information_schema.processlist
+        WHERE user = %s AND max_stage > 0 AND info IS NOT NULL
+    """,
 )

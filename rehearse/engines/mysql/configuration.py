@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rehearse.engines import _local
+from rehearse.engines.mysql import stages
 from rehearse.engines.mysql.binaries import Installation
 from rehearse.engines.mysql.flavour import Programs
 from rehearse.errors import ScenarioMistake
@@ -39,8 +40,25 @@ _NEEDED: Mapping[str, str] = {
     "performance_schema_consumer_events_statements_history_long": "ON",
     "performance_schema_consumer_events_statements_history": "ON",
     "performance_schema_consumer_events_statements_current": "ON",
+    "performance_schema_events_stages_history_long_size": "20000",
+    "performance_schema_consumer_events_stages_history_long": "ON",
+    "performance_schema_consumer_events_stages_current": "ON",
+    "performance_schema_events_transactions_history_long_size": "20000",
+    "performance_schema_consumer_events_transactions_history_long": "ON",
+    "performance_schema_consumer_events_transactions_current": "ON",
 }
-_INSTRUMENTS = ("idle=OFF", "wait/%=OFF", "wait/lock/metadata/sql/mdl=ON", "statement/%=ON", "stage/%=OFF")
+_INSTRUMENTS = (
+    *(
+        "idle=OFF",
+        "wait/%=OFF",
+        "wait/lock/metadata/sql/mdl=ON",
+        "wait/io/file/sql/binlog=ON",
+        "statement/%=ON",
+        "stage/%=OFF",
+        "transaction=ON",
+    ),
+    *(f"{name}=ON" for name in stages.INSTRUMENTS),
+)
 # Of production's own paths, addresses, replication and logs: they would not work here, or would hide what is watched.
 _IGNORED = re.compile(
     r"port|socket|datadir|basedir|tmpdir|pid_file|user|bind_address|log_.*|general_log.*|slow_query_log.*|ssl.*|"
@@ -56,7 +74,7 @@ _STAMP = re.compile(r"^.*\[ERROR\] ")
 
 def ignored(settings: Mapping[str, Setting]) -> list[str]:
     """Return the settings that are production's machine's and not this one's."""
-    return sorted(name for name in settings if _IGNORED.fullmatch(_plain(name)))
+    return sorted(name for name in settings if _IGNORED.fullmatch(_plain(name)) and _plain(name) != "log_bin")
 
 
 def memory_bytes(settings: Mapping[str, Setting]) -> int:
@@ -80,16 +98,32 @@ def write(folder: Path, programs: Programs, settings: Mapping[str, Setting], *, 
         "init_file": str(folder / "init.sql"),
         "port": str(port),
     }
-    (folder / FILE).write_text(lines(programs, settings, places))
+    (folder / FILE).write_text(lines(programs, settings, places, binlog=str(folder / "binlog")))
 
 
-def lines(programs: Programs, settings: Mapping[str, Setting], places: Mapping[str, str]) -> str:
+def lines(
+    programs: Programs, settings: Mapping[str, Setting], places: Mapping[str, str], *, binlog: str = "binlog"
+) -> str:
     """Return a configuration file: production's settings, what watching needs, and its places here."""
-    kept = {_plain(name): _text(name, value) for name, value in settings.items() if name not in ignored(settings)}
+    kept = {
+        _plain(name): _text(name, value)
+        for name, value in settings.items()
+        if name not in ignored(settings) and _plain(name) != "log_bin"
+    }
     words = {**_DEFAULTS, **kept, **_NEEDED, **programs.needed, **places}
+    if _keeps_binlog(settings):
+        del words["skip_log_bin"]
+        words["log_bin"] = binlog
     told = [f"{name} = {value}" if value else name for name, value in words.items()]
     told += [f"performance_schema_instrument = '{one}'" for one in _INSTRUMENTS]
     return "\n".join([f"[{programs.section}]", *told, ""])
+
+
+def _keeps_binlog(settings: Mapping[str, Setting]) -> bool:
+    """Say whether production's binary log is wanted: its own place is not obeyed, and what it costs is measured."""
+    return any(
+        _plain(name) == "log_bin" and _text(name, value).upper() not in ("OFF", "0") for name, value in settings.items()
+    )
 
 
 def check(folder: Path, installation: Installation, user: _local.User | None) -> None:

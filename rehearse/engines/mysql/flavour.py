@@ -52,6 +52,8 @@ class Flavour:
     row_waits_every_ns: int
     changed_instantly: str | None  # SQL for tables whose rows are of several forms, by "database/%"; None: pages tell
     redo: str  # SQL for how much InnoDB has ever written to its log, in bytes
+    binlog: str  # SQL for how much was ever written to the binary log, in bytes; no row where it is off
+    progress: str  # SQL for what an account's statements are at: session, text, part, done, total, unit
 
     def is_new_enough(self, version: str) -> bool:
         """Say whether a version will do."""
@@ -127,7 +129,8 @@ MYSQL = Flavour(
     since="""
         SELECT t.processlist_id, s.timer_wait / 1e9
         FROM performance_schema.threads t JOIN performance_schema.events_statements_current s USING (thread_id)
-        WHERE t.processlist_state = 'Waiting for table metadata lock' AND s.nesting_event_id IS NULL
+        WHERE t.processlist_state = 'Waiting for table metadata lock'
+          AND COALESCE(s.nesting_event_type, 'TRANSACTION') = 'TRANSACTION'
     """,
     row_waits="""
         SELECT r.processlist_id, b.processlist_id, l.object_name, l.lock_mode, l.lock_type,
@@ -141,5 +144,15 @@ MYSQL = Flavour(
     # The status of the same name is seconds old; the metric is counted where somebody asked for it, as on ours.
     redo="""
         SELECT count FROM information_schema.innodb_metrics WHERE name = 'log_lsn_current' AND status = 'enabled'
+    """,
+    binlog="""
+        SELECT sum_number_of_bytes_write FROM performance_schema.file_summary_by_event_name
+        WHERE event_name = 'wait/io/file/sql/binlog' AND @@log_bin
+    """,
+    progress="""
+        SELECT t.processlist_id, t.processlist_info, substring_index(s.event_name, '/', -1),
+               s.work_completed, s.work_estimated, NULL
+        FROM performance_schema.threads t JOIN performance_schema.events_stages_current s USING (thread_id)
+        WHERE t.processlist_user = %s AND t.processlist_info IS NOT NULL AND s.work_estimated > 0
     """,
 )

@@ -8,16 +8,17 @@ closed is tried: a query and a locking query of no row, which are refused at onc
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pymysql
 
 from rehearse.engines.mysql.client import Address, Connection, execute, named, opened, rows
-from rehearse.engines.mysql.closures import READS, WRITES, Closures, Seen
+from rehearse.engines.mysql.closures import READS, WRITES, Closures, Edge, Seen
 from rehearse.engines.mysql.flavour import Flavour
+from rehearse.engines.mysql.sightings import sightings
 from rehearse.events import Event, LockWaited, Remarked, Sampled
 from rehearse.units import NS_PER_MS, human_duration
 
@@ -25,7 +26,7 @@ _EVERY_NS = 5 * NS_PER_MS
 _LATE_NS = 50 * NS_PER_MS
 _SHARE = 4  # a look takes a quarter of the time at most
 _LOCKS = """
-    SELECT m.object_name, m.lock_type, m.lock_status, t.processlist_id, t.processlist_user, t.thread_id
+    SELECT m.object_name, m.lock_type, m.lock_status, t.processlist_id, t.processlist_user
     FROM performance_schema.metadata_locks m
     JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id
     WHERE m.object_type = 'TABLE' AND m.object_schema = %s AND t.processlist_id <> connection_id()
@@ -38,7 +39,10 @@ _ABLE = """
     SELECT @@performance_schema,
            (SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl')
 """
+_THREADS = "SELECT thread_id, processlist_id FROM performance_schema.threads WHERE processlist_user = %s"
 _REFUSED = 1205
+# Calls take these, which are compatible with each other. The server does not tell an upgrade of any other.
+_WEAK = frozenset({"SHARED", "SHARED_HIGH_PRIO", "SHARED_READ", "SHARED_WRITE", "SHARED_WRITE_LOW_PRIO"})
 
 
 @dataclass(slots=True)
@@ -69,7 +73,10 @@ class LockProbe:
         self._waits: dict[tuple[int, str], _Wait] = {}
         self._last_ns: int | None = None
         self._late_ns: list[int] = []  # gaps between looks that were longer than they should
-        self._threads: dict[int, int] = {}  # of the migration, by their numbers in performance_schema
+        self.threads: dict[
+            int, int
+        ] = {}  # the migration's sessions by the numbers that performance_schema has for them
+        self._mine: list[LockWaited] = []  # the migration's waits, which its statements' stages date better
 
     def look(self) -> Iterable[Event]:
         """Look once; return the waits that are over, and what looking costs."""
@@ -79,8 +86,10 @@ class LockProbe:
             self._late_ns.append(began - self._last_ns)
         self._last_ns = began
         found = rows(connection, _LOCKS, (self._database,))
-        ours = {(table, session) for table, _, _, session, user, _ in found if user == self._migration}
-        self._threads.update({thread: session for *_, session, user, thread in found if user == self._migration})
+        ours = {(table, session) for table, _, _, session, user in found if user == self._migration}
+        self.threads.update(
+            (int(thread), int(session)) for thread, session in rows(connection, _THREADS, (self._migration,))
+        )
         seen = {table: self._seen(table, session, found) for table, session in ours if table in self._tables}
         until = time.monotonic_ns()
         self.closures.see(began, until, seen)
@@ -91,19 +100,25 @@ class LockProbe:
 
     def session_of(self, thread: int) -> int:
         """Return a session's number by that of its thread; below 0 where it was not seen."""
-        return self._threads.get(thread, -thread)
+        return self.threads.get(thread, -thread)
+
+    def waits_of_the_migration(self, waited: Sequence[Edge]) -> list[LockWaited]:
+        """Return the migration's own waits, dated by what the server told of its statements."""
+        return [_dated(one, waited) for one in self._mine]
 
     def close(self) -> Iterable[Event]:
-        """Return the waits that still went on, and disconnect."""
+        """Look a last time, return the waits that still went on, and disconnect."""
+        events: list[Event] = []
+        with suppress(pymysql.err.MySQLError):
+            events += self.look() if self._connection is not None else []
         at = time.monotonic_ns()
-        events: list[Event] = [self._told(session, wait, at) for (session, _), wait in self._waits.items()]
+        events += self._over(self._waits.keys(), at)
         if self._late_ns:
             says = (
                 f"{len(self._late_ns)} looks at the locks came more than {human_duration(_LATE_NS)} late, the longest "
                 f"gap {human_duration(max(self._late_ns))}: short locks may not have been seen"
             )
             events.append(Remarked(at_ns=at, source="locks", says=says))
-        self._waits.clear()
         if self._connection is not None and self._connection.open:
             self._connection.close()
         self._connection = None
@@ -140,24 +155,39 @@ class LockProbe:
 
     # --- waits
 
-    def _follow(self, found: Iterable[Any], from_ns: int, until_ns: int) -> Iterator[LockWaited]:
+    def _follow(self, found: Sequence[Any], from_ns: int, until_ns: int) -> Iterator[Event]:
         pending = {
-            (session, table): (mode, user) for table, mode, status, session, user, _ in found if status == "PENDING"
+            (session, table): (mode, user) for table, mode, status, session, user in found if status == "PENDING"
         }
-        for key in [key for key in self._waits if key not in pending]:
-            yield self._told(key[0], self._waits.pop(key), until_ns)
+        yield from self._over(self._waits.keys() - pending.keys(), until_ns)
         since = self._since() if pending.keys() - self._waits.keys() else {}
         for (session, table), (mode, user) in pending.items():
             wait = self._waits.get((session, table))
             if wait is None:
-                at, doubt = (since[session], 0) if session in since else (from_ns, self.every_ns)
-                wait = self._waits[session, table] = _Wait(table, mode, str(user), at, from_ns, doubt)
+                if session not in since:  # every request is pending for a moment before it is granted
+                    continue
+                wait = _Wait(table, mode, str(user), since[session], from_ns, 0)
+                self._waits[session, table] = wait
             wait.last_ns = from_ns
-            others = {who for one, _, _, who, *_ in found if one == table and who != session}
-            holders = {who for one, _, status, who, *_ in found if one == table and status == "GRANTED"}
-            ours = {who for one, _, _, who, owner, _ in found if one == table and owner == self._migration}
-            wait.blocked_by |= (others & holders) | (ours - {session})
-            wait.by_migration |= bool(ours - {session})
+            blocking = {
+                (who, owner)
+                for one, other, status, who, owner in found
+                if one == table and who != session and _stands_in_the_way(other, status, mode)
+            }
+            new = {who for who, _ in blocking} - wait.blocked_by
+            wait.blocked_by |= new
+            if new and user == self._migration:
+                yield from sightings(self._connected(), new, self._roles)
+            wait.by_migration |= any(owner == self._migration for _, owner in blocking)
+
+    def _over(self, keys: Iterable[tuple[int, str]], until_ns: int) -> Iterator[LockWaited]:
+        """Yield waits that are over; the migration's are kept until its statements can date them."""
+        for key in list(keys):
+            told = self._told(key[0], self._waits.pop(key), until_ns)
+            if told.role == "migration":
+                self._mine.append(told)
+            else:
+                yield told
 
     def _since(self) -> dict[int, int]:
         """Return when the statements that wait began."""
@@ -179,6 +209,28 @@ class LockProbe:
             blocked_by_migration=wait.by_migration,
             doubt_ns=max(0, until_ns - wait.last_ns) + wait.doubt_ns,
         )
+
+
+def _stands_in_the_way(held: str, status: str, wanted: str) -> bool:
+    """Say whether a lock that is held, or waited for with precedence, keeps another from being granted."""
+    if wanted in _WEAK:
+        return held not in _WEAK
+    return status == "GRANTED"
+
+
+def _dated(wait: LockWaited, waited: Sequence[Edge]) -> LockWaited:
+    """Return a wait with the times of the one stage of its session that overlaps it."""
+    own = [
+        edge
+        for edge in waited
+        if edge.session == wait.session
+        and edge.granted_ns is not None
+        and edge.at_ns < wait.ended_ns
+        and edge.granted_ns > wait.at_ns
+    ]
+    if len(own) != 1 or own[0].granted_ns is None:
+        return wait
+    return replace(wait, at_ns=own[0].at_ns, ended_ns=own[0].granted_ns, doubt_ns=min(wait.doubt_ns, NS_PER_MS))
 
 
 def unable(connection: Connection) -> str | None:

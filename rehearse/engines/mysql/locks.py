@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pymysql
 
-from rehearse.engines.mysql import clock
+from rehearse.engines.mysql import clock, server_record, stages
 from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
-from rehearse.engines.mysql.closures import locks_taken
+from rehearse.engines.mysql.closures import locks_taken, locks_unseen
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.lock_probe import LockProbe, unable
+from rehearse.engines.mysql.progress import ProgressProbe
 from rehearse.engines.mysql.row_probe import RowProbe
 from rehearse.engines.mysql.samples import SampleProbe
 from rehearse.events import Journal, Remarked, StatementRan
@@ -21,19 +23,12 @@ from rehearse.protocols import Ask, Effects, Onlooker, Probe, Role
 if TYPE_CHECKING:
     from rehearse.engines.mysql.database import MysqlDatabase
 
-# Only the migration's are kept (see `accounts.watching`). Picoseconds since the server's start; any length of time.
-_STATEMENTS = """
-    SELECT thread_id, timer_start, timer_end, sql_text, mysql_errno, message_text, rows_affected
-    FROM performance_schema.events_statements_history_long
-    WHERE timer_start >= %s AND sql_text IS NOT NULL AND (current_schema = %s OR current_schema IS NULL)
-    ORDER BY timer_start
-"""
 _KEPT = """
     SELECT COUNT(*), @@performance_schema_events_statements_history_long_size
     FROM performance_schema.events_statements_history_long
 """
 _ACTORS = "SELECT COUNT(*) FROM performance_schema.setup_actors WHERE user = %s AND history = 'YES'"
-_FILES = "SELECT name, table_id FROM information_schema.{innodb}tables WHERE name LIKE %s"
+_FILES = "SELECT name, table_id, n_cols FROM information_schema.{innodb}tables WHERE name LIKE %s"
 
 
 def watch(database: MysqlDatabase, journal: Journal) -> MysqlWatch:
@@ -47,7 +42,7 @@ class MysqlWatch:
     def __init__(self, database: MysqlDatabase, journal: Journal) -> None:
         flavour = database.server.flavour
         self._journal = journal
-        self._database = database.name
+        self._database, self._flavour = database.name, flavour
         self._migration = database.server.at(Role.MIGRATION).user
         application = database.server.at(Role.APPLICATION).user
         where = database.server.at(Role.OBSERVER, database.name)
@@ -60,10 +55,14 @@ class MysqlWatch:
             self._ahead_ns, self._doubt_ns = clock.offset(self._connection)
         else:
             journal.write(Remarked(at_ns=self._began_ns, source="locks", says=why, weakens=True))
-        others = (RowProbe(where, self._migration, application, flavour=flavour), SampleProbe(database.server.pid))
+        others = (
+            RowProbe(where, self._migration, application, flavour=flavour),
+            ProgressProbe(where, self._migration, flavour),
+            SampleProbe(database.server.pid, database.server.folder, database.name),
+        )
         self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
-        self._between = MysqlOnlooker(self._connection, database.name, flavour)
-        self.onlooker: Onlooker = self._between
+        self._files = files(self._connection, database.name, flavour)
+        self.onlooker: Onlooker = MysqlOnlooker(self._connection, database.name, flavour)
 
     def statements(self) -> Sequence[StatementRan]:
         """Return the migration's statements as the server kept them; empty, with a remark, where it kept none."""
@@ -72,68 +71,97 @@ class MysqlWatch:
             if not is_kept:
                 self._remark("performance_schema.setup_actors keeps no statements of the migration's account")
                 return []
-            since = (self._began_ns - self._ahead_ns) * 1000
-            found = rows(self._connection, _STATEMENTS, (max(0, since), self._database))
+            since = max(0, (self._began_ns - self._ahead_ns) * 1000)
+            found = server_record.kept(
+                self._connection,
+                self._database,
+                since,
+                ahead_ns=self._ahead_ns,
+                session_of=self._locks.session_of,
+            )
+            blocks = server_record.blocks(self._connection, since)
+            doubt_ns = self._doubt_ns + clock.LATE_NS
+            ran = [replace(one, doubt_ns=doubt_ns) for one in server_record.in_transactions(found, blocks)]
             ((kept, room),) = rows(self._connection, _KEPT)
+            after = files(self._connection, self._database, self._flavour)
         except pymysql.err.MySQLError as error:
             self._remark(f"the server's record of statements could not be read: {words(error)}")
             return []
         if int(kept) >= int(room):
             self._remark(f"the server keeps {room} statements, and the migration had more: the first are missing")
-        return list(self._ran(found))
+        if not stages.are_kept(self._connection):
+            return ran
+        algorithms = stages.algorithms(ran, self._locks.threads, self._stages())
+        return list(server_record.with_effects(ran, algorithms, self._files, after))
 
     def finish(self, statements: Sequence[StatementRan], /) -> None:
-        """Write to what the migration closed tables, dated by looks and statements together, and disconnect."""
-        for taken in locks_taken(self._locks.closures.stretches, statements):
-            self._journal.write(taken)
+        """Write what the migration closed tables to and waited for, dated by looks and statements, and disconnect."""
+        edges = stages.edges(self._stages(), self._locks.threads)
+        taken = locks_taken(self._locks.closures.stretches, statements, edges)
+        unseen = locks_unseen(taken, statements, edges, self._files.keys())
+        for event in (*taken, *unseen, *self._locks.waits_of_the_migration(edges)):
+            self._journal.write(event)
         if self._connection.open:
             self._connection.close()
 
-    def _ran(self, found: Sequence[Row]) -> Iterator[StatementRan]:
-        for n, (thread, start, end, sql, code, message, touched) in enumerate(found, 1):
-            failed = int(code or 0) != 0
-            yield StatementRan(
-                at_ns=int(start) // 1000 + self._ahead_ns,
-                ended_ns=int(end) // 1000 + self._ahead_ns,
-                n=n,
-                sql=str(sql),
-                session=self._locks.session_of(int(thread)),
-                error=f"ERROR {code}: {message}" if failed else None,
-                code=str(code) if failed else None,
-                rows=int(touched),
-                doubt_ns=self._doubt_ns + clock.LATE_NS,
-            )
+    def _stages(self) -> list[stages.Stage]:
+        """Return what the server kept of the statements' stages; nothing where it could not be read."""
+        try:
+            return stages.since(self._connection, self._began_ns, self._ahead_ns)
+        except pymysql.err.MySQLError:
+            return []
 
     def _remark(self, says: str) -> None:
         self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="statements", says=says, weakens=True))
 
 
+def files(connection: Connection, database: str, flavour: Flavour) -> server_record.Files:
+    """Return the tables' numbers in InnoDB and how many columns each has."""
+    found = rows(connection, _FILES.format(innodb=flavour.innodb), (f"{database}/%",))
+    return {str(name).partition("/")[2]: (int(number), int(columns)) for name, number, columns in found}
+
+
+def _figure(found: Sequence[Row]) -> int | None:
+    return int(found[0][0]) if found else None
+
+
+def _grown(before: int | None, now: int | None) -> int | None:
+    return None if before is None or now is None else now - before
+
+
 class MysqlOnlooker:
-    """Looks between two statements at what the last one did: redo written (traffic's too), and tables made anew.
+    """Looks between two statements at what the last one did: logs written (traffic's too), and tables made anew.
 
     Locks are not looked at: DDL has released them by then. Costs about 2 ms.
     """
 
     def __init__(self, connection: Connection, database: str, flavour: Flavour) -> None:
         self._connection = connection
-        self._innodb, self._redo = flavour.innodb, flavour.redo
-        self._prefix = f"{database}/"
-        self._files: dict[str, int] = {}
+        self._database, self._flavour = database, flavour
+        self._files: server_record.Files = {}
         self._written: int | None = None
+        self._binlog: int | None = None
+        self._stages = stages.Following(connection)
 
-    def between(self, _session: int, statement: int, _ask: Ask | None, /) -> Effects:
+    def between(self, session: int, statement: int, _ask: Ask | None, /) -> Effects:
         """Return what a statement did; a table's number in InnoDB changes where it was rebuilt."""
         try:
-            found = rows(self._connection, _FILES.format(innodb=self._innodb), (f"{self._prefix}%",))
-            told = rows(self._connection, self._redo)
+            now = files(self._connection, self._database, self._flavour)
+            told = rows(self._connection, self._flavour.redo)
+            logged = rows(self._connection, self._flavour.binlog)
+            passed = self._stages.names(session)
         except pymysql.err.MySQLError:
             return Effects()
-        before, self._files = self._files, {str(name): int(number) for name, number in found}
-        written, self._written = self._written, int(told[0][0]) if told else None
+        before, self._files = self._files, now
+        written, self._written = self._written, _figure(told)
+        binlog, self._binlog = self._binlog, _figure(logged)
         if statement == 0:
             return Effects()
-        changed = sorted(
-            name.removeprefix(self._prefix) for name in before if self._files.get(name, before[name]) != before[name]
+        anew = {name for name in before if now.get(name, before[name])[0] != before[name][0]}
+        grew = any(now[name][1] != before[name][1] for name in before.keys() & now.keys() - anew)
+        return Effects(
+            wal_bytes=_grown(written, self._written),
+            binlog_bytes=_grown(binlog, self._binlog),
+            rewrites=tuple(sorted(anew)),
+            algorithm=stages.algorithm(passed, grew=grew),
         )
-        grown = None if written is None or self._written is None else self._written - written
-        return Effects(wal_bytes=grown, rewrites=tuple(changed))

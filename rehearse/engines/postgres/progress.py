@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
+from rehearse.engines._progress import Figures, Key, Parts
 from rehearse.engines.postgres.relations import Relations
 from rehearse.engines.postgres.wire import ConnectionLost, Refused, Wire
-from rehearse.events import Event, Progressed
+from rehearse.events import Event
 from rehearse.units import NS_PER_MS
 
 EVERY_NS = 100 * NS_PER_MS
@@ -47,18 +47,6 @@ SELECT pid, command, CASE WHEN command = 'COPY TO' THEN 'copying out' ELSE 'copy
 _SINCE = ((_INDEX, 12), (_CLUSTER, 12), (_VACUUM, 12), (_ANALYZE, 13), (_COPY, 14))
 
 
-@dataclass(slots=True)
-class _Part:
-    """A part that a command is at."""
-
-    began_ns: int
-    doubt_ns: int
-    last_ns: int
-    done: int | None
-    total: int | None
-    unit: str | None
-
-
 class ProgressProbe:
     """Looks ten times a second while something goes on, and twice where nothing does: shorter parts may be missed.
 
@@ -71,8 +59,7 @@ class ProgressProbe:
         self._sql = " UNION ALL ".join(query for query, since in _SINCE if major >= since)
         self._wire: Wire | None = None
         self._relations = Relations()
-        self._parts: dict[tuple[int, str, str, int], _Part] = {}
-        self._looked_ns: int | None = None
+        self._parts: Parts[int] = Parts(self._table, _RARELY_NS)
 
     def look(self) -> Iterable[Event]:
         """Look once; return the parts that are over. A look that fails is left to the next."""
@@ -86,46 +73,24 @@ class ProgressProbe:
         except ConnectionLost:
             self._disconnect()
             return []
-        events = list(self._note(rows, time.monotonic_ns()))
+        seen = {
+            Key(int(pid or 0), command or "", part or "", int(oid or 0)): Figures(_number(done), _number(total), unit)
+            for pid, command, part, oid, done, total, unit in rows
+        }
+        events = list(self._parts.note(seen, time.monotonic_ns()))
         self.every_ns = EVERY_NS if self._parts else _RARELY_NS
         return events
 
     def close(self) -> Iterable[Event]:
         """Look a last time, return what was still going on, and disconnect."""
         events = list(self.look())
-        events += self._over(self._parts.keys(), time.monotonic_ns())
+        events += self._parts.over(None, time.monotonic_ns())
         self._disconnect()
         return events
 
-    def _note(self, rows: Iterable[list[str | None]], now: int) -> Iterator[Event]:
-        before, self._looked_ns = self._looked_ns or now - _RARELY_NS, now
-        seen = {
-            (int(pid or 0), command or "", part or "", int(oid or 0)): (done, total, unit)
-            for pid, command, part, oid, done, total, unit in rows
-        }
-        yield from self._over(self._parts.keys() - seen.keys(), now)
-        for key, (done, total, unit) in seen.items():
-            part = self._parts.setdefault(key, _Part((before + now) // 2, now - before, now, None, None, None))
-            part.last_ns = now
-            part.done, part.total, part.unit = _number(done), _number(total), unit
-
-    def _over(self, keys: Iterable[tuple[int, str, str, int]], now: int) -> Iterator[Progressed]:
-        for key in list(keys):
-            part = self._parts.pop(key)
-            pid, command, name, relation = key
-            where = self._relations.get(relation)
-            yield Progressed(
-                at_ns=part.began_ns,
-                ended_ns=(part.last_ns + now) // 2,
-                session=pid,
-                command=command,
-                part=name,
-                table=None if where is None else where.table,
-                done=part.done,
-                total=part.total,
-                unit=part.unit,
-                doubt_ns=part.doubt_ns + now - part.last_ns,
-            )
+    def _table(self, relation: int) -> str | None:
+        where = self._relations.get(relation)
+        return None if where is None else where.table
 
     def _disconnect(self) -> None:
         if self._wire is not None:

@@ -1,0 +1,1 @@
+ALTER TABLE orders MODIFY label varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, ALGORITHM=INSTANT;

@@ -1,0 +1,2 @@
+ALTER TABLE orders ADD CONSTRAINT orders_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers (id),
+    ALGORITHM=INPLACE, LOCK=NONE;
