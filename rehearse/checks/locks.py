@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rehearse.checks import _remedies as remedies
@@ -16,6 +17,12 @@ from rehearse.model import Finding, Recording, Rule
 from rehearse.units import human_duration
 
 DEADLOCKS = ("40P01", "1213")  # of PostgreSQL, of MySQL and MariaDB
+
+# Statements that close tables; what they closed unseen, they closed no longer than they ran.
+_LOCKS = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(alter|create|drop|rename|truncate|lock|optimize|repair|cluster|vacuum|reindex)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _REMEDY = (
     "Keep the strong lock short: do the long work under a weaker lock (CREATE INDEX CONCURRENTLY; ADD CONSTRAINT … "
@@ -109,8 +116,21 @@ def _demand_locks(recording: Recording) -> None:
         raise NotMeasured(remarks[0].says)
     if not phases(recording):
         raise NotMeasured("the migration was not run")
-    if not recording.history.of(StatementRan) and not recording.history.of(LockTaken):
+    if recording.history.of(LockTaken):
+        return
+    statements = recording.history.of(StatementRan)
+    if not statements:
         raise NotMeasured("neither a statement nor a lock of the migration was seen")
+    longest = max((one for one in statements if _LOCKS.match(one.sql)), key=_took, default=None)
+    if longest is not None and _took(longest) > (recording.scenario.budget.blocked or 0):
+        raise NotMeasured(
+            f"statement {longest.n} ran for {human_duration(_took(longest))}, and no lock of it was seen: "
+            f"{_short(longest.sql)}"
+        )
+
+
+def _took(statement: StatementRan) -> int:
+    return statement.ended_ns - statement.at_ns
 
 
 @check(

@@ -184,6 +184,8 @@ def _passed(recording: Recording, judged: Verdict, phases: Sequence[Phase]) -> s
 
 def _shut(recording: Recording, phases: Sequence[Phase]) -> str:
     longest = max((_words.longest_ms(one) or 0.0 for one in phases), default=0.0)
+    if not longest and any(one.outages is None for one in phases):
+        return "no lock was seen"
     allowed = recording.scenario.budget.blocked
     budget = "" if allowed is None else f" (budget {_words.ms(allowed / 1e6)})"
     return f"no table was closed for longer than {_words.ms(longest)}{budget}" if longest else "no table was closed"

@@ -708,3 +708,17 @@ def test_a_baseline_of_one_level_is_steady_however_it_scatters() -> None:
     for seed in range(20):
         recording = forward(frames=[hand.traffic(4, 9, seed=seed, usual_ms=4), hand.traffic(10, 14, first_number=2001)])
         assert status("R005", recording) == Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("sql", "took_ns", "is_known"),
+    [
+        ("-- slow\nALTER TABLE orders ADD COLUMN x int", 900 * 10**6, False),
+        ("/* quick */ ALTER TABLE orders ADD COLUMN x int", 3 * 10**6, True),
+        ("UPDATE orders SET note = 'x'", 900 * 10**6, True),
+    ],
+)
+def test_a_long_statement_of_which_no_lock_was_seen_is_no_pass(sql: str, took_ns: int, *, is_known: bool) -> None:
+    recording = forward(hand.statement(1, sql, 11, 11 + took_ns / 1e9))
+    assert status("L001", recording) == (Status.PASSED if is_known else Status.UNKNOWN)
+    assert status("L002", recording) == status("L001", recording)

@@ -64,6 +64,53 @@ def test_a_change_of_one_property_is_all_that_is_found_and_its_mending_undoes_it
     assert severity(found, *change["found"]) == change.get("severity", "behaviour")
 
 
+THERE_AND_BACK = {
+    "a column": ("alter table orders add x int", "alter table orders drop x"),
+    "an index": ("create index n on orders (net)", "drop index n on orders"),
+    "a foreign key of no name": (
+        "alter table pieces drop foreign key pieces_ibfk_1",
+        "alter table pieces add foreign key (order_id) references orders (id)",
+    ),
+    "a table that others read": ("rename table customers to people", "rename table people to customers"),
+    "partitions": ("alter table plain partition by hash (id) partitions 4", "alter table plain remove partitioning"),
+    "a row format": ("alter table customers row_format = compressed", "alter table customers row_format = dynamic"),
+    "an engine": ("alter table plain engine = myisam", "alter table plain engine = innodb"),
+    "a table made anew": (
+        "create table newer like plain; rename table plain to older, newer to plain",
+        "drop table older; analyze table orders; optimize table orders; alter table orders force",
+    ),
+    "a key that counts": ("alter table plain add n int auto_increment primary key first", "alter table plain drop n"),
+}
+TRACES = {
+    "an index that a foreign key needed": (
+        "alter table pieces add constraint more foreign key (n) references customers (id)",
+        "alter table pieces drop foreign key more",
+        {("table pieces index more", "exists")},
+    ),
+    "a conversion that widens and does not narrow": (
+        "alter table plain convert to character set utf8mb4",
+        "alter table plain convert to character set latin1",
+        {("table plain column body", "type"), ("table plain column author", "character set")},
+    ),
+}
+
+
+def test_ways_there_and_back_leave_nothing_and_those_that_leave_a_trace_are_told(
+    made: Corpus, before: Snapshot
+) -> None:
+    with made.fresh() as connection:
+        for name, (there, back) in THERE_AND_BACK.items():
+            run(connection, f"{there};")
+            assert differing(before, made.snapshot(connection)), name
+            run(connection, f"{back};")
+            assert differing(before, made.snapshot(connection)) == [], name
+        for name, (there, back, left) in TRACES.items():
+            run(connection, f"{there}; {back}")
+            after = made.snapshot(connection)
+            assert named(differing(before, after)) == left, name
+            before = after
+
+
 def test_a_database_that_is_made_again_is_the_same(made: Corpus, before: Snapshot) -> None:
     with made.fresh() as connection:
         run(connection, "analyze table orders")
