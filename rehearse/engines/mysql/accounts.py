@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rehearse.engines.mysql.client import Address, Connection, connect, execute, named
 from rehearse.engines.mysql.flavour import Flavour
+from rehearse.engines.mysql.grants import as_whole
 from rehearse.protocols import Role
 
 
@@ -65,8 +66,7 @@ def watching(logins: Logins) -> Iterator[str]:
 
 def grant(connection: Connection, logins: Logins, database: str) -> None:
     """Give the roles their rights in a database, in what is there and in all that comes."""
-    # An underscore or a percent sign would be a pattern.
-    place = named(database.replace("_", "\\_").replace("%", "\\%"))
+    place = named(as_whole(connection, database))
     rights = {
         Role.MIGRATION: "ALL PRIVILEGES",
         Role.APPLICATION: "SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE TEMPORARY TABLES, LOCK TABLES",

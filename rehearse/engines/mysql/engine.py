@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pymysql
 
-from rehearse.engines import _local
+from rehearse.engines import _docker_engine, _local
 from rehearse.engines.mysql import accounts, binaries, configuration, container, instance, named
 from rehearse.engines.mysql.client import Address, connect, execute, is_full, words
 from rehearse.engines.mysql.flavour import Flavour
@@ -58,7 +58,10 @@ class MysqlEngine:
 
     def ways(self) -> Mapping[str, Callable[[EngineChoice], object]]:
         """Return what looks for a server of the chosen version, by each way."""
-        return {"binary": lambda choice: binaries.installed(self.flavour, choice.version)}
+        return {
+            "binary": lambda choice: binaries.installed(self.flavour, choice.version),
+            "docker": _docker_engine.check_answers,
+        }
 
     def check_room(self, choice: EngineChoice, needed_bytes: int) -> None:
         """Raise TooBig where the disk, or the memory for the server's buffers, does not suffice here."""

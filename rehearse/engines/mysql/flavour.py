@@ -38,7 +38,7 @@ class Flavour:
     title: str
     dump: str  # the program that writes dumps
     programs: Programs
-    oldest: tuple[int, int]  # the oldest version that will do
+    oldest: tuple[int, ...]  # the oldest version that will do
     newest: str  # the version of the official image where none is named
     reported: re.Pattern[str]  # what SELECT version() says, and no other server does
     identified: Callable[[str], str]  # how CREATE USER says a password
@@ -57,7 +57,7 @@ class Flavour:
 
     def is_new_enough(self, version: str) -> bool:
         """Say whether a version will do."""
-        return tuple(map(int, version.split(".")[:2])) >= self.oldest
+        return tuple(map(int, version.split("."))) >= self.oldest
 
     @property
     def oldest_told(self) -> str:
@@ -97,7 +97,7 @@ MYSQL = Flavour(
     title="MySQL",
     dump="mysqldump",
     programs=_PROGRAMS,
-    oldest=(8, 0),
+    oldest=(8, 0, 17),  # the first that casts to DOUBLE; checks are one minor release older
     newest="9",
     reported=re.compile(r"(\d+\.\d+\.\d+)(?!.*(MariaDB|TiDB))"),
     identified=_identified,

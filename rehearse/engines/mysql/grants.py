@@ -24,8 +24,9 @@ _GRANT = re.compile(
 
 def copied(connection: Connection, source: str, target: str, ours: Collection[str]) -> Iterator[str]:
     """Yield what gives accounts the rights in `target` that they have in `source`."""
+    whole = named(as_whole(connection, target))
     for one in _grants(connection, source, ours):
-        place = named(_pattern(target)) if one["thing"] == "*" else named(target)
+        place = whole if one["thing"] == "*" else named(target)
         rights = f"{one['rights']} ON {one['kind'] or ''}{place}.{one['thing']}"
         yield f"GRANT {rights} TO {one['account']}{one['option'] or ''}"
 
@@ -58,6 +59,12 @@ def _names(found: re.Match[str], database: str) -> bool:
     return name in ((database, _pattern(database)) if found["thing"] == "*" else (database,))
 
 
+def as_whole(connection: Connection, database: str) -> str:
+    """Return a database's name as a grant on all of it needs it: a pattern, unless MySQL has partial revokes."""
+    ((is_literal,),) = rows(connection, "SELECT /*M! 0 */ /*!80016 @@partial_revokes */")
+    return database if is_literal else _pattern(database)
+
+
 def _pattern(database: str) -> str:
-    """Return a database's name as a grant on all of it needs it: an underscore would stand for any character."""
+    """Return the pattern that a database's name alone matches: an underscore would stand for any character."""
     return database.replace("_", "\\_").replace("%", "\\%")

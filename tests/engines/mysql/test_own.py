@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from rehearse import registry
 from rehearse.engines.mysql.client import execute, rows
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.engines.mysql.survey import survey
+from rehearse.model import EngineChoice
 from rehearse.protocols import Role
 from rehearse.tools._mysql_link import linked
+from tests.conftest import KeepingJournal
 from tests.engines.comparing import table, wrote
 from tests.engines.mysql.comparing import compared, run
 
@@ -71,3 +74,20 @@ def test_the_migrations_tool_logs_in_after_the_server_has_forgotten_it(own: Mysq
         execute(connection, "FLUSH PRIVILEGES")
     with linked(own.url(Role.MIGRATION), {}, None) as link:
         assert link.ask("SELECT 1") == [["1"]]
+
+
+def test_rights_are_in_our_databases_where_names_are_no_patterns(mysql: MysqlServer) -> None:
+    with mysql.connect() as connection:
+        execute(connection, "SET GLOBAL partial_revokes = ON")  # as some clouds have it
+        try:
+            url = EngineChoice(name="mysql", via="url", url=mysql.url(Role.OWNER, ""))
+            with registry.engine("mysql").start(url, KeepingJournal()) as theirs:
+                made = theirs.create("in_parts")
+                assert isinstance(made, MysqlDatabase)
+                run(made, "create table t (id int primary key)")
+                fork = made.fork("of_them")
+                assert [table for (table,) in rows(connection, f"SHOW TABLES IN {fork.name}")] == ["t"]
+                fork.drop()
+            assert not rows(connection, "SHOW DATABASES LIKE %s", (made.name,))
+        finally:
+            execute(connection, "SET GLOBAL partial_revokes = OFF")
