@@ -46,9 +46,9 @@ _DECLARED: dict[str, Shape] = {
     **dict.fromkeys(("int4range", "int8range", "numrange"), Range(low=Number(low=1, high=10_000))),
     **dict.fromkeys(("tsrange", "tstzrange"), Range(low=Time(), length=3600.0)),
     "daterange": Range(low=Time(), length=10.0),
-    **dict.fromkeys(("point", "geometry"), Pattern(pattern=r"POINT(##.#### ##.####)")),
-    "linestring": Pattern(pattern=r"LINESTRING(##.#### ##.####,##.#### ##.####)"),
-    "polygon": Pattern(pattern=r"POLYGON((0 0,0 ##.####,##.#### ##.####,0 0))"),
+    **dict.fromkeys(("spatial point", "spatial geometry"), Pattern(pattern=r"POINT(##.#### ##.####)")),
+    "spatial linestring": Pattern(pattern=r"LINESTRING(##.#### ##.####,##.#### ##.####)"),
+    "spatial polygon": Pattern(pattern=r"POLYGON((0 0,0 ##.####,##.#### ##.####,0 0))"),
 }
 _ONE_OF = r"\(?\(?{column}\)?(?:::[\w ]+)?\s*(?:=\s*ANY\s*\(\(?ARRAY\[|IN\s*\()(?P<list>[^\])]*)"
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")

@@ -46,6 +46,7 @@ CHECKS = """
     WHERE c.constraint_schema = database()
 """
 _IS_JSON = re.compile(r"json_valid\(`((?:[^`]|``)*)`\)", re.IGNORECASE)
+_SPATIAL = ("point", "geometry", "linestring", "polygon")
 _MOST_SUBSETS = 256
 _LABEL = re.compile(r"'((?:[^']|'')*)'")
 _KINDS: Mapping[str, dict[str, Any]] = {
@@ -143,6 +144,8 @@ def _column(row: Any, *, is_document: bool) -> Column:
     elif base in ("enum", "set"):
         labels = tuple(one.replace("''", "'") for one in _LABEL.findall(declared))
         known = {"kind": "enum", "labels": labels if base == "enum" else _subsets(labels)}
+    if base in _SPATIAL:
+        declared = f"spatial {base}"  # other servers have types of these names that are written otherwise
     if "unsigned" in declared and "bits" in known and known["kind"] == "integer":
         known["bits"] += 1
     return Column(
