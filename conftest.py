@@ -31,7 +31,7 @@ TIMED = (
 
 # The same once more on another server or by another way, which `make exhaustive` runs and `make test` leaves out.
 EXHAUSTIVE = re.compile(
-    r"tests/engines/mysql/test_compare\.py|test_schema_changes\.py::.*\[installed-"
+    r"tests/engines/mysql/test_compare\.py(?!::test_columns_may_have_any)|test_schema_changes\.py::.*\[installed-"
     r"|test_scenarios\.py::.*\[(mariadb|add_column_dialects|mysql(?!_(long_transaction|lock_refused)-bad))"
     r"|end_to_end/test_damage\.py::.*(\[a script\]|\[an update of one column\]|an_update_of_the_key)"
     r"|engines/mysql/test_tools\.py::.*\[mysql"
