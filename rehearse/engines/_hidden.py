@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from rehearse.model.names import split
 
 # A text with these may write what its words do not show.
-_DARK = re.compile(r"\bexecute\b|\bperform\b|\bcall\b|\bdo\s+update\b", re.IGNORECASE)
+_DARK = re.compile(r"\bexecute\b|\bperform\b|\bcall\b|\bdo\s+update\b|\bon\s+duplicate\s+key\b", re.IGNORECASE)
+
+_INSERT = r"\binsert\s+(?:(?:low_priority|high_priority)\s+)?(?:ignore\s+)?(?:into\s+)?(?:[\w\"`]+\s*\.\s*)?[\"`]?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Trigger:
     def _mentions(self, table: str) -> list[str | None]:
         """Return, for each mention of the table, the INSERT INTO before it, or None."""
         own = re.escape(split(table)[1])
-        found = re.finditer(rf"(\binsert\s+into\s+(?:[\w\"]+\.)?\"?)?\b{own}\b", self.source, re.IGNORECASE)
+        found = re.finditer(rf"({_INSERT})?\b{own}\b", self.source, re.IGNORECASE)
         return [one[1] for one in found]
 
 

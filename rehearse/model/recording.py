@@ -199,7 +199,7 @@ class TableFacts:
     `unclear` are columns that the server itself may change in an update (generated ones; with a trigger, all).
     `plain` are columns that an update may set to any value the column already holds without breaking a constraint,
     the best first. `numbered` is the key's only column where the server gives its number and tells that number in its
-    answer to an insert.
+    answer to an insert. `only_key`: no unique index but the key's, so that a new row can be at odds with no other row.
     """
 
     table: str  # with its schema unless that is "public"
@@ -212,6 +212,7 @@ class TableFacts:
     unclear: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
     numbered: str | None = None
+    only_key: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

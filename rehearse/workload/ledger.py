@@ -62,10 +62,12 @@ def ledger(sql: str, survey: Survey, *, engine: str = "postgres") -> Ledger:
         return Ledger(sql=sql, writes=called or tuple(_mentioned(sql, survey)))
     if not survey.folds:
         _settle_names(tree, survey)
-    writes = [*_main(tree, survey), *_nested(tree, survey), *called]
+    is_replace = bool(_REPLACES.match(sql))
+    writes = [*_main(tree, survey, is_replace=is_replace), *_nested(tree, survey), *called]
     can_return = _can_return(tree, survey)
-    if not can_return and not _tells_number(sql, tree, survey):
+    if not can_return and not _tells_number(tree, survey, is_replace=is_replace):
         writes = [replace(one, returned=False) for one in writes]
+        writes += _conflicting(tree, survey, writes)
     if not writes:
         return Ledger(sql=sql)
     asked = next((one.key_columns for one in writes if one.returned), ())
@@ -89,7 +91,7 @@ def _can_return(tree: exp.Expr, survey: Survey) -> bool:
     return tree.key in survey.returning and (survey.folds or not tree.args.get("tables"))
 
 
-def _tells_number(sql: str, tree: exp.Expr, survey: Survey) -> bool:
+def _tells_number(tree: exp.Expr, survey: Survey, *, is_replace: bool) -> bool:
     """Say whether the answer to an insert tells the keys of its rows: numbers in a row, which all the server gives."""
     table = target(tree)
     facts = survey.tables.get(named(table, survey)) if table is not None else None
@@ -98,7 +100,7 @@ def _tells_number(sql: str, tree: exp.Expr, survey: Survey) -> bool:
         or facts is None
         or facts.numbered is None
         or tree.args.get("conflict")
-        or _REPLACES.match(sql)
+        or (is_replace and not facts.only_key)
     ):
         return False
     rows = _rows(tree)
@@ -109,20 +111,22 @@ def _tells_number(sql: str, tree: exp.Expr, survey: Survey) -> bool:
     return all(one is None or isinstance(one, exp.Null) for one in given)
 
 
-def _main(tree: exp.Expr, survey: Survey) -> Iterator[Write]:
+def _main(tree: exp.Expr, survey: Survey, *, is_replace: bool) -> Iterator[Write]:
     table = target(tree) if isinstance(tree, WRITES) else None
     if table is None:
         return
     facts = survey.tables.get(named(table, survey))
     if facts is None or isinstance(tree, exp.Merge):
         yield from _untold(tree, table, survey)
+    elif is_replace and not facts.only_key:
+        yield Write(table=facts.table, kind="update")  # other rows than the one that it names may go
     elif isinstance(tree, exp.Insert):
         yield from _insert(tree, facts)
     elif isinstance(tree, exp.Update):
         yield _update(tree, table, facts)
     else:
         yield _keyed(Write(table=facts.table, kind="delete"), tree, table, facts)
-    if isinstance(tree, exp.Delete) and facts is not None:
+    if (is_replace or isinstance(tree, exp.Delete)) and facts is not None:
         yield from (Write(table=child, kind="delete") for child in sorted(cascades(facts.table, survey)))
 
 
@@ -152,7 +156,9 @@ def _mentioned(sql: str, survey: Survey) -> Iterator[Write]:
 
 
 def _untold(node: exp.Expr, table: exp.Table, survey: Survey) -> Iterator[Write]:
-    kind = "update" if isinstance(node, exp.Merge) else node.key
+    conflict = node.args.get("conflict")
+    may_change = isinstance(node, exp.Merge) or (conflict is not None and _changes(conflict))
+    kind = "update" if may_change else node.key
     yield from (Write(table=name, kind=kind) for name in below(named(table, survey), survey))
 
 
@@ -164,7 +170,8 @@ def _insert(tree: exp.Insert, facts: TableFacts) -> Iterator[Write]:
     rows = _rows(tree)
     conflict = tree.args.get("conflict")
     told = replace(_told(facts, "insert"), unclear=_others(facts, ()))
-    if rows is None or (conflict is not None and len(rows) > 1):
+    may_give_way = conflict is not None or tree.args.get("ignore")
+    if rows is None or (may_give_way and len(rows) > 1):
         yield told
         return
     for number, row in enumerate(rows):
@@ -172,7 +179,7 @@ def _insert(tree: exp.Insert, facts: TableFacts) -> Iterator[Write]:
         values = tuple((column, source) for column, source in given.items() if source is not None)
         by_params = _key(given, facts)
         if conflict is not None and _changes(conflict):
-            by_params = by_params if set(_conflict_columns(conflict)) == set(facts.key) else None
+            by_params = by_params if _is_of_key(conflict, facts) else None
             values = ()
         unclear = _others(facts, [column for column, _ in values])
         if by_params is not None:
@@ -181,6 +188,19 @@ def _insert(tree: exp.Insert, facts: TableFacts) -> Iterator[Write]:
             )
         else:
             yield replace(told, row=number if len(rows) > 1 else None, values=values, unclear=unclear)
+
+
+def _conflicting(tree: exp.Expr, survey: Survey, inserts: Sequence[Write]) -> Iterator[Write]:
+    """Yield what an insert without a key does to a row that was there: the columns that it sets are unclear."""
+    table, conflict = target(tree), tree.args.get("conflict")
+    facts = survey.tables.get(named(table, survey)) if table is not None else None
+    if facts is None or conflict is None or all(one.key for one in inserts):
+        return
+    columns = _set_columns(conflict)
+    if columns & set(facts.key):
+        yield Write(table=facts.table, kind="update")
+    elif columns:
+        yield Write(table=facts.table, kind="update", unclear=tuple(sorted(columns | set(facts.unclear))))
 
 
 def _insert_columns(tree: exp.Insert, facts: TableFacts) -> Sequence[str]:
@@ -201,6 +221,25 @@ def _rows(tree: exp.Insert) -> list[list[exp.Expr]] | None:
 
 def _changes(conflict: exp.Expr) -> bool:
     return bool(conflict.expressions)
+
+
+def _is_of_key(conflict: exp.Expr, facts: TableFacts) -> bool:
+    """Say whether a conflict can only be one of the table's key, and leaves the key as it is."""
+    if _set_columns(conflict) & set(facts.key):
+        return False
+    return facts.only_key if conflict.args.get("duplicate") else set(_conflict_columns(conflict)) == set(facts.key)
+
+
+def _set_columns(conflict: exp.Expr) -> set[str]:
+    """Return the columns that a conflict sets; `id = LAST_INSERT_ID(id)` sets none, and only tells the number."""
+    found = set()
+    for one in conflict.expressions:
+        value = one.expression
+        while isinstance(value, exp.Anonymous) and value.name.lower() == "last_insert_id" and value.expressions:
+            value = value.expressions[0]
+        if not isinstance(value, exp.Column) or value.table or one.this.name != value.name:
+            found |= {_column(name) for name in one.this.find_all(exp.Column)}
+    return found
 
 
 def _conflict_columns(conflict: exp.Expr) -> list[str]:

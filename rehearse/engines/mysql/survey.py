@@ -105,6 +105,7 @@ def survey(url: str) -> Survey:
                 key=keyed,
                 unclear=_unclear(columns[name], triggers[name]),
                 numbered=keyed[0] if (name, *keyed) in numbered else None,
+                only_key=_unique(keys[name]) == bool(keyed),
                 plain=_plain(columns[name], keys[name], checks[name] + partitioned[name]),
             )
             for name, (estimate, size) in found.items()
@@ -155,6 +156,10 @@ def whole_keys(indexes: Sequence[Sequence[Any]]) -> list[tuple[str, ...]]:
         if index not in broken:
             keys.setdefault(index, []).append(column)
     return [tuple(columns) for columns in keys.values()]
+
+
+def _unique(indexes: Sequence[Sequence[Any]]) -> int:
+    return len({index for index, _, non_unique, _ in indexes if not non_unique})
 
 
 def _unclear(columns: Sequence[Sequence[Any]], triggers: Sequence[Sequence[Any]]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ _NATIVE, _CACHING = b"mysql_native_password", b"caching_sha2_password"
 _KNOWN, _UNKNOWN = b"\x01\x03", b"\x01\x04"  # the server has the password in its cache, or has not
 NOT_INTRODUCED = "introduce"  # in place of a server's number
 _UTF8MB4 = 45
+_MORE_RESULTS = 8
 _QUERY, _PREPARE, _EXECUTE, _QUIT = b"\x03", b"\x16", b"\x17", b"\x01"
 _STRING, _NULL = b"\xfd\x00", b"\x06\x00"
 _MOST = 0xFFFFFF
@@ -221,28 +222,37 @@ def _greeted(wire: Wire) -> Exchange:
 
 
 def _answered(tells: int) -> Exchange:
-    """Take the answer to a statement: what it touched, or its rows."""
+    """Take the answer to a statement; that to a CALL is the results of its queries, and then what it touched."""
+    reply = Reply()
+    while (yield from _result(reply, tells)):
+        pass
+    return reply
+
+
+def _result(reply: Reply, tells: int) -> Generator[None, bytes, bool]:
+    """Add what a statement touched, or its rows, to the reply; return whether another result follows."""
     first = yield
     if first[:1] == b"\xff":
-        return _error(first)
+        return _failed(reply, first)
     if first[:1] == b"\x00":
         touched, at = _length(first, 1)
-        given, _ = _length(first, at)  # the number of the first row that got one
+        given, at = _length(first, at)  # the number of the first row that got one
         numbers = range(given, given + touched) if tells and given else ()
-        return Reply(touched=touched, rows=[[str(number)] for number in numbers])
+        reply.touched += touched
+        reply.rows += [[str(number)] for number in numbers]
+        return _has_more(first, at)
     columns, _ = _length(first, 0)
     kinds: list[tuple[int, bool]] = []
     while not _is_end(packet := (yield)):
         kinds.append(_kind(packet) if tells else (0, False))
     assert len(kinds) == columns
-    reply = Reply()
     while not _is_end(packet := (yield)):
         if packet[:1] == b"\xff":
-            return _error(packet)
+            return _failed(reply, packet)
         reply.touched += 1
         if tells:
             reply.rows.append(_cells(packet, kinds)[-tells:])
-    return reply
+    return _has_more(packet, 3)
 
 
 def _prepared() -> Exchange:
@@ -260,6 +270,18 @@ def _error(packet: bytes) -> Reply:
     (code,) = struct.unpack_from("<H", packet, 1)
     text = packet[9:] if packet[3:4] == b"#" else packet[3:]
     return Reply(code=str(code), message=text.decode("utf-8", "replace"))
+
+
+def _failed(reply: Reply, packet: bytes) -> bool:
+    """Put the error into the reply; nothing follows it."""
+    error = _error(packet)
+    reply.code, reply.message = error.code, error.message
+    return False
+
+
+def _has_more(packet: bytes, at: int) -> bool:
+    """Say whether the server's status, which stands there, announces another result."""
+    return bool(struct.unpack_from("<H", packet, at)[0] & _MORE_RESULTS)
 
 
 def _is_end(packet: bytes) -> bool:

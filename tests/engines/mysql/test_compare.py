@@ -230,3 +230,24 @@ def test_a_copy_has_every_object(shop: MysqlDatabase) -> None:
             assert rows(connection, "SELECT max(id), max(w) FROM t") == ((2, "made"),)
     finally:
         copy.drop()
+
+
+def test_columns_may_have_any_names_and_triggers_that_count_explain_their_rows(shop: MysqlDatabase) -> None:
+    before = """
+        create table t (n int, x0 varchar(9), w int, primary key (n, x0));
+        insert into t values (1, 'a', 1), (2, 'b', 2);
+        create table totals (k int primary key, n int);
+        insert into totals values (1, 5);
+        create table audit (n int auto_increment primary key, k int unique);
+        create trigger counts after insert on t for each row insert into totals (k, n) values (1, 1)
+            on duplicate key update n = n + 1;
+        create trigger notes after insert on t for each row insert ignore into `audit` (k) values (new.n)
+    """
+    writes = [wrote("insert", {"n": "3", "x0": "c"}, {"w": "3"}), wrote("update", {"n": "1", "x0": "a"}, {"w": "9"})]
+    found = compared(shop, before, "insert into t values (3, 'c', 3); update t set w = 8 where n = 1", writes)
+    wrong = [(one.kind, one.column, one.written, one.found) for one in table(found).wrong_writes]
+    assert wrong == [("lost", "w", "9", "8")]
+    totals, audit = table(found, "totals"), table(found, "audit")
+    assert (totals.columns, totals.columns_unmeasured, totals.rows_missing) == ((), ("n",), None)
+    assert (audit.rows_unexpected, audit.rows_missing) == (0, 0)
+    assert "trigger notes of t may have added" in audit.unmeasured[0]

@@ -167,19 +167,33 @@ def test_what_they_cannot_be_asked_yet_is_told_before_a_server_starts(tmp_path: 
 
 def survey() -> Survey:
     facts = TableFacts(
-        table="Items", schema="", name="Items", rows=1, size_bytes=1, columns=("Id", "price"), key=("Id",)
+        table="Items",
+        schema="",
+        name="Items",
+        rows=1,
+        size_bytes=1,
+        columns=("Id", "price"),
+        key=("Id",),
+        only_key=True,
     )
     return Survey(tables={"Items": facts}, quote="`", returning=("insert", "delete"), folds=False)
 
 
 def test_what_a_server_can_tell_of_rows_is_known_of_each(shop: MysqlDatabase) -> None:
-    run(shop, "create table t (id int auto_increment primary key, v int); create table u (id int primary key, v int);")
+    run(
+        shop,
+        "create table t (id int auto_increment primary key, v int); create table u (id int primary key, v int);"
+        "create table w (v int, key v (v)); create table x (v int, unique key v (v));"
+        "create table y (id int primary key, v int, unique key v (v));",
+    )
     name = shop.server.flavour.name
     found = registry.part("engine", name, "survey").survey(shop.url(Role.OWNER))
     numbered = {table: facts.numbered for table, facts in found.tables.items()}
+    only = {table: facts.only_key for table, facts in found.tables.items()}
+    assert only == {"t": True, "u": True, "w": True, "x": False, "y": False}
     assert (found.returning, numbered) == {
-        "mariadb": (("insert", "delete"), {"t": None, "u": None}),
-        "mysql": ((), {"t": "id", "u": None}),
+        "mariadb": (("insert", "delete"), dict.fromkeys("tuwxy")),
+        "mysql": ((), dict.fromkeys("tuwxy") | {"t": "id"}),
     }[name]
 
 
@@ -216,7 +230,8 @@ def test_the_ledger_tells_rows_as_mariadb_can(sql: str, sent: str | None, kind: 
         ("insert into Items (id, price) values ($1 + 1, 2)", False),
         ("insert into Items (price) values ($1) on duplicate key update price = 2", False),
         ("insert into Items (price) select $1", False),
-        ("replace into Items (price) values ($1)", False),
+        ("insert ignore into Items (id, price) values (1, $1), (2, 3)", False),
+        ("replace into Items (price) values ($1)", True),
         ("delete from Items where price = $1", False),
     ],
 )
@@ -226,6 +241,39 @@ def test_the_ledger_has_mysqls_answer_tell_the_numbers_that_it_gave(sql: str, is
     found = ledger(sql, replace(known, tables={"Items": items}, returning=()), engine="mysql")
     assert (found.sql, found.tells) == (sql, int(is_told))
     assert {one.returned for one in found.writes} == {is_told}
+
+
+@pytest.mark.parametrize("engine", ["mariadb", "mysql"])
+@pytest.mark.parametrize(
+    ("sql", "only_key", "writes"),
+    [
+        ("insert into Items values ($1, 2) on duplicate key update price = 2", True, [("insert", True, ("price",))]),
+        (
+            "insert into Items values ($1, 2) on duplicate key update price = 2, id = last_insert_id(id)",
+            False,
+            [("insert", False, ("price",)), ("update", False, ("price",))],
+        ),
+        (
+            "insert into Items values ($1, 2) on duplicate key update id = 2",
+            True,
+            [("insert", False, ("price",)), ("update", False, ())],
+        ),
+        ("insert ignore into Items values ($1, 1), (7, 2)", True, [("insert", False, ("price",))]),
+        ("replace into Items values ($1, 2)", True, [("insert", True, ())]),
+        ("replace into Items values ($1, 2)", False, [("update", False, ())]),
+    ],
+)
+def test_rows_that_were_there_are_changed_by_an_insert_that_meets_them(
+    sql: str, engine: str, *, only_key: bool, writes: list[tuple[str, bool, tuple[str, ...]]]
+) -> None:
+    """Where the server can tell the row that was met, the second write is not needed."""
+    known = survey()
+    items = replace(known.tables["Items"], only_key=only_key)
+    can_tell = ("insert", "delete") if engine == "mariadb" else ()
+    found = ledger(sql, replace(known, tables={"Items": items}, returning=can_tell), engine=engine).writes
+    told = [(one.kind, bool(one.key), one.unclear) for one in found]
+    assert told == ([one for one in writes if one[0] == "insert"] or writes if can_tell else writes)
+    assert found[0].returned == bool(can_tell and found[0].kind == "insert" and not found[0].key)
 
 
 def test_a_name_in_another_case_is_another_table() -> None:

@@ -99,6 +99,18 @@ def test_an_update_that_changes_nothing_touches_its_row_all_the_same(accounts: M
         assert answered(session, 0, [b"77"]).told == [(0, [])]
 
 
+def test_a_procedure_answers_with_all_that_it_asks_and_the_next_call_with_its_own(accounts: MysqlDatabase) -> None:
+    with accounts.connect() as connection:
+        execute(connection, "CREATE PROCEDURE p() BEGIN SELECT 1; SELECT id, w FROM a; UPDATE a SET v = 7; END")
+        execute(connection, "CREATE PROCEDURE q() BEGIN SELECT 1; SELECT * FROM nowhere; END")
+    calls = (call("call p()", tells=(0,)), call("call q()"), call("update a set w = 'z' where id = 1", tells=(0,)))
+    with opened(accounts, *calls) as session:
+        found = [answered(session, number, []) for number in (0, 2, 1, 2, 0)]
+    assert [(one.outcome, one.code) for one in found] == [(Outcome.OK, None), (Outcome.OK, None),
+        (Outcome.FAILED, "1146"), (Outcome.OK, None), (Outcome.OK, None)]  # fmt: skip
+    assert [one.told[0] for one in found] == [(5, []), (1, []), None, (1, []), (5, [])]
+
+
 def test_errors_keep_the_servers_numbers(accounts: MysqlDatabase) -> None:
     calls = (call("select gone from a where id = $1"), call("insert into a (id) values ($1)"), call("select w from a"))
     with opened(accounts, *calls) as session:
