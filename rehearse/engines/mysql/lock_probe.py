@@ -98,7 +98,7 @@ class LockProbe:
         )
         each = {(table, session): self._seen(table, session, found) for table, session in ours if table in self._tables}
         until = time.monotonic_ns()
-        self.closures.see(began, until, _strongest(each))
+        self.closures.see(began, until, _strongest(each, found))
         open_to_all = {key for key in ours if key not in each or not each[key].stops}
         self.closures.touch(began, {key: _mode(*key, found) for key in open_to_all})
         events = list(self._follow(found, began, until))
@@ -223,13 +223,14 @@ class LockProbe:
         )
 
 
-def _strongest(each: Mapping[tuple[str, int], Seen]) -> dict[str, Seen]:
-    """Return, of each table, the session that closes it to the most."""
-    found: dict[str, Seen] = {}
-    for (table, _), seen in sorted(each.items()):
-        if table not in found or len(seen.stops) > len(found[table].stops):
-            found[table] = seen
-    return found
+def _strongest(each: Mapping[tuple[str, int], Seen], found: Iterable[Any]) -> dict[str, Seen]:
+    """Return, of each table, the session that closes it to the most; of equals one that has more than calls take."""
+    strongest: dict[str, Seen] = {}
+    for table, session in sorted(each, key=lambda one: _mode(one[0], one[1], found) in _WEAK):
+        seen = each[table, session]
+        if table not in strongest or len(seen.stops) > len(strongest[table].stops):
+            strongest[table] = seen
+    return strongest
 
 
 def _mode(table: str, session: int, found: Iterable[Any]) -> str:
