@@ -99,7 +99,12 @@ class LockProbe:
         each = {(table, session): self._seen(table, session, found) for table, session in ours if table in self._tables}
         until = time.monotonic_ns()
         self.closures.see(began, until, _strongest(each, found))
-        open_to_all = {key for key in ours if key not in each or not each[key].stops}
+        # A table that was not there when the watch began is closed to nobody who was.
+        open_to_all = {
+            (table, session)
+            for table, session in ours
+            if not str(table).startswith("#sql") and ((table, session) not in each or not each[table, session].stops)
+        }
         self.closures.touch(began, {key: _mode(*key, found) for key in open_to_all})
         events = list(self._follow(found, began, until))
         took = time.monotonic_ns() - began
