@@ -429,6 +429,37 @@ def test_locks_that_nobody_looked_for_are_unknown(code: str) -> None:
     assert status(code, forward(hand.statement(1, "select 1", 11, 11.1))) == Status.PASSED
 
 
+@pytest.mark.parametrize("code", ["L001", "L002", "L004", "L005"])
+def test_a_long_change_of_which_no_lock_was_seen_is_unknown_whatever_else_was_locked(code: str) -> None:
+    of_another = (
+        hand.statement(1, "alter table a add b int", 11, 11.001),
+        hand.lock("a", 11, 11, 11.001),
+    )
+    build = hand.statement(2, "alter table orders add index x (y)", 11.1, 12.9)
+    assert status(code, forward(*of_another, build)) == Status.UNKNOWN
+    its_own = hand.lock("orders", 12, 12, 12.5, mode="ShareUpdateExclusiveLock", stops=(), by=None)
+    assert status(code, forward(*of_another, build, its_own)) == Status.PASSED
+    theirs = replace(its_own, session=hand.MIGRATION + 1)
+    assert status(code, forward(*of_another, build, theirs)) == Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("made", "change", "expected"),
+    [
+        ("create table copy (id int)", "create index on copy (id)", Status.PASSED),
+        ("create table copy (id int)", "create index on orders (id)", Status.UNKNOWN),
+        ("create table if not exists copy (id int)", "create index on copy (id)", Status.UNKNOWN),
+        ("create table copy (id int)", "alter table copy add foreign key (id) references orders", Status.UNKNOWN),
+        ("select 1", "create extension postgis", Status.PASSED),
+    ],
+)
+def test_a_long_change_of_a_table_that_its_transaction_made_needs_no_lock(
+    made: str, change: str, expected: Status
+) -> None:
+    ran = hand.statement(1, made, 11, 11.1), hand.statement(2, change, 11.1, 12.9)
+    assert status("L001", forward(*ran)) == expected
+
+
 @pytest.mark.parametrize("code", ["L003", "D003", "I001", "I003", "F001", "F002", "F003", "T001", "T002"])
 def test_a_check_that_could_not_look_is_unknown_and_never_passed(code: str) -> None:
     assert status(code, examples.unmeasured()) == Status.UNKNOWN, answer(by_code(code), examples.unmeasured())

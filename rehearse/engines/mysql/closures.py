@@ -57,10 +57,23 @@ class Stretch:
 
 
 @dataclass(slots=True)
+class Hand:
+    """Looks from `first_ns` to `last_ns` found a session's hand on a table, which closed it to nobody."""
+
+    table: str
+    session: int
+    mode: str
+    first_ns: int
+    last_ns: int
+
+
+@dataclass(slots=True)
 class Closures:
     """Follows the tables from look to look."""
 
     done: list[Stretch] = field(default_factory=list)
+    hands: list[Hand] = field(default_factory=list)
+    _open: dict[tuple[str, int], Hand] = field(default_factory=dict)
     _now: dict[str, Stretch] = field(default_factory=dict)
     _last_ns: int | None = None
 
@@ -79,6 +92,15 @@ class Closures:
             if seen.stops:
                 self._note(table, seen, from_ns, until_ns)
         self._last_ns = from_ns
+
+    def touch(self, at_ns: int, modes: Mapping[tuple[str, int], str]) -> None:
+        """Take the (table, session) of a look whose locks close nothing, with the locks' modes."""
+        self._open = {key: hand for key, hand in self._open.items() if modes.get(key) == hand.mode}
+        for (table, session), mode in modes.items():
+            if (table, session) not in self._open:
+                self._open[table, session] = Hand(table, session, mode, at_ns, at_ns)
+                self.hands.append(self._open[table, session])
+            self._open[table, session].last_ns = at_ns
 
     def _note(self, table: str, seen: Seen, from_ns: int, until_ns: int) -> None:
         stretch = self._now.get(table)
@@ -135,6 +157,31 @@ def locks_unseen(
             released_ns=max(asked, ran.ended_ns),
             doubt_ns=ran.doubt_ns,
         )
+
+
+def locks_of_open_tables(
+    taken: Sequence[LockTaken], statements: Iterable[StatementRan], hands: Sequence[Hand]
+) -> Iterator[LockTaken]:
+    """Yield the locks that close nothing of DDL that closed nothing: looks were there, and found the tables open."""
+    for ran in statements:
+        if not ddl_words.is_change(ran.sql):
+            continue
+        if any(lock.session == ran.session and _overlaps(lock, ran.at_ns, ran) for lock in taken):
+            continue
+        for hand in hands:
+            if hand.session == ran.session and hand.last_ns >= ran.at_ns and hand.first_ns <= ran.ended_ns:
+                at, until = max(hand.first_ns, ran.at_ns), min(hand.last_ns, ran.ended_ns)
+                yield LockTaken(
+                    at_ns=at,
+                    table=hand.table,
+                    mode=hand.mode,
+                    stops=(),
+                    session=ran.session,
+                    statement=ran.n,
+                    granted_ns=at,
+                    released_ns=until,
+                    doubt_ns=at - ran.at_ns + ran.ended_ns - until + ran.doubt_ns,
+                )
 
 
 def _is_in(edge: Edge, ran: StatementRan) -> bool:

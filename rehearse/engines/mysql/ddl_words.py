@@ -11,6 +11,12 @@ _TABLE = re.compile(
     r"\s+(?:if\s+exists\s+)?`?(?P<one>[\w$]+)`?(?:\s*\.\s*`?(?P<two>[\w$]+)`?)?",
     re.IGNORECASE | re.DOTALL,
 )
+_CHANGES = frozenset({"ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "ANALYZE"})
+
+
+def is_change(sql: str) -> bool:
+    """Say whether a statement is DDL, or does to tables what takes DDL's locks."""
+    return command(sql).partition(" ")[0] in _CHANGES
 
 
 def command(sql: str) -> str:

@@ -8,7 +8,7 @@ closed is tried: a query and a locking query of no row, which are refused at onc
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +24,7 @@ from rehearse.units import NS_PER_MS, human_duration
 
 _EVERY_NS = 5 * NS_PER_MS
 _LATE_NS = 50 * NS_PER_MS
+_WIDE_NS = 100 * NS_PER_MS  # between two looks, where nothing else tells of locks
 _SHARE = 4  # a look takes a quarter of the time at most
 _LOCKS = """
     SELECT m.object_name, m.lock_type, m.lock_status, t.processlist_id, t.processlist_user
@@ -72,6 +73,8 @@ class LockProbe:
         self._tables: frozenset[str] = frozenset()
         self._waits: dict[tuple[int, str], _Wait] = {}
         self._last_ns: int | None = None
+        self._looked_ns = time.monotonic_ns()
+        self._wide: list[tuple[int, int]] = []  # from look to look, or to the first one
         self._late_ns: list[int] = []  # gaps between looks that were longer than they should
         self.threads: dict[
             int, int
@@ -85,14 +88,24 @@ class LockProbe:
         if self._last_ns is not None and began - self._last_ns - self.every_ns > _LATE_NS:
             self._late_ns.append(began - self._last_ns)
         self._last_ns = began
+        if began - self._looked_ns > _WIDE_NS:
+            self._wide.append((self._looked_ns, began))
+        self._looked_ns = began
         found = rows(connection, _LOCKS, (self._database,))
         ours = {(table, session) for table, _, _, session, user in found if user == self._migration}
         self.threads.update(
             (int(thread), int(session)) for thread, session in rows(connection, _THREADS, (self._migration,))
         )
-        seen = {table: self._seen(table, session, found) for table, session in ours if table in self._tables}
+        each = {(table, session): self._seen(table, session, found) for table, session in ours if table in self._tables}
         until = time.monotonic_ns()
-        self.closures.see(began, until, seen)
+        self.closures.see(began, until, _strongest(each, found))
+        # A table that was not there when the watch began is closed to nobody who was.
+        open_to_all = {
+            (table, session)
+            for table, session in ours
+            if not str(table).startswith("#sql") and ((table, session) not in each or not each[table, session].stops)
+        }
+        self.closures.touch(began, {key: _mode(*key, found) for key in open_to_all})
         events = list(self._follow(found, began, until))
         took = time.monotonic_ns() - began
         self.every_ns = max(_EVERY_NS, _SHARE * took)
@@ -101,6 +114,10 @@ class LockProbe:
     def session_of(self, thread: int) -> int:
         """Return a session's number by that of its thread; below 0 where it was not seen."""
         return self.threads.get(thread, -thread)
+
+    def widest_ns(self, begin_ns: int, end_ns: int) -> int:
+        """Return the longest time between two looks in a stretch; 0 where none was longer than 100 ms."""
+        return max((end - begin for begin, end in self._wide if begin < end_ns and end > begin_ns), default=0)
 
     def waits_of_the_migration(self, waited: Sequence[Edge]) -> list[LockWaited]:
         """Return the migration's own waits, dated by what the server told of its statements."""
@@ -209,6 +226,22 @@ class LockProbe:
             blocked_by_migration=wait.by_migration,
             doubt_ns=max(0, until_ns - wait.last_ns) + wait.doubt_ns,
         )
+
+
+def _strongest(each: Mapping[tuple[str, int], Seen], found: Iterable[Any]) -> dict[str, Seen]:
+    """Return, of each table, the session that closes it to the most; of equals one that has more than calls take."""
+    strongest: dict[str, Seen] = {}
+    for table, session in sorted(each, key=lambda one: _mode(one[0], one[1], found) in _WEAK):
+        seen = each[table, session]
+        if table not in strongest or len(seen.stops) > len(strongest[table].stops):
+            strongest[table] = seen
+    return strongest
+
+
+def _mode(table: str, session: int, found: Iterable[Any]) -> str:
+    """Return the mode of a session's lock on a table, one that calls do not take where it has such a one."""
+    modes = [str(mode) for one, mode, _, who, *_ in found if one == table and who == session]
+    return min(modes, key=lambda mode: (mode in _WEAK, mode))
 
 
 def _stands_in_the_way(held: str, status: str, wanted: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pymysql
 
 from rehearse.engines.mysql import clock, server_record, stages
 from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
-from rehearse.engines.mysql.closures import locks_taken, locks_unseen
+from rehearse.engines.mysql.closures import locks_of_open_tables, locks_taken, locks_unseen
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.lock_probe import LockProbe, unable
 from rehearse.engines.mysql.progress import ProgressProbe
@@ -19,6 +19,7 @@ from rehearse.engines.mysql.row_probe import RowProbe
 from rehearse.engines.mysql.samples import SampleProbe
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.protocols import Ask, Effects, Onlooker, Probe, Role
+from rehearse.units import human_duration
 
 if TYPE_CHECKING:
     from rehearse.engines.mysql.database import MysqlDatabase
@@ -28,6 +29,7 @@ _KEPT = """
     FROM performance_schema.events_statements_history_long
 """
 _ACTORS = "SELECT COUNT(*) FROM performance_schema.setup_actors WHERE user = %s AND history = 'YES'"
+_LOST = "SHOW GLOBAL STATUS LIKE 'Performance_schema_metadata_lock_lost'"
 _FILES = "SELECT name, table_id, n_cols FROM information_schema.{innodb}tables WHERE name LIKE %s"
 
 
@@ -48,6 +50,7 @@ class MysqlWatch:
         where = database.server.at(Role.OBSERVER, database.name)
         self._connection: Connection = opened(where)
         self._ahead_ns, self._doubt_ns = 0, 0
+        self._lost = _figure(rows(self._connection, _LOST))
         self._began_ns = time.monotonic_ns()
         self._locks = LockProbe(where, database.name, self._migration, application, flavour=flavour)
         why = unable(self._connection)
@@ -98,11 +101,35 @@ class MysqlWatch:
         """Write what the migration closed tables to and waited for, dated by looks and statements, and disconnect."""
         edges = stages.edges(self._stages(), self._locks.threads)
         taken = locks_taken(self._locks.closures.stretches, statements, edges)
-        unseen = locks_unseen(taken, statements, edges, self._files.keys())
-        for event in (*taken, *unseen, *self._locks.waits_of_the_migration(edges)):
+        taken += locks_unseen(taken, statements, edges, self._files.keys())
+        taken += locks_of_open_tables(taken, statements, self._locks.closures.hands)
+        for says in self._gaps(statements):
+            self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="locks", says=says, weakens=True))
+        for event in (*taken, *self._locks.waits_of_the_migration(edges)):
             self._journal.write(event)
         if self._connection.open:
             self._connection.close()
+
+    def _gaps(self, statements: Sequence[StatementRan]) -> Iterator[str]:
+        """Yield why locks may not have been seen: too few looks where no stages tell of them, or no room for them."""
+        begin = min((one.at_ns for one in statements), default=self._began_ns)
+        end = max((one.ended_ns for one in statements), default=time.monotonic_ns())
+        widest = self._locks.widest_ns(begin, end)
+        try:
+            if widest and not stages.are_kept(self._connection):
+                yield (
+                    f"locks were not looked at for {human_duration(widest)} while the migration ran, and the server "
+                    "keeps no stages of its statements: those that were over by then were not seen"
+                )
+            lost = _figure(rows(self._connection, _LOST))
+        except pymysql.err.MySQLError as error:
+            yield f"whether all locks were seen could not be asked: {words(error)}"
+            return
+        if _grown(self._lost, lost):
+            yield (
+                "the server had no room to note all metadata locks (Performance_schema_metadata_lock_lost grew): raise "
+                "performance_schema_max_metadata_locks"
+            )
 
     def _stages(self) -> list[stages.Stage]:
         """Return what the server kept of the statements' stages; nothing where it could not be read."""
@@ -122,7 +149,7 @@ def files(connection: Connection, database: str, flavour: Flavour) -> server_rec
 
 
 def _figure(found: Sequence[Row]) -> int | None:
-    return int(found[0][0]) if found else None
+    return int(found[0][-1]) if found else None
 
 
 def _grown(before: int | None, now: int | None) -> int | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from threading import Thread
 
 import pymysql
@@ -12,8 +13,9 @@ import pytest
 
 from rehearse import registry
 from rehearse.engines.mysql.client import execute, rows
-from rehearse.engines.mysql.closures import Closures, Edge, Seen, locks_taken, locks_unseen
+from rehearse.engines.mysql.closures import Closures, Edge, Seen, locks_of_open_tables, locks_taken, locks_unseen
 from rehearse.engines.mysql.database import MysqlDatabase
+from rehearse.engines.mysql.engine import MysqlEngine
 from rehearse.engines.mysql.lock_probe import LockProbe
 from rehearse.engines.mysql.locks import MysqlWatch
 from rehearse.engines.mysql.row_probe import RowProbe
@@ -104,6 +106,41 @@ def test_a_hand_on_a_table_that_closes_nothing_is_no_lock(orders: MysqlDatabase)
         execute(migration, "ROLLBACK")
         list(watch.probes[0].look())
     assert locks(journal) == []
+
+
+def test_of_two_sessions_of_the_migration_the_one_that_closes_a_table_is_told(orders: MysqlDatabase) -> None:
+    journal = KeepingJournal()
+    with ExitStack() as stack, watched(orders, journal) as watch:
+        sessions = [stack.enter_context(orders.connect(Role.MIGRATION)) for _ in range(7)]
+        closing = sessions.pop(3)
+        for one in sessions:
+            execute(one, "BEGIN")
+            rows(one, "SELECT * FROM orders WHERE id = 1")
+        execute(closing, "LOCK TABLES orders READ")
+        list(watch.probes[0].look())
+    (lock,) = locks(journal)
+    assert lock.stops == ("writes",)
+    if orders.server.flavour.stops is not None:  # else nobody knows whose of the locks it is that refuses a try
+        assert lock.session == closing.thread_id()
+
+
+def test_looks_that_came_rarely_weaken_where_no_stages_are_kept(orders: MysqlDatabase) -> None:
+    kept = "UPDATE performance_schema.setup_consumers SET enabled = %s WHERE name = 'events_stages_history_long'"
+    found = {}
+    with orders.server.connect() as owner:
+        for enabled in ("YES", "NO"):
+            journal = KeepingJournal()
+            execute(owner, kept, (enabled,))
+            try:
+                with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
+                    list(watch.probes[0].look())
+                    rows(migration, "SELECT sleep(0.15)")
+                    list(watch.probes[0].look())
+            finally:
+                execute(owner, kept, ("YES",))
+            remarks = [one for one in journal.events if isinstance(one, Remarked) and one.weakens]
+            found[enabled] = [(one.source, "not looked at" in one.says) for one in remarks]
+    assert found == {"YES": [], "NO": [("locks", True)]}
 
 
 def test_the_queue_behind_a_waiting_alter_closes_the_table_and_is_told_with_its_holder(orders: MysqlDatabase) -> None:
@@ -244,6 +281,22 @@ def test_an_exclusive_lock_that_no_look_saw_is_told_by_its_stage() -> None:
     assert list(locks_unseen([], [ran], edges, {"another"})) == []
 
 
+def test_a_change_that_looks_found_to_close_nothing_has_a_lock_that_stops_nothing() -> None:
+    closures = Closures()
+    for at in (110, 120):
+        closures.touch(at, {("t", 9): "SHARED_UPGRADABLE", ("u", 8): "SHARED_READ"})
+    closures.touch(130, {})
+    build = StatementRan(at_ns=104, ended_ns=127, n=3, sql="alter table t add index (a)", session=9)
+    (lock,) = locks_of_open_tables([], [build], closures.hands)
+    assert (lock.table, lock.mode, lock.stops, lock.statement) == ("t", "SHARED_UPGRADABLE", (), 3)
+    assert (lock.at_ns, lock.released_ns, lock.doubt_ns) == (110, 120, 13)
+    assert list(locks_of_open_tables([lock], [build], closures.hands)) == [], "it has one"
+    after = replace(build, at_ns=121)
+    assert list(locks_of_open_tables([], [after], closures.hands)) == [], "no look was there"
+    query = replace(build, sql="update t set a = 1")
+    assert list(locks_of_open_tables([], [query], closures.hands)) == []
+
+
 def test_a_copy_takes_room_on_disk_and_the_sort_of_an_index_takes_temporary_files(orders: MysqlDatabase) -> None:
     server = orders.server
     probe = SampleProbe(server.pid, server.folder, orders.name)
@@ -255,13 +308,20 @@ def test_a_copy_takes_room_on_disk_and_the_sort_of_an_index_takes_temporary_file
     assert "temp files" in after
 
 
+NO_ROOM = {"performance_schema_max_metadata_locks": "2"}
+
+
 @pytest.fixture(scope="module", params=["mariadb", "mysql"])
 def production(request: pytest.FixtureRequest) -> Iterator[MysqlDatabase]:
-    """A database on a server with a binary log, and little room for what is written while an index is built."""
+    """A database on a server with a binary log, and little room for an index's writes and for what is seen of locks."""
     small = {"innodb_online_alter_log_max_size": 65_536, "innodb_sort_buffer_size": 65_536}
     choice = EngineChoice(name=request.param, via="binary", settings={"log_bin": "production-bin", **small})
     try:
-        with registry.engine(request.param).start(choice, KeepingJournal()) as server:
+        engine = registry.engine(request.param)
+        assert isinstance(engine, MysqlEngine)
+        programs = engine.flavour.programs
+        programs = replace(programs, needed={**programs.needed, **NO_ROOM})
+        with MysqlEngine(replace(engine.flavour, programs=programs)).start(choice, KeepingJournal()) as server:
             made = server.create("shop")
             assert isinstance(made, MysqlDatabase)
             yield made
@@ -275,6 +335,16 @@ def test_a_binary_log_that_production_has_is_kept_and_measured(production: Mysql
         watch.onlooker.between(migration.thread_id(), 0, None)
         execute(migration, f"INSERT INTO t VALUES ('{'x' * 20_000}')")
         assert (watch.onlooker.between(migration.thread_id(), 1, None).binlog_bytes or 0) > 20_000
+
+
+def test_locks_that_the_server_had_no_room_to_note_weaken(production: MysqlDatabase) -> None:
+    journal = KeepingJournal()
+    with watched(production, journal), production.connect(Role.MIGRATION) as migration:
+        execute(migration, "CREATE TABLE one (id int)")
+        execute(migration, "CREATE TABLE other (id int)")
+        execute(migration, "LOCK TABLES one WRITE, other WRITE")
+    (remark,) = (one for one in journal.events if isinstance(one, Remarked) and one.weakens)
+    assert remark.source == "locks" and "Performance_schema_metadata_lock_lost" in remark.says
 
 
 def test_an_index_that_the_traffic_outruns_is_told_with_its_code(production: MysqlDatabase) -> None:
