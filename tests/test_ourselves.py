@@ -52,6 +52,21 @@ def test_the_promises_that_an_engine_was_not_held_to_are_counted(
     assert "conformance: mysql docker 1 of 4 (1 skipped)" in told
 
 
+def test_ci_says_which_servers_it_could_have_had(tmp_path: Path) -> None:
+    for name, text in (("build", "echo rehearse-local/postgres:15"), ("sudo", 'shift; exec "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    ours = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REHEARSE_MYSQL_BIN": str(tmp_path)}
+
+    def missing(**words: str) -> list[str]:
+        asked = [ROOT / ".ci" / "servers", tmp_path, "missing"]
+        return subprocess.check_output(asked, env=ours | words, text=True).splitlines()
+
+    assert missing(REHEARSE_IMAGE_BUILDER=str(tmp_path / "build")) == ["image rehearse-local/postgres:15"]
+    assert missing(REHEARSE_IMAGE_BUILDER=str(tmp_path / "build"), REHEARSE_IMAGE_POSTGRES="a") == []
+    assert missing(REHEARSE_IMAGE_BUILDER="") == []
+
+
 def test_every_toml_block_of_the_readme_parses() -> None:
     blocks = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
     assert len(blocks) >= 2
