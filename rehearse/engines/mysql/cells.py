@@ -17,7 +17,8 @@ Key = tuple[str, ...]
 Cells = dict[str, str | None]
 _NUMBERS = ("decimal", "double", "float", "bit", *sorted(images.INTEGERS))
 _TRUTHS = {"true": "1", "false": "0"}
-_WORDS = "rehearse words"  # a temporary table of our own connection
+_WORDS = "rehearse words"  # a temporary table of our own connection, with columns that no table of the user's has
+_NUMBER, _WORD = "rehearse number", "rehearse word {}"
 
 
 class _Unreadable(Exception):
@@ -46,8 +47,10 @@ def by_key(
     """Return number and cells of the rows of these keys that are there, as the server itself compares keys."""
     columns = [side.columns[name] for name in pairing.key]
     _put_words(connection, columns, list(enumerate(keys)))
-    matched = " AND ".join(f"w.{named(f'x{place}')} = t.{named(name)}" for place, name in enumerate(pairing.key))
-    query = f"SELECT w.n, {pairing.selected(side)} FROM {named(_WORDS)} w JOIN {side.source} t ON {matched}"
+    matched = " AND ".join(f"w.{_word(place)} = t.{named(name)}" for place, name in enumerate(pairing.key))
+    query = (
+        f"SELECT w.{named(_NUMBER)}, {pairing.selected(side)} FROM {named(_WORDS)} w JOIN {side.source} t ON {matched}"
+    )
     found = rows(connection, query)
     return {keys[row[0]]: (_signed(row[1]), dict(zip(pairing.columns, row[2:], strict=True))) for row in found}
 
@@ -87,7 +90,7 @@ def readings(
         forms = []
         for side in pairing.sides:
             column = side.columns[name]
-            form = pairing.text(side, name).replace(named(name), named("x0"))
+            form = pairing.text(side, name).replace(named(name), _word(0))
             forms.append(_read(connection, column, form, sorted(given)))
         found |= {(name, text): frozenset(one[text] for one in forms if text in one) for text in given}
     return found
@@ -99,10 +102,14 @@ def readable(connection: Connection, pairing: Pairing, name: str, texts: Iterabl
     Texts that it cannot read are left out.
     """
     column = pairing.older.columns[name]
-    form = column.text.replace(named(name), named("x0"))
+    form = column.text.replace(named(name), _word(0))
     if column.collation:
-        form = f"HEX(WEIGHT_STRING({named('x0')}))"
+        form = f"HEX(WEIGHT_STRING({_word(0)}))"
     return _read(connection, column, form, sorted(set(texts)))
+
+
+def _word(place: int) -> str:
+    return named(_WORD.format(place))
 
 
 def _read(connection: Connection, column: images.Column, form: str, texts: Sequence[str]) -> dict[str, str]:
@@ -111,7 +118,7 @@ def _read(connection: Connection, column: images.Column, form: str, texts: Seque
         return {}
     try:
         _put_words(connection, [column], [(number, (text,)) for number, text in enumerate(texts)])
-        found = rows(connection, f"SELECT n, {form} FROM {named(_WORDS)}")
+        found = rows(connection, f"SELECT {named(_NUMBER)}, {form} FROM {named(_WORDS)}")
         return {texts[number]: str(read) for number, read in found}
     except _Unreadable:
         if len(texts) == 1:
@@ -122,9 +129,9 @@ def _read(connection: Connection, column: images.Column, form: str, texts: Seque
 
 def _put_words(connection: Connection, columns: Sequence[images.Column], words: Sequence[tuple[int, Key]]) -> None:
     """Fill a temporary table with texts as the columns' types, refusing what a strict server would refuse."""
-    declared = ", ".join(f"{named(f'x{place}')} {column.declaration} NULL" for place, column in enumerate(columns))
+    declared = ", ".join(f"{_word(place)} {column.declaration} NULL" for place, column in enumerate(columns))
     execute(connection, f"DROP TEMPORARY TABLE IF EXISTS {named(_WORDS)}")
-    execute(connection, f"CREATE TEMPORARY TABLE {named(_WORDS)} (n INT PRIMARY KEY, {declared})")
+    execute(connection, f"CREATE TEMPORARY TABLE {named(_WORDS)} ({named(_NUMBER)} INT PRIMARY KEY, {declared})")
     marks = ", ".join(["%s"] * (1 + len(columns)))
     content = [
         (number, *(_as_read(column, text) for column, text in zip(columns, key, strict=True))) for number, key in words
