@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
@@ -44,8 +44,10 @@ EXHAUSTIVE = re.compile(
 )
 
 _CONFORMANCE = re.compile(r"/test_conformance\.py::\w+\[(\w+ \w+)-")
+_LEFT = pytest.StashKey[Counter[str]]()  # promises that are exhaustive and were left out, by engine
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is exhaustive, unless it is asked for."""
     if os.environ.get("REHEARSE_EXHAUSTIVE"):
@@ -53,20 +55,40 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = [one for one in items if EXHAUSTIVE.search(one.nodeid)]
     config.hook.pytest_deselected(items=left)
     items[:] = [one for one in items if not EXHAUSTIVE.search(one.nodeid)]
+    config.stash[_LEFT] = found = _by_engine(left)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left"] = dict(found)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many promises each engine was held to, each way that it is had."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep what a process of `-n 2` left out: each of them leaves out the same."""
+    left: dict[str, int] = getattr(node, "workeroutput", {}).get("left", {})
+    config: pytest.Config = node.config
+    config.stash[_LEFT] = _left(config) | Counter(left)
+
+
+def _left(config: pytest.Config) -> Counter[str]:
+    return config.stash.get(_LEFT, Counter())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say to how many of its promises each engine was held, each way that it is had."""
     stats = terminalreporter.stats
     ran = _by_engine([*stats.get("passed", []), *stats.get("failed", []), *stats.get("error", [])])
     skipped = _by_engine(stats.get("skipped", []))
-    told = [f"{name} {ran[name]}" + (f" ({skipped[name]} skipped)" if skipped[name] else "") for name in ran | skipped]
-    if told:
+    every = ran + skipped + _left(config)
+    told = [
+        f"{name} {ran[name]} of {every[name]}" + (f" ({skipped[name]} skipped)" if skipped[name] else "")
+        for name in every
+    ]
+    if ran or skipped:
         terminalreporter.write_line(f"conformance: {', '.join(told)}")
 
 
-def _by_engine(reports: list[pytest.TestReport]) -> Counter[str]:
-    return Counter(found[1] for one in reports if (found := _CONFORMANCE.search(one.nodeid)))
+def _by_engine(tests: Sequence[pytest.TestReport | pytest.Item]) -> Counter[str]:
+    """Return how many of the tests are promises of an engine, each once, though its end broke too."""
+    return Counter(found[1] for name in {one.nodeid for one in tests} if (found := _CONFORMANCE.search(name)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import rehearse
 from rehearse import registry
 from rehearse.checks import CHECKS
@@ -30,6 +32,39 @@ def test_codes_of_checks_are_unique_and_their_words_whole() -> None:
     rules = [check.rule for check in CHECKS]
     assert len({rule.code for rule in rules}) == len(rules)
     assert all(rule.asks.endswith("?") and rule.harm.endswith(".") and rule.remedy.endswith(".") for rule in rules)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [(), ("-n", "1")], ids=["itself", "a process of its own"])
+def test_the_promises_that_an_engine_was_not_held_to_are_counted(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, processes: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("REHEARSE_EXHAUSTIVE", raising=False)
+    promises = ["works", "skips", "is_stopped_ by TERM", "is_stopped_ by KILL"]
+    pytester.makeconftest((ROOT / "conftest.py").read_text(encoding="utf-8"))
+    (pytester.mkdir("engines") / "test_conformance.py").write_text(
+        "import pytest\n\n"
+        f"@pytest.mark.parametrize('promise', {[f'mysql docker-it_{one}' for one in promises]}, ids=str)\n"
+        "def test_an_engine_keeps(promise):\n    'skips' not in promise or pytest.skip('not here')\n",
+        encoding="utf-8",
+    )
+    told = pytester.runpytest("-p", "no:cacheprovider", *processes).stdout.lines
+    assert "conformance: mysql docker 1 of 4 (1 skipped)" in told
+
+
+def test_ci_says_which_servers_it_could_have_had(tmp_path: Path) -> None:
+    for name, text in (("build", "echo rehearse-local/postgres:15"), ("sudo", 'shift; exec "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    ours = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REHEARSE_MYSQL_BIN": str(tmp_path)}
+
+    def missing(**words: str) -> list[str]:
+        asked = [ROOT / ".ci" / "servers", tmp_path, "missing"]
+        return subprocess.check_output(asked, env=ours | words, text=True).splitlines()
+
+    assert missing(REHEARSE_IMAGE_BUILDER=str(tmp_path / "build")) == ["image rehearse-local/postgres:15"]
+    assert missing(REHEARSE_IMAGE_BUILDER=str(tmp_path / "build"), REHEARSE_IMAGE_POSTGRES="a") == []
+    assert missing(REHEARSE_IMAGE_BUILDER="") == []
 
 
 def test_every_toml_block_of_the_readme_parses() -> None:

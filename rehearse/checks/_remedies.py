@@ -20,6 +20,11 @@ _MYSQL = (
     "that nobody queues behind you for long."
 )
 OF_ENGINE = {"mariadb": _MYSQL, "mysql": _MYSQL}
+IDLE = "Do what takes time before BEGIN or after COMMIT; send a transaction's statements without a pause; set "
+IDLE_OF_ENGINE = {
+    "mariadb": IDLE + "idle_transaction_timeout for the migration's sessions.",
+    "mysql": IDLE + "wait_timeout, after which an idle session is ended, for the migration's.",
+}
 # The first that matches counts. With True the statement must have rewritten a table.
 _BY_STATEMENT: tuple[tuple[str, bool, str], ...] = (
     (

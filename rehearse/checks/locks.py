@@ -299,8 +299,7 @@ def rows_held(recording: Recording, rule: Rule) -> Iterator[Finding]:
         asks="Does the migration's tool hold a lock that stops calls while the server has nothing to do for it?",
         harm="The table stays closed while the tool computes, waits for a network, or asks somebody to confirm: all of "
         "it time that no statement needs.",
-        remedy="Do what takes time before BEGIN or after COMMIT; send a transaction's statements without a pause; set "
-        "idle_in_transaction_session_timeout for the migration's role.",
+        remedy=remedies.IDLE + "idle_in_transaction_session_timeout for the migration's role.",
     ),
     asked=_has_budget,
 )
@@ -313,11 +312,11 @@ def idle_in_transaction(recording: Recording, rule: Rule) -> Iterator[Finding]:
             too_long = one.held_ns - one.doubt_ns > allowed and one.idle_ns - one.doubt_ns > allowed / 2
             if too_long and one.table not in told:
                 told.add(one.table)
-                yield _idle(rule, phase, one)
+                yield _idle(recording, rule, phase, one)
     _demand_locks(recording)
 
 
-def _idle(rule: Rule, phase: PhaseRan, one: IdleHold) -> Finding:
+def _idle(recording: Recording, rule: Rule, phase: PhaseRan, one: IdleHold) -> Finding:
     place = "" if one.after is None else f", longest after statement {one.after} ({human_duration(one.longest_ns)})"
     return Finding(
         code=rule.code,
@@ -325,7 +324,7 @@ def _idle(rule: Rule, phase: PhaseRan, one: IdleHold) -> Finding:
         where=one.table,
         says=f"{one.mode} on {one.table} was held for {human_duration(one.held_ns)}, and for "
         f"{human_duration(one.idle_ns)} of it no statement of the migration ran{place}",
-        remedy=rule.remedy,
+        remedy=remedies.IDLE_OF_ENGINE.get(recording.scenario.engine.name, rule.remedy),
         measured=one.idle_ns / 1e6,
         allowed=None,
     )

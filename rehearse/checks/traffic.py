@@ -31,6 +31,12 @@ _SLOW = {  # by what most of the time was lost to
     "a late driver": "The driver itself was late: this machine is full, so rehearse on a larger one or at a lower rate "
     "before believing this figure.",
 }
+_SLOW_ON_MYSQL = _SLOW | {
+    "waiting for locks": _SLOW["waiting for locks"].replace("lock_timeout", "short lock_wait_timeout"),
+    "being sent again": _SLOW["being sent again"].replace("lock_timeout", "innodb_lock_wait_timeout"),
+    "load": _SLOW["load"].replace("WAL", "the redo log"),
+}
+_SLOW_OF_ENGINE = {"mariadb": _SLOW_ON_MYSQL, "mysql": _SLOW_ON_MYSQL}
 _ENOUGH = 200  # calls in the baseline below which a p99 is made of one or two calls
 
 
@@ -80,7 +86,10 @@ def _spent(recording: Recording, one: PhaseRan) -> str:
 
 def _slow_remedy(recording: Recording, one: PhaseRan) -> str | None:
     found = losses(recording, one)
-    return None if found is None or not found.total_ns else _SLOW[max(found.reasons, key=found.reasons.__getitem__)]
+    if found is None or not found.total_ns:
+        return None
+    remedies = _SLOW_OF_ENGINE.get(recording.scenario.engine.name, _SLOW)
+    return remedies[max(found.reasons, key=found.reasons.__getitem__)]
 
 
 @check(

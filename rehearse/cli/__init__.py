@@ -110,10 +110,10 @@ def _guarded(call: Callable[[], Any]) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
-        return _told(error)
+        return told(error)
 
 
-def _told(error: Exception) -> int:
+def told(error: Exception) -> int:
     """Say what went wrong and return the exit code for it."""
     if isinstance(error, click.ClickException):
         shown = io.StringIO()
@@ -127,7 +127,7 @@ def _told(error: Exception) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         click.echo(masked(f"rehearse: {error.filename}: {error.strerror}"), err=True)
         return 4 if error.errno == errno.ENOSPC else 2
-    traceback.print_exception(error)
+    click.echo(masked("".join(traceback.format_exception(error))), nl=False, err=True)
     click.echo("rehearse: this is a fault of rehearse, not of what was rehearsed; please report it", err=True)
     return 3  # not Python's own 1, which would say that a migration failed
 

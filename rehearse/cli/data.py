@@ -96,7 +96,7 @@ def command(  # noqa: PLR0917
     described = profiles.find(profile, key="PROFILE")
     structure = _into(into).structure() if into else _made(described, schema)
     if into and not structure.tables:
-        _refuse_no_tables(described, schema)
+        _refuse_no_tables(described, schema, into)
     opened = datasets.open_tables(described, structure, scale=scale, seed=seed, rows=_rows(tables))
     seen, started = _Seen(), time.monotonic()
     with datasets.made_by(workers, opened) as made, _counted(made, quiet=as_json) as counted:
@@ -111,15 +111,17 @@ def command(  # noqa: PLR0917
     _tell(opened, seen, took_s, likeness, as_json=as_json)
 
 
-def _refuse_no_tables(profile: Profile, schema: Path | None) -> NoReturn:
+def _refuse_no_tables(profile: Profile, schema: Path | None, into: str) -> NoReturn:
     """Say how to make the tables: a dataset fills them, and never makes one."""
+    from rehearse import registry  # noqa: PLC0415
     from rehearse.errors import ScenarioMistake  # noqa: PLC0415
 
     if schema is None and profile.schema and profile.file:
         schema = profile.file.parent / profile.schema
     file = "SCHEMA.sql" if schema is None else os.path.relpath(schema)
+    client = f"psql URL -f {file}" if registry.engine_of(into) == "postgres" else f"mysql -h HOST DATABASE < {file}"
     raise ScenarioMistake(
-        f"--into: this database has no tables, and rows need tables; make them first: psql URL -f {file}, "
+        f"--into: this database has no tables, and rows need tables; make them first: {client}, "
         "or run your migrations there"
     )
 

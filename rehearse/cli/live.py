@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -23,7 +23,7 @@ PHASES = ("baseline", "forward", "back", "again")
 
 
 @contextmanager
-def live(scenario: Scenario, loudness: int, *, on: str | None = None, says: str | None = None) -> Iterator[Progress]:
+def live(scenario: Scenario, loudness: int, *, on: str | None = None, says: Sequence[str] = ()) -> Iterator[Progress]:
     """Show progress on standard error: nothing (0), stages and traffic (1), each statement and lock too (2).
 
     `on` is the engine where it was asked for, and `says` what the reader must know before it begins.
@@ -34,8 +34,8 @@ def live(scenario: Scenario, loudness: int, *, on: str | None = None, says: str 
         return
     name = Text.assemble((scenario.name, "bold"), f" on {on}" if on else "", f"  {_first_line(scenario.why)}")
     console.print(name, overflow="ellipsis", no_wrap=True)
-    if says:
-        console.print(f"  {says}", markup=False)
+    for one in says:
+        console.print(f"  {one}", markup=False, soft_wrap=True)
     view = _View(console, verbose=loudness > 1)
     if not sys.stderr.isatty():
         yield view

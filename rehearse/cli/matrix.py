@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from rehearse.cli import masked
+from rehearse.cli import masked, told
 from rehearse.cli.run import EXIT, Done, Options, console, read_one, rehearsed, show
 from rehearse.errors import OtherDialect, RehearseError
-from rehearse.model import EngineChoice, Scenario
+from rehearse.model import EngineChoice, Scenario, Status
 from rehearse.reports import matrix
 
 _ORDER = (0, 3, 4, 2, 1)  # exit codes, the worst last: what was found weighs more than what could not be run
@@ -32,7 +32,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Known:
     """What is known so far: the rows and, for --json, each run's report.json."""
 
     rows: list[matrix.Run] = field(default_factory=list)
@@ -50,18 +50,21 @@ def run_all(
 ) -> int:
     """Rehearse each scenario on each engine, tell all in one table, and return the exit code."""
     to_come = placed([_read(path, engine, options) for path, engine in asked], out)
-    with _published(to_come, out, loudness=loudness, as_json=as_json) as told:
+    with _published(to_come, out, loudness=loudness, as_json=as_json) as known:
         for one in to_come:
             try:
                 done = _done(one, options, loudness=loudness, keep=keep)
             except RehearseError as error:
-                _put(told, _not_run(one, error))
+                _put(known, _not_run(one, error))
+                continue
+            except Exception as error:
+                _put(known, _broke(one, error))
                 continue
             row = matrix.ran(done.recording, done.verdict, done.folder, code=EXIT[done.verdict.status])
-            _put(told, row, _report(done) if as_json else None)
+            _put(known, row, _report(done) if as_json else None)
             if not as_json:
                 _tell(row, done, whole=loudness > 1)
-    return worst([row.exit for row in told.rows])
+    return worst([row.exit for row in known.rows])
 
 
 def worst(codes: Sequence[int]) -> int:
@@ -107,6 +110,14 @@ def _not_run(one: Asked, error: RehearseError) -> matrix.Run:
     return row
 
 
+def _broke(one: Asked, error: Exception) -> matrix.Run:
+    """Say what ended a run that nothing should have ended, as it is said of a single run, and return its row."""
+    code = told(error)
+    words = " ".join(masked(str(error)).split())
+    says = f"rehearse broke: {type(error).__name__}: {words}" if code == EXIT[Status.UNKNOWN] else words
+    return matrix.not_run(one.scenario, says, code=code)
+
+
 def _tell(row: matrix.Run, done: Done, *, whole: bool) -> None:
     """Print a run's verdict in a line, or its whole report, and where the report is."""
     if whole:
@@ -116,9 +127,9 @@ def _tell(row: matrix.Run, done: Done, *, whole: bool) -> None:
     click.echo(str(done.folder / "report.html"))
 
 
-def _put(told: _Told, row: matrix.Run, report: Any = None) -> None:
-    told.rows.append(row)
-    told.reports.append(report)
+def _put(known: _Known, row: matrix.Run, report: Any = None) -> None:
+    known.rows.append(row)
+    known.reports.append(report)
 
 
 def _report(done: Done) -> Any:
@@ -128,26 +139,26 @@ def _report(done: Done) -> Any:
 
 
 @contextmanager
-def _published(asked: Sequence[Asked], out: Path | None, *, loudness: int, as_json: bool) -> Iterator[_Told]:
-    """Write and print the matrix of what was told, also where the rest is not rehearsed any more."""
-    told = _Told()
+def _published(asked: Sequence[Asked], out: Path | None, *, loudness: int, as_json: bool) -> Iterator[_Known]:
+    """Write and print the matrix of what is known, also where the rest is not rehearsed any more."""
+    known = _Known()
     try:
-        yield told
+        yield known
     except BaseException as stopped:
         code = 130 if isinstance(stopped, KeyboardInterrupt) else 3
         says = "interrupted" if code == 130 else f"rehearse broke before: {type(stopped).__name__}"
-        _write([*told.rows, *(matrix.not_run(one.scenario, says, code=code) for one in asked[len(told.rows) :])], out)
+        _write([*known.rows, *(matrix.not_run(one.scenario, says, code=code) for one in asked[len(known.rows) :])], out)
         raise
-    page = _write(told.rows, out)
+    page = _write(known.rows, out)
     if as_json:
-        rows = matrix.as_json(told.rows, Path.cwd())
-        both = [row | {"report": report} for row, report in zip(rows, told.reports, strict=True)]
+        rows = matrix.as_json(known.rows, Path.cwd())
+        both = [row | {"report": report} for row, report in zip(rows, known.reports, strict=True)]
         click.echo(json.dumps(both, ensure_ascii=False, indent=2, allow_nan=False))
         return
     if loudness > 0:
         from rehearse.reports._matrix_forms import table  # noqa: PLC0415
 
-        console().print(table(told.rows))
+        console().print(table(known.rows))
     if page is not None:
         click.echo(str(page))
 

@@ -117,15 +117,17 @@ def rehearsed(  # the one way from a scenario to its reports
     """Rehearse and judge a scenario and write its reports; by another way to its engine where its own is not here."""
     from rehearse.cli.live import live  # noqa: PLC0415
     from rehearse.judging import judge  # noqa: PLC0415
+    from rehearse.reading.scenario import left_out  # noqa: PLC0415
     from rehearse.rehearsal import run  # noqa: PLC0415
     from rehearse.rehearsal.ways import reached  # noqa: PLC0415
     from rehearse.reports.folder import opened, write  # noqa: PLC0415
 
-    says = None
+    says = [] if engine is None else [left_out(scenario, engine)]
     if engine is not None and via is None:
-        scenario, says = reached(scenario)
+        scenario, way = reached(scenario)
+        says.append(way)
     with opened(scenario, out) as folder:
-        with live(scenario, loudness, on=engine, says=says) as progress:
+        with live(scenario, loudness, on=engine, says=[one for one in says if one]) as progress:
             recording = run(scenario, progress=progress, keep=keep)
         verdict = judge(recording)
         write(recording, verdict, folder, newest=out is None)

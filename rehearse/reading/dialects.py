@@ -22,6 +22,11 @@ from rehearse.model import EngineChoice, Scenario
 
 _FAMILIES = {"mariadb": ("mysql", "mariadb")}  # whose tables hold for an engine; the last one's word counts
 _OF_THE_OWN = ("version", "image")  # of [engine]: what is said of the file's own engine, and of no other
+_OF_A_DIALECT = {  # keys of a part whose words another engine's server does not know
+    "engine": ("image", "settings", "volumes"),
+    "migration": ("settings",),
+    "workload": ("settings",),
+}
 
 
 @cache
@@ -55,14 +60,42 @@ def asked(values: Mapping[str, Any], engine: str) -> dict[str, Any]:
     if name != engine_of(values) and own.get("via") == "url":  # that server is another engine's
         own = {key: value for key, value in own.items() if key not in ("via", "url")}
     section = {**own.get(name, {}), "version": version} if version else own.get(name, {})
-    return {**values, "engine": {**own, "name": name, name: section}}
+    return _without(_foreign(values, name), {**values, "engine": {**own, "name": name, name: section}})
+
+
+def left_out(values: Mapping[str, Any], engine: str) -> list[tuple[str, str]]:
+    """Return the part and the key of what a file says for its own engine alone, and nowhere for the one asked for."""
+    name = engine.partition(":")[0]
+    return [
+        (part, key)
+        for part, key in _foreign(values, name)
+        if not any(key in values[part].get(one, {}) for one in _tables_of(name, part))
+    ]
+
+
+def _foreign(values: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    """Return the part and the key of what is written in another dialect than an engine's."""
+    own = engine_of(values)
+    return [
+        (part, key)
+        for part, keys in _OF_A_DIALECT.items()
+        for key in keys
+        if isinstance(values.get(part), Mapping) and key in values[part] and own not in (name, *_tables_of(name, part))
+    ]
+
+
+def _without(keys: Iterable[tuple[str, str]], values: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(values)
+    for part, key in keys:
+        found[part] = {one: value for one, value in found[part].items() if one != key}
+    return found
 
 
 def chosen(values: Mapping[str, Any], engine: str, kind: type = Scenario) -> dict[str, Any]:
     """Return the values as they are for one engine, without any table for another."""
     hints = keys_of(kind)
     found = {key: value for key, value in values.items() if not is_section(key, value, kind)}
-    for name in (engine,) if kind is EngineChoice else sections_of(engine):
+    for name in _tables_of(engine, "engine" if kind is EngineChoice else ""):
         found |= values[name] if name in values and is_section(name, values[name], kind) else {}
     return {key: _inner(value, engine, hints.get(key)) for key, value in found.items()}
 
@@ -70,6 +103,11 @@ def chosen(values: Mapping[str, Any], engine: str, kind: type = Scenario) -> dic
 def sections_of(engine: str) -> tuple[str, ...]:
     """Return the tables that hold for an engine; the last one's word counts."""
     return _FAMILIES.get(engine, (engine,))
+
+
+def _tables_of(engine: str, part: str) -> tuple[str, ...]:
+    """Return the tables that hold for an engine in a part of the file: of [engine], which is a server's, its own."""
+    return (engine,) if part == "engine" else sections_of(engine)
 
 
 def is_section(key: str, value: Any, kind: type) -> bool:
@@ -92,7 +130,7 @@ def place(steps: Iterable[str | int], values: Any, engine: str) -> list[str | in
     """Return where in the file a key of `chosen` stands: with the engine's table that has it, where one does."""
     found: list[str | int] = []
     for step in steps:
-        for name in (engine,) if found[:1] == ["engine"] else reversed(sections_of(engine)):
+        for name in reversed(_tables_of(engine, str(found[0]) if found else "")):
             section = values.get(name) if isinstance(values, Mapping) and found else None
             if isinstance(section, Mapping) and step in section:
                 found.append(name)

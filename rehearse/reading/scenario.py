@@ -25,8 +25,24 @@ def read(path: Path, *, engine: str | None = None) -> Scenario:
 
     `engine` ("mariadb:10.11") takes the place of the file's own, with what the file says for it alone.
     """
+    return parse(_values(path), where=str(path), file=path.resolve(), engine=engine)
+
+
+def left_out(scenario: Scenario, engine: str) -> str | None:
+    """Say which settings of the scenario's file are its own engine's and so are not the asked one's; None: none."""
+    if scenario.file is None:
+        return None
+    values = _values(scenario.file)
+    left = dialects.left_out(values, engine)
+    own, name = dialects.engine_of(values), engine.partition(":")[0]
+    keys = ", ".join(f"[{part}] {key}" for part, key in left)
+    tables = " and ".join(dict.fromkeys(f"[{part}.{name}]" for part, _ in left))
+    return f"left out, since it is for {own}: {keys}; say in {tables} what holds for {name}" if left else None
+
+
+def _values(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ScenarioMistake(f"{path}: there is no such file; `rehearse init` writes a first one") from None
     except IsADirectoryError:
@@ -35,7 +51,6 @@ def read(path: Path, *, engine: str | None = None) -> Scenario:
         raise ScenarioMistake(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioMistake(f"{path}: not valid TOML: {error}") from None
-    return parse(values, where=str(path), file=path.resolve(), engine=engine)
 
 
 def parse(

@@ -204,7 +204,7 @@ def not_measured(
     """Return what is not known, in the order of the report."""
     gaps = [
         *_gaps_of_checks(judged),
-        *_gaps_of_phases(phases),
+        *_gaps_of_phases(recording, phases),
         *_gaps_of_ways(recording, phases),
         *_gaps_of_data(recording, integrity, rollback),
         *_gaps_of_rows(recording),
@@ -220,7 +220,7 @@ def _gaps_of_checks(judged: Verdict) -> Iterator[tuple[str, str]]:
             yield f"check {one.rule.code} {one.rule.name}{part}", one.reason
 
 
-def _gaps_of_phases(phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
+def _gaps_of_phases(recording: Recording, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     for phase in phases:
         if phase.traffic is None:
             yield f"{phase.name}: traffic", "no call was due"
@@ -236,7 +236,7 @@ def _gaps_of_phases(phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
         unlogged = sum(one.wal_bytes is None for one in phase.statements)
         if unlogged:
             yield (
-                f"{phase.name}: WAL of {_words.plural(unlogged, 'statement')}",
+                f"{phase.name}: {_words.log(recording.scenario.engine.name)} of {_words.plural(unlogged, 'statement')}",
                 "the server's log position was not read",
             )
 

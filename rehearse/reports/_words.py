@@ -68,6 +68,8 @@ ERRORS = {
     "57P01": "session ended by the server",
 }
 
+_LOGS = {"mariadb": "redo log", "mysql": "redo log"}
+
 plural = counted  # "1 call" or "2,000 calls"
 
 
@@ -121,6 +123,11 @@ def share(value: float | None) -> str:
 def count(value: float | None) -> str:
     """Return 1,234,567."""
     return human_count(value)
+
+
+def log(engine: str) -> str:
+    """Return what an engine's people call the log that its server writes ahead of the tables."""
+    return _LOGS.get(engine, "WAL")
 
 
 def size(value: float | None) -> str:

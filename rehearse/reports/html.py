@@ -47,6 +47,7 @@ def page(report: Report) -> str:
         "report.html.j2",
         report=report,
         title=plain(f"{_words.TITLES[report.verdict.status]}: {report.scenario.name}"),
+        log=_words.log(report.scenario.engine),
         timeline=timeline(report),
         outages=_charts.outages(report),
         percentiles=_charts.percentiles(report),

@@ -49,7 +49,7 @@ def _sections(report: Report) -> Iterator[str]:
         f"\n⚠ **{one.code}, rule inferred**: {_text(one.says)}\n" for one in report.integrity.rules if one.warns
     )
     yield _folded("Rules that new columns follow, to declare", _rules(report))
-    yield _folded("Statements and locks", _statements(report.phases))
+    yield _folded("Statements and locks", _statements(report))
     yield _folded("Versions of the application", _compatibility(report))
     yield _folded("What the schema promises and is not so", _invariants(report))
     yield _folded("What the failed migration left", _failure(report))
@@ -146,21 +146,22 @@ def _rule(one: RuleSeen) -> str:
     return f"- {_text(says)}\n" + (f"\n{fenced(one.effect, 'toml')}\n\n" if one.effect else "")
 
 
-def _statements(phases: Sequence[Phase]) -> str:
-    return "\n".join(_phase_statements(phase) for phase in phases if phase.statements)
+def _statements(report: Report) -> str:
+    log = _words.log(report.scenario.engine)
+    return "\n".join(_phase_statements(phase, log) for phase in report.phases if phase.statements)
 
 
-def _phase_statements(phase: Phase) -> str:
+def _phase_statements(phase: Phase, log: str) -> str:
     longest = sorted(phase.statements, key=lambda one: -one.duration_s)[:_ROWS]
     shown = sorted(longest, key=lambda one: one.n)
     rest = len(phase.statements) + phase.statements_left_out - len(shown)
     more = f"\n… and {_words.plural(rest, 'shorter statement')}.\n" if rest else ""
-    return f"**{escaped(phase.name)}**\n\n" + "\n".join(_statement(one) for one in shown) + more
+    return f"**{escaped(phase.name)}**\n\n" + "\n".join(_statement(one, log) for one in shown) + more
 
 
-def _statement(one: Statement) -> str:
+def _statement(one: Statement, log: str) -> str:
     sql = one.sql if len(one.sql) <= _SQL else f"{one.sql[:_SQL]} …"
-    figures = [_words.seconds(one.duration_s), f"WAL {_words.size(one.wal_bytes)}"]
+    figures = [_words.seconds(one.duration_s), f"{log} {_words.size(one.wal_bytes)}"]
     figures += [f"binary log {_words.size(one.binlog_bytes)}"] if one.binlog_bytes is not None else []
     figures += [one.algorithm] if one.algorithm else []
     figures += [f"rewrites {', '.join(one.rewrites)}"] if one.rewrites else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -28,6 +29,7 @@ from rehearse.model import (
     Budget,
     ColumnDifference,
     Effect,
+    EngineChoice,
     Example,
     IntegrityChoice,
     NullsFilled,
@@ -738,6 +740,19 @@ def test_a_lock_that_is_waited_for_asks_for_a_time_out() -> None:
     bad = forward(hand.statement(1, "alter table orders add t int", 11, 11.9), hand.lock("orders", 11, 11.89, 11.9))
     (finding,) = answer(by_code("L001"), bad).findings
     assert "lock_timeout" in finding.remedy
+
+
+@pytest.mark.parametrize("engine", ["mariadb", "mysql"])
+def test_no_remedy_on_mysql_names_what_only_postgresql_has(engine: str) -> None:
+    calls = [hand.traffic(4, 9), hand.traffic(10, 14, first_number=2001, stalls=[hand.Stall(begin=12, end=13)])]
+    slow = with_budget(forward(frames=calls), slowdown=2.0)
+    for code, bad in (("L005", held_idly(0.9)), ("T001", slow)):
+        theirs = replace(bad, scenario=replace(bad.scenario, engine=EngineChoice(name=engine)))
+        (finding,) = answer(by_code(code), theirs).findings
+        assert not re.search(r"\b(lock_timeout|idle_in_transaction_session_timeout|WAL)\b", finding.remedy)
+        (ours,) = answer(by_code(code), bad).findings
+        assert finding.remedy != ours.remedy
+        assert re.search(r"\b(idle_in_transaction_session_timeout|WAL)\b", ours.remedy)
 
 
 def nulls_filled(table: TableComparison) -> TableComparison:

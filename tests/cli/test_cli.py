@@ -12,7 +12,10 @@ import pytest
 
 from rehearse import cli
 from rehearse.cli import COMMANDS
+from rehearse.cli.data import _refuse_no_tables
 from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.errors import ScenarioMistake
+from rehearse.profiles import Profile
 from rehearse.protocols import Role
 from rehearse.recording import folder
 from rehearse.testing import examples
@@ -230,6 +233,15 @@ def test_data_for_a_database_without_tables_says_how_to_make_them(database: Post
     assert done.stderr.startswith("rehearse: --into: this database has no tables")
     assert "schema.sql" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "client"),
+    [("mariadb://h/d", "mysql -h HOST DATABASE < schema.sql"), ("postgresql://h/d", "psql URL -f schema.sql")],
+)
+def test_how_to_make_tables_is_said_with_the_client_of_the_database(url: str, client: str) -> None:
+    with pytest.raises(ScenarioMistake, match=f"make them first: {client}, or run"):
+        _refuse_no_tables(Profile(name="a"), Path("schema.sql"), url)
 
 
 @pytest.mark.parametrize("command", ["run", "judge", "report", "profile"])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rehearse.cli.matrix import Asked, _published, placed, worst
+from rehearse.cli import matrix
+from rehearse.cli.matrix import Asked, _published, placed, run_all, worst
+from rehearse.cli.run import Done, Options, rehearsed
 from rehearse.model import EngineChoice, Scenario
 from rehearse.reports.matrix import not_run
 from tests.cli.test_cli import rehearse
@@ -61,6 +64,30 @@ def test_what_cannot_be_run_here_is_a_row_and_does_not_stop_the_others(folder: P
     )
     assert "REHEARSE_PG_BIN" in rows[0]["says"] and "REHEARSE_MARIADB_BIN" in rows[1]["says"]
     assert "the scenario's migration is written for postgres; for mariadb write [migration.mariadb]" in rows[3]["says"]
+
+
+def test_a_run_that_breaks_rehearse_is_a_row_and_does_not_stop_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken_on_postgres(scenario: Scenario, *, engine: str, **words: Any) -> Done:
+        if engine == "postgres":
+            raise ValueError("no such thing\nat mysql://me:hidden@h/d")
+        return rehearsed(scenario, engine=engine, **words)
+
+    monkeypatch.setattr(matrix, "rehearsed", broken_on_postgres)
+    asked = [(folder / "one.toml", engine) for engine in ("postgres", "mariadb", "postgres")]
+    options = Options(scale=None, seed=None, via="binary", budgets=())
+    assert run_all(asked, options, folder / "out", loudness=1, as_json=False, keep=False) == 2
+    rows = json.loads((folder / "out" / "matrix.json").read_text(encoding="utf-8"))["runs"]
+    assert [(one["engine"], one["status"], one["exit"]) for one in rows] == [
+        ("postgres", "not run", 3),
+        ("mariadb", "not run", 2),
+        ("postgres", "not run", 3),
+    ]
+    assert rows[0]["says"] == "rehearse broke: ValueError: no such thing at mysql://me:***@h/d"
+    told = capsys.readouterr().err
+    assert told.count("Traceback") == told.count("this is a fault of rehearse") == 2
+    assert "hidden" not in told
 
 
 def test_json_is_one_list_of_all_runs(folder: Path) -> None:

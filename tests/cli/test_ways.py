@@ -42,7 +42,7 @@ def test_what_each_way_lacks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_reader_is_told_on_which_engine_and_by_which_way(capsys: pytest.CaptureFixture[str]) -> None:
-    with live(choice(), 1, on="mariadb:10.11", says="mariadb comes via [binary]"):
+    with live(choice(), 1, on="mariadb:10.11", says=["mariadb comes via [binary]"]):
         pass
     assert capsys.readouterr().err.splitlines() == ["a on mariadb:10.11  ", "  mariadb comes via [binary]"]
     with live(choice(), 1):

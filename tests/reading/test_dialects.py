@@ -12,7 +12,7 @@ import rehearse
 from rehearse.errors import OtherDialect, ScenarioMistake
 from rehearse.model import Scenario
 from rehearse.reading import dialects
-from rehearse.reading.scenario import parse, read, schema
+from rehearse.reading.scenario import left_out, parse, read, schema
 from rehearse.recording.folder import scenario_from_json, scenario_to_json
 
 WHOLE = """
@@ -90,6 +90,32 @@ def test_a_server_that_a_url_names_is_not_anothers() -> None:
     text = WHOLE.replace('version = "18"', 'via = "url"\nurl = "postgresql://h/d"').replace('via = "binary"', "")
     assert (both(text).engine.url, both(text, "postgres:17").engine.url) == ("postgresql://h/d", "postgresql://h/d")
     assert (both(text, "mariadb").engine.via, both(text, "mariadb").engine.url) == ("embedded", None)
+
+
+def test_settings_of_another_dialect_are_left_out_and_that_is_told(tmp_path: Path) -> None:
+    own = 'image = "postgres:16"\nvolumes = ["./a:/a"]\nvia = "docker"\ncpus = 2'
+    session = '[migration]\nsettings = { search_path = "app" }'
+    text = WHOLE.replace('version = "18"', own).replace('via = "binary"', "").replace("[migration]", session)
+    text += '[workload]\nsettings = { search_path = "app" }\n[workload.mysql]\nsettings = { sql_mode = "ANSI" }\n'
+    text = text.replace('[engine.mariadb]\n\nsettings = { innodb_buffer_pool_size = "256M" }\n', "")
+    (tmp_path / "a.toml").write_text(text, encoding="utf-8")
+    theirs = read(tmp_path / "a.toml", engine="mariadb:10.11")
+    assert (theirs.engine.settings, theirs.engine.image, theirs.engine.volumes) == ({}, None, [])
+    assert (theirs.engine.via, theirs.engine.cpus) == ("docker", 2), "what any server has stays"
+    assert (theirs.migration.settings, theirs.workload.settings) == ({}, {"sql_mode": "ANSI"})
+    assert left_out(theirs, "mariadb:10.11") == (
+        "left out, since it is for postgres: [engine] image, [engine] settings, [engine] volumes, [migration] settings;"
+        " say in [engine.mariadb] and [migration.mariadb] what holds for mariadb"
+    )
+    same = read(tmp_path / "a.toml", engine="postgres:15")
+    assert (same.engine.settings, same.migration.settings) == ({"shared_buffers": "256MB"}, {"search_path": "app"})
+    assert left_out(same, "postgres:15") is None
+
+
+def test_session_settings_of_mysql_hold_for_mariadb_and_its_servers_do_not() -> None:
+    text = 'name = "a"\n[engine]\nname = "mysql"\nsettings = { a = 1 }\n[migration]\nsettings = { b = 2 }\n'
+    mariadb = both(text, "mariadb")
+    assert (mariadb.engine.settings, mariadb.migration.settings) == ({}, {"b": 2})
 
 
 def test_the_words_for_mysql_hold_for_mariadb_where_its_own_do_not_say_otherwise(

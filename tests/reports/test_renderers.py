@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -14,7 +15,7 @@ from rich.console import Console
 from rehearse import registry
 from rehearse.cli import COMMANDS
 from rehearse.judging import judge
-from rehearse.model import Recording
+from rehearse.model import EngineChoice, Recording
 from rehearse.reports import _charts, _words
 from rehearse.reports.md import MOST
 from rehearse.reports.terminal import print_report
@@ -23,6 +24,16 @@ from rehearse.testing.examples import NASTY
 from tests.reports.conftest import Judged, judged
 
 FORMS = registry.names("renderer")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["harmful", "unmeasured"])
+def test_what_innodb_writes_ahead_is_no_wal(name: str, form: str) -> None:
+    recording = judged(name).recording
+    theirs = replace(recording, scenario=replace(recording.scenario, engine=EngineChoice(name="mariadb")))
+    text = registry.renderer(form)(theirs, judge(theirs))
+    assert not re.search(r"\bWAL\b|write-ahead", text)
+    assert ("redo log" in text) == bool(re.search(r"\bWAL\b", judged(name).rendered(form)))
 
 
 @pytest.mark.parametrize("form", FORMS)

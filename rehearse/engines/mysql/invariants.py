@@ -276,7 +276,7 @@ def _unique(connection: Connection) -> Iterator[Promise]:
             counts=(
                 f"SELECT coalesce(sum(n - 1), 0), min(told) FROM (SELECT count(*) AS n, min(concat({told})) AS told "
                 f"FROM {named(table)} IGNORE INDEX ({named(index)}) WHERE {given} GROUP BY {', '.join(parts)} "
-                "HAVING n > 1) twice"
+                "HAVING count(*) > 1) twice"
                 if whole
                 else None
             ),

@@ -7,7 +7,7 @@ import pytest
 from rehearse.engines.mysql.client import execute
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.model import TableComparison
-from tests.engines.comparing import table
+from tests.engines.comparing import table, wrote
 from tests.engines.mysql.comparing import compared, numbers, run
 
 pytestmark = pytest.mark.slow
@@ -200,6 +200,12 @@ def test_what_changes_no_value_is_silent(shop: MysqlDatabase, change: str) -> No
         "insert into t values (1, 'Я?', '2024-01-01', '2024-01-01', 'a', x'01', 1.5, 'b')"
     )
     assert is_silent(table(compared(shop, made, change)))
+
+
+def test_a_column_may_have_any_short_name(shop: MysqlDatabase) -> None:
+    made = "create table t (x0 varchar(9) primary key, n int, w int, t int); insert into t values ('a', 1, 1, 1);"
+    writes = [wrote("update", {"x0": "A"}, {"n": "7", "w": "7", "t": "7"})]
+    assert is_silent(table(compared(shop, made, "update t set n = 7, w = 7, t = 7", writes)))
 
 
 def test_a_checksum_does_not_hang_on_the_servers_time_zone(shop: MysqlDatabase) -> None:
