@@ -138,7 +138,8 @@ def _put_words(connection: Connection, columns: Sequence[images.Column], words: 
     except pymysql.err.MySQLError as error:
         raise _Unreadable(str(error)) from error
     finally:
-        execute(connection, "SET SESSION sql_mode = %s", (mode,))
+        if connection.open:
+            execute(connection, "SET SESSION sql_mode = %s", (mode,))
 
 
 def _word(place: int) -> str:

@@ -159,6 +159,14 @@ def is_full(error: pymysql.err.MySQLError) -> bool:
     return bool(error.args) and error.args[0] in _FULL
 
 
+def interruption(error: BaseException) -> BaseException | None:
+    """Return the Ctrl-C or the end during whose clearing-up an error came; None: it came by itself."""
+    before = error.__context__
+    while before is not None and not isinstance(before, KeyboardInterrupt | SystemExit):
+        before = before.__context__
+    return before
+
+
 def code(error: pymysql.err.MySQLError) -> str:
     """Return a server's error number as text."""
     return str(error.args[0]) if error.args else "2013"

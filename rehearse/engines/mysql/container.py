@@ -14,7 +14,7 @@ import pymysql
 from rehearse.engines import _docker, _docker_engine
 from rehearse.engines._docker_server import Build, Product, await_connection, befallen, build, remarks
 from rehearse.engines.mysql import accounts, configuration
-from rehearse.engines.mysql.client import Address, connect, execute, is_full, words
+from rehearse.engines.mysql.client import Address, connect, execute, interruption, is_full, words
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import RehearseError, ServerFailed
@@ -92,7 +92,7 @@ def server(
             try:
                 yield running
             except pymysql.err.MySQLError as error:
-                raise _reason(flavour, error, started) from error
+                raise interruption(error) or _reason(flavour, error, started) from error
 
 
 def _contained(engine: _docker.Engine, flavour: Flavour, image: _docker_engine.Image, version: str | None) -> Contained:

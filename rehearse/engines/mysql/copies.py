@@ -110,19 +110,25 @@ def _code(connection: Connection, source: str, target: str) -> None:
     found += [("EVENT", str(name), bool(starts_now)) for name, starts_now in rows(connection, _EVENTS, (source,))]
     ((runs,),) = rows(connection, "SELECT @@event_scheduler = 'ON'")
     made = [(one, rows(connection, f"SHOW CREATE {one[0]} {named(source, one[1])}")[0]) for one in found]
-    ((usual,),) = rows(connection, "SELECT @@collation_database")
     for (kind, _, starts_now), row in made:
         _, mode, *zone, text, client, collation, default = map(str, row[: 7 if kind == "EVENT" else 6])
         text = text.replace(f"`{source}`.", f"`{target}`.")
         if kind == "EVENT":
             text = re.sub(r" STARTS '[^']+'", "", text, count=1) if starts_now else text
             text = re.sub(r"\bENABLE\b", "DISABLE", text, count=1) if runs else text
-        execute(connection, "SET SESSION sql_mode = %s, time_zone = %s", (mode, *(zone or ["+00:00"])))
-        if default != usual:
-            execute(connection, f"ALTER DATABASE {named(target)} COLLATE {default}")
-        _as_written(connection, text, client, collation)
-        if default != usual:
-            execute(connection, f"ALTER DATABASE {named(target)} COLLATE {usual}")
+        as_it_was(connection, target, text, (mode, *(zone or ["+00:00"]), client, collation, default))
+
+
+def as_it_was(connection: Connection, database: str, text: str, under: tuple[str, ...]) -> None:
+    """Run a statement that makes code, `under` the mode, time zone, character set and collations of its writing."""
+    mode, zone, client, collation, default = under
+    ((usual,),) = rows(connection, "SELECT @@collation_database")
+    execute(connection, "SET SESSION sql_mode = %s, time_zone = %s", (mode, zone))
+    if default != usual:
+        execute(connection, f"ALTER DATABASE {named(database)} COLLATE {default}")
+    _as_written(connection, text, client, collation)
+    if default != usual:
+        execute(connection, f"ALTER DATABASE {named(database)} COLLATE {usual}")
     execute(connection, "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'")
 
 
@@ -133,7 +139,8 @@ def _as_written(connection: Connection, text: str, client: str, collation: str) 
         execute(connection, f"SET SESSION collation_connection = {collation}")
         execute(connection, text)
     finally:
-        connection.set_character_set("utf8mb4")
+        if connection.open:
+            connection.set_character_set("utf8mb4")
 
 
 def _views(connection: Connection, source: str, target: str, names: list[str]) -> None:

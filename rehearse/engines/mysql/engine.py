@@ -10,7 +10,7 @@ import pymysql
 
 from rehearse.engines import _docker_engine, _local
 from rehearse.engines.mysql import accounts, binaries, configuration, container, instance, named
-from rehearse.engines.mysql.client import Address, connect, execute, is_full, words
+from rehearse.engines.mysql.client import Address, connect, execute, interruption, is_full, words
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import Missing, RehearseError, ScenarioMistake, ServerFailed, TooBig
@@ -113,7 +113,7 @@ def _local_server(
         try:
             yield running
         except pymysql.err.MySQLError as error:
-            raise _reason(flavour, error, started) from error
+            raise interruption(error) or _reason(flavour, error, started) from error
 
 
 def _reason(flavour: Flavour, error: pymysql.err.MySQLError, started: instance.Instance) -> RehearseError:

@@ -21,6 +21,10 @@ _TABLES = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = database() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1
 """
+_INSERT_TRIGGERS = """
+    SELECT event_object_table, trigger_name FROM information_schema.triggers
+    WHERE trigger_schema = database() AND event_manipulation LIKE '%INSERT%' ORDER BY 1, 2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +60,22 @@ class Given:
                 if rows(connection, f"SELECT 1 FROM {named(str(name))} LIMIT 1"):
                     raise NotDisposable(f"{self.where}: table {name} of that database holds rows; {way_out}")
 
-    def load(self, tables: Sequence[TableData], journal: Journal) -> None:
-        """Fill empty tables; raise NotDisposable for one that is not."""
-        from rehearse.engines.mysql.load import load  # noqa: PLC0415
+    def load(self, tables: Sequence[TableData], _journal: Journal) -> None:
+        """Fill empty tables; raise NotDisposable for one that is not, or whose trigger would fire for each row."""
+        from rehearse.engines.mysql.load import load_empty  # noqa: PLC0415
 
         with self.connect() as connection:
+            triggers = {str(table): str(trigger) for table, trigger in rows(connection, _INSERT_TRIGGERS)}
             for table in tables:
                 if rows(connection, f"SELECT 1 FROM {named(table.table)} LIMIT 1"):
                     raise full(self.where, table.table)
-        load(self, tables, journal)
+                if trigger := triggers.get(table.table):
+                    raise NotDisposable(
+                        f"{self.where}: trigger {trigger} of table {table.table} would fire for each row, and nothing "
+                        "of yours is dropped; drop it yourself and make it again after the load, or name a database "
+                        "without it"
+                    )
+        load_empty(self, tables, self.where)
 
     def check_statistics(self) -> NoReturn:
         """Raise a ScenarioMistake: these servers take no statistics from us."""

@@ -1,7 +1,8 @@
 """Fills tables by LOAD DATA LOCAL from a pipe: rows as text, made in columns; foreign keys are proved afterwards.
 
 LOAD DATA LOCAL turns every error into a warning, and drops or changes the row: so no warning is allowed, and the rows
-are counted. Triggers would fire for each row: they are taken away and made again, in the server's own words.
+are counted. Triggers would fire for each row: in a database of ours those of a table are taken away while it is
+filled, and made again as they were written. In a user's nothing is dropped, and no row that we did not load.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pymysql
 
-from rehearse.engines.mysql.client import Connection, execute, named, rows, words
+from rehearse.engines.mysql.client import Connection, Row, execute, named, rows, words
+from rehearse.engines.mysql.copies import as_it_was
 from rehearse.engines.mysql.structure import FOREIGN_KEYS, foreign_keys
-from rehearse.errors import ScenarioMistake, ServerFailed, near_miss
+from rehearse.errors import ScenarioMistake, ServerFailed, full, near_miss
 from rehearse.events import Journal
 from rehearse.protocols import TableData
 
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
 _TRIGGERS = """
     SELECT trigger_name FROM information_schema.triggers
-    WHERE trigger_schema = database()
-    ORDER BY event_object_table, action_timing, event_manipulation, action_order
+    WHERE trigger_schema = database() AND event_object_table = %s
+    ORDER BY action_timing, event_manipulation, action_order
 """
 _TYPES = """
     SELECT column_name, data_type FROM information_schema.columns
@@ -67,58 +69,96 @@ _AHEAD = 1 << 20  # bytes
 
 
 def load(database: Connects, tables: Iterable[TableData], _journal: Journal) -> None:
-    """Fill tables; what stood in them before is replaced."""
-    with database.connect() as connection, _without_triggers(connection):
-        known = [str(name) for (name,) in rows(connection, _NAMES)]
-        execute(connection, "SET SESSION foreign_key_checks = 0")
-        filled = []
-        for table in tables:
-            if table.table not in known:
-                raise ScenarioMistake(f"there is no table {table.table!r} to load{near_miss(table.table, known)}")
-            _fill_unchecked(connection, table)
-            filled.append(table.table)
-        execute(connection, "SET SESSION foreign_key_checks = 1")
-        for name in filled:
-            _prove(connection, name)
-            rows(connection, f"ANALYZE TABLE {named(name)} /*M! PERSISTENT FOR COLUMNS () INDEXES () */")
+    """Fill tables of a database of ours; what stood in them before is replaced."""
+    with database.connect() as connection:
+        for table in _filled(connection, tables):
+            with _without_triggers(database, connection, table.table):
+                _fill_unchecked(connection, table)
+
+
+def load_empty(database: Connects, tables: Iterable[TableData], where: str) -> None:
+    """Fill empty tables without INSERT triggers of a user's database; raise NotDisposable where others wrote rows.
+
+    `where` says for an error how the database was named.
+    """
+    with database.connect() as connection:
+        for table in _filled(connection, tables):
+            _fill_unchecked(connection, table, whose=where)
+
+
+def _filled(connection: Connection, tables: Iterable[TableData]) -> Iterator[TableData]:
+    """Yield each table for the caller to fill, without checks of foreign keys; afterwards these are proved."""
+    known = [str(name) for (name,) in rows(connection, _NAMES)]
+    execute(connection, "SET SESSION foreign_key_checks = 0")
+    filled = []
+    for table in tables:
+        if table.table not in known:
+            raise ScenarioMistake(f"there is no table {table.table!r} to load{near_miss(table.table, known)}")
+        yield table
+        filled.append(table.table)
+    execute(connection, "SET SESSION foreign_key_checks = 1")
+    for name in filled:
+        _prove(connection, name)
+        rows(connection, f"ANALYZE TABLE {named(name)} /*M! PERSISTENT FOR COLUMNS () INDEXES () */")
 
 
 @contextmanager
-def _without_triggers(connection: Connection) -> Iterator[None]:
-    made = []
-    for (name,) in rows(connection, _TRIGGERS):
-        ((_, mode, text, *_),) = rows(connection, f"SHOW CREATE TRIGGER {named(name)}")
-        made.append((str(mode), str(text)))
-        execute(connection, f"DROP TRIGGER {named(name)}")
+def _without_triggers(database: Connects, connection: Connection, table: str) -> Iterator[None]:
+    """Take a table's triggers away; make them again, by another connection where an interruption closed this one."""
+    found = [str(name) for (name,) in rows(connection, _TRIGGERS, (table,))]
+    made = [rows(connection, f"SHOW CREATE TRIGGER {named(name)}")[0] for name in found]
     try:
+        for name in found:
+            execute(connection, f"DROP TRIGGER {named(name)}")
         yield
     finally:
-        usual = rows(connection, "SELECT @@sql_mode")[0][0] if made else ""
-        for mode, text in made:
-            execute(connection, "SET SESSION sql_mode = %s", (mode,))
-            execute(connection, text)
-        if made:
-            execute(connection, "SET SESSION sql_mode = %s", (usual,))
+        if made and connection.open:
+            _make_triggers(connection, made)
+        elif made:
+            with suppress(pymysql.err.MySQLError), database.connect() as another:  # the error under way is to be told
+                with suppress(pymysql.err.MySQLError):  # it may still wait, or hold the table
+                    execute(another, f"KILL {connection.thread_id()}")
+                _make_triggers(another, made)
 
 
-def _fill_unchecked(connection: Connection, table: TableData) -> None:
+def _make_triggers(connection: Connection, made: Iterable[Row]) -> None:
+    ((database,),) = rows(connection, "SELECT database()")
+    for row in made:
+        name, mode, text, client, collation, default = map(str, row[:6])
+        execute(connection, f"DROP TRIGGER IF EXISTS {named(name)}")
+        as_it_was(connection, str(database), text, (mode, "+00:00", client, collation, default))
+
+
+def _fill_unchecked(connection: Connection, table: TableData, *, whose: str | None = None) -> None:
     """Fill a table without checks of its unique keys, and prove them; with checks where one is broken, for the words.
 
     Indexes are then built from sorted rows: a table with three of them loads in two fifths of the time.
     """
+    _empty(connection, table.table, whose)
     unique = _unique_keys(connection, table.table)
     execute(connection, f"SET SESSION unique_checks = {int(unique is None)}")
+    loaded = 0
     try:
-        _fill(connection, table)
+        loaded = _fill(connection, table)
         is_sound = not any(rows(connection, query) for query in _duplicates(table.table, unique or {}))
     except ServerFailed as failed:
         if _NOT_COMMITTED not in str(failed):
             raise
         is_sound = False
     finally:
-        execute(connection, "SET SESSION unique_checks = 1")
+        if connection.open:
+            execute(connection, "SET SESSION unique_checks = 1")
     if not is_sound:
+        _empty(connection, table.table, whose, loaded=loaded)
         _fill(connection, table)
+
+
+def _empty(connection: Connection, table: str, whose: str | None, *, loaded: int = 0) -> None:
+    """Remove what stands in a table; in a user's database only what we have loaded: raise NotDisposable for more."""
+    if whose and rows(connection, f"SELECT 1 FROM {named(table)} LIMIT {loaded}, 1"):
+        raise full(whose, table)
+    if loaded or (not whose and rows(connection, f"SELECT 1 FROM {named(table)} LIMIT 1")):
+        execute(connection, f"TRUNCATE TABLE {named(table)}")
 
 
 def _unique_keys(connection: Connection, table: str) -> dict[str, list[str]] | None:
@@ -138,14 +178,12 @@ def _duplicates(table: str, keys: Mapping[str, Sequence[str]]) -> Iterator[str]:
         yield f"SELECT 1 FROM {named(table)} WHERE {given} GROUP BY {', '.join(parts)} HAVING count(*) > 1 LIMIT 1"
 
 
-def _fill(connection: Connection, table: TableData) -> None:
-    name = named(table.table)
-    if rows(connection, f"SELECT 1 FROM {name} LIMIT 1"):
-        execute(connection, f"TRUNCATE TABLE {name}")
+def _fill(connection: Connection, table: TableData) -> int:
+    """Fill an empty table and return its rows."""
     types = {str(column): str(kind) for column, kind in rows(connection, _TYPES, (table.table,))}
     columns, batches = _peeked(table)
     if columns is None:
-        return
+        return 0
     _demand_columns(table.table, columns, types)
     source, sink = _pipe()
     statement = _statement(table.table, f"/dev/fd/{source}", columns, types)
@@ -159,6 +197,7 @@ def _fill(connection: Connection, table: TableData) -> None:
             os.close(source)  # without a reader the writer ends
         sent = written.result()
     _demand_whole(connection, table.table, sent, loaded)
+    return loaded
 
 
 def _pipe() -> tuple[int, int]:

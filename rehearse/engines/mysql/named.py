@@ -11,7 +11,7 @@ import pymysql
 
 from rehearse.engines import _local
 from rehearse.engines.mysql import accounts
-from rehearse.engines.mysql.client import Address, address, connect, execute, named, rows, words
+from rehearse.engines.mysql.client import Address, Connection, address, connect, execute, named, rows, words
 from rehearse.engines.mysql.flavour import Flavour
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import Missing, ScenarioMistake, ServerFailed
@@ -19,6 +19,10 @@ from rehearse.events import Journal
 from rehearse.model import EngineChoice
 
 _ACCOUNTS = "SELECT user, host FROM mysql.user WHERE user LIKE %s"
+_SESSIONS = """
+    SELECT id FROM information_schema.processlist WHERE (user LIKE %s OR db LIKE %s) AND id <> connection_id()
+"""
+_WAIT_S = 60  # for what a killed session still holds
 
 
 @contextmanager
@@ -46,20 +50,47 @@ def server(flavour: Flavour, choice: EngineChoice, journal: Journal) -> Iterator
                 made.remark("engine.settings are not obeyed: the server of engine.url is not ours", weakens=True)
             yield made
         finally:
-            sweep(choice.url, token, flavour.ours)
+            for says in sweep(choice.url, token, flavour.ours):
+                made.remark(f"left on the server of engine.url: {says}; remove it yourself")
 
 
-def sweep(url: str, token: str, ours: str) -> None:
+def sweep(url: str, token: str, ours: str) -> list[str]:
     """Drop the databases that bear a rehearsal's mark and the accounts that end in its token, and no others.
 
-    `ours` is SQL for the databases that bear the mark.
+    `ours` is SQL for the databases that bear the mark. Returns what stays, and why.
     """
     where = replace(address(url, "engine.url"), database=None)
-    with suppress(pymysql.err.OperationalError), connect(where, connect_timeout=10) as connection:
-        for (name,) in rows(connection, ours, (token,)):
-            execute(connection, f"DROP DATABASE IF EXISTS {named(name)}")
-        for user, host in rows(connection, _ACCOUNTS, (f"rehearse\\_%\\_{token}",)):
-            execute(connection, "DROP USER IF EXISTS %s@%s", (user, host))
+    try:
+        with connect(where, connect_timeout=10) as connection:
+            return list(_swept(connection, token, ours))
+    except pymysql.err.MySQLError as error:
+        return [f"databases and accounts with {token} in their names ({words(error)})"]
+
+
+def _swept(connection: Connection, token: str, ours: str) -> Iterator[str]:
+    """End our sessions, then drop; yield what stays. Accounts stay with a database: MySQL has its mark in them."""
+    execute(connection, f"SET SESSION lock_wait_timeout = {_WAIT_S}")
+    ending = f"rehearse\\_%\\_{token}"
+    for (session,) in rows(connection, _SESSIONS, (ending, f"rehearse\\_{token}\\_%")):
+        with suppress(pymysql.err.MySQLError):  # it has just gone by itself
+            execute(connection, f"KILL {session}")
+    left: list[str] = []
+    for (name,) in rows(connection, ours, (token,)):
+        left += _refused(connection, f"DROP DATABASE IF EXISTS {named(name)}", f"database {name}")
+    yield from left
+    for user, host in rows(connection, _ACCOUNTS, (ending,)):
+        if left:
+            yield f"account {user}@{host}"
+        else:
+            yield from _refused(connection, f"DROP USER IF EXISTS '{user}'@'{host}'", f"account {user}@{host}")
+
+
+def _refused(connection: Connection, statement: str, what: str) -> Iterator[str]:
+    """Run a statement; yield what it should remove, and the server's words, where it is refused."""
+    try:
+        execute(connection, statement)
+    except pymysql.err.MySQLError as error:
+        yield f"{what} ({words(error)})"
 
 
 def _version(flavour: Flavour, owner: Address, wanted: str | None) -> str:

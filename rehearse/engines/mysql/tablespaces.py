@@ -2,7 +2,8 @@
 
 About ten times as fast as INSERT … SELECT, and page by page the same. Left to the latter is what these servers' imports
 refuse or are not known to keep: partitions, full-text and spatial indexes, indexed virtual columns, compressed and
-encrypted files, tables to which a column was added instantly, and names that files do not bear as they are.
+encrypted files, tables without a file in their database's folder or to which a column was added instantly, and names
+that files do not bear as they are.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def _copied(
 ) -> set[str]:
     source = database.name
     found = [str(name) for (name,) in rows(connection, _CANDIDATES, {"database": source})]
-    names = [name for name in found if _PLAIN.fullmatch(name) and _PLAIN.fullmatch(target)]
+    plain = [name for name in found if _PLAIN.fullmatch(name) and _PLAIN.fullmatch(target)]
+    places = folder / source, folder / target
+    names = [name for name in plain if all((place / f"{name}.ibd").exists() for place in places)]
     if not names:
         return set()
     execute(connection, "SET SESSION foreign_key_checks = 0")
@@ -83,7 +86,8 @@ def _exported(connection: Connection, database: str, names: Sequence[str]) -> It
     try:
         yield
     finally:
-        execute(connection, "UNLOCK TABLES")
+        if connection.open:
+            execute(connection, "UNLOCK TABLES")
 
 
 def _changed_instantly(connection: Connection, database: MysqlDatabase, folder: Path, names: Sequence[str]) -> set[str]:

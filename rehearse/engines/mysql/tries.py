@@ -82,7 +82,8 @@ def _once(connection: Connection, statements: Sequence[str], values: Values) -> 
     except pymysql.err.MySQLError as error:
         return client.code(error), client.words(error).partition(": ")[2], None
     finally:
-        execute(connection, "ROLLBACK")
+        if connection.open:
+            execute(connection, "ROLLBACK")
     return None, None, ", ".join(columns) or None
 
 

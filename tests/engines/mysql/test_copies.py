@@ -133,3 +133,26 @@ def test_nobody_is_kept_out_of_the_original_afterwards(pair: tuple[MysqlDatabase
     with pair[0].connect(Role.APPLICATION) as connection:
         execute(connection, "SET lock_wait_timeout = 1")
         assert execute(connection, "UPDATE compact SET v = 'y' WHERE id = 1") == 1
+
+
+def test_a_table_without_a_file_of_its_own_is_copied_by_rows(server: MysqlServer) -> None:
+    original = server.create("shared")
+    with original.connect() as connection:
+        ((usual,),) = rows(connection, "SELECT @@GLOBAL.innodb_file_per_table")
+        try:
+            execute(connection, "SET GLOBAL innodb_file_per_table = OFF")
+            execute(connection, "CREATE TABLE inside (id int PRIMARY KEY)")
+            execute(connection, "SET GLOBAL innodb_file_per_table = ON")
+            execute(connection, "CREATE TABLE outside (id int PRIMARY KEY)")
+            execute(connection, "INSERT INTO inside VALUES (1)")
+            execute(connection, "INSERT INTO outside VALUES (2)")
+            copies = [original.fork("shared_1")]
+            execute(connection, "SET GLOBAL innodb_file_per_table = OFF")
+            copies.append(original.fork("shared_2"))
+        finally:
+            execute(connection, f"SET GLOBAL innodb_file_per_table = {usual}")
+        for copy in copies:
+            with copy.connect() as there:
+                assert rows(there, "SELECT inside.id, outside.id FROM inside, outside") == ((1, 2),)
+            copy.drop()
+    original.drop()

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import signal
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymysql.cursors import DictCursor
 
 from rehearse import datasets
 from rehearse.engines.mysql.client import execute, rows
 from rehearse.engines.mysql.database import MysqlDatabase
+from rehearse.engines.mysql.given import Given
 from rehearse.engines.mysql.load import as_lines
-from rehearse.errors import ScenarioMistake, ServerFailed
+from rehearse.errors import NotDisposable, ScenarioMistake, ServerFailed
+from rehearse.protocols import Role
 from rehearse.reading import profile as profiles
 from tests.conftest import KeepingJournal
 from tests.engines.mysql.comparing import run
+from tests.engines.test_server import eventually
 
 ORDERS = """
 create table customers (
@@ -58,12 +65,14 @@ pytestmark = pytest.mark.slow
 class Rows:
     table: str
     batches: list[pa.RecordBatch]
+    meanwhile: Callable[[], object] = lambda: None
 
     @property
     def rows(self) -> int:
         return sum(one.num_rows for one in self.batches)
 
     def chunks(self) -> Iterable[pa.RecordBatch]:
+        self.meanwhile()
         return self.batches
 
 
@@ -152,6 +161,74 @@ def test_triggers_sleep_while_rows_come_and_are_as_before_afterwards(shop: Mysql
         execute(connection, "INSERT INTO t VALUES (2, 5)")
         assert rows(connection, "SELECT v FROM t WHERE id = 2") == ((99,),)
     assert shop.snapshot("now").schema == before.schema
+
+
+def test_a_trigger_is_made_again_as_it_was_written(shop: MysqlDatabase) -> None:
+    query = "SELECT * FROM information_schema.triggers WHERE trigger_schema = database() ORDER BY trigger_name"
+
+    def told() -> list[dict[str, object]]:
+        with shop.connect() as connection, connection.cursor(DictCursor) as cursor:
+            cursor.execute(query)
+            return [{key: one for key, one in row.items() if key.upper() != "CREATED"} for row in cursor.fetchall()]
+
+    run(shop, "create table t (id int, v int); create table other (id int)")
+    with shop.connect() as connection:
+        execute(connection, f"ALTER DATABASE {shop.name} COLLATE latin1_german2_ci")
+        execute(connection, "SET NAMES latin1 COLLATE latin1_german1_ci")
+        execute(connection, "SET sql_mode = 'ANSI_QUOTES'")
+        execute(connection, 'CREATE TRIGGER "later" BEFORE INSERT ON t FOR EACH ROW SET NEW.v = 99')
+        execute(connection, 'CREATE TRIGGER "early" BEFORE INSERT ON t FOR EACH ROW PRECEDES later SET NEW.v = 98')
+        execute(connection, f"ALTER DATABASE {shop.name} COLLATE utf8mb4_bin")
+    before = told()
+    assert before[0]["COLLATION_CONNECTION"] == "latin1_german1_ci"
+    loaded(shop, "t", id=pa.array([1]), v=pa.array([5]))
+    assert told() == before
+
+
+def test_nothing_of_a_users_database_is_dropped_or_emptied(shop: MysqlDatabase) -> None:
+    run(shop, "create table t (id int, v int); create table t2 (id int, u int unique)")
+    theirs = Given(shop.url(Role.OWNER), "--into")
+    with shop.connect() as connection:
+        execute(connection, "CREATE TRIGGER guard BEFORE INSERT ON t FOR EACH ROW SET NEW.v = 99")
+        row = pa.record_batch({"id": pa.array([1])})
+        with pytest.raises(NotDisposable, match=r"--into: trigger guard of table t would fire .* drop it yourself"):
+            theirs.load([Rows("t2", [row]), Rows("t", [row])], KeepingJournal())
+        assert rows(connection, "SELECT * FROM t2") == ()
+        execute(connection, "DROP TRIGGER guard")
+        written = partial(execute, connection, "INSERT INTO t2 (id) VALUES (4711)")
+        with pytest.raises(NotDisposable, match="t2 holds rows"):
+            theirs.load([Rows("t", [row], written), Rows("t2", [row])], KeepingJournal())
+        assert rows(connection, "SELECT id FROM t2") == ((4711,),)
+        execute(connection, "TRUNCATE t")
+        execute(connection, "TRUNCATE t2")
+        twice = pa.record_batch({"u": pa.array([1, 1])})
+        with pytest.raises(ServerFailed, match="1062"):  # unchecked first, then anew for the words
+            theirs.load([Rows("t2", [twice])], KeepingJournal())
+
+
+def test_an_interruption_stays_one_and_triggers_come_back(shop: MysqlDatabase) -> None:
+    run(shop, "create table t (id int)")
+    waits = "SELECT id FROM information_schema.processlist WHERE state LIKE '%%metadata lock%%' AND db = %s"
+    triggers = "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = database()"
+    with shop.connect() as connection, shop.connect() as watching:
+        execute(connection, "CREATE TRIGGER guard BEFORE INSERT ON t FOR EACH ROW SET NEW.id = 9")
+
+        def interrupt() -> None:
+            found = eventually(lambda: rows(watching, waits, (shop.name,))) and rows(watching, waits, (shop.name,))
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            eventually(lambda: rows(watching, waits, (shop.name,)) != found)
+            execute(connection, "UNLOCK TABLES")
+
+        watcher = threading.Thread(target=interrupt)
+
+        def locked() -> None:
+            execute(connection, "LOCK TABLES t WRITE")
+            watcher.start()
+
+        with pytest.raises(KeyboardInterrupt):
+            shop.load([Rows("t", [pa.record_batch({"id": pa.array([1])})], locked)], KeepingJournal())
+        watcher.join()
+        assert rows(connection, triggers) == (("guard",),)
 
 
 def test_a_table_or_column_that_is_not_there_is_a_mistake(shop: MysqlDatabase) -> None:

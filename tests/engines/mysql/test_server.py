@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +16,8 @@ import pymysql
 import pytest
 
 from rehearse import registry
-from rehearse.engines.mysql.client import execute, rows
+from rehearse.engines.mysql import named
+from rehearse.engines.mysql.client import Connection, execute, interruption, opened, rows
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.engines.mysql.server import MysqlServer
 from rehearse.errors import ScenarioMistake
@@ -23,6 +25,7 @@ from rehearse.events import Remarked
 from rehearse.model import EngineChoice, Setting
 from rehearse.protocols import Comparable, Forkable, LoadsFiles, Role, Watchable
 from tests.conftest import KeepingJournal
+from tests.engines.mysql.comparing import run
 from tests.engines.test_server import PROJECT, eventually
 
 pytestmark = pytest.mark.slow
@@ -133,6 +136,69 @@ def test_databases_on_a_server_of_the_users_are_marked_and_removed(server: Mysql
         assert "precious" in left and made.name not in left
         assert len(accounts - {user for (user,) in rows(connection, "SELECT user FROM mysql.user")}) == 3
         execute(connection, "DROP DATABASE precious")
+
+
+def test_what_a_server_of_the_users_still_runs_of_ours_is_ended_first(server: MysqlServer) -> None:
+    name = server.flavour.name
+    choice = EngineChoice(name=name, via="url", url=server.url(Role.OWNER, ""))
+    journal = KeepingJournal()
+    held, waits = "SELECT get_lock('rehearse_held', 0)", "SELECT id FROM t WHERE get_lock('rehearse_held', 600)"
+    ours = "SELECT id FROM information_schema.processlist WHERE user LIKE 'rehearse_migration_%' AND command = 'Query'"
+    with server.connect() as connection:
+        with registry.engine(name).start(choice, journal) as theirs:
+            made = theirs.create("rehearsal")
+            assert isinstance(made, MysqlDatabase)
+            run(made, "create table t (id int); insert into t values (1)")
+            execute(connection, held)
+            migration = opened(made.server.at(Role.MIGRATION, made.name))
+            waiting = threading.Thread(target=lambda: _ends(migration, waits))
+            waiting.start()
+            assert eventually(lambda: rows(connection, ours))
+        waiting.join()
+        migration.close()
+        assert not rows(connection, "SHOW DATABASES LIKE 'rehearse\\_%%'")
+        assert not [one for one in journal.events if isinstance(one, Remarked)]
+
+
+def test_what_cannot_be_removed_from_a_server_of_the_users_is_told_and_keeps_its_mark(
+    server: MysqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(named, "_WAIT_S", 1)
+    name, url = server.flavour.name, server.url(Role.OWNER, "")
+    journal = KeepingJournal()
+    with server.connect() as connection:
+        with registry.engine(name).start(EngineChoice(name=name, via="url", url=url), journal) as theirs:
+            made = theirs.create("rehearsal")
+            assert isinstance(made, MysqlDatabase) and made.server.token
+            run(made, "create table t (id int)")
+            execute(connection, f"LOCK TABLES {made.name}.t READ")
+        told = [one.says for one in journal.events if isinstance(one, Remarked)]
+        assert told[0].startswith(f"left on the server of engine.url: database {made.name} (ERROR 1205")
+        assert [one.split("account ")[1].partition("_")[2].partition(";")[0] for one in sorted(told[1:])] == [
+            f"{role}_{made.server.token}@%" for role in ("application", "migration", "observer")
+        ]
+        execute(connection, "UNLOCK TABLES")
+        assert named.sweep(url, made.server.token, server.flavour.ours) == []
+        assert not rows(connection, "SHOW DATABASES LIKE 'rehearse\\_%%'")
+
+
+def test_an_error_of_clearing_up_does_not_hide_an_interruption() -> None:
+    def cleared(first: type[BaseException]) -> BaseException | None:
+        try:
+            try:
+                raise first
+            finally:
+                raise pymysql.err.InterfaceError(0, "")
+        except pymysql.err.MySQLError as error:
+            return interruption(error)
+
+    assert isinstance(cleared(KeyboardInterrupt), KeyboardInterrupt)
+    assert cleared(ValueError) is None
+
+
+def _ends(connection: Connection, query: str) -> None:
+    with pytest.raises(pymysql.err.MySQLError):
+        rows(connection, query)
 
 
 def _parts(url: str) -> dict[str, object]:
