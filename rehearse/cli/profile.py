@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     "--aggregates", is_flag=True, help="Count, too: children a parent, nulls, different values. Reads tables."
 )
 @click.option(
-    "--sample", type=click.IntRange(min=1000), metavar="ROWS", help="Look at up to so many rows of each table, too."
+    "--sample",
+    type=click.IntRange(min=1000),
+    metavar="ROWS",
+    help="Count as --aggregates does, and look at up to so many rows of each table, too.",
 )
 @click.option(
     "--floor", type=click.IntRange(min=2), default=50, show_default=True, help="Rows that share a told value."

@@ -33,7 +33,9 @@ EXIT = {Status.PASSED: 0, Status.FAILED: 1, Status.UNKNOWN: 3}
     type=click.Path(path_type=Path),
     help="Folder of the reports; default reports/SCENARIO/WHEN. Of several runs: DIR/SCENARIO/ENGINE-VERSION.",
 )
-@click.option("--keep", is_flag=True, help="Leave the server and its databases for a look; says how to remove them.")
+@click.option(
+    "--keep", is_flag=True, help="Leave the server and its databases for a look (PostgreSQL); says how to remove them."
+)
 @click.option(
     "--json",
     "as_json",

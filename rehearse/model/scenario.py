@@ -86,7 +86,9 @@ class Data:
         list[str] | None,
         told("SQL files that are run in order: your own schema and rows (plain SQL, and pg_dump's COPY … FROM stdin)"),
     ] = None
-    dump: Annotated[str | None, told("a dump by pg_dump (custom or plain) that is restored")] = None
+    dump: Annotated[
+        str | None, told("a dump that is restored: pg_dump (custom or plain), mariadb-dump or mysqldump")
+    ] = None
     tables: Annotated[
         dict[str, Setting],
         told(
@@ -112,8 +114,8 @@ class EngineChoice:
     via: Annotated[
         Literal["embedded", "binary", "docker", "url"],
         told(
-            "how the server is had: embedded (from the wheel), binary (installed here), docker (a container), or url "
-            "(one that you call disposable)"
+            "how the server is had: embedded (from the wheel; PostgreSQL alone has one), binary (installed here, which "
+            "MariaDB and MySQL are by default), docker (a container), or url (one that you call disposable)"
         ),
     ] = "embedded"
     url: Annotated[

@@ -20,6 +20,7 @@ from rehearse import registry
 from rehearse.errors import OtherDialect, ScenarioMistake, near_miss
 from rehearse.model import EngineChoice, Scenario
 
+_NO_WHEEL = ("mariadb", "mysql")
 _FAMILIES = {"mariadb": ("mysql", "mariadb")}  # whose tables hold for an engine; the last one's word counts
 _OF_THE_OWN = ("version", "image")  # of [engine]: what is said of the file's own engine, and of no other
 _OF_A_DIALECT = {  # keys of a part whose words another engine's server does not know
@@ -89,6 +90,14 @@ def _without(keys: Iterable[tuple[str, str]], values: Mapping[str, Any]) -> dict
     for part, key in keys:
         found[part] = {one: value for one, value in found[part].items() if one != key}
     return found
+
+
+def with_way(values: Mapping[str, Any], engine: str) -> dict[str, Any]:
+    """Return the values with a `via` that this engine has, where none is said: of these there is no wheel."""
+    part = values.get("engine")
+    if engine not in _NO_WHEEL or not isinstance(part, Mapping) or "via" in part:
+        return dict(values)
+    return {**values, "engine": {**part, "via": "url" if "url" in part else "docker" if "image" in part else "binary"}}
 
 
 def chosen(values: Mapping[str, Any], engine: str, kind: type = Scenario) -> dict[str, Any]:

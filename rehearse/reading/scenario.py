@@ -78,7 +78,7 @@ def _validated(
     values: Mapping[str, Any], engine: str, file: Path | None, *, whole: bool = True
 ) -> tuple[Scenario | None, list[str]]:
     """Return the scenario as it is for an engine, or the complaints; `whole` has keys that are missing among them."""
-    chosen = dialects.chosen(values, engine)
+    chosen = dialects.with_way(dialects.chosen(values, engine), engine)
     try:
         return _adapter().validate_python({**chosen, "file": file} if file else chosen), []
     except ValidationError as error:

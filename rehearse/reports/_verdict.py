@@ -185,7 +185,8 @@ def _passed(recording: Recording, judged: Verdict, phases: Sequence[Phase]) -> s
 def _shut(recording: Recording, phases: Sequence[Phase]) -> str:
     longest = max((_words.longest_ms(one) or 0.0 for one in phases), default=0.0)
     if not longest and any(one.outages is None for one in phases):
-        return "no lock was seen"
+        longest_s = max((end - begin for begin, end in (one.acted_s for one in phases if one.acted_s)), default=0.0)
+        return f"no lock was seen, and no way took longer than {_words.seconds(longest_s)}"
     allowed = recording.scenario.budget.blocked
     budget = "" if allowed is None else f" (budget {_words.ms(allowed / 1e6)})"
     return f"no table was closed for longer than {_words.ms(longest)}{budget}" if longest else "no table was closed"

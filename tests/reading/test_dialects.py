@@ -89,7 +89,7 @@ def test_the_version_of_the_files_own_engine_is_not_anothers() -> None:
 def test_a_server_that_a_url_names_is_not_anothers() -> None:
     text = WHOLE.replace('version = "18"', 'via = "url"\nurl = "postgresql://h/d"').replace('via = "binary"', "")
     assert (both(text).engine.url, both(text, "postgres:17").engine.url) == ("postgresql://h/d", "postgresql://h/d")
-    assert (both(text, "mariadb").engine.via, both(text, "mariadb").engine.url) == ("embedded", None)
+    assert (both(text, "mariadb").engine.via, both(text, "mariadb").engine.url) == ("binary", None)
 
 
 def test_settings_of_another_dialect_are_left_out_and_that_is_told(tmp_path: Path) -> None:
@@ -239,3 +239,17 @@ def test_the_library_reads_for_an_engine_once() -> None:
     assert read_for.migration.forward == "up.sql"
     with pytest.raises(ScenarioMistake, match="both: it is read for postgres already"):
         rehearse.run(read_for, engine="mariadb")
+
+
+@pytest.mark.parametrize(
+    ("part", "via"),
+    [
+        ({"name": "mariadb"}, "binary"),
+        ({"name": "mysql", "image": "mysql:9"}, "docker"),
+        ({"name": "mariadb", "url": "mysql://u@h/d"}, "url"),
+        ({"name": "mariadb", "via": "docker"}, "docker"),
+        ({"name": "postgres"}, "embedded"),
+    ],
+)
+def test_without_a_word_a_server_comes_by_a_way_that_its_engine_has(part: dict[str, str], via: str) -> None:
+    assert parse({"name": "x", "engine": part, "migration": {"forward": "select 1;", "back": False}}).engine.via == via

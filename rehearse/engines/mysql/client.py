@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,7 +75,7 @@ def address(url: str, where: str = "the database's URL") -> Address:
         host=parts.hostname,
         port=port,
         user=unquote(parts.username or "root"),
-        password=unquote(parts.password or ""),
+        password=unquote(parts.password) if parts.password else os.environ.get("MYSQL_PWD", ""),
         database=unquote(parts.path.lstrip("/")) or None,
     )
 

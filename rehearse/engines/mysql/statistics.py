@@ -132,7 +132,9 @@ def read(asking: Asking, structure: Structure) -> Statistics:
     sizes: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for table, name, pages in asking.tried("the sizes of indexes", _INDEXES, unseen):
         sizes[table][name] = int(pages) * _PAGE
+    before = len(unseen)
     analyzed = dict(asking.tried("when tables were analyzed", _ANALYZED, unseen))
+    unknown = now if len(unseen) > before else None  # not to be told when is no reason to say never
     leading: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for table, column, kinds in asking.rows("different values of indexes", _LEADING):
         leading[table][column] = float(kinds)
@@ -142,7 +144,7 @@ def read(asking: Asking, structure: Structure) -> Statistics:
         if name not in structure.tables:
             continue
         columns = _columns(structure.tables[name], float(row[0]), kept.get(name, {}), leading[name])
-        tables[name] = _table(row, columns, sizes[name], _moment(analyzed.get(name)))
+        tables[name] = _table(row, columns, sizes[name], _moment(analyzed.get(name, unknown)))
         if tables[name].rows and not kept.get(name):
             unseen.append(f"{name}: the server keeps no histograms of its columns; --sample looks at rows instead")
     queries, since = _queries(asking, unseen)

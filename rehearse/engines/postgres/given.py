@@ -30,6 +30,8 @@ _TABLES = """
 
 def words(url: str, where: str) -> dict[str, Any]:
     """Return the parts of a URL (or of libpq's `key=value`); `where` says for an error which one it is."""
+    if url.partition("://")[0].partition("+")[0] in ("mysql", "mariadb"):
+        raise ScenarioMistake(f"{where}: this is for PostgreSQL alone so far, and not for MariaDB or MySQL")
     try:
         return dict(conninfo.conninfo_to_dict(url))
     except (psycopg.ProgrammingError, UnicodeError):  # their texts quote the URL, and so the password
