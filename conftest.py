@@ -32,14 +32,14 @@ TIMED = (
 # The same once more on another server or by another way, which `make exhaustive` runs and `make test` leaves out.
 EXHAUSTIVE = re.compile(
     r"tests/engines/mysql/test_(compare|schema_changes)\.py::.*\[mysql|test_schema_changes\.py::.*\[installed-"
-    r"|test_scenarios\.py::.*\[(mariadb|add_column_dialects|mysql(?!_(long_transaction|lock_refused)-bad))"
+    r"|_keeps_its_word\[(mariadb|add_column_dialects|mysql(?!_(long_transaction|lock_refused)-bad))"
     r"|end_to_end/test_damage\.py::.*(\[a script\]|\[an update of one column\]|an_update_of_the_key)"
-    r"|test_scenarios\.py::.*\[(int_to_bigint|set_not_null|create_index|partition_table|split_name|add_foreign_key"
+    r"|_keeps_its_word\[(int_to_bigint|set_not_null|create_index|partition_table|split_name|add_foreign_key"
     r"|add_column_volatile_default)-good"
-    r"|test_scenarios\.py::.*\[(create_index|partition_table|add_foreign_key)-bad"
+    r"|_keeps_its_word\[(create_index|partition_table|add_foreign_key)-bad"
     r"|end_to_end/test_damage\.py::test_an_offered_rule_stands|end_to_end/test_docker\.py::test_a_harmless_change"
     r"|end_to_end/test_asserts\.py::test_a_trigger_that_misses"
-    r"|test_lock_situations\.py::.*\[binary-"
+    r"|test_lock_situations\.py::.*\[binary"
     r"|engines/mysql/test_tools\.py::.*\[mysql"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
