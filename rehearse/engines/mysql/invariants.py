@@ -10,16 +10,15 @@ import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pymysql
 
+from rehearse.engines._patience import PATIENCE_S, Clock
 from rehearse.engines.mysql.client import Connection, execute, is_mariadb, named, rows, words
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.events import InvariantTried
-from rehearse.units import NS_PER_S
 
-_PATIENCE_S = 60  # for all of a state
 _EXAMPLE = 300
 _FOREIGN_KEYS = """
     SELECT k.constraint_name, k.table_name, k.column_name, k.referenced_table_schema, k.referenced_table_name,
@@ -65,7 +64,7 @@ Count = tuple[int | None, str | None, str | None]  # rows, an example, the error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """One promise. `counts` returns how many rows break it and an example; None: `checks` is asked of the server."""
+    """One promise. `counts` returns how many rows break it and an example; None: CHECK TABLE is asked."""
 
     kind: str
     name: str
@@ -83,15 +82,6 @@ class Promise:
         return self.kind, self.table, self.name
 
 
-@dataclass(slots=True)
-class _Clock:
-    ends_ns: int = field(default_factory=lambda: time.monotonic_ns() + _PATIENCE_S * NS_PER_S)
-
-    @property
-    def left_ms(self) -> int:
-        return max(0, (self.ends_ns - time.monotonic_ns()) // 1_000_000)
-
-
 def tried(
     database: MysqlDatabase,
     start: MysqlDatabase | None,
@@ -105,7 +95,7 @@ def tried(
     `start` is a copy of the database as it was at the start. `unchanged` are tables whose rows are proven to be those
     of the start; `given` are (table, column) to which calls give values themselves, past the column's numbers.
     """
-    began, clock = time.monotonic_ns(), _Clock()
+    began, clock = time.monotonic_ns(), Clock()
     with ExitStack() as stack:
         now = stack.enter_context(database.connect())
         before = stack.enter_context(start.connect()) if start is not None else None
@@ -123,7 +113,7 @@ def _answered(  # noqa: PLR0917 - what is known of one promise
     old: Promise | None,
     state: str,
     began: int,
-    clock: _Clock,
+    clock: Clock,
     unchanged: Collection[str],
 ) -> InvariantTried:
     is_kept = old is not None and set(one.tables) <= set(unchanged) and _same(one, old)
@@ -153,12 +143,12 @@ def _same(one: Promise, old: Promise) -> bool:
     return (one.definition, one.flaw, one.tables) == (old.definition, old.flaw, old.tables)
 
 
-def _count(connection: Connection, one: Promise, clock: _Clock) -> Count:
+def _count(connection: Connection, one: Promise, clock: Clock) -> Count:
     """Return how many rows break a promise, an example of them, and why that could not be asked."""
     if one.unasked is not None:
         return None, None, one.unasked
     if not clock.left_ms:
-        return None, None, f"the {_PATIENCE_S} s for it were over"
+        return None, None, f"the {PATIENCE_S} s for it were over"
     try:
         execute(
             connection,

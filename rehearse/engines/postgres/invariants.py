@@ -9,21 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
 
+from rehearse.engines._patience import PATIENCE_S, Clock
 from rehearse.engines.postgres import promises, soundness
 from rehearse.engines.postgres.promises import Promise
 from rehearse.engines.postgres.schema import Connects
 from rehearse.events import InvariantTried
 from rehearse.protocols import Role
-from rehearse.units import NS_PER_S
 
-_PATIENCE_S = 60  # for all of a state
 _SETTINGS = {
     "default_transaction_read_only": "on",
     "lock_timeout": "2s",
@@ -40,18 +38,6 @@ _EXAMPLE = 300
 _MOST = 200_000  # rows whose keys are compared
 
 Count = tuple[int | None, str | None, str | None]  # rows, an example, the error
-
-
-@dataclass(slots=True)
-class Clock:
-    """What is left of the time for one state."""
-
-    ends_ns: int = field(default_factory=lambda: time.monotonic_ns() + _PATIENCE_S * NS_PER_S)
-
-    @property
-    def left_ms(self) -> int:
-        """Return the milliseconds that are left, 0 where there are none."""
-        return max(0, (self.ends_ns - time.monotonic_ns()) // 1_000_000)
 
 
 def tried(
@@ -154,7 +140,7 @@ def _conditions(connection: Connection[Any], some: Sequence[Promise], clock: Clo
 def _rows(connection: Connection[Any], query: sql.Composed, clock: Clock) -> list[Count]:
     """Return the query's pairs of a number and an example, or one triple with the error."""
     if not clock.left_ms:
-        return [(None, None, f"the {_PATIENCE_S} s for it were over")]
+        return [(None, None, f"the {PATIENCE_S} s for it were over")]
     try:
         connection.execute("select set_config('statement_timeout', %s, false)", [f"{clock.left_ms}ms"])
         row = connection.execute(query).fetchone()
