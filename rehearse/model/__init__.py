@@ -5,6 +5,7 @@ All are frozen.
 
 from __future__ import annotations
 
+from rehearse.model.change import Change, ChangeKind, Strategy, StrategyChoice
 from rehearse.model.recording import (
     CallShape,
     ColumnDifference,
@@ -33,17 +34,12 @@ from rehearse.model.scenario import (
     EngineChoice,
     IntegrityChoice,
     MigrationChoice,
-    Nanoseconds,
-    OfCapacity,
-    PerSecond,
     Scenario,
-    Setting,
     State,
-    Texts,
     WorkloadChoice,
-    told,
 )
 from rehearse.model.verdict import Answer, Finding, Rule, Status, Verdict
+from rehearse.model.words import Nanoseconds, OfCapacity, PerSecond, Setting, Texts, told
 
 __all__ = [
     "Answer",
@@ -51,6 +47,8 @@ __all__ = [
     "Budget",
     "CallChoice",
     "CallShape",
+    "Change",
+    "ChangeKind",
     "ColumnDifference",
     "CompanyChoice",
     "Comparison",
@@ -76,6 +74,8 @@ __all__ = [
     "Snapshot",
     "State",
     "Status",
+    "Strategy",
+    "StrategyChoice",
     "Survey",
     "TableComparison",
     "TableFacts",

@@ -9,39 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, Field
 
 from rehearse import units
-
-Nanoseconds = Annotated[
-    int,
-    BeforeValidator(units.duration_ns),
-    PlainSerializer(lambda ns: f"{ns}ns", when_used="json-unless-none"),
-    WithJsonSchema({"type": "string", "description": "a duration such as '250ms', '2s', '10min'"}),
-]
-
-Size = Annotated[
-    int,
-    BeforeValidator(units.size_bytes),
-    PlainSerializer(lambda size: f"{size}B", when_used="json-unless-none"),
-    WithJsonSchema({"type": "string", "description": "a size such as '512MB', '2GB'"}),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class OfCapacity:
-    """A rate as a share of the calls that the database answers at most, which is measured before the baseline."""
-
-    share: float
-
-    def __str__(self) -> str:
-        """Return it as a scenario has it."""
-        return f"{100.0 * self.share:g}% of capacity"
-
-
-def _rate(text: Any) -> float | OfCapacity:
-    share = units.share_of(text, "capacity")
-    return units.rate_per_s(text) if share is None else OfCapacity(share)
+from rehearse.model.change import Change, StrategyChoice
+from rehearse.model.words import Nanoseconds, PerSecond, Setting, Size, Texts, told
 
 
 def _curve(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -51,22 +23,6 @@ def _curve(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     if points and not any(factor for _, factor in points):
         raise ValueError("a curve of zeros has no calls")
     return points
-
-
-PerSecond = Annotated[
-    Any,
-    BeforeValidator(_rate),
-    WithJsonSchema({"type": ["string", "number"], "description": "a rate such as '400/s', or '60% of capacity'"}),
-]
-Texts = str | list[str]
-
-
-def told(description: str) -> Any:
-    """Describe a key in the JSON Schema."""
-    return Field(description=description)
-
-
-Setting = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -446,6 +402,12 @@ class Scenario:
         ),
     ] = field(default_factory=Budget)
     integrity: Annotated[IntegrityChoice, told("what must hold of the data")] = field(default_factory=IntegrityChoice)
+    change: Annotated[
+        Change | None, told("the change in words, which the library's ways of [[strategies]] and `advise` make")
+    ] = None
+    strategies: Annotated[
+        list[StrategyChoice], told("ways to the same end, which `rehearse compare` runs side by side")
+    ] = field(default_factory=list)
     expect: Annotated[
         dict[str, Any],
         told("for scenarios that are tests themselves: the status and the codes that must be found"),

@@ -192,12 +192,12 @@ def _unknown_keys(values: Any, kind: Any, path: str, engines: frozenset[str]) ->
         elif key not in known and key != "$schema":
             words = {*known, *engines} if isinstance(value, Mapping) and kind is not Scenario else known
             yield f"{here}: there is no such key{near_miss(key, words)}"
-        elif is_dataclass(hints.get(key)):
-            yield from _unknown_keys(value, hints[key], f"{here}.", engines)
-        elif isinstance(value, list):
-            inner = next((one for one in get_args(hints.get(key)) if is_dataclass(one)), None)
-            for number, one in enumerate(value if inner else ()):
-                yield from _unknown_keys(one, inner, f"{here}[{number}].", engines)
+        part = hints.get(key)
+        inner = part if is_dataclass(part) else next((one for one in get_args(part) if is_dataclass(one)), None)
+        if inner is not None and not isinstance(value, list):
+            yield from _unknown_keys(value, inner, f"{here}.", engines)
+        for number, one in enumerate(value if inner is not None and isinstance(value, list) else ()):
+            yield from _unknown_keys(one, inner, f"{here}[{number}].", engines)
 
 
 def _complaint(error: ErrorDetails, values: Mapping[str, Any], engine: str) -> str:
