@@ -47,6 +47,8 @@ CHANGES = {
         fill="given || '/' || family",
         back={"given": "split_part(whole, '/', 1)", "family": "split_part(whole, '/', 2)"},
     ),
+    "moved": Change(kind="move columns", table=ORDER, columns=["given", "state"], to="App.Order names"),
+    "uuids": Change(kind="uuid key", table=ORDER, columns="id", to="Number", fill="md5(\"Tenant\" || '/' || id)::uuid"),
     "partitions": Change(
         kind="partition table",
         table=ORDER,

@@ -114,7 +114,7 @@ def condition(site: Site, bound: str) -> str:
 
 def _spec(bound: str) -> Any:
     try:
-        tree = parse_sql(f"CREATE TABLE x PARTITION OF y {bound}")
+        tree: Any = parse_sql(f"CREATE TABLE x PARTITION OF y {bound}")
     except Exception as error:
         raise ScenarioMistake(f"change.bounds: {bound!r} cannot be read: {error}") from None
     return tree[0].stmt.partbound
