@@ -22,7 +22,7 @@ class _Renaming(Visitor):
         self.names = names
 
     def visit_ColumnRef(self, _ancestors: Any, node: Any) -> None:  # noqa: N802
-        last = node.fields[-1]
+        last: Any = node.fields[-1]
         if isinstance(last, ast.String) and last.sval in self.names:
             node.fields = (*node.fields[:-1], ast.String(sval=self.names[last.sval]))
 
