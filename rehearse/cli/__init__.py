@@ -23,6 +23,7 @@ _PASSWORD = re.compile(r"(\w:/{1,2}[^\s:/@]*:)[^\s@]+(?=@)|((?:ssl)?password\s*=
 COMMANDS = {
     "run": ("run", "Rehearse scenarios: forward, back and forward again, under traffic."),
     "judge": ("judge", "Judge an old recording again; needs no server."),
+    "history": ("history", "Compare runs over time: figures by commit, and what is worse beyond the noise."),
     "report": ("report", "Write a recording's report as html, md, json, junit, sarif or plan."),
     "explain": ("explain", "Say what a check asks, the harm, and the remedy."),
     "init": ("init", "Write a first scenario for the project in this folder."),
