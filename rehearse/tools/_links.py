@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import psycopg
 from psycopg import pq, sql
@@ -27,9 +27,13 @@ class Refused(Exception):
 
 
 class Link(Protocol):
-    """One connection of the migration's role, in autocommit. `session` is what the server calls it."""
+    """One connection of the migration's role, in autocommit. `session` is what the server calls it.
+
+    `counts_seconds`: its time-outs for locks are whole seconds.
+    """
 
     session: int
+    counts_seconds: ClassVar[bool]
 
     @property
     def is_open(self) -> bool:
@@ -82,6 +86,8 @@ def _linked(url: str, settings: Mapping[str, Any], journal: Journal | None) -> I
 
 class PostgresLink:
     """A connection by psycopg."""
+
+    counts_seconds = False
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection

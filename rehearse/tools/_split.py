@@ -16,6 +16,7 @@ from pglast.parser import ParseError
 
 from rehearse import delimited, units
 from rehearse.errors import Mistake, near_miss
+from rehearse.tools._retry import Retry, retry
 from rehearse.tools._tokens import Token, tokens
 
 _COPY = re.compile(r"""copy\b(?:[^'"]|'[^']*'|"[^"]*")*?\bfrom\s+stdin\b""", re.IGNORECASE)
@@ -45,6 +46,7 @@ class Statement:
     place: str
     repeat: Repeat | None = None
     rows: str | None = None
+    retry: Retry | None = None
 
 
 @dataclass(slots=True)
@@ -68,7 +70,12 @@ def splitter(engine: str) -> Split:
 def delimited_statements(text: str, name: str, first_line: int = 1) -> list[Statement]:
     """Return the statements of a text for MySQL or MariaDB, where DELIMITER is obeyed."""
     return [
-        Statement(one.text, f"{name}:{one.line}", _repeat(one.comments, f"{name}:{one.line}"))
+        Statement(
+            one.text,
+            f"{name}:{one.line}",
+            _repeat(one.comments, f"{name}:{one.line}"),
+            retry=retry(one.comments, f"{name}:{one.line}"),
+        )
         for one in delimited.statements(text.splitlines(keepends=True), first_line=first_line)
     ]
 
@@ -86,7 +93,9 @@ def _placed(scan: _Scan, name: str, first_line: int) -> Iterator[Statement]:
         line += between.count("\n")
         place = f"{name}:{line}"
         following = slices[number + 1].start if number + 1 < len(slices) else len(text) + 1
-        yield Statement(text[piece], place, _repeat(between, place), _rows(scan, piece.stop, following))
+        yield Statement(
+            text[piece], place, _repeat(between, place), _rows(scan, piece.stop, following), retry(between, place)
+        )
         line += text.count("\n", piece.start, piece.stop)
         end = piece.stop
 

@@ -5,7 +5,9 @@ after `from` up to `to` are the change, by default the newest alone (`from = "0"
 the schema that the change starts from, where `schema` or `prepare` names the same folder or neither is given.
 
 A statement under `-- rehearse:repeat [pause=10ms] [limit=5000]` is run until it affects no row, each time in a
-transaction of its own: a backfill in batches. It needs `transaction = "none"` or the file's own marker for that.
+transaction of its own: a backfill in batches. One under `-- rehearse:retry [lock_timeout=100ms] [attempts=30]
+[pause=500ms] [backoff=1.5]`, or all from a BEGIN under it to its COMMIT, gives up a lock that it does not get in time,
+is rolled back, and tried again. Either needs `transaction = "none"` or the file's own marker for that.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class SqlMigration:
     prepared: tuple[Script, ...]
     ways: Ways
     where: str
+    seed: int = 0
     onlooker: Onlooker | None = None
 
     def watch(self, onlooker: Onlooker, /) -> None:
@@ -70,7 +73,12 @@ class SqlMigration:
     def _run(self, url: str, scripts: Sequence[Script], journal: Journal) -> None:
         onlooker, self.onlooker = self.onlooker, None
         with runner(
-            url, self.choice.settings, journal=journal, onlooker=onlooker, timeout_ns=self.choice.timeout
+            url,
+            self.choice.settings,
+            journal=journal,
+            onlooker=onlooker,
+            timeout_ns=self.choice.timeout,
+            seed=self.seed,
         ) as running:
             running.run(scripts)
 
@@ -102,7 +110,7 @@ class _Reading:
         if not any(script.statements for script in found.forward):
             raise ScenarioMistake(f"{self.where}: migration.forward: there is no statement in {self.choice.forward!r}")
         ways = Ways(self._settled(found.forward), found.back and self._settled(found.back), found.looked)
-        return SqlMigration(self.choice, self._prepared(earlier), ways, self.where)
+        return SqlMigration(self.choice, self._prepared(earlier), ways, self.where, self.scenario.seed)
 
     def _found(self) -> tuple[Ways, Sequence[Path]]:
         """Return the ways, and the versions of the same folder that come before them."""
@@ -222,10 +230,11 @@ def texts(value: Texts | Literal[False] | None) -> list[str]:
 
 
 def _checked(script: Script) -> Script:
-    repeated = next((one for one in script.statements if one.repeat), None)
-    if repeated is not None and script.transaction != "none":
+    marked = next((one for one in script.statements if one.repeat or one.retry), None)
+    if marked is not None and script.transaction != "none":
+        word, each = ("retry", "attempt") if marked.retry else ("repeat", "repetition")
         raise Mistake(
-            f"{repeated.place}: rehearse:repeat makes each repetition a transaction of its own, and this file runs in "
+            f"{marked.place}: rehearse:{word} makes each {each} a transaction of its own, and this file runs in "
             "one; say transaction = 'none' in [migration]"
         )
     return script

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from rehearse.engines.postgres.catalog.names import is_made_up
+from rehearse.profiles.made_up import is_made_up
 from rehearse.engines.postgres.catalog.words import name, own, privileges, query, role
 from rehearse.model.names import told
 
