@@ -1,0 +1,118 @@
+"""What a backfill needs of a server: a session to run statements in, and a dialect to write them in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from rehearse.backfill.statement import Reading
+
+Key = tuple[str, ...]
+"""The values of a key as the server writes them, one a column."""
+
+Rows = Sequence[Sequence[str | None]]
+
+
+class Refused(Exception):
+    """A statement that the server refused, in its words; `code` is its own for it."""
+
+    def __init__(self, says: str, code: str | None) -> None:
+        super().__init__(says)
+        self.code = code
+
+
+class Session(Protocol):
+    """One connection, in autocommit but for `batch`."""
+
+    def ask(self, query: str, /) -> Rows:
+        """Return a query's rows, each value as text. Raises Refused."""
+        ...
+
+    def tell(self, statement: str, /) -> int:
+        """Run a statement of ours, such as a SET, and return the rows that it touched. Raises Refused."""
+        ...
+
+    def run(self, statement: str, /) -> int:
+        """Run the user's own statement and return the rows that it touched. Raises Refused."""
+        ...
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Open a transaction and commit it; what raises within it rolls it back. Raises Refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyColumn:
+    """A column of the key; `type` is written as the server does."""
+
+    name: str
+    type: str
+    is_whole: bool  # a whole number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A table whose keys make the batches. `rows` is the server's estimate, None where it has none."""
+
+    schema: str
+    name: str
+    key: tuple[KeyColumn, ...]
+    rows: int | None
+    triggers: tuple[str, ...] = ()  # of the table that is written to, that fire for each row
+
+
+class Dialect(Protocol):
+    """How one kind of server is spoken to. All texts hold their values, quoted."""
+
+    name: str
+    no_such_table: str  # the server's code for it
+
+    def read(self, statement: str, /) -> Reading:
+        """Return the statement taken apart; a Mistake says why it cannot be run in batches."""
+        ...
+
+    def target(self, session: Session, reading: Reading, wanted: Sequence[str], /) -> Target:
+        """Return the table, and its key: the wanted columns, or the primary key."""
+        ...
+
+    def named(self, *names: str) -> str:
+        """Return a name as SQL needs it."""
+        ...
+
+    def quoted(self, text: str, /) -> str:
+        """Return a text as a literal."""
+        ...
+
+    def selected(self, target: Target, alias: str, /) -> str:
+        """Return what selects a key as text."""
+        ...
+
+    def bounds(self, target: Target, alias: str | None, after: Key | None, upto: Key | None, /) -> str:
+        """Return the condition for keys beyond one, up to and with another."""
+        ...
+
+    def is_worth_a_retry(self, refused: Refused, /) -> bool:
+        """Say whether the same statement may go well another time: a lock, a deadlock, its length."""
+        ...
+
+    def limits(self, lock_ms: int, statement_ms: int, /) -> Sequence[str]:
+        """Return what limits how long a session's statements wait for locks, and run."""
+        ...
+
+    def lock(self, name: str, /) -> str:
+        """Return a query that takes a lock which this session alone can have; it answers 1 where it has it."""
+        ...
+
+    def unlock(self, name: str, /) -> str:
+        """Return a query that gives it up."""
+        ...
+
+    def state_table(self, name: str, /) -> str:
+        """Return what makes the table of states."""
+        ...
+
+    def lag(self) -> str | None:
+        """Return a query for how many ms the replicas are behind; None: this server does not know it of them."""
+        ...
