@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from pglast import ast, enums, parse_sql
@@ -37,7 +38,7 @@ def _node(text: str) -> Any:
     return found[0].stmt
 
 
-def _update(text: str, node: ast.UpdateStmt) -> Reading:
+def _update(text: str, node: Any) -> Reading:
     if node.withClause:
         raise refuse("has a WITH", "write its query into FROM or into a subquery")
     if node.returningClause:
@@ -57,7 +58,7 @@ def _update(text: str, node: ast.UpdateStmt) -> Reading:
     )
 
 
-def _insert(text: str, node: ast.InsertStmt) -> Reading:
+def _insert(text: str, node: Any) -> Reading:
     select = node.selectStmt
     if node.withClause or (select is not None and select.withClause):
         raise refuse("has a WITH", "write its query into FROM or into a subquery")
@@ -86,7 +87,7 @@ def _tokens(text: str) -> list[Token]:
     """Return the tokens; the ON of ON CONFLICT bears its own word, for a JOIN has an ON, too."""
     found = [one for one in scan(text) if one.name not in _COMMENTS]
     words = [one.name.removesuffix("_P") if one.kind != "NO_KEYWORD" else "" for one in found]
-    for at, (first, second) in enumerate(zip(words, words[1:], strict=False)):
+    for at, (first, second) in enumerate(pairwise(words)):
         if first == "ON" and second == "CONFLICT":
             words[at] = "ON_CONFLICT"
     return [Token(word, one.start, one.end + 1) for word, one in zip(words, found, strict=True)]
@@ -95,6 +96,7 @@ def _tokens(text: str) -> list[Token]:
 def _checked(template: str, node: Any) -> str:
     """Return the statement with the range in it, once the parser has said that nothing else is different."""
     mine = _node(template)
+    holder: Any
     holder, own = (mine, node) if isinstance(mine, ast.UpdateStmt) else (mine.selectStmt, node.selectStmt)
     where = holder.whereClause
     wanted: Any = where
@@ -171,7 +173,7 @@ def _leftmost(node: Any) -> Any:
     return node
 
 
-class _Finding(Visitor):  # type: ignore[misc]
+class _Finding(Visitor):
     """Notes whether a tree holds a query of its own, and calls of aggregates."""
 
     def __init__(self) -> None:

@@ -30,13 +30,13 @@ class PostgresSession:
     def ask(self, query: str, /) -> Rows:
         """Return a query's rows as text."""
         with _refusing(), self._connection.cursor() as cursor:
-            cursor.execute(sql.SQL(query))  # type: ignore[arg-type]  # its values are in it, quoted
+            cursor.execute(sql.SQL(query))  # its values are in it, quoted
             return [[None if cell is None else str(cell) for cell in row] for row in cursor.fetchall()]
 
     def tell(self, statement: str, /) -> int:
         """Run a statement of ours."""
         with _refusing():
-            return max(0, self._connection.execute(sql.SQL(statement)).rowcount)  # type: ignore[arg-type]
+            return max(0, self._connection.execute(sql.SQL(statement)).rowcount)
 
     def run(self, statement: str, /) -> int:
         """Run the user's statement."""

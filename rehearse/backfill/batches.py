@@ -88,8 +88,7 @@ class Batches:
         found = stretch(self.session, self.plan, before.reached, before.upto, self.pace.keys)
         if found is None:
             after = replace(before, is_done=True)
-            with self.session.batch():
-                self.state.moved(self.session, before, after)
+            self.state.ended(self.session, before, after)
             return Batch(range=after)
         began = time.monotonic_ns()
         with self.session.batch():

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from rehearse import registry
 from rehearse.backfill.seams import Dialect, Session
-from rehearse.errors import Missing
 
 NAME = "rehearse backfill"  # as the server lists our sessions
 
@@ -41,8 +40,8 @@ class Connections:
         """Open a session whose statements wait for locks and run no longer than the limits."""
         module = import_module(f"rehearse.backfill._{self._dialect.name}_session")
         with cast("Callable[[str], AbstractContextManager[Any]]", module.opened)(self._url) as session:
-            for one in self._dialect.limits(*self._limits):
-                session.tell(one)
+            for name, value in self._dialect.settings(*self._limits).items():
+                session.tell(self._dialect.setting(name, value))
             with self._lock:
                 self._open.add(session)
             try:

@@ -1,4 +1,4 @@
-"""What will be run, settled before anything is: the statement for a range, the key, the ranges, and what to say of it."""
+"""What will be run, settled before anything is: the statement for a range, the key, the ranges."""
 
 from __future__ import annotations
 
@@ -160,7 +160,9 @@ def ranges(session: Session, plan: Plan) -> list[Range]:
     last = _one(session.ask(plan.last_key(None, None))) if plan.task.once or plan.task.workers > 1 else None
     cuts = _cuts(session, plan, last) if plan.task.workers > 1 and last is not None else []
     ends: list[Key | None] = [*cuts, last if plan.task.once else None]
-    return [Range(number=number, after=ends[number - 1] if number else None, upto=end) for number, end in enumerate(ends)]
+    return [
+        Range(number=number, after=ends[number - 1] if number else None, upto=end) for number, end in enumerate(ends)
+    ]
 
 
 def _cuts(session: Session, plan: Plan, last: Key) -> list[Key]:
@@ -169,7 +171,7 @@ def _cuts(session: Session, plan: Plan, last: Key) -> list[Key]:
     first = _one(session.ask(plan.nth_key(None, None, 1)))
     if first is None:
         return []
-    if plan.target.key[0].is_whole:
+    if len(plan.target.key) == 1 and plan.target.key[0].is_whole:
         low, high = int(first[0]), int(last[0])
         return [(str(cut),) for cut in sorted({low + (high - low) * n // wanted for n in range(1, wanted)})]
     step = max(1, (plan.target.rows or 0) // wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from rehearse.backfill._postgres_reading import quoted as named
@@ -104,31 +104,39 @@ class Postgres:
 
     def bounds(self, target: Target, alias: str | None, after: Key | None, upto: Key | None, /) -> str:
         """Return row comparisons, which an index on the key answers."""
-        places = ", ".join((f"{named(alias)}." if alias else "") + named(one.name) for one in target.key)
+        places = _row((f"{named(alias)}." if alias else "") + named(one.name) for one in target.key)
         terms = [
-            f"({places}) {sign} ({self._values(target, key)})"
+            f"{places} {sign} {_row(self._values(target, key))}"
             for sign, key in ((">", after), ("<=", upto))
             if key is not None
         ]
         return " AND ".join(terms) or "TRUE"
 
-    def _values(self, target: Target, key: Key) -> str:
-        return ", ".join(f"{self.quoted(value)}::{one.type}" for value, one in zip(key, target.key, strict=True))
+    def _values(self, target: Target, key: Key) -> Iterator[str]:
+        for value, one in zip(key, target.key, strict=True):
+            yield value if one.is_whole else f"{self.quoted(value)}::{one.type}"
 
     def is_worth_a_retry(self, refused: Refused, /) -> bool:
         """Say whether it was a lock, a deadlock, a failed serialization or a time-out."""
         return refused.code in _AGAIN
 
-    def limits(self, lock_ms: int, statement_ms: int, /) -> Sequence[str]:
+    def settings(self, lock_ms: int, statement_ms: int, /) -> Mapping[str, str]:
         """Return the settings of a session whose keys, as text, mean the same at any time."""
-        return (
-            f"SET lock_timeout = '{lock_ms}ms'",
-            f"SET statement_timeout = '{statement_ms}ms'",
-            "SET datestyle = 'ISO, YMD'",
-            "SET intervalstyle = 'postgres'",
-            "SET extra_float_digits = 1",
-            "SET bytea_output = 'hex'",
-        )
+        limits = {"lock_timeout": f"{lock_ms}ms", "statement_timeout": f"{statement_ms}ms"}
+        return limits | {
+            "datestyle": "ISO, YMD",
+            "intervalstyle": "postgres",
+            "extra_float_digits": "1",
+            "bytea_output": "hex",
+        }
+
+    def current(self, settings: Iterable[str], /) -> str:
+        """Return a query for what settings are now."""
+        return "SELECT " + ", ".join(f"current_setting({self.quoted(one)})" for one in settings)
+
+    def setting(self, name: str, value: str, /) -> str:
+        """Return what sets one for the session."""
+        return f"SET {name} = {self.quoted(value)}"
 
     def lock(self, name: str, /) -> str:
         """Return a query that takes an advisory lock of the session."""
@@ -147,6 +155,12 @@ class Postgres:
         return _LAG
 
 
+def _row(parts: Iterable[str]) -> str:
+    """Return one part as it is, and several as a row."""
+    found = list(parts)
+    return found[0] if len(found) == 1 else f"({', '.join(found)})"
+
+
 def _chosen(found: Sequence[Sequence[str | None]], wanted: Sequence[str], table: str) -> tuple[KeyColumn, ...]:
     """Return the columns of the primary key, or of the unique key that was asked for."""
     known: list[str] = []
@@ -156,14 +170,13 @@ def _chosen(found: Sequence[Sequence[str | None]], wanted: Sequence[str], table:
         serves = all(one[4] == "1" and one[5] == "1" for one in columns) and len({one[6] for one in columns}) == 1
         known += [",".join(names)] if serves else []
         if serves and (names == tuple(wanted) or (not wanted and primary == "1")):
-            return tuple(
-                KeyColumn(name=str(one[2]), type=str(one[3]), is_whole=len(columns) == 1 and one[7] == "1")
-                for one in columns
-            )
+            return tuple(KeyColumn(name=str(one[2]), type=str(one[3]), is_whole=one[7] == "1") for one in columns)
     if not wanted:
         raise Mistake(f"table {table} has no primary key; name a unique key, not null, by --key{near_miss('', known)}")
-    raise Mistake(f"table {table} has no unique key, whole and not null, on ({', '.join(wanted)})"
-                  + near_miss(",".join(wanted), known))
+    raise Mistake(
+        f"table {table} has no unique key, whole and not null, on ({', '.join(wanted)})"
+        + near_miss(",".join(wanted), known)
+    )
 
 
 def _number(name: str) -> int:

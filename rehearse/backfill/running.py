@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from rehearse.backfill import sweep
-from rehearse.backfill.batches import Batch, Batches
+from rehearse.backfill.batches import Batches
 from rehearse.backfill.control import Pace
 from rehearse.backfill.plan import Plan, Range, ranges
 from rehearse.backfill.progress import Standing
@@ -132,7 +132,7 @@ class Running:
         return Batches(self.plan, session, self.state, watch.wait, pace)
 
     def _verified(self, watch: Watch) -> tuple[int | None, tuple[Key, ...]]:
-        """Return how many rows are not right, and keys of some; None where nothing says what is right, or it stopped."""
+        """Return how many rows are not right, and keys of some; None where that is not known, or it stopped."""
         if self.stop.is_set():
             return None, ()
         with self.open() as session:

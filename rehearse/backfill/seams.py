@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -97,8 +97,16 @@ class Dialect(Protocol):
         """Say whether the same statement may go well another time: a lock, a deadlock, its length."""
         ...
 
-    def limits(self, lock_ms: int, statement_ms: int, /) -> Sequence[str]:
-        """Return what limits how long a session's statements wait for locks, and run."""
+    def settings(self, lock_ms: int, statement_ms: int, /) -> Mapping[str, str]:
+        """Return a session's settings: how long it may wait for locks and run, and that keys mean the same as text."""
+        ...
+
+    def current(self, settings: Iterable[str], /) -> str:
+        """Return a query for what settings are now."""
+        ...
+
+    def setting(self, name: str, value: str, /) -> str:
+        """Return what sets one for the session."""
         ...
 
     def lock(self, name: str, /) -> str:

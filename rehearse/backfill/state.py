@@ -26,6 +26,10 @@ class State(Protocol):
         """Write down what a batch did, within its transaction."""
         ...
 
+    def ended(self, session: Session, before: Range, after: Range, /) -> None:
+        """Write down that a range has no more keys, in a transaction of its own."""
+        ...
+
     def forget(self, session: Session, /) -> None:
         """Remove what was written down."""
         ...
@@ -42,6 +46,9 @@ class Memory:
         """Do nothing."""
 
     def moved(self, _session: Session, _before: Range, _after: Range, /) -> None:
+        """Do nothing."""
+
+    def ended(self, _session: Session, _before: Range, _after: Range, /) -> None:
         """Do nothing."""
 
     def forget(self, _session: Session, /) -> None:
@@ -94,6 +101,11 @@ class Table:
                 f"{self._plan.state} is not as this runner left it: another one is at work on the same backfill, or "
                 "its state was removed; nothing of this batch was kept"
             )
+
+    def ended(self, session: Session, before: Range, after: Range, /) -> None:
+        """Move a range to its end."""
+        with session.batch():
+            self.moved(session, before, after)
 
     def forget(self, session: Session, /) -> None:
         """Remove the rows, and the table where no other backfill has a row in it."""

@@ -69,7 +69,9 @@ def counting(condition: str) -> Looking:
     def counted(batches: Batches, found: Stretch) -> Look:
         query = batches.plan.matching(found.after, found.upto, condition)
         left = _number(batches.session.ask(query or ""))
-        return Look(keys=found.keys, found=left, left=left, example=_example(batches, found, condition) if left else None)
+        return Look(
+            keys=found.keys, found=left, left=left, example=_example(batches, found, condition) if left else None
+        )
 
     return counted
 

@@ -1,4 +1,4 @@
-"""What a backfill gives way to: replicas that are behind, a query's answer, a query's own time; asked again and again."""
+"""What a backfill gives way to: replicas that are behind, a query's answer, a query's own time."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Watch:
         return None if self._stop.is_set() else pace.after_latency(self._share())
 
     def _share(self) -> float | None:
-        """Return the 99th percentile of the watched latency as a share of its budget, once for each time it was asked."""
+        """Return the 99th percentile of the watched latency as a share of its budget; None: not known."""
         if self._task.latency is None or len(self._latencies) < _FEWEST:
             return None
         return self.p99_ms() / self._task.latency.most

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from threading import Timer
 from typing import Any
 
+from rehearse import registry
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.model.ending import ends_transaction
 from rehearse.protocols import Effects, MigrationFailed, Onlooker
+from rehearse.tools import _backfill
 from rehearse.tools._kinds import controls_transaction
 from rehearse.tools._layouts import Script
 from rehearse.tools._links import Link, Refused, linked
@@ -29,6 +31,7 @@ class Runner:
     link: Link
     journal: Journal | None
     onlooker: Onlooker | None = None
+    engine: str = "postgres"
     number: int = 0
     transaction: int = 0
     timed_out: str | None = field(default=None, init=False)
@@ -63,7 +66,9 @@ class Runner:
         So the locks of a statement that is over in a moment can still be looked at before they are released.
         """
         for part in parts:
-            if part.repeat:
+            if part.backfill:
+                _backfill.run(self, part, part.backfill)
+            elif part.repeat:
                 self._repeat(part, part.repeat)
             else:
                 self._alone(part)
@@ -94,6 +99,15 @@ class Runner:
             time.sleep(repeat.pause_ns / NS_PER_S)
             rows = self._perform(part)
             times += 1
+
+    def retried(self, part: Statement) -> int:
+        """Send a statement whose failure is no end of the migration: it is written down, and raises Refused."""
+        ran = self._attempt(part)
+        if self.journal is not None:
+            self.journal.write(ran)
+        if ran.error is not None:
+            raise Refused(ran.error, ran.code)
+        return ran.rows or 0
 
     def _begin(self, place: str) -> None:
         self._perform(Statement("BEGIN", place))
@@ -191,7 +205,7 @@ def runner(
 ) -> Iterator[Runner]:
     """Connect as the migration's role, with its settings; a statement that outlives the time-out is cancelled."""
     with linked(url, settings, journal) as link:
-        running = Runner(link, journal, onlooker)
+        running = Runner(link, journal, onlooker, registry.engine_of(url))
         with _limit(running, timeout_ns):
             yield running
 

@@ -15,7 +15,9 @@ from pglast import split as split_sql
 from pglast.parser import ParseError
 
 from rehearse import delimited, units
+from rehearse.backfill.task import Backfill
 from rehearse.errors import Mistake, near_miss
+from rehearse.tools import _markers
 from rehearse.tools._tokens import Token, tokens
 
 _COPY = re.compile(r"""copy\b(?:[^'"]|'[^']*'|"[^"]*")*?\bfrom\s+stdin\b""", re.IGNORECASE)
@@ -45,6 +47,7 @@ class Statement:
     place: str
     repeat: Repeat | None = None
     rows: str | None = None
+    backfill: Backfill | None = None
 
 
 @dataclass(slots=True)
@@ -68,7 +71,7 @@ def splitter(engine: str) -> Split:
 def delimited_statements(text: str, name: str, first_line: int = 1) -> list[Statement]:
     """Return the statements of a text for MySQL or MariaDB, where DELIMITER is obeyed."""
     return [
-        Statement(one.text, f"{name}:{one.line}", _repeat(one.comments, f"{name}:{one.line}"))
+        _marked(one.text, f"{name}:{one.line}", one.comments)
         for one in delimited.statements(text.splitlines(keepends=True), first_line=first_line)
     ]
 
@@ -86,7 +89,7 @@ def _placed(scan: _Scan, name: str, first_line: int) -> Iterator[Statement]:
         line += between.count("\n")
         place = f"{name}:{line}"
         following = slices[number + 1].start if number + 1 < len(slices) else len(text) + 1
-        yield Statement(text[piece], place, _repeat(between, place), _rows(scan, piece.stop, following))
+        yield _marked(text[piece], place, between, _rows(scan, piece.stop, following))
         line += text.count("\n", piece.start, piece.stop)
         end = piece.stop
 
@@ -166,6 +169,11 @@ def _copied(scan: _Scan, start: int, end: int) -> int:
 def _blank(scan: _Scan, start: int, stop: int) -> None:
     blanks = re.sub(r"[^\n]", " ", scan.text[start:stop])
     scan.text = scan.text[:start] + blanks + scan.text[stop:]
+
+
+def _marked(sql: str, place: str, comments: str, rows: str | None = None) -> Statement:
+    """Return a statement with what markers in the comments before it ask for."""
+    return Statement(sql, place, _repeat(comments, place), rows, _markers.backfill(sql, comments, place))
 
 
 def _repeat(comments: str, place: str) -> Repeat | None:

@@ -5,7 +5,9 @@ after `from` up to `to` are the change, by default the newest alone (`from = "0"
 the schema that the change starts from, where `schema` or `prepare` names the same folder or neither is given.
 
 A statement under `-- rehearse:repeat [pause=10ms] [limit=5000]` is run until it affects no row, each time in a
-transaction of its own: a backfill in batches. It needs `transaction = "none"` or the file's own marker for that.
+transaction of its own. One under `-- rehearse:backfill [key=id] [batch=1000] [batch_time=100ms] [pause=0ms]`, an UPDATE
+or an INSERT … SELECT, is run as `rehearse backfill` runs it: in batches by key, each sized to take its time, looked
+after and verified. Both need `transaction = "none"` or the file's own marker for that.
 """
 
 from __future__ import annotations
@@ -222,11 +224,12 @@ def texts(value: Texts | Literal[False] | None) -> list[str]:
 
 
 def _checked(script: Script) -> Script:
-    repeated = next((one for one in script.statements if one.repeat), None)
-    if repeated is not None and script.transaction != "none":
+    marked = next((one for one in script.statements if one.repeat or one.backfill), None)
+    if marked is not None and script.transaction != "none":
+        what = "rehearse:repeat makes each repetition" if marked.repeat else "rehearse:backfill makes each batch"
         raise Mistake(
-            f"{repeated.place}: rehearse:repeat makes each repetition a transaction of its own, and this file runs in "
-            "one; say transaction = 'none' in [migration]"
+            f"{marked.place}: {what} a transaction of its own, and this file runs in one; say transaction = 'none' in "
+            "[migration]"
         )
     return script
 
