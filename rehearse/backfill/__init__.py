@@ -12,9 +12,8 @@ A run that was killed goes on where it was: its state is written in the transact
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
-from rehearse.backfill.connections import Connections, dialect, engine_of
+from rehearse.backfill.connections import Connections
 from rehearse.backfill.plan import Plan, planned
 from rehearse.backfill.progress import Standing
 from rehearse.backfill.running import Result, Running, only
@@ -22,16 +21,12 @@ from rehearse.backfill.state import Table
 from rehearse.backfill.task import Backfill, Ceiling, update
 from rehearse.units import NS_PER_MS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["Backfill", "Ceiling", "Plan", "Result", "Standing", "connections", "run", "update"]
 
 
 def connections(url: str, task: Backfill) -> Connections:
     """Return what opens sessions with the task's limits; nothing is connected yet."""
-    limits = (task.lock_timeout_ns // NS_PER_MS, task.statement_timeout_ns // NS_PER_MS)
-    return Connections(url, dialect(engine_of(url)), limits)
+    return Connections(url, task.lock_timeout_ns // NS_PER_MS, task.statement_timeout_ns // NS_PER_MS)
 
 
 def run(
@@ -42,7 +37,6 @@ def run(
     keep_state: bool = False,
     stop: threading.Event | None = None,
     standing: Standing | None = None,
-    says: Callable[[str], None] | None = None,
     through: Connections | None = None,
 ) -> Result:
     """Run a backfill to its end, or until `stop` is set: then it ends after the batch under way.
@@ -52,7 +46,7 @@ def run(
     """
     opened = through or connections(url, task)
     with opened.open() as session:
-        plan = planned(session, dialect(engine_of(url)), task)
+        plan = planned(session, opened.dialect(session), task)
         with only(session, plan, plan.name):
             running = Running(plan, opened.open, Table(plan), stop or threading.Event(), standing or Standing())
             return running.run(session, restart=restart, keep_state=keep_state)

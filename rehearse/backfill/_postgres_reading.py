@@ -98,22 +98,14 @@ def _checked(template: str, node: Any) -> str:
     mine = _node(template)
     holder: Any
     holder, own = (mine, node) if isinstance(mine, ast.UpdateStmt) else (mine.selectStmt, node.selectStmt)
-    where = holder.whereClause
-    wanted: Any = where
-    if own.whereClause is None:
-        holder.whereClause = None
-    elif isinstance(where, ast.BoolExpr) and where.boolop == enums.BoolExprType.AND_EXPR:
-        wanted, *rest = where.args
-        holder.whereClause = rest[0] if len(rest) == 1 else _conjunction(rest)
-    is_range = isinstance(wanted, ast.ColumnRef) and [one.sval for one in wanted.fields] == [RANGE]
+    where: Any = holder.whereClause
+    conjoined = isinstance(where, ast.BoolExpr) and where.boolop == enums.BoolExprType.AND_EXPR
+    mark, rest = where.args if conjoined and own.whereClause is not None else (where, None)
+    holder.whereClause = rest
+    is_range = isinstance(mark, ast.ColumnRef) and [one.sval for one in mark.fields or ()] == [RANGE]
     if not is_range or _plain(mine) != _plain(node):
         raise refuse("is one whose WHERE cannot be told apart", "write its condition in brackets")
     return template
-
-
-def _conjunction(terms: list[Any]) -> Any:
-    """Return an AND of terms; the parser flattens ours with the user's own."""
-    return ast.BoolExpr(boolop=enums.BoolExprType.AND_EXPR, args=tuple(terms))
 
 
 def _plain(node: Any) -> Any:

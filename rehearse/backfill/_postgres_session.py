@@ -42,18 +42,6 @@ class PostgresSession:
         """Run the user's statement."""
         return self.tell(statement)
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Open a transaction; read committed, so that a row that was changed meanwhile is taken as it is."""
-        self.tell("BEGIN ISOLATION LEVEL READ COMMITTED")
-        try:
-            yield
-        except BaseException:
-            with suppress(Refused):
-                self.tell("ROLLBACK")
-            raise
-        self.tell("COMMIT")
-
     def cancel(self) -> None:
         """Have the server stop the statement under way; from any thread."""
         with suppress(psycopg.Error):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from rehearse.backfill.control import Pace
 from rehearse.backfill.plan import Plan, Range
-from rehearse.backfill.seams import Key, Refused, Session
+from rehearse.backfill.seams import Key, Refused, Session, transaction
 from rehearse.backfill.state import State
 from rehearse.errors import Mistake, ServerFailed
 from rehearse.units import counted
@@ -91,7 +91,7 @@ class Batches:
             self.state.ended(self.session, before, after)
             return Batch(range=after)
         began = time.monotonic_ns()
-        with self.session.batch():
+        with transaction(self.session, self.plan.dialect):
             rows = self.session.run(self.plan.statement(found.after, found.upto))
             left = self._left(found, rows)
             after = replace(

@@ -3,45 +3,65 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from importlib import import_module
-from typing import Any, cast
+from typing import Protocol
 
 from rehearse import registry
 from rehearse.backfill.seams import Dialect, Session
+from rehearse.errors import Missing
 
-NAME = "rehearse backfill"  # as the server lists our sessions
+
+class _Cancelled(Session, Protocol):
+    def cancel(self) -> None:
+        """Have the server stop the statement under way; from any thread."""
+        ...
 
 
-def dialect(engine: str) -> Dialect:
-    """Return how a kind of server is spoken to: "postgres", "mysql" or "mariadb"."""
+def dialect(engine: str, session: Session) -> Dialect:
+    """Return how a server is spoken to; engine is "postgres" or one of the MySQL family."""
     if engine == "postgres":
-        from rehearse.backfill.postgres import DIALECT  # noqa: PLC0415
+        from rehearse.backfill import postgres  # noqa: PLC0415
 
-        return DIALECT
-    from rehearse.backfill.mysql import DIALECT as OTHER  # noqa: PLC0415
+        return postgres.DIALECT
+    from rehearse.backfill import mysql  # noqa: PLC0415
 
-    return OTHER
+    return mysql.dialect(session)
+
+
+def _opened(url: str) -> AbstractContextManager[_Cancelled]:
+    if registry.engine_of(url) == "postgres":
+        from rehearse.backfill import _postgres_session  # noqa: PLC0415
+
+        return _postgres_session.opened(url)
+    try:
+        from rehearse.backfill import _mysql_session  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise Missing(
+            f"MariaDB and MySQL need the package {missing.name!r}: pip install 'rehearse-migrations[mysql]'"
+        ) from None
+    return _mysql_session.opened(url)
 
 
 class Connections:
-    """Opens sessions by a URL, and can cut short what all of them do."""
+    """Opens sessions by a URL, and can cut short what all of them do.
 
-    def __init__(self, url: str, dialect: Dialect, limits: tuple[int, int]) -> None:
+    Their statements wait for locks no longer than `lock_ms`, and run no longer than `statement_ms`.
+    """
+
+    def __init__(self, url: str, lock_ms: int, statement_ms: int) -> None:
         self._url = url
-        self._dialect = dialect
-        self._limits = limits
-        self._open: set[Any] = set()
+        self._limits = lock_ms, statement_ms
+        self._open: set[_Cancelled] = set()
         self._lock = threading.Lock()
 
     @contextmanager
     def open(self) -> Iterator[Session]:
-        """Open a session whose statements wait for locks and run no longer than the limits."""
-        module = import_module(f"rehearse.backfill._{self._dialect.name}_session")
-        with cast("Callable[[str], AbstractContextManager[Any]]", module.opened)(self._url) as session:
-            for name, value in self._dialect.settings(*self._limits).items():
-                session.tell(self._dialect.setting(name, value))
+        """Open a session."""
+        with _opened(self._url) as session:
+            spoken = self.dialect(session)
+            for name, value in spoken.settings(*self._limits).items():
+                session.tell(spoken.setting(name, value))
             with self._lock:
                 self._open.add(session)
             try:
@@ -50,14 +70,13 @@ class Connections:
                 with self._lock:
                     self._open.discard(session)
 
+    def dialect(self, session: Session) -> Dialect:
+        """Return how the server is spoken to."""
+        return dialect(registry.engine_of(self._url), session)
+
     def cut(self) -> None:
         """Have the server stop what is under way, at once; what was under way is rolled back."""
         with self._lock:
             sessions = list(self._open)
         for one in sessions:
             one.cancel()
-
-
-def engine_of(url: str) -> str:
-    """Return the kind of server that a URL is of."""
-    return registry.engine_of(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from itertools import groupby
 
 from rehearse.backfill._postgres_reading import quoted as named
@@ -138,6 +139,10 @@ class Postgres:
         """Return what sets one for the session."""
         return f"SET {name} = {self.quoted(value)}"
 
+    def begin(self) -> Sequence[str]:
+        """Return what opens a transaction."""
+        return ("BEGIN ISOLATION LEVEL READ COMMITTED",)
+
     def lock(self, name: str, /) -> str:
         """Return a query that takes an advisory lock of the session."""
         return f"SELECT pg_try_advisory_lock({_number(name)})::int"
@@ -180,8 +185,6 @@ def _chosen(found: Sequence[Sequence[str | None]], wanted: Sequence[str], table:
 
 
 def _number(name: str) -> int:
-    from hashlib import blake2b  # noqa: PLC0415
-
     return int.from_bytes(blake2b(f"rehearse backfill {name}".encode(), digest_size=8).digest(), "big", signed=True)
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -15,7 +15,7 @@ from rehearse.backfill.batches import Batches
 from rehearse.backfill.control import Pace
 from rehearse.backfill.plan import Plan, Range, ranges
 from rehearse.backfill.progress import Standing
-from rehearse.backfill.seams import Key, Session
+from rehearse.backfill.seams import Key, Refused, Session
 from rehearse.backfill.state import State
 from rehearse.backfill.watch import Watch
 from rehearse.errors import Mistake
@@ -64,10 +64,19 @@ class Running:
 
     def run(self, session: Session, *, restart: bool = False, keep_state: bool = False) -> Result:
         """Do all batches, look for what is left, and verify; `session` is the one that holds the lock."""
-        began = time.monotonic()
+        watch = Watch(self.plan, self.stop)
         found = self._begun(session, restart=restart)
         self.standing.begin(self.plan, found)
-        watch = Watch(self.plan, self.stop)
+        try:
+            return self._run(session, found, watch, keep_state=keep_state)
+        except BaseException:
+            if not self.standing.batches and not self.standing.keys_before:
+                with suppress(Refused):
+                    self._forget(session)  # nothing was done that a state would tell of
+            raise
+
+    def _run(self, session: Session, found: Sequence[Range], watch: Watch, *, keep_state: bool) -> Result:
+        began = time.monotonic()
         with ExitStack() as opened:
             if watch.is_needed:
                 opened.enter_context(watch.watching(opened.enter_context(self.open())))
@@ -75,8 +84,7 @@ class Running:
             self._all(found, watch)
             left, examples = self._verified(watch)
         if not self.stop.is_set() and not keep_state and not left:
-            with only(session, self.plan, f"states {self.plan.state}", patience_s=_PATIENCE_S):
-                self.state.forget(session)
+            self._forget(session)
         return self.standing.result(
             seconds=time.monotonic() - began, left=left, examples=examples, is_stopped=self.stop.is_set()
         )
@@ -91,6 +99,10 @@ class Running:
             with only(session, self.plan, f"states {self.plan.state}", patience_s=_PATIENCE_S):
                 self.state.begin(session, found)
         return found
+
+    def _forget(self, session: Session) -> None:
+        with only(session, self.plan, f"states {self.plan.state}", patience_s=_PATIENCE_S):
+            self.state.forget(session)
 
     def _all(self, found: Sequence[Range], watch: Watch) -> None:
         """Do the ranges that are not done, by as many workers as were asked for."""

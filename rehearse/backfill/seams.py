@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 class Session(Protocol):
-    """One connection, in autocommit but for `batch`."""
+    """One connection, in autocommit."""
 
     def ask(self, query: str, /) -> Rows:
         """Return a query's rows, each value as text. Raises Refused."""
@@ -35,21 +35,19 @@ class Session(Protocol):
         ...
 
     def run(self, statement: str, /) -> int:
-        """Run the user's own statement and return the rows that it touched. Raises Refused."""
-        ...
-
-    def batch(self) -> AbstractContextManager[None]:
-        """Open a transaction and commit it; what raises within it rolls it back. Raises Refused."""
+        """Run a statement of a batch, or what opens or ends its transaction; return the rows it touched."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyColumn:
-    """A column of the key; `type` is written as the server does."""
+    """A column of the key; `type` is written as the server does, `charset` and `collation` where values need theirs."""
 
     name: str
     type: str
     is_whole: bool  # a whole number
+    charset: str | None = None
+    collation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +107,10 @@ class Dialect(Protocol):
         """Return what sets one for the session."""
         ...
 
+    def begin(self) -> Sequence[str]:
+        """Return what opens a transaction in which a row that was changed meanwhile is taken as it is."""
+        ...
+
     def lock(self, name: str, /) -> str:
         """Return a query that takes a lock which this session alone can have; it answers 1 where it has it."""
         ...
@@ -124,3 +126,17 @@ class Dialect(Protocol):
     def lag(self) -> str | None:
         """Return a query for how many ms the replicas are behind; None: this server does not know it of them."""
         ...
+
+
+@contextmanager
+def transaction(session: Session, dialect: Dialect) -> Iterator[None]:
+    """Open a transaction and commit it; what raises within it rolls it back. Raises Refused."""
+    try:
+        for one in dialect.begin():
+            session.run(one)
+        yield
+    except BaseException:
+        with suppress(Refused):
+            session.run("ROLLBACK")
+        raise
+    session.run("COMMIT")

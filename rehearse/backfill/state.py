@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rehearse.backfill.plan import Plan, Range
-from rehearse.backfill.seams import Key, Refused, Session
+from rehearse.backfill.seams import Key, Refused, Session, transaction
 from rehearse.errors import Mistake
 
 
@@ -79,7 +79,7 @@ class Table:
         """Make the table if it is not there, and a row for each range."""
         try:
             session.tell(self._plan.dialect.state_table(self._plan.state))
-            with session.batch():
+            with transaction(session, self._plan.dialect):
                 for one in ranges:
                     session.tell(self._insert(one))
         except Refused as refused:
@@ -104,7 +104,7 @@ class Table:
 
     def ended(self, session: Session, before: Range, after: Range, /) -> None:
         """Move a range to its end."""
-        with session.batch():
+        with transaction(session, self._plan.dialect):
             self.moved(session, before, after)
 
     def forget(self, session: Session, /) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rehearse.backfill.batches import Batches, Stretch, stretch
-from rehearse.backfill.seams import Key, Refused
+from rehearse.backfill.seams import Key, Refused, transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def mended(batches: Batches, found: Stretch) -> Look:
     before = 0 if matching is None else _number(session.ask(matching))
     if matching is not None and not before:
         return Look(keys=found.keys)
-    with session.batch():
+    with transaction(session, plan.dialect):
         rows = session.run(plan.statement(found.after, found.upto))
         left = 0 if matching is None else _number(session.ask(matching))
     if matching is None:

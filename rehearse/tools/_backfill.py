@@ -42,14 +42,14 @@ def run(runner: Runner, part: Statement, task: Backfill) -> None:
 
 
 def _result(session: _Session, engine: str, task: Backfill) -> Result:
-    plan = planned(session, dialect(engine), task)
+    plan = planned(session, dialect(engine, session), task)
     return Running(plan, lambda: nullcontext(session), Memory()).run(session)
 
 
 @contextmanager
 def _limited(session: _Session, engine: str, task: Backfill) -> Iterator[None]:
     """Limit how long statements wait and run, as long as the backfill lasts."""
-    spoken = dialect(engine)
+    spoken = dialect(engine, session)
     wanted = spoken.settings(task.lock_timeout_ns // NS_PER_MS, task.statement_timeout_ns // NS_PER_MS)
     before = session.ask(spoken.current(wanted))[0]
     for name, value in wanted.items():
@@ -81,26 +81,11 @@ class _Session:
             return self._runner.link.send(statement, None) or 0
 
     def run(self, statement: str, /) -> int:
-        """Run the user's statement for a batch."""
-        return self._written(statement)
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Open a transaction and commit it."""
-        self._written("BEGIN")
-        try:
-            yield
-        except BaseException:
-            if self._runner.link.is_open:
-                self._written("ROLLBACK")
-            raise
-        self._written("COMMIT")
-
-    def _written(self, sql: str) -> int:
+        """Run a statement of a batch, and write it down."""
         from rehearse.tools._split import Statement  # noqa: PLC0415  which reads our markers
 
         with _refusing():
-            return self._runner.retried(Statement(sql, self._part.place))
+            return self._runner.retried(Statement(statement, self._part.place))
 
     def _check_time(self) -> None:
         if self._runner.timed_out:
