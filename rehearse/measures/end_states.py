@@ -17,7 +17,7 @@ from rehearse.model import Comparison, PropertyDifference, Recording, Scenario, 
 from rehearse.units import counted
 
 BACKFILL = "rehearse_backfill"  # what the tables of our own backfill begin with
-_TABLE = re.compile(r"(?:table|sequence) (\S+)")
+_TABLE = re.compile(r"table (\S+)")
 _SHOWN = 120
 
 
@@ -46,21 +46,20 @@ class EndState:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """The tables that strategies leave for their own use, named by the scenario."""
+    """The tables that strategies leave for their own use: their tools', those that they name, our own backfill's."""
 
-    named: frozenset[str] = frozenset()
+    tables: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, *scenarios: Scenario) -> Own:
-        """Return those of several scenarios."""
-        choices = [choice for one in scenarios for choice in one.strategies]
-        tools = [name for one in scenarios for name in bookkeeping.named(one.migration)]
-        return cls(frozenset([*tools, *(name for one in choices for name in one.leftovers)]))
+    def of(cls, *ended: tuple[Scenario, Iterable[Snapshot]]) -> Own:
+        """Return those of several scenarios and the states that they came to."""
+        tools = [bookkeeping.tables_in(scenario.migration, states) for scenario, states in ended]
+        named = [frozenset(choice.leftovers) for scenario, _ in ended for choice in scenario.strategies]
+        return cls(frozenset().union(*tools, *named))
 
-    def has(self, table: str, columns: Iterable[str] = ()) -> bool:
+    def has(self, table: str) -> bool:
         """Say whether a table is one of them."""
-        is_ours = table.rpartition(".")[2].startswith(BACKFILL)
-        return is_ours or table in self.named or bookkeeping.is_known(table, columns)
+        return table in self.tables or table.rpartition(".")[2].startswith(BACKFILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +95,21 @@ def beside(found: Comparison, own: Own, *, chance: Comparison | None = None) -> 
 
 def otherwise(recording: Recording, beside_quiet: Callable[[Snapshot], Comparison]) -> Iterator[str]:
     """Say what of the schema is otherwise after forward and again under traffic than after the same in quiet."""
-    own = Own.of(recording.scenario)
-    failed = {one.name for one in recording.history.of(PhaseRan) if one.error}
+    own = Own.of((recording.scenario, recording.snapshots.values()))
     for name in ("forward", "again"):
         state = recording.snapshots.get(name)
-        if state is not None and name not in failed:
+        if state is not None and not failed(recording, name):
             yield from (f"{name}: {one}" for one in beside(beside_quiet(state), own).differs)
+
+
+def failed(recording: Recording, phase: str) -> bool:
+    """Say whether the migration did not get to its end in a phase."""
+    return any(one.name == phase and one.error for one in recording.history.of(PhaseRan))
 
 
 def _sort(one: PropertyDifference, own: Own, parts: _Differences) -> None:
     table = _TABLE.match(one.object)
-    if table and own.has(table[1].removesuffix("_seq"), ()):
+    if table and own.has(table[1]):
         parts.leftovers.append(table[1])
     elif one.severity == "cosmetic":
         parts.told.append(_property(one))
@@ -128,8 +131,8 @@ def _sort_values(table: TableComparison, by_chance: Container[str], parts: _Diff
             parts.told.append(f"{place} is another in each run, of the same strategy too: not compared")
         else:
             parts.data.append(says)
-    parts.unread += [f"{table.table}: {reason}" for reason in table.unmeasured]
-    parts.unread += [f"{table.table}.{column} was not compared" for column in table.columns_unmeasured]
+    parts.unread.extend(f"{table.table}: {reason}" for reason in table.unmeasured)
+    parts.unread.extend(f"{table.table}.{column} was not compared" for column in table.columns_unmeasured)
 
 
 def _values(table: TableComparison) -> Iterator[tuple[str, str]]:

@@ -156,6 +156,8 @@ def _turned(sample: Sample, *, more_is_better: bool) -> list[float]:
 
 def _why(samples: Mapping[str, Sample]) -> str:
     """Say why nobody wins."""
+    if len({one for sample in samples.values() for one in sample.values}) == 1:
+        return "the same in every run"
     least = min(least_p(one.known, other.known) for one, other in _pairs(list(samples.values())))
     if least > LEVEL:
         runs = min(len(one.values) for one in samples.values())
@@ -173,3 +175,26 @@ def least_p(one: Sequence[float], other: Sequence[float]) -> float:
 
 def _pairs(samples: Sequence[Sample]) -> Iterable[tuple[Sample, Sample]]:
     return ((one, other) for n, one in enumerate(samples) for other in samples[n + 1 :])
+
+
+def ordered(groups: Sequence[Sequence[str]], figures: Sequence[Mapping[str, Sample]]) -> list[str]:
+    """Return names in order: of an earlier group before those of a later one, then by each figure in turn.
+
+    The next is drawn from those that lead the rest by the first figure, and of these by the second, and so on, so that
+    a difference within the noise decides nothing that a later figure can; at last the medians do.
+    """
+    found: list[str] = []
+    for group in groups:
+        rest = list(group)
+        while rest:
+            left = rest
+            for samples in figures:
+                lead = leaders({name: samples[name] for name in left})
+                left = [name for name in left if name in lead] or left
+            found.append(min(left, key=lambda name: [_middle(samples[name]) for samples in reversed(figures)]))
+            rest.remove(found[-1])
+    return found
+
+
+def _middle(sample: Sample) -> float:
+    return median(sample.known) if sample.known else math.inf

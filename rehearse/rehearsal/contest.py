@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 
-from rehearse import datasets, registry
+from rehearse import datasets
 from rehearse.engines import _differences
 from rehearse.errors import Missing, RehearseError, ScenarioMistake
 from rehearse.events import RowWritten
@@ -119,7 +119,7 @@ class Contest:
     def _beside(self, first: tuple[Entry, _Ended], entry: Entry, ended: _Ended) -> EndState:
         reference, other = first
         found = _compared(entry, other, ended)
-        own = end_states.Own.of(reference.scenario, entry.scenario)
+        own = end_states.Own.of((reference.scenario, [other.state]), (entry.scenario, [ended.state]))
         state = end_states.beside(found, own)
         if not state.values_differ:
             return state
@@ -186,7 +186,7 @@ def _prepare(shared: Ground, entries: Sequence[Entry]) -> None:
         key = _start(entry.scenario)
         if key not in made:
             scenario = _standing_in(entry.scenario)
-            name = f"template{len(made) + 1}"
+            name = f"origin{len(made) + 1}"
             made[key] = shared.template(scenario, opened(scenario)[1], name)
             _check_start(entries[0], entry, made[key])
         entry.template = made[key]
@@ -263,7 +263,7 @@ def _capacity(entries: Sequence[Entry], progress: Progress) -> float | None:
 
 
 def _compared(entry: Entry, older: _Ended, newer: _Ended) -> Comparison:
-    """Return what differs between two databases to which the same was to be done; the schema alone where no more can be."""
+    """Return what differs between two databases that were to become the same; else of their schemas."""
     if isinstance(newer.database, Comparable) and isinstance(newer.database, Forkable):
         origin = entry.template.start if entry.template else None
         nothing = frame_of(RowWritten, []).assign(call=None)
