@@ -25,6 +25,7 @@ COMMANDS = {
     "judge": ("judge", "Judge an old recording again; needs no server."),
     "history": ("history", "Compare runs over time: figures by commit, and what is worse beyond the noise."),
     "report": ("report", "Write a recording's report as html, md, json, junit, sarif or plan."),
+    "compare": ("compare", "Compare strategies for one change, on the same data under the same traffic."),
     "explain": ("explain", "Say what a check asks, the harm, and the remedy."),
     "init": ("init", "Write a first scenario for the project in this folder."),
     "list": ("list_", "List engines, tools, checks or reports."),

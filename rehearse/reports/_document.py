@@ -105,12 +105,13 @@ def _scenario(recording: Recording) -> ScenarioAsked:
         seed=scenario.seed,
         sessions=scenario.workload.sessions,
         rate_per_s=scenario.workload.rate,
-        budget=_allowed(scenario.budget),
+        budget=allowed(scenario.budget),
         rerun=rerun(scenario),
     )
 
 
-def _allowed(budget: Budget) -> Allowed:
+def allowed(budget: Budget) -> Allowed:
+    """Return a budget in the units of the report."""
     return Allowed(
         blocked_ms=None if budget.blocked is None else budget.blocked / NS_PER_MS,
         duration_s=None if budget.duration is None else budget.duration / NS_PER_S,
