@@ -122,7 +122,7 @@ class _Rehearsal:
             database,
             engine=self.scenario.engine.name,
             seed=self.scenario.seed,
-            statements=_statements(self.scenario),
+            statements=production_statements(self.scenario),
         )
         notes = mix.notes
         if isinstance(workload.rate, OfCapacity):
@@ -369,7 +369,7 @@ class _Rehearsal:
         return writes
 
 
-def _statements(scenario: Scenario) -> list[tuple[str, float]]:
+def production_statements(scenario: Scenario) -> list[tuple[str, float]]:
     """Return the statements that the profile saw in production, with their weights, where they are asked for."""
     if scenario.workload.mix != "profile":
         return []
