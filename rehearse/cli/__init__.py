@@ -22,6 +22,8 @@ _PASSWORD = re.compile(r"(\w:/{1,2}[^\s:/@]*:)[^\s@]+(?=@)|((?:ssl)?password\s*=
 # command: (module, function, one line of help: shown without importing the module)
 COMMANDS = {
     "run": ("run", "Rehearse scenarios: forward, back and forward again, under traffic."),
+    "estimate": ("estimate", "Forecast a migration at production's size from runs at small ones, with intervals."),
+    "calibrate": ("calibrate", "Measure how quick a server's machine is, read-only, for estimates."),
     "judge": ("judge", "Judge an old recording again; needs no server."),
     "history": ("history", "Compare runs over time: figures by commit, and what is worse beyond the noise."),
     "report": ("report", "Write a recording's report as html, md, json, junit, sarif or plan."),
@@ -35,7 +37,7 @@ COMMANDS = {
     "similarity": ("similarity", "Say how near a copy of a database is to its source."),
     "diff": ("diff", "Compare two databases: schema by meaning, data down to row and column."),
     "anonymize": ("anonymize", "Copy a real database with pseudonyms for what tells of people."),
-    "schema": ("schema", "Print the JSON Schema of a scenario, a profile, a report or a matrix."),
+    "schema": ("schema", "Print the JSON Schema of a scenario, a profile, a report, a matrix or an estimate."),
     "completion": ("completion", "Print the shell completion for bash, zsh or fish."),
 }
 

@@ -163,7 +163,7 @@ def compare(whole: Scenario, scenarios: Sequence[Scenario], *, repeats: int, out
                 _run(going, known, (number, place, name), folder, line)
         found = _written(whole, known, repeats, folder)
         if out is None:
-            folders.point(folder.parent / "latest", folder.name)
+            folders.point(folder)
         tell(found, folder / "comparison.html", telling)
     return worst([EXIT[found.status], *known.codes])
 

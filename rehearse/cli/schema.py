@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-WRITTEN = ("report", "matrix", "history")
+WRITTEN = ("report", "matrix", "history", "estimate")
 
 
 @click.command("schema")

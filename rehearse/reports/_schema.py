@@ -8,16 +8,17 @@ from typing import Any
 from pydantic import TypeAdapter
 
 SHAPES = {
-    "report": ("_shape", "Report"),
-    "matrix": ("matrix", "Matrix"),
-    "history": ("history", "History"),
+    "report": ("reports._shape", "Report"),
+    "matrix": ("reports.matrix", "Matrix"),
+    "history": ("reports.history", "History"),
+    "estimate": ("forecast.outcome", "Estimate"),
 }
 
 
 def schema(name: str) -> dict[str, Any]:
     """Return the schema of a file of ours, by its name in SHAPES; keys may be added to each, so others are allowed."""
     module, shape = SHAPES[name]
-    kind = getattr(importlib.import_module(f"rehearse.reports.{module}"), shape)
+    kind = getattr(importlib.import_module(f"rehearse.{module}"), shape)
     described = TypeAdapter(kind).json_schema(mode="serialization")
     _drop_titles(described)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"rehearse {name}", **described}
