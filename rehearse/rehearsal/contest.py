@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 
-from rehearse import datasets
 from rehearse.engines import _differences
 from rehearse.errors import Missing, RehearseError, ScenarioMistake
 from rehearse.events import RowWritten
 from rehearse.measures import end_states
 from rehearse.measures.end_states import EndState
 from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
+from rehearse.profiles.blueprint import Drawn
 from rehearse.protocols import Comparable, Database, Forkable, Migration, MigrationFailed, NoWayBack, Role
 from rehearse.reading import strategies
 from rehearse.recording.journal import ListingJournal, frame_of
@@ -230,14 +230,14 @@ def _write(shared: Ground, entry: Entry) -> None:
     database = entry.template.database if entry.template else None
     change = entry.scenario.change
     assert change is not None
-    if not isinstance(database, datasets.Described):
+    if not isinstance(database, Drawn):
         raise ScenarioMistake(f"{entry.scenario.name}: way = {choice.way!r}: on this engine no way can be written yet")
     engine, version = entry.scenario.engine.name, shared.server.version
     try:
         written = library().write(
-            change, choice.way, database.structure(), engine=engine, version=version, options=choice.options
+            change, choice.way, database.blueprint(), engine=engine, version=version, options=choice.options
         )
-        entry.scenario = strategies.with_way(entry.scenario, written)
+        entry.scenario = strategies.with_way(entry.scenario, written, library().effects(change))
         opened(entry.scenario)
     except Missing as missing:
         entry.refused = missing
