@@ -112,7 +112,7 @@ def deeds(statements: Iterable[StatementRan], names: Names) -> list[Step]:
 
 
 def kept(statements: Iterable[StatementRan]) -> Iterator[StatementRan]:
-    """Yield the statements that did what they say: none that failed, and none that was rolled back to be tried again."""
+    """Yield the statements that did what they say: none that failed, none that was rolled back to be tried again."""
     found = list(statements)
     undone = {one.transaction for one in found if one.retried and one.transaction is not None}
     return (one for one in found if not one.error and one.transaction not in undone)

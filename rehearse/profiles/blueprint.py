@@ -75,13 +75,15 @@ class Constraint:
 class Index:
     """An index; `definition` is what stands behind its table: "USING btree (lower(email)) WHERE …".
 
-    `constraint` names that which it belongs to; `columns` are those that it is of, also within expressions.
+    `constraint` names that which it belongs to; `columns` are those that it is of, also within expressions; `words` are
+    what its own columns are called, an expression by its function.
     """
 
     name: str
     unique: bool
     definition: str
     columns: tuple[str, ...]
+    words: tuple[str, ...] = ()
     constraint: str | None = None
     comment: str | None = None
     settings: tuple[str, ...] = ()

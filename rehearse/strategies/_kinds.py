@@ -86,7 +86,7 @@ KINDS: Mapping[ChangeKind, Kind] = {
         one=True,
     ),
     "uuid key": Kind(
-        says="The key is a uuid (`default`, `fill` for old rows), as is all that points at it; the number stays as `to`.",
+        says="The key is a uuid (`fill` for old rows), as is all that points at it; the number stays as `to`.",
         needs=("columns",),
         takes=("default", "fill", "to"),
         one=True,

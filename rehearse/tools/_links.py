@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import pq, sql
@@ -33,7 +33,7 @@ class Link(Protocol):
     """
 
     session: int
-    counts_seconds: ClassVar[bool]
+    counts_seconds: bool
 
     @property
     def is_open(self) -> bool:

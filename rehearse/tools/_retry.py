@@ -30,7 +30,7 @@ _MYSQL = ("lock_wait_timeout", "innodb_lock_wait_timeout")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How long a lock is waited for, how often it is tried, and how long the pauses are; each is longer by `backoff`."""
+    """How long a lock is waited for, how often it is tried, and the pauses, each longer by `backoff`."""
 
     lock_timeout_ns: int = 100 * NS_PER_MS
     attempts: int = 30

@@ -14,12 +14,15 @@ from rehearse.profiles.blueprint import Blueprint, Column, Constraint, Grant, In
 if TYPE_CHECKING:
     from rehearse.engines.postgres.structure import Connects
 
+# Those of a rehearsal's own roles come by default privileges, and are no part of what a user's text should say.
 _GRANTS = """
     SELECT jsonb_agg(jsonb_build_object('privileges', what, 'to', who, 'grantable', is_grantable) ORDER BY who)
     FROM (
         SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS who, is_grantable,
                string_agg(privilege_type, ', ' ORDER BY privilege_type) AS what
-        FROM aclexplode({acl}) WHERE grantee <> {owner} GROUP BY 1, 2) granted
+        FROM aclexplode({acl})
+        WHERE grantee <> {owner} AND (grantee = 0 OR pg_get_userbyid(grantee) !~ '^rehearse_')
+        GROUP BY 1, 2) granted
 """
 _TABLES = f"""
     SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner), obj_description(c.oid, 'pg_class'),
@@ -89,6 +92,7 @@ _INDEXES = """
                  WHERE d.classid = 'pg_class'::regclass AND d.objid = x.oid AND d.refobjid = i.indrelid
                  UNION SELECT a.attname::text FROM pg_attribute a
                  WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)),
+           ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = x.oid ORDER BY a.attnum),
            k.conname, obj_description(x.oid, 'pg_class'),
            array_remove(ARRAY[CASE WHEN i.indisclustered THEN 'CLUSTER' END,
                               CASE WHEN i.indisreplident THEN 'REPLICA IDENTITY' END], NULL)
@@ -166,13 +170,14 @@ _HINDRANCES = f"""
     FROM pg_statistic_ext s WHERE s.stxrelid = ANY(%(tables)s)
     UNION ALL
     SELECT a.attrelid, 'generated column ' || a.attname, ARRAY(
-        SELECT b.attname::text FROM pg_depend e JOIN pg_attribute b ON (b.attrelid, b.attnum) = (e.refobjid, e.refobjsubid)
-        WHERE e.classid = 'pg_attrdef'::regclass AND e.objid = d.oid AND e.refobjid = a.attrelid AND b.attnum <> a.attnum)
+        SELECT b.attname::text FROM pg_depend e
+        JOIN pg_attribute b ON (b.attrelid, b.attnum) = (e.refobjid, e.refobjsubid)
+        WHERE e.classid = 'pg_attrdef'::regclass AND e.objid = d.oid AND e.refobjid = a.attrelid
+          AND b.attnum <> a.attnum)
     FROM pg_attribute a JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
     WHERE a.attrelid = ANY(%(tables)s) AND a.attgenerated <> ''
     UNION ALL
-    SELECT DISTINCT d.refobjid, CASE c.relkind WHEN 'm' THEN 'materialized view ' ELSE 'relation ' END || c.oid::regclass,
-        ARRAY[]::text[]
+    SELECT DISTINCT d.refobjid, 'materialized view ' || c.oid::regclass, ARRAY[]::text[]
     FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class
     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
       AND d.refobjid = ANY(%(tables)s) AND c.relkind = 'm'
@@ -199,7 +204,7 @@ def blueprint(database: Connects) -> Blueprint:
         columns, sequences, *parts = (_by_table(connection.execute(text, wanted)) for text in asked)
     found = {}
     for oid, *row in tables:
-        numbered = {name: _sequence(*rest) for name, *rest in sequences[oid]}
+        numbered = {name: _sequence(rest) for name, *rest in sequences[oid]}
         plan = _plan(row, columns[oid], numbered, [part[oid] for part in parts])
         found[plan.name] = plan
     return Blueprint(found)
@@ -242,9 +247,8 @@ def _grants(found: list[dict[str, Any]] | None, column: str | None = None) -> li
     ]
 
 
-def _sequence(
-    name: str, declared: str, options: str, identity: str | None, grants: Any, comment: str | None
-) -> Sequence:
+def _sequence(row: Any) -> Sequence:
+    name, declared, options, identity, grants, comment = row
     settled = options.replace("MAXVALUE  ", "")  # the type's own, which goes with it
     return Sequence(
         name=name, type=declared, options=settled, identity=identity, grants=tuple(_grants(grants)), comment=comment
@@ -282,12 +286,13 @@ def _constraint(row: Any) -> Constraint:
 
 
 def _index(row: Any) -> Index:
-    name, unique, definition, columns, constraint, comment, settings = row
+    name, unique, definition, columns, words, constraint, comment, settings = row
     return Index(
         name=name,
         unique=unique,
         definition=definition,
         columns=tuple(columns),
+        words=tuple(words),
         constraint=constraint,
         comment=comment,
         settings=tuple(settings),

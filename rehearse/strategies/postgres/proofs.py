@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rehearse.profiles.blueprint import Constraint, Index, Plan
+from rehearse.profiles.made_up import made_up
 from rehearse.strategies._steps import Step, alone, patient
 from rehearse.strategies.postgres import parts
 from rehearse.strategies.postgres.names import made, quoted, table
@@ -14,7 +15,7 @@ def not_null(plan: Plan, columns: Sequence[str], *, native: bool) -> list[Step]:
     """Return steps after which columns hold no NULL; `native`: the server can prove NOT NULL itself (18 and later)."""
     where = table(plan)
     if native:
-        names = {one: made(plan.own, f"_{one}_not_null") for one in columns}
+        names = {one: named(plan, one) for one in columns}
         added = [
             f"ALTER TABLE {where} ADD CONSTRAINT {quoted(name)} NOT NULL {quoted(one)} NOT VALID"
             for one, name in names.items()
@@ -35,6 +36,11 @@ def not_null(plan: Plan, columns: Sequence[str], *, native: bool) -> list[Step]:
         alone("The rows that are there are read while everyone works.", *_validated(where, names.values())),
         patient("NOT NULL believes the proof and reads nothing.", *kept, *dropped),
     ]
+
+
+def named(plan: Plan, column: str) -> str:
+    """Return the name of a column's NOT NULL, as the server makes it up."""
+    return made_up(plan.own, [column], "not_null")
 
 
 def _validated(where: str, names: object) -> list[str]:

@@ -44,7 +44,7 @@ def not_null(site: Site) -> Steps:
 
 
 def not_null_careful(site: Site) -> Steps:
-    """Filling in batches, the proof while everyone works, and then NOT NULL, which believes it."""
+    """Fill in batches, prove while everyone works, and keep by NOT NULL, which believes the proof."""
     return Steps(
         forward=(*_filled(site), *proofs.not_null(site.plan, site.columns, native=site.at_least(18))),
         back=(patient("Undone: catalog entries.", *_nullable(site)),),
