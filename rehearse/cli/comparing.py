@@ -16,16 +16,17 @@ from rich.status import Status
 
 from rehearse.cli import masked
 from rehearse.cli.matrix import worst
-from rehearse.cli.run import Options, console, read_one
+from rehearse.cli.run import Options, console, read_whole
 from rehearse.errors import Mistake, ScenarioMistake, near_miss
 from rehearse.events import Event, Remarked
 from rehearse.judging import judge
 from rehearse.measures.end_states import EndState
 from rehearse.model import Recording, Scenario, StrategyChoice
 from rehearse.reading import strategies
-from rehearse.rehearsal.contest import Contest, Entry, contest, library, rounds
+from rehearse.rehearsal.contest import Contest, Entry, contest, rounds
 from rehearse.rehearsal.progress import Silent
 from rehearse.rehearsal.ways import reached
+from rehearse.rehearsal.writing import library
 from rehearse.reports import _comparison_forms as forms
 from rehearse.reports import folder as folders
 from rehearse.reports._document import document
@@ -63,7 +64,7 @@ def strategies_of(
 
 
 def _read(path: Path, engine: str | None, options: Options) -> Scenario:
-    scenario = read_one(path, engine, options)
+    scenario = read_whole(path, engine, options)
     return scenario if engine is None or options.via is not None else reached(scenario)[0]
 
 

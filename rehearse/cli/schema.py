@@ -1,4 +1,4 @@
-"""`rehearse schema scenario|profile|report|matrix`: the JSON Schemas."""
+"""`rehearse schema scenario|profile|report|matrix|comparison`: the JSON Schemas."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import click
 
 
 @click.command("schema")
-@click.argument("what", type=click.Choice(["scenario", "profile", "report", "matrix"]))
+@click.argument("what", type=click.Choice(["scenario", "profile", "report", "matrix", "comparison"]))
 def command(what: str) -> None:
-    """Print the JSON Schema of a scenario file, a profile file, report.json or matrix.json."""
+    """Print the JSON Schema of a scenario file, a profile file, report.json, matrix.json or comparison.json."""
     click.echo(json.dumps(_schema(what), ensure_ascii=False, indent=2))
 
 
@@ -24,6 +24,11 @@ def _schema(what: str) -> dict[str, Any]:
         from rehearse.reading import profile  # noqa: PLC0415
 
         return profile.schema()
-    from rehearse.reports import matrix_schema, report_schema  # noqa: PLC0415
+    from rehearse import reports  # noqa: PLC0415
 
-    return matrix_schema() if what == "matrix" else report_schema()
+    schemas = {
+        "matrix": reports.matrix_schema,
+        "comparison": reports.comparison_schema,
+        "report": reports.report_schema,
+    }
+    return schemas[what]()

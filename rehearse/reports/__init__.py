@@ -24,6 +24,13 @@ def matrix_schema() -> dict[str, Any]:
     return _schema.matrix_schema()
 
 
+def comparison_schema() -> dict[str, Any]:
+    """Return the JSON Schema of comparison.json, every key described."""
+    from rehearse.reports import _schema  # noqa: PLC0415
+
+    return _schema.comparison_schema()
+
+
 def summary(recording: Recording, verdict: Verdict) -> str:
     """Return the status and the verdict's one sentence: "failed: orders was closed to reads for 2.39 s …"."""
     from rehearse.reports._document import document  # noqa: PLC0415

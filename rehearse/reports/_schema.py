@@ -1,4 +1,4 @@
-"""The JSON Schemas of report.json and matrix.json, made from their shapes."""
+"""The JSON Schemas of report.json, matrix.json and comparison.json, made from their shapes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from rehearse.reports._shape import Report
+from rehearse.reports._shape_comparison import Compared
 from rehearse.reports.matrix import Matrix
 
 
@@ -18,6 +19,11 @@ def schema() -> dict[str, Any]:
 def matrix_schema() -> dict[str, Any]:
     """Return the schema of matrix.json; keys may be added to it, too."""
     return _described(Matrix, "rehearse matrix")
+
+
+def comparison_schema() -> dict[str, Any]:
+    """Return the schema of comparison.json; keys may be added to it, too."""
+    return _described(Compared, "rehearse comparison")
 
 
 def _described(kind: type, title: str) -> dict[str, Any]:
