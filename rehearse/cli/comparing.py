@@ -14,16 +14,17 @@ import click
 from rich.console import Console
 from rich.status import Status
 
+from rehearse import strategies as library
 from rehearse.cli import masked
 from rehearse.cli.matrix import worst
-from rehearse.cli.run import Options, console, read_one
+from rehearse.cli.run import Options, console, read_whole
 from rehearse.errors import Mistake, ScenarioMistake, near_miss
 from rehearse.events import Event, Remarked
 from rehearse.judging import judge
 from rehearse.measures.end_states import EndState
 from rehearse.model import Recording, Scenario, StrategyChoice
 from rehearse.reading import strategies
-from rehearse.rehearsal.contest import Contest, Entry, contest, library, rounds
+from rehearse.rehearsal.contest import Contest, Entry, contest, rounds
 from rehearse.rehearsal.progress import Silent
 from rehearse.rehearsal.ways import reached
 from rehearse.reports import _comparison_forms as forms
@@ -63,7 +64,7 @@ def strategies_of(
 
 
 def _read(path: Path, engine: str | None, options: Options) -> Scenario:
-    scenario = read_one(path, engine, options)
+    scenario = read_whole(path, engine, options)
     return scenario if engine is None or options.via is not None else reached(scenario)[0]
 
 
@@ -73,7 +74,7 @@ def _ways(scenario: Scenario, ways: str | None) -> Sequence[str]:
         return ()
     if scenario.change is None:
         raise ScenarioMistake(f"{scenario.file or scenario.name}: --ways: there is no [change] that a way could make")
-    known: tuple[str, ...] = library().ways(scenario.change, scenario.engine.name)
+    known: tuple[str, ...] = library.ways(scenario.change, scenario.engine.name)
     asked = list(known) if ways == "all" else [one.strip() for one in ways.split(",") if one.strip()]
     for one in asked:
         if one not in known:

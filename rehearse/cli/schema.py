@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-WRITTEN = ("report", "matrix", "history", "estimate")
+WRITTEN = ("report", "matrix", "history", "estimate", "comparison")
 
 
 @click.command("schema")

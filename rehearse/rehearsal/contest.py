@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import ModuleType
 
 from rehearse.engines import _differences
 from rehearse.errors import Missing, RehearseError, ScenarioMistake
@@ -15,16 +13,15 @@ from rehearse.events import RowWritten
 from rehearse.measures import end_states
 from rehearse.measures.end_states import EndState
 from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
-from rehearse.profiles.blueprint import Drawn
 from rehearse.protocols import Comparable, Database, Forkable, Migration, MigrationFailed, NoWayBack, Role
 from rehearse.reading import strategies
 from rehearse.recording.journal import ListingJournal, frame_of
 from rehearse.rehearsal.ground import Ground, Template, at_capacity, capacity, ground
+from rehearse.rehearsal.opening import opened
 from rehearse.rehearsal.prepare import prepare
 from rehearse.rehearsal.progress import Progress
-from rehearse.rehearsal.run import opened, run
-
-_STANDS_IN = "SELECT 1;"  # for the forward of a way, which is written once its database is there
+from rehearse.rehearsal.run import run
+from rehearse.rehearsal.writing import is_unwritten, standing_in, written
 
 
 @dataclass(slots=True)
@@ -139,7 +136,7 @@ def contest(scenarios: Sequence[Scenario], progress: Progress) -> Iterator[Conte
     """
     check_alike(scenarios)
     for one in scenarios:
-        opened(_standing_in(one))
+        opened(standing_in(one))
     sessions = max(one.workload.sessions for one in scenarios)
     with ground(scenarios[0], sessions, progress) as shared:
         entries = [Entry(strategies.named(one), one) for one in scenarios]
@@ -185,7 +182,7 @@ def _prepare(shared: Ground, entries: Sequence[Entry]) -> None:
     for entry in entries:
         key = _start(entry.scenario)
         if key not in made:
-            scenario = _standing_in(entry.scenario)
+            scenario = standing_in(entry.scenario)
             name = f"origin{len(made) + 1}"
             made[key] = shared.template(scenario, opened(scenario)[1], name)
             _check_start(entries[0], entry, made[key])
@@ -216,39 +213,19 @@ def _check_start(first: Entry, entry: Entry, template: Template | None) -> None:
         )
 
 
-def _standing_in(scenario: Scenario) -> Scenario:
-    if scenario.strategies and scenario.strategies[0].way is not None and scenario.migration.forward is None:
-        return replace(scenario, migration=replace(scenario.migration, forward=_STANDS_IN))
-    return scenario
-
-
 def _write(shared: Ground, entry: Entry) -> None:
     """Have the library write what a way does on this database; a program that is missing here is kept as a refusal."""
-    choice = entry.scenario.strategies[0] if entry.scenario.strategies else None
-    if choice is None or choice.way is None or entry.scenario.migration.forward is not None:
+    if not is_unwritten(entry.scenario):
         return
-    database = entry.template.database if entry.template else None
-    change = entry.scenario.change
-    assert change is not None
-    if not isinstance(database, Drawn):
-        raise ScenarioMistake(f"{entry.scenario.name}: way = {choice.way!r}: on this engine no way can be written yet")
-    engine, version = entry.scenario.engine.name, shared.server.version
-    try:
-        written = library().write(
-            change, choice.way, database.blueprint(), engine=engine, version=version, options=choice.options
+    if entry.template is None:
+        raise ScenarioMistake(
+            f"{entry.scenario.name}: on this engine, which makes no copies, ways are not compared yet"
         )
-        entry.scenario = strategies.with_way(entry.scenario, written, library().effects(change))
+    try:
+        entry.scenario = written(entry.scenario, entry.template.database, shared.server.version)
         opened(entry.scenario)
     except Missing as missing:
         entry.refused = missing
-
-
-def library() -> ModuleType:
-    """Return the library of ways."""
-    try:
-        return importlib.import_module("rehearse.strategies")
-    except ModuleNotFoundError as missing:
-        raise Missing("this rehearse has no library of ways; give each strategy a migration of its own") from missing
 
 
 def _capacity(entries: Sequence[Entry], progress: Progress) -> float | None:

@@ -35,17 +35,18 @@ from rehearse.protocols import (
     Role,
     Server,
 )
-from rehearse.reading import strategies
 from rehearse.recording.environment import environment
 from rehearse.recording.journal import ListingJournal
 from rehearse.rehearsal.calibration import calibrated
 from rehearse.rehearsal.ground import Ground, Template, loaded
+from rehearse.rehearsal.opening import opened
 from rehearse.rehearsal.phase import Stage, baseline, perform, staged
-from rehearse.rehearsal.prepare import check_files, check_room, open_mix, prepare
+from rehearse.rehearsal.prepare import check_room, open_mix, prepare
 from rehearse.rehearsal.progress import Progress, Silent
 from rehearse.rehearsal.states import States, written
+from rehearse.rehearsal.writing import is_unwritten
+from rehearse.rehearsal.writing import written as written_for
 from rehearse.workload import mix as mixes
-from rehearse.workload import pgbench
 from rehearse.workload.driver import Driver
 
 _ROWS = ("22", "23")  # classes of errors that rows are at fault for: of data, and of constraints
@@ -92,31 +93,6 @@ def run(
         return recording
 
 
-def opened(scenario: Scenario) -> tuple[Scenario, Migration]:
-    """Return the scenario with all its calls, and its migration; what is wrong with either is raised."""
-    check_files(scenario)
-    scenario = replace(strategies.runnable(scenario), workload=pgbench.expanded(scenario.workload, scenario.folder))
-    mixes.check(scenario.workload)
-    migration = registry.tool(scenario.migration.tool).open(scenario)
-    _check_parts(scenario)
-    return scenario, migration
-
-
-def _check_parts(scenario: Scenario) -> None:
-    """Raise a ScenarioMistake for what is asked of an engine that cannot do it yet."""
-    rules = any(one.rule is not None for one in scenario.migration.effects)
-    asked = {
-        "company": ("workload.company", bool(scenario.workload.company)),
-        "asserts": ("integrity.assert", bool(scenario.integrity.asserts)),
-        "rules": ("migration.effects.rule", rules),
-    }
-    for part, (key, is_asked) in asked.items():
-        if is_asked and not registry.has_part("engine", scenario.engine.name, part):
-            raise ScenarioMistake(
-                f"{scenario.file or scenario.name}: {key}: on {scenario.engine.name} it cannot be had yet; leave it out"
-            )
-
-
 @dataclass(slots=True)
 class _Rehearsal:
     """What is at hand while a server runs."""
@@ -141,6 +117,8 @@ class _Rehearsal:
     def recording(self) -> Recording:
         """Prepare, run the phases, and return the recording."""
         database = self._prepared() if self.template is None else self._copied(self.template)
+        if is_unwritten(self.scenario):
+            self.scenario, self.migration = opened(written_for(self.scenario, database, self.server.version))
         workload = self.scenario.workload
         mix = open_mix(self.scenario, database)
         notes = mix.notes

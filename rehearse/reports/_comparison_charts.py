@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rehearse.reports import _words
+from rehearse.reports._charts import beside
 from rehearse.reports._comparison_figures import BLOCKED, DURATION
 from rehearse.reports._escape import plain
 from rehearse.reports._shape import Report
@@ -17,11 +18,11 @@ from rehearse.reports._svg import LogScale, line, path, picture, rect, runs, tag
 from rehearse.reports.comparison import Contender, cell, interval, value
 
 WIDTH = 1100.0
-LEFT = 190.0
+LEFT = 236.0
 RIGHT = 14.0
 GAP = 22.0
 TOP = 30.0
-HEIGHT = 92.0  # of a strategy's band
+HEIGHT = 112.0  # of a strategy's band
 CLOSED = 14.0  # of the lane below it, in which closed stretches stand
 BETWEEN = 16.0
 FEET = 26.0
@@ -69,9 +70,7 @@ def timelines(found: Compared, contenders: Sequence[Contender]) -> Markup:
     if not panels or not values:
         return Markup("")
     height = TOP + len(shown) * (HEIGHT + CLOSED + BETWEEN) + FEET
-    parts: list[Markup] = [
-        text(panel.left, 16, f"{panel.name} · seconds since the migration began", kind="phase") for panel in panels
-    ]
+    parts: list[Markup] = [text(panel.left, 16, panel.name, kind="phase") for panel in panels]
     seen = {one.name: one for one in found.strategies}
     for number, (contender, _) in enumerate(shown):
         top = TOP + number * (HEIGHT + CLOSED + BETWEEN)
@@ -143,7 +142,7 @@ def _label(one: StrategySeen, top: float) -> Iterator[Markup]:
     kind = {"passed": "name passed", "failed": "name failed"}.get(one.status, "name")
     place = f"{one.rank}. " if one.rank else ""
     yield tag(
-        "g", tag("title", one.name), text(0, top + 16, _words.short(plain(f"{place}{one.name}"), 22), kind="value")
+        "g", tag("title", one.name), text(0, top + 16, _words.short(plain(f"{place}{one.name}"), 27), kind="value")
     )
     yield text(0, top + 34, f"{sign} {one.status}", kind=kind)
     blocked, took = one.figures[BLOCKED], one.figures[DURATION]
@@ -286,5 +285,7 @@ def _bar(name: str, spread: SpreadSeen | None, kind: str, at: Place, budget: flo
         yield line(left + spread.low * scale, y + ROW / 2, left + spread.high * scale, y + ROW / 2, kind="whisker")
     between = interval("ms", spread)
     label = value("ms", spread.median) + (f" ({between})" if between else "") + (" ✗" if over else "")
-    x = left + max(spread.median, spread.high) * scale + 8
+    x = beside(
+        left + max(spread.median, spread.high) * scale + 8, label, None if budget is None else left + budget * scale
+    )
     yield text(x, y + 15, label, kind="value bad" if over else "value")

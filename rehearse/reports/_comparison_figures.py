@@ -20,6 +20,7 @@ class Figure:
     """A figure of a run: what it is, the budget that it is measured against, and how far off it may be."""
 
     key: str
+    group: str
     title: str
     unit: Unit
     of: Callable[[Report], float | None]
@@ -131,94 +132,68 @@ def _kind(one: Statement) -> str:
     return one.file or _NUMBER.sub("#", one.sql)
 
 
-BLOCKED = "blocked_ms"
-DURATION = "forward_s"
+BLOCKED, DURATION = "blocked_ms", "forward_s"
+_FORWARD, _BACK, _TRAFFIC, _COST, _SAFETY = "forward", "the way back", "traffic, forward", "cost, forward", "safety"
+_NAMES = {"forward": _FORWARD, "back": _BACK}
+
+
+def _closed(phase: str, key: str, title: str, *stops: str, budget: str | None = None) -> Figure:
+    of, doubt = _longest(phase, *stops), _doubt(phase, *stops)
+    return Figure(key=key, group=_NAMES[phase], title=title, unit="ms", budget=budget, of=of, doubt=doubt)
+
+
+def _closed_in_all(phase: str, key: str, stops: str) -> Figure:
+    return Figure(key=key, group=_NAMES[phase], title=f"closed to {stops}, in all", unit="ms", of=_total(phase, stops))
+
+
+def _latency(key: str, title: str, phase: str, part: Callable[[Traffic], float | None]) -> Figure:
+    return Figure(key=key, group=_TRAFFIC, title=title, unit="ms", of=_traffic(phase, part))
+
+
+def _counted(key: str, title: str, part: Callable[[Traffic], int]) -> Figure:
+    return Figure(key=key, group=_SAFETY, title=title, unit="count", budget=key, of=_calls(part))
+
+
 FIGURES: Sequence[Figure] = (
-    Figure(
-        key=BLOCKED,
-        title="longest outage, forward",
-        unit="ms",
-        budget="blocked",
-        of=_longest("forward", "reads", "writes"),
-        doubt=_doubt("forward", "reads", "writes"),
-    ),
-    Figure(
-        key="reads_ms",
-        title="closed to reads, longest",
-        unit="ms",
-        of=_longest("forward", "reads"),
-        doubt=_doubt("forward", "reads"),
-    ),
-    Figure(key="reads_total_ms", title="closed to reads, total", unit="ms", of=_total("forward", "reads")),
-    Figure(
-        key="writes_ms",
-        title="closed to writes, longest",
-        unit="ms",
-        of=_longest("forward", "writes"),
-        doubt=_doubt("forward", "writes"),
-    ),
-    Figure(key="writes_total_ms", title="closed to writes, total", unit="ms", of=_total("forward", "writes")),
-    Figure(
-        key="back_reads_ms",
-        title="way back: closed to reads, longest",
-        unit="ms",
-        of=_longest("back", "reads"),
-        doubt=_doubt("back", "reads"),
-    ),
-    Figure(key="back_reads_total_ms", title="way back: closed to reads, total", unit="ms", of=_total("back", "reads")),
-    Figure(
-        key="back_writes_ms",
-        title="way back: closed to writes, longest",
-        unit="ms",
-        of=_longest("back", "writes"),
-        doubt=_doubt("back", "writes"),
-    ),
-    Figure(
-        key="back_writes_total_ms", title="way back: closed to writes, total", unit="ms", of=_total("back", "writes")
-    ),
-    Figure(key=DURATION, title="duration, forward", unit="s", budget="duration", of=_took("forward")),
-    Figure(key="back_s", title="duration, back", unit="s", of=_took("back")),
-    Figure(key="p50_ms", title="p50, forward", unit="ms", of=_traffic("forward", lambda one: one.latency_ms.p50)),
-    Figure(key="p99_ms", title="p99, forward", unit="ms", of=_traffic("forward", lambda one: one.latency_ms.p99)),
-    Figure(
-        key="max_ms", title="slowest call, forward", unit="ms", of=_traffic("forward", lambda one: one.latency_ms.max)
-    ),
-    Figure(
-        key="baseline_p99_ms", title="p99, baseline", unit="ms", of=_traffic("baseline", lambda one: one.latency_ms.p99)
-    ),
+    _closed("forward", BLOCKED, "longest outage", "reads", "writes", budget="blocked"),
+    _closed("forward", "reads_ms", "closed to reads, longest", "reads"),
+    _closed_in_all("forward", "reads_total_ms", "reads"),
+    _closed("forward", "writes_ms", "closed to writes, longest", "writes"),
+    _closed_in_all("forward", "writes_total_ms", "writes"),
+    Figure(key=DURATION, group=_FORWARD, title="duration", unit="s", budget="duration", of=_took("forward")),
+    _closed("back", "back_reads_ms", "closed to reads, longest", "reads"),
+    _closed_in_all("back", "back_reads_total_ms", "reads"),
+    _closed("back", "back_writes_ms", "closed to writes, longest", "writes"),
+    _closed_in_all("back", "back_writes_total_ms", "writes"),
+    Figure(key="back_s", group=_BACK, title="duration", unit="s", of=_took("back")),
+    _latency("p50_ms", "p50", "forward", lambda one: one.latency_ms.p50),
+    _latency("p99_ms", "p99", "forward", lambda one: one.latency_ms.p99),
+    _latency("max_ms", "slowest call", "forward", lambda one: one.latency_ms.max),
+    _latency("baseline_p99_ms", "p99 of the baseline", "baseline", lambda one: one.latency_ms.p99),
     Figure(
         key="slowdown",
-        title="p99, forward over baseline",
+        group=_TRAFFIC,
+        title="p99 over the baseline's",
         unit="ratio",
         budget="slowdown",
         of=_traffic("forward", lambda one: one.slowdown.p99),
     ),
-    Figure(
-        key="errors",
-        title="calls that failed",
-        unit="count",
-        budget="errors",
-        of=_calls(lambda one: one.failed + one.unknown),
-    ),
-    Figure(
-        key="missed",
-        title="calls that found no session",
-        unit="count",
-        budget="missed",
-        of=_calls(lambda one: one.missed),
-    ),
+    Figure(key="wal_bytes", group=_COST, title="log written", unit="bytes", of=_wal),
+    Figure(key="binlog_bytes", group=_COST, title="binary log written", unit="bytes", of=_binlog),
+    Figure(key="disk_extra_bytes", group=_COST, title="extra disk at its peak", unit="bytes", of=_disk),
+    _counted("errors", "calls that failed", lambda one: one.failed + one.unknown),
+    _counted("missed", "calls without a session", lambda one: one.missed),
     Figure(
         key="lost_writes",
+        group=_SAFETY,
         title="acknowledged writes lost",
         unit="count",
         budget="lost_writes",
         of=lambda report: report.integrity.lost_writes,
     ),
-    Figure(key="wal_bytes", title="log written, forward", unit="bytes", of=_wal),
-    Figure(key="binlog_bytes", title="binary log written, forward", unit="bytes", of=_binlog),
-    Figure(key="disk_extra_bytes", title="extra disk at its peak, forward", unit="bytes", of=_disk),
     Figure(
         key="fidelity",
+        group=_SAFETY,
         title="rollback fidelity",
         unit="share",
         budget="fidelity",
@@ -226,4 +201,4 @@ FIGURES: Sequence[Figure] = (
         of=lambda report: report.rollback.fidelity,
     ),
 )
-RANKED = ("blocked_ms", "forward_s", "slowdown", "lost_writes", "errors", "missed", "fidelity", "disk_extra_bytes")
+RANKED = (BLOCKED, DURATION, "slowdown", "lost_writes", "errors", "missed", "fidelity", "disk_extra_bytes")

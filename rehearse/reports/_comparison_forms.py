@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,13 +25,14 @@ from rehearse.reports.html import rendered
 
 _STYLES = {"passed": "green", "failed": "bold red", "unknown": "bold yellow", "not run": "yellow"}
 _MARKS = {"passed": "✅", "failed": "❌", "unknown": "❔", "not run": "➖"}
-_COLUMN = 19  # of a strategy in a terminal
-_LABEL = 25
+_COLUMN = 22  # of a strategy in a terminal, at most
+_LABEL = 34
 _SHORT = (  # the figures of a comment on a pull request
     "reads_ms", "writes_ms", "back_reads_ms", "back_writes_ms", "forward_s", "p99_ms", "slowdown",
     "errors", "lost_writes", "disk_extra_bytes", "fidelity",
 )  # fmt: skip
 _REASONS = 12
+_STEPS = "the way itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Cell:
 class Row:
     """A line of the table: what it is, and a cell for each strategy."""
 
+    group: str
     title: str
     budget: str | None
     cells: tuple[Cell, ...]
@@ -57,16 +60,16 @@ def rows(found: Compared, *, keys: Sequence[str] | None = None) -> list[Row]:
     figures = [one for one in found.figures if keys is None or one.key in keys]
     lines = [_row(found, one) for one in figures if any(s.figures[one.key] for s in found.strategies)]
     steps = [
-        _plain_row("statements, forward", [_count(one.statements) for one in found.strategies]),
+        _plain_row("statements", [_count(one.statements) for one in found.strategies]),
         _plain_row("deploys", ["not told" if one.deploys is None else str(one.deploys) for one in found.strategies]),
-        _plain_row("point of no return", [one.no_return or _words.NOT_MEASURED for one in found.strategies]),
+        _plain_row("point of no return", [_no_return(one) for one in found.strategies]),
     ]
     return [*lines, *steps]
 
 
 def _row(found: Compared, figure: FigureTold) -> Row:
     cells = [_cell(found, figure, one) for one in found.strategies]
-    return Row(figure.title, _allowed(found, figure), tuple(cells))
+    return Row(figure.group, figure.title, _allowed(found, figure), tuple(cells))
 
 
 def _cell(found: Compared, figure: FigureTold, one: StrategySeen) -> Cell:
@@ -79,7 +82,12 @@ def _cell(found: Compared, figure: FigureTold, one: StrategySeen) -> Cell:
 
 
 def _plain_row(title: str, texts: Sequence[str]) -> Row:
-    return Row(title, None, tuple(Cell(one, is_known=one != _words.NOT_MEASURED) for one in texts))
+    return Row(_STEPS, title, None, tuple(Cell(one, is_known=one != _words.NOT_MEASURED) for one in texts))
+
+
+def _no_return(one: StrategySeen) -> str:
+    """Return the point of no return without its reason: "none", "45 ms after forward began", "back is blocked …"."""
+    return _words.NOT_MEASURED if one.no_return is None else one.no_return.partition(":")[0]
 
 
 def _count(number: int | None) -> str:
@@ -147,10 +155,10 @@ def same_end(found: Compared) -> str | None:
 
 def table(found: Compared, *, width: int = 100) -> RenderableType:
     """Return the comparison as something that rich can print; figures are lines, strategies are columns."""
-    most = max(1, (width - _LABEL) // (_COLUMN + 1))
+    most = max(1, (width - _LABEL) // (_natural(found) + 1))
     groups = [found.strategies[n : n + most] for n in range(0, len(found.strategies), most)]
     tables = [_table(found, some) for some in groups]
-    notes = [Text.assemble((f"{one.name}  ", "bold"), line(says)) for one, says in ends(found)]
+    notes = [Text.assemble((f"{line(one.name)}  ", "bold"), line(says)) for one, says in ends(found)]
     same = same_end(found)
     order = [
         Text.assemble((f"{one.rank}. " if one.rank else "–  ", "bold"), (line(one.name), "bold"), f"  {line(one.why)}")
@@ -162,22 +170,32 @@ def table(found: Compared, *, width: int = 100) -> RenderableType:
     return Group(title, *tables, Text("\norder", style="bold"), *order, *ended, *remarks)
 
 
+def _natural(found: Compared) -> int:
+    """Return how wide a column must be for figures to stay on one line, within reason."""
+    cells = [cell for row in rows(found) if row.group != _STEPS for cell in row.cells]
+    return min(_COLUMN, max((len(_shown(cell)) for cell in cells), default=_COLUMN))
+
+
 def _table(found: Compared, some: Sequence[StrategySeen]) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    shown.add_column("", width=_LABEL)
+    shown.add_column("", width=_LABEL - 1)
     for one in some:
         title = Text.assemble((line(one.name), "bold"), "\n", (verdict(one), _STYLES[one.status]))
-        shown.add_column(title, width=_COLUMN, justify="right")
+        shown.add_column(title, width=_natural(found), justify="right")
     places = [found.strategies.index(one) for one in some]
+    group = None
     for row in rows(found):
-        label = Text.assemble(line(row.title), (f"\n(budget {row.budget})" if row.budget else "", "dim"))
+        if row.group != group:
+            shown.add_row(Text(row.group, style="bold"))
+        group = row.group
+        label = Text.assemble(f" {line(row.title)}", (f" ({row.budget})" if row.budget else "", "dim"))
         shown.add_row(label, *(_shown(row.cells[place]) for place in places))
     return shown
 
 
 def _shown(cell: Cell) -> Text:
     style = "bold green" if cell.wins else "" if cell.is_known else "dim"
-    return Text.assemble((line(cell.median), style), (f"\n{cell.between}" if cell.between else "", "dim"))
+    return Text.assemble((line(cell.median), style), (f" ({cell.between})" if cell.between else "", "dim"))
 
 
 # --- Markdown
@@ -190,7 +208,7 @@ def markdown(found: Compared) -> str:
     lines.append(["verdict", *(f"{_MARKS[one.status]} {escaped(verdict(one))}" for one in found.strategies)])
     for row in rows(found, keys=_SHORT):
         budget = f" (budget {row.budget})" if row.budget else ""
-        lines.append([escaped(f"{row.title}{budget}"), *(_in_markdown(one) for one in row.cells)])
+        lines.append([escaped(f"{row.group}: {row.title}{budget}"), *(_in_markdown(one) for one in row.cells)])
     text = f"## {_MARKS[found.status]} {escaped(found.name)}: {escaped(found.says)}\n\n"
     text += "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
     order = "".join(
@@ -230,7 +248,7 @@ def page(found: Compared, contenders: Sequence[Contender]) -> str:
         kinds={"passed": "passed", "failed": "failed", "unknown": "unknown", "not run": "unknown"},
         timelines=_comparison_charts.timelines(found, drawn),
         outages=_comparison_charts.outages(found),
-        rows=rows(found),
+        groups=[(group, list(lines)) for group, lines in groupby(rows(found), key=lambda row: row.group)],
         wins=[one for one in found.figures if one.best or one.says != "not ranked"],
         ends=list(ends(found)),
         same=same_end(found),

@@ -12,6 +12,7 @@ from rehearse.events import DataCompared, PhaseRan, Remarked, StageRan, TableLoa
 from rehearse.measures._remembered import remembered
 from rehearse.measures.compatibility import CompatibleCall, compatibility
 from rehearse.model import Budget, EngineChoice, Recording, Scenario, Verdict
+from rehearse.reading import strategies
 from rehearse.recording.folder import without_password
 from rehearse.reports import _integrity, _phases, _verdict
 from rehearse.reports._shape import (
@@ -76,6 +77,8 @@ def rerun(scenario: Scenario) -> str:
     engine = scenario.engine
     if not engine.image and (engine.version or engine.name != EngineChoice().name):  # --engine drops the file's image
         words += ["--engine", ":".join(one for one in (engine.name, engine.version) if one)]
+    if len(scenario.strategies) == 1:
+        words += ["--strategy", strategies.named(scenario)]
     if scenario.engine.via != "embedded":
         words += ["--via", without_password(scenario.engine.url or scenario.engine.via)]
     return shlex.join(words)

@@ -74,6 +74,7 @@ class FigureTold:
     """A figure, and what it is in."""
 
     key: Annotated[str, told("its key in the strategies and runs")]
+    group: Annotated[str, told("of what it is: a way, the traffic, the cost, safety")]
     title: Annotated[str, told("what it is, in words")]
     unit: Annotated[Literal["ms", "s", "bytes", "count", "ratio", "share"], told("its unit")]
     budget: Annotated[str | None, told("the budget that it is measured against; null: none")]

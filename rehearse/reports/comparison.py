@@ -29,6 +29,7 @@ from rehearse.reports._shape_comparison import (
 
 Status = Literal["passed", "unknown", "failed", "not run"]
 NOT_RUN: Status = "not run"
+_NAMED = 3  # others that are named beside the first
 _WORST: Sequence[Status] = ("failed", "unknown", "passed")
 INTERVALS = (
     "the median of the runs, and in brackets the smallest to the largest of them; from six runs on the narrowest pair "
@@ -156,41 +157,47 @@ def _seen(order: Sequence[Contender]) -> list[StrategySeen]:
     """Return the strategies in their order, each with why it stands before the next or behind the one before."""
     found = []
     for place, one in enumerate(order):
-        before = order[place - 1] if place else None
-        behind = order[place + 1] if place + 1 < len(order) else None
-        if before is not None:
-            why = f"behind {before.name}: {_why(before, one)}"
+        other = order[place - 1] if place else order[1] if len(order) > 1 else None
+        if other is None:
+            why = "nothing else ends where it does"
+        elif place:
+            why = f"behind {other.name}: {_why(other, one)}"
         else:
-            why = f"before {behind.name}: {_why(one, behind)}" if behind else "nothing else ends where it does"
+            why = f"before {other.name}: {_why(one, other)}"
         found.append(_strategy(one, place + 1, why))
     return found
 
 
 def _why(better: Contender, worse: Contender) -> str:
-    """Say in a sentence why one stands before another."""
+    """Say why one stands before another."""
     if better.status != worse.status:
-        return f"{better.name} {_kept(better)}, {worse.name} {_kept(worse)}"
-    for figure in _by(BLOCKED, DURATION):
-        mine, theirs = better.sample(figure), worse.sample(figure)
-        if ranking.better(mine, theirs):
-            return (
-                f"{figure.title}: {cell(figure.unit, ranking.spread(mine))} against "
-                f"{cell(figure.unit, ranking.spread(theirs))}"
-            )
-    return "neither outage nor duration tells them apart beyond the noise; the medians decide"
+        return f"{_kept(better)} against {_kept(worse)}"
+    figure = _telling(better, worse)
+    if figure is None:
+        return "neither outage nor duration tells them apart beyond the noise; the medians decide"
+    return f"{figure.title} {_shown(figure, better)} against {_shown(figure, worse)}"
+
+
+def _telling(better: Contender, worse: Contender) -> Figure | None:
+    """Return the figure that tells one from another, outage before duration; None: neither does beyond the noise."""
+    figures = _by(BLOCKED, DURATION)
+    return next((one for one in figures if ranking.better(better.sample(one), worse.sample(one))), None)
+
+
+def _shown(figure: Figure, one: Contender) -> str:
+    return cell(figure.unit, ranking.spread(one.sample(figure)))
 
 
 def _kept(one: Contender) -> str:
     """Say how a strategy's runs stand to its budget."""
-    passed = sum(run.report.verdict.status == "passed" for run in one.runs)
     runs = _words.plural(len(one.runs), "run")
     if one.status == "passed":
         return f"passed in {'its run' if len(one.runs) == 1 else f'each of {runs}'}"
-    codes = dict.fromkeys(
-        check.code for run in one.runs for check in run.report.verdict.checks if check.status == one.status
-    )
-    word = "failed" if one.status == "failed" else "could not be told"
-    return f"{word} in {len(one.runs) - passed} of {runs} ({', '.join(list(codes)[:4])})"
+    checks = [check for run in one.runs for check in run.report.verdict.checks if check.status == one.status]
+    codes = list(dict.fromkeys(check.code for check in checks))
+    word = "failed" if one.status == "failed" else "not told"
+    count = sum(run.report.verdict.status == one.status for run in one.runs)
+    return f"{word} in {count} of {runs} ({', '.join(codes[:4])}{' …' if len(codes) > 4 else ''})"
 
 
 def _outside(one: Contender) -> str:
@@ -227,23 +234,33 @@ def _says(order: Sequence[Contender], contenders: Sequence[Contender]) -> str:
     if not order:
         return "no strategy was run to an end that can be compared" if contenders else "nothing was compared"
     first, others = order[0], order[1:]
-    beaten = f"; {_why(first, others[0])}" if others else ""
-    if first.status != "passed":
-        word = "keeps its budget" if first.status == "failed" else "could be believed to keep its budget"
-        return f"no strategy {word}; {first.name} comes nearest{beaten}"
     passed = [one for one in order if one.status == "passed"]
+    if not passed:
+        word = "keeps the budget" if first.status == "failed" else "could be believed to keep the budget"
+        return f"no strategy {word}; {first.name} comes nearest: {_beside(first, others)}"
     if len(passed) == 1:
-        alone = "alone" if others else "and nothing else ends where it does"
-        return f"{first.name} {alone} keeps its budget{beaten}"
-    if not _is_before(first, passed[1]):
-        names = " and ".join(one.name for one in passed if not _is_before(first, one))
-        return f"no difference that the noise allows between {names}, in outage or duration; all keep their budget"
-    return f"{first.name} is best{beaten}"
+        return f"{first.name} alone keeps the budget: {_beside(first, others)}"
+    equals = [one for one in passed if one is first or _telling(first, one) is None]
+    if len(equals) > 1:
+        names = " and ".join(one.name for one in equals)
+        return f"no difference that the noise allows between {names}, in outage or duration; they keep the budget"
+    return f"{first.name} is best: {_beside(first, others)}"
 
 
-def _is_before(one: Contender, other: Contender) -> bool:
-    """Say whether one is better than another by outage or, where that does not tell them apart, by duration."""
-    return any(ranking.better(one.sample(figure), other.sample(figure)) for figure in _by(BLOCKED, DURATION))
+def _beside(first: Contender, others: Sequence[Contender]) -> str:
+    """Return the outage and the duration of the first, with those of the others."""
+    outage, duration = _by(BLOCKED, DURATION)
+    closed = [f"{one.name} for {_shown(outage, one)}" for one in others[:_NAMED]]
+    took = [_median(duration, one) for one in others[:_NAMED]]
+    said = ", ".join([f"it closes a table for {_shown(outage, first)} at most", *closed])
+    return f"{said}; it takes {_median(duration, first)}" + (
+        f", the other{'s' * (len(took) > 1)} {' and '.join(took)}" if took else ""
+    )
+
+
+def _median(figure: Figure, one: Contender) -> str:
+    spread = ranking.spread(one.sample(figure))
+    return value(figure.unit, None if spread is None else spread.median)
 
 
 def _figure(figure: Figure, competing: Sequence[Contender]) -> FigureTold:
@@ -256,7 +273,14 @@ def _figure(figure: Figure, competing: Sequence[Contender]) -> FigureTold:
         best, p = won.best, won.p
         says = won.reason or f"{best[0]} (p ≤ {p:.2g})"
     return FigureTold(
-        key=figure.key, title=figure.title, unit=figure.unit, budget=figure.budget, best=list(best), p=p, says=says
+        key=figure.key,
+        group=figure.group,
+        title=figure.title,
+        unit=figure.unit,
+        budget=figure.budget,
+        best=list(best),
+        p=p,
+        says=says,
     )
 
 
@@ -370,11 +394,17 @@ def value(unit: str, amount: float | None) -> str:
 
 
 def interval(unit: str, spread: ranking.Spread | SpreadSeen | None) -> str | None:
-    """Return "12 ms – 15 ms"; None where the runs are alike, or there is only one."""
+    """Return "12–15 ms", without the unit where it is that of the median; None: the runs are alike, or there is one."""
     if spread is None or spread.measured < 2:
         return None
-    low, high = value(unit, spread.low), value(unit, spread.high)
-    return None if low == high else f"{low} – {high}"
+    (low, of_low), (high, of_high), (_, of_median) = (
+        value(unit, one).rpartition(" ")[::2] for one in (spread.low, spread.high, spread.median)
+    )
+    if (low, of_low) == (high, of_high):
+        return None
+    if of_low != of_high or not low or " " in low + high:
+        return f"{value(unit, spread.low)} – {value(unit, spread.high)}"
+    return f"{low}–{high}" + ("" if of_high == of_median else f" {of_high}")
 
 
 def cell(unit: str, spread: ranking.Spread | SpreadSeen | None) -> str:
