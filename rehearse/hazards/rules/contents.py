@@ -196,7 +196,7 @@ RULES = (
         looks=_dependents,
         engines=POSTGRES,
         bad=postgres("ALTER TABLE orders DROP COLUMN code CASCADE;"),
-        good=postgres("ALTER TABLE orders DROP COLUMN code;"),
+        good=postgres("ALTER TABLE orders ALTER COLUMN code DROP DEFAULT;"),
         covers={"squawk": ("ban-drop-column",)},
     ),
 )

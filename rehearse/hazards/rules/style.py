@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rehearse.hazards.rule import POSTGRES, Moment, Rule, Seen
 from rehearse.hazards.rules._shop import every, postgres
 
 _LONGEST = {"postgres": 63, "mysql": 64, "mariadb": 64}
+_TEXTS = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_NAMES = re.compile(r"""["`]([^"`]{60,})["`]|\b([^\W\d]\w{60,})\b""")
 _SMALL = ("integer", "smallint", "serial", "serial4", "smallserial", "int", "mediumint", "tinyint")
 
 
@@ -71,14 +74,11 @@ def _no_index(moment: Moment) -> Iterator[Seen]:
 
 def _long(moment: Moment) -> Iterator[Seen]:
     longest = _LONGEST[moment.engine]
-    for name in (moment.act.name, moment.act.to, *moment.act.columns):
-        own = name.rpartition(".")[2]
-        if (
-            moment.act.does.startswith(("create", "add", "rename"))
-            and len(own.encode()) > longest
-            and own.isidentifier()
-        ):
-            yield Seen(says=f"{own} has more than {longest} bytes: PostgreSQL cuts it off, MySQL and MariaDB refuse it")
+    for name in dict.fromkeys(found[1] or found[2] for found in _NAMES.finditer(_TEXTS.sub("", moment.said.sql))):
+        if len(name.encode()) > longest:
+            yield Seen(
+                says=f"{name} has more than {longest} bytes: PostgreSQL cuts it off, MySQL and MariaDB refuse it"
+            )
 
 
 def _once(moment: Moment) -> Iterator[Seen]:
@@ -227,8 +227,9 @@ RULES = (
         remedy="A shorter name: 63 bytes.",
         severity="note",
         looks=_long,
+        per="statement",
         bad=every(f"CREATE INDEX {'orders_by_' * 7} ON orders (code);"),
-        good=every("CREATE INDEX orders_by_code ON orders (code);"),
+        good=every("CREATE TABLE orders_by_code (id bigint PRIMARY KEY);"),
         covers={"squawk": ("identifier-too-long",)},
     ),
     Rule(
@@ -292,7 +293,7 @@ RULES = (
         severity="note",
         looks=_wide,
         bad=every("CREATE INDEX wide ON orders (code, total, made, status);"),
-        good=every("CREATE INDEX wide ON orders (code, made);"),
+        good=every("CREATE TABLE wide (a int, b int);\nCREATE INDEX narrow ON wide (a, b);"),
         covers={"strong_migrations": ("keeping non-unique indexes to three columns or less",)},
     ),
     Rule(
@@ -317,7 +318,7 @@ RULES = (
         severity="note",
         looks=_may_fail,
         bad=every("CREATE UNIQUE INDEX one_code ON orders (code);"),
-        good=every("CREATE INDEX by_code ON orders (code);"),
+        good=every("CREATE TABLE coded (code int);\nCREATE UNIQUE INDEX one_code ON coded (code);"),
         covers={"atlas": ("MF101", "MF102"), "django-migration-linter": ("ADD_UNIQUE",)},
     ),
 )
