@@ -87,7 +87,7 @@ def _linked(url: str, settings: Mapping[str, Any], journal: Journal | None) -> I
 class PostgresLink:
     """A connection by psycopg."""
 
-    counts_seconds: ClassVar[bool] = False
+    counts_seconds = False
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pymysql
@@ -39,7 +39,7 @@ def linked(url: str, settings: Mapping[str, Any], journal: Journal | None) -> It
 class MysqlLink:
     """A connection by PyMySQL. A statement of DDL commits what was open before it, and itself."""
 
-    counts_seconds: ClassVar[bool] = True
+    counts_seconds = True
 
     def __init__(self, connection: Connection, url: str, journal: Journal | None) -> None:
         self._connection = connection
