@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 ConstraintKind = Literal["primary key", "unique", "foreign key", "check", "exclusion"]
 
@@ -165,3 +165,12 @@ class Blueprint:
             for one in plan.of_kind("foreign key"):
                 if one.parent == table:
                     yield plan, one
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """A database that tells all of its tables that a change must leave as it was."""
+
+    def blueprint(self) -> Blueprint:
+        """Return its tables; reads the catalogs alone."""
+        ...

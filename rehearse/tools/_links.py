@@ -54,7 +54,7 @@ class Link(Protocol):
         ...
 
     def ask(self, query: str, /) -> Sequence[Sequence[str | None]]:
-        """Return the rows of a read-only query as text."""
+        """Return the rows of a read-only query as text. Raises Refused."""
         ...
 
     def cancel(self) -> None:
@@ -123,7 +123,10 @@ class PostgresLink:
 
     def ask(self, query: str, /) -> Sequence[Sequence[str | None]]:
         """Return the rows of a query as text."""
-        rows = self._connection.execute(query).fetchall()  # our own constant
+        try:
+            rows = self._connection.execute(sql.SQL(query)).fetchall()  # of our own
+        except psycopg.Error as error:
+            raise Refused(words(error), error.sqlstate) from error
         return [[None if cell is None else str(cell) for cell in row] for row in rows]
 
     def cancel(self) -> None:

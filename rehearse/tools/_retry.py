@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rehearse import units
-from rehearse.errors import Mistake, near_miss
+from rehearse.errors import Mistake
+from rehearse.tools._markers import words
 from rehearse.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from rehearse.tools._links import Link
 
-_MARKER = re.compile(r"--[ \t]*rehearse:retry\b([^\n]*)")
 _WORDS = ("lock_timeout", "attempts", "pause", "backoff")
 NOT_FREE = ("55P03", "1205")  # codes of a lock that was not to be had in time; no other error is tried again
 _JITTER = 0.25  # of a pause, either way: two migrations, or a job that comes by the clock, are not met again and again
@@ -45,38 +45,30 @@ class Retry:
 
 def retry(comments: str, place: str) -> Retry | None:
     """Return what a marker in the comments before a statement says; a word that it does not know is a mistake."""
-    marker = _MARKER.search(comments)
-    if marker is None:
+    found = words("retry", _WORDS, comments, place)
+    if found is None:
         return None
-    words = dict(_word(word, place) for word in marker[1].split())
     try:
-        return _read(words)
+        return _read(found)
     except ValueError as error:
         raise Mistake(f"{place}: rehearse:retry: {error}") from error
 
 
-def _read(words: Mapping[str, str]) -> Retry:
+def _read(given: Mapping[str, str]) -> Retry:
     found: dict[str, Any] = {}
     for word, name in (("lock_timeout", "lock_timeout_ns"), ("pause", "pause_ns")):
-        if word in words:
-            found[name] = units.duration_ns(words[word])
-    if "attempts" in words:
-        found["attempts"] = units.rows(words["attempts"])
-    if "backoff" in words:
-        found["backoff"] = float(words["backoff"])
+        if word in given:
+            found[name] = units.duration_ns(given[word])
+    if "attempts" in given:
+        found["attempts"] = units.rows(given["attempts"])
+    if "backoff" in given:
+        found["backoff"] = float(given["backoff"])
     one = Retry(**found)
     if one.attempts < 1 or one.lock_timeout_ns < NS_PER_MS:
         raise ValueError("there is one attempt at least, and lock_timeout is 1ms or more")
     if not 1 <= one.backoff <= 10:
         raise ValueError(f"backoff={one.backoff:g} is not from 1 to 10")
     return one
-
-
-def _word(word: str, place: str) -> tuple[str, str]:
-    name, _, value = word.partition("=")
-    if name not in _WORDS:
-        raise Mistake(f"{place}: rehearse:retry: {word!r} is not known{near_miss(name, _WORDS)}")
-    return name, value
 
 
 def begins(sql: str) -> bool:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from threading import Timer
 from typing import Any
 
+from rehearse import registry
 from rehearse.errors import Mistake
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.model.ending import ends_transaction
 from rehearse.protocols import Effects, MigrationFailed, Onlooker
+from rehearse.tools import _backfill
 from rehearse.tools._kinds import controls_transaction
 from rehearse.tools._layouts import Script
 from rehearse.tools._links import Link, Refused, linked
@@ -34,6 +36,7 @@ class Runner:
     link: Link
     journal: Journal | None
     onlooker: Onlooker | None = None
+    engine: str = "postgres"
     seed: int = 0
     number: int = 0
     transaction: int = 0
@@ -73,6 +76,8 @@ class Runner:
             first = block[0]
             if first.retry:
                 self._patiently(block, first.retry)
+            elif first.backfill:
+                _backfill.run(self, first, first.backfill)
             elif first.repeat:
                 self._repeat(first, first.repeat)
             else:
@@ -141,6 +146,15 @@ class Runner:
             time.sleep(repeat.pause_ns / NS_PER_S)
             rows = self._perform(part)
             times += 1
+
+    def retried(self, part: Statement) -> int:
+        """Send a statement whose failure is no end of the migration: it is written down, and raises Refused."""
+        ran = self._attempt(part)
+        if self.journal is not None:
+            self.journal.write(ran)
+        if ran.error is not None:
+            raise Refused(ran.error, ran.code)
+        return ran.rows or 0
 
     def _begin(self, place: str) -> None:
         self._perform(Statement("BEGIN", place))
@@ -253,7 +267,7 @@ def runner(
 ) -> Iterator[Runner]:
     """Connect as the migration's role, with its settings; a statement that outlives the time-out is cancelled."""
     with linked(url, settings, journal) as link:
-        running = Runner(link, journal, onlooker, seed)
+        running = Runner(link, journal, onlooker, registry.engine_of(url), seed)
         with _limit(running, timeout_ns):
             yield running
 
