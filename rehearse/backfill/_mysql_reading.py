@@ -44,6 +44,8 @@ def _update(text: str, tree: exp.Update) -> Reading:
     for part, word in (("with_", "WITH"), ("order", "ORDER BY"), ("limit", "LIMIT"), ("returning", "RETURNING")):
         if tree.args.get(part):
             raise refuse(f"has a {word}", "leave it out")
+    if not tree.expressions:
+        raise Mistake(f"the statement cannot be read: it sets nothing: {text}")
     table = tree.this
     _check_joins(table.args.get("joins") or ())
     tokens = _tokens(text)

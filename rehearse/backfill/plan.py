@@ -148,7 +148,7 @@ def warnings(plan: Plan) -> Iterator[str]:
     if plan.task.once:
         yield (
             "once: rows that others insert from now on, beyond the last key that there is, are not touched; and the "
-            "table of states alone tells what is done"
+            "table of states alone tells what is done, so that it is left there at the end"
         )
 
 

@@ -83,7 +83,7 @@ class Running:
             self.standing.watch = watch
             self._all(found, watch)
             left, examples = self._verified(watch)
-        if not self.stop.is_set() and not keep_state and not left:
+        if not self.stop.is_set() and not keep_state and not left and not self.plan.task.once:
             self._forget(session)
         return self.standing.result(
             seconds=time.monotonic() - began, left=left, examples=examples, is_stopped=self.stop.is_set()
