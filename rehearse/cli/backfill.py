@@ -170,7 +170,7 @@ def _lines(found: Outlook, *, dry_run: bool) -> Iterator[str]:
     workers = f", {task.workers} workers" if task.workers > 1 else ""
     yield f"batches  {size}{workers}; locks are waited for {human_duration(task.lock_timeout_ns)}"
     yield f"state    {plan.state}: {_state(found)}"
-    right = task.verify or (None if task.once else plan.reading.condition)
+    right = task.verify or (plan.reading.condition if plan.reading.kind == "update" and not task.once else None)
     yield f"right    if no row is left for which {right}" if right else f"right    {_unknown(found)}"
     yield from (f"warning  {one}" for one in found.warnings)
     if dry_run:
@@ -179,7 +179,8 @@ def _lines(found: Outlook, *, dry_run: bool) -> Iterator[str]:
 
 
 def _unknown(found: Outlook) -> str:
-    return "not verified: give --verify" if found.plan.task.once else "if a last pass inserts no row"
+    is_told = found.plan.reading.skips_existing and not found.plan.task.once
+    return "if a last pass inserts no row" if is_told else "not verified: give --verify"
 
 
 def _state(found: Outlook) -> str:

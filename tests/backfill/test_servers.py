@@ -281,6 +281,17 @@ def test_an_insert_goes_by_the_keys_of_the_table_it_reads(place: Place) -> None:
         run(place.url, Backfill(statement="INSERT INTO u (id, v) SELECT id, v FROM t"))
 
 
+def test_an_insert_that_overwrites_is_run_once_more_and_needs_a_condition_to_be_verified(place: Place) -> None:
+    filled(place, 300)
+    place.tell("CREATE TABLE u (id bigint PRIMARY KEY, v bigint)")
+    tail = "ON CONFLICT (id) DO UPDATE SET v = 7" if place.is_postgres else "ON DUPLICATE KEY UPDATE v = 7"
+    task = {"statement": f"INSERT INTO u (id, v) SELECT id, id FROM t WHERE id > 0 {tail}", "batch": 100}
+    assert run(place.url, Backfill(**task)).left is None  # type: ignore[arg-type]
+    assert place.number("SELECT count(*) FROM u WHERE v = 7") == 300
+    verify = "NOT EXISTS (SELECT 1 FROM u WHERE u.id = t.id)"
+    assert run(place.url, Backfill(**task, verify=verify)).left == 0  # type: ignore[arg-type]
+
+
 def test_it_waits_while_a_probe_is_above_its_ceiling(place: Place) -> None:
     filled(place, 500)
     place.tell("CREATE TABLE busy (id int)", "INSERT INTO busy VALUES (9)")
