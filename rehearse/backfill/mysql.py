@@ -181,8 +181,8 @@ class Mysql:
         """Return what makes the table of states."""
         return _STATES.format(name=name)
 
-    def lag(self) -> str | None:
-        """Return None: these servers do not know how far their replicas are behind."""
+    def positions(self) -> str | None:
+        """Return None: these servers do not know how far their replicas are."""
         return None
 
 

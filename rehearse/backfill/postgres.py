@@ -56,8 +56,13 @@ _STATES = """
         PRIMARY KEY (task, range_no)
     )
 """
-# The time that replicas say to be behind, and of one that does not stream at all its backlog cannot be told in time.
-_LAG = "SELECT coalesce(max(extract(epoch FROM replay_lag) * 1000), 0)::bigint FROM pg_stat_replication"
+# What replicas say of the time that they are behind stays as it was where one stops to replay, so positions are asked.
+# Without pg_monitor the rows are there and their columns NULL; what only receives the log (an archive) replays nothing.
+_POSITIONS = """
+    SELECT (pg_current_wal_lsn() - '0/0')::bigint, (min(replay_lsn) - '0/0')::bigint,
+           count(*) FILTER (WHERE state IS NULL)
+    FROM pg_stat_replication
+"""
 
 
 class Postgres:
@@ -169,9 +174,9 @@ class Postgres:
         """Return what makes the table of states."""
         return _STATES.format(name=name)
 
-    def lag(self) -> str | None:
-        """Return a query for the ms that the slowest replica is behind."""
-        return _LAG
+    def positions(self) -> str | None:
+        """Return a query for the positions in the log."""
+        return _POSITIONS
 
 
 def _row(parts: Iterable[str]) -> str:

@@ -133,8 +133,11 @@ class Dialect(Protocol):
         """Return what makes the table of states."""
         ...
 
-    def lag(self) -> str | None:
-        """Return a query for how many ms the replicas are behind; None: this server does not know it of them."""
+    def positions(self) -> str | None:
+        """Return a query for positions in the log; None: this server does not know those of its replicas.
+
+        It answers where the log is, where its slowest replica is (NULL: it has none), and of how many it may not tell.
+        """
         ...
 
 
