@@ -46,6 +46,7 @@ EXHAUSTIVE = re.compile(
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
     r"|test_conformance\.py::.*(mariadb docker|mysql \w+)-.*(two_servers|_that_fails_|SIGTERM)"
     r"|test_docker_mysql\.py::.*\[mysql\]"
+    r"|strategies/test_mariadb\.py::.*\[mysql-"
     r"|test_conformance\.py::.*fake embedded-.*(_is_stopped_|SIGINT|SIGTERM)"
     r"|test_conformance\.py::.*(mariadb|mysql) docker-.*(it_sees_|its_checksums_|its_columns_|it_loads_)"
 )
