@@ -16,6 +16,7 @@ pytest_plugins = ["pytester"]
 # Tests that measure time, one after the other, by one of the processes of `-n 2`.
 TIMED = (
     "tests/end_to_end/test_company.py",
+    "tests/end_to_end/test_lock_policy.py",
     "tests/end_to_end/test_exhausted_pool.py",
     "tests/end_to_end/test_scenarios.py",
     "tests/end_to_end/test_thinking_tool.py",
