@@ -17,9 +17,9 @@ from rehearse.protocols import Comparable, Database, Forkable, Migration, Migrat
 from rehearse.reading import strategies
 from rehearse.recording.journal import ListingJournal, frame_of
 from rehearse.rehearsal.ground import Ground, Template, at_capacity, capacity, ground
+from rehearse.rehearsal.opening import opened
 from rehearse.rehearsal.prepare import prepare
 from rehearse.rehearsal.progress import Progress
-from rehearse.rehearsal.opening import opened
 from rehearse.rehearsal.run import run
 from rehearse.rehearsal.writing import is_unwritten, standing_in, written
 
