@@ -115,7 +115,7 @@ def leaders(samples: Mapping[str, Sample], *, more_is_better: bool = False) -> t
 
 
 def p_value(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the exact p of the test of ranks: twice the share of all ways to deal the runs out that are as one-sided."""
+    """Return the exact p of the test of ranks: twice the share of the deals of all runs that are as one-sided."""
     ranks = _doubled_ranks([*one, *other])
     whole, size = len(ranks), len(one)
     ways: list[dict[int, int]] = [{0: 1}, *({} for _ in range(size))]  # by how many are dealt: {sum: ways}

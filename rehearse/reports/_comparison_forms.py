@@ -137,7 +137,7 @@ def ends(found: Compared) -> Iterator[tuple[StrategySeen, str]]:
             yield one, f"… and {len(end.differs) - _REASONS} more differences in comparison.json"
         if end.leftovers:
             yield one, f"leaves for its own use: {', '.join(end.leftovers)}"
-        for says in end.told[:_REASONS]:
+        for says in end.cosmetic[:_REASONS]:
             yield one, f"without a meaning: {says}"
         for says in end.not_compared[:_REASONS]:
             yield one, f"not compared: {says}"

@@ -318,7 +318,7 @@ def _end(one: Contender) -> EndSeen:
         is_first=end.is_first,
         error=end.error,
         differs=[*end.differs, *(f"under traffic, {says}" for says in one.otherwise)],
-        told=list(end.told),
+        cosmetic=list(end.cosmetic),
         leftovers=list(end.leftovers),
         not_compared=list(end.not_compared),
     )

@@ -51,7 +51,7 @@ def test_names_comments_and_the_order_on_disk_are_told_and_no_difference() -> No
         NOTHING,
     )
     assert not state.is_elsewhere
-    assert state.told == ("table orders index a: name is b, not a", "table orders: column order is b, a, not a, b")
+    assert state.cosmetic == ("table orders index a: name is b, not a", "table orders: column order is b, a, not a, b")
 
 
 def test_tables_for_its_own_use_are_leftovers_with_all_that_is_in_them() -> None:
@@ -93,7 +93,7 @@ def test_values_that_differ_between_two_runs_of_one_strategy_are_chances_doing()
     seen = found(tables=(table(columns=(column,)),))
     state = end_states.beside(seen, NOTHING, chance=seen)
     assert not state.is_elsewhere
-    assert state.told == ("orders.token is another in each run, of the same strategy too: not compared",)
+    assert state.cosmetic == ("orders.token is another in each run, of the same strategy too: not compared",)
 
 
 def test_what_nobody_looked_at_is_not_the_same() -> None:
