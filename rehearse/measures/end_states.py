@@ -25,8 +25,8 @@ _SHOWN = 120
 class EndState:
     """Where a strategy ends, beside the first one that got there.
 
-    `differs` are reasons why it ends elsewhere, `cosmetic` is what differs without a meaning, `leftovers` are tables for
-    its own use, `not_compared` is what nobody looked at. `values_differ`: rows or values are among the reasons.
+    `differs` are reasons why it ends elsewhere, `cosmetic` is what differs without a meaning, `leftovers` are tables
+    for its own use, `not_compared` is what nobody looked at. `values_differ`: rows or values are among the reasons.
     `error` is why it did not get to its end.
     """
 
