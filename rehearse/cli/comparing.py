@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.status import Status
 
+from rehearse import strategies as library
 from rehearse.cli import masked
 from rehearse.cli.matrix import worst
 from rehearse.cli.run import Options, console, read_whole
@@ -26,7 +27,6 @@ from rehearse.reading import strategies
 from rehearse.rehearsal.contest import Contest, Entry, contest, rounds
 from rehearse.rehearsal.progress import Silent
 from rehearse.rehearsal.ways import reached
-from rehearse.rehearsal.writing import library
 from rehearse.reports import _comparison_forms as forms
 from rehearse.reports import folder as folders
 from rehearse.reports._document import document
@@ -74,7 +74,7 @@ def _ways(scenario: Scenario, ways: str | None) -> Sequence[str]:
         return ()
     if scenario.change is None:
         raise ScenarioMistake(f"{scenario.file or scenario.name}: --ways: there is no [change] that a way could make")
-    known: tuple[str, ...] = library().ways(scenario.change, scenario.engine.name)
+    known: tuple[str, ...] = library.ways(scenario.change, scenario.engine.name)
     asked = list(known) if ways == "all" else [one.strip() for one in ways.split(",") if one.strip()]
     for one in asked:
         if one not in known:
@@ -164,7 +164,7 @@ def compare(whole: Scenario, scenarios: Sequence[Scenario], *, repeats: int, out
                 _run(going, known, (number, place, name), folder, line)
         found = _written(whole, known, repeats, folder)
         if out is None:
-            folders.point(folder.parent / "latest", folder.name)
+            folders.point(folder)
         tell(found, folder / "comparison.html", telling)
     return worst([EXIT[found.status], *known.codes])
 

@@ -1,4 +1,4 @@
-"""`rehearse schema scenario|profile|report|matrix|comparison`: the JSON Schemas."""
+"""`rehearse schema scenario|profile|report|matrix|…`: the JSON Schemas."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+WRITTEN = ("report", "matrix", "history", "estimate", "comparison")
+
 
 @click.command("schema")
-@click.argument("what", type=click.Choice(["scenario", "profile", "report", "matrix", "comparison"]))
+@click.argument("what", type=click.Choice(["scenario", "profile", *WRITTEN]))
 def command(what: str) -> None:
-    """Print the JSON Schema of a scenario file, a profile file, report.json, matrix.json or comparison.json."""
+    """Print the JSON Schema of a scenario file, a profile file, or of a file that is written (report.json, …)."""
     click.echo(json.dumps(_schema(what), ensure_ascii=False, indent=2))
 
 
@@ -26,9 +28,4 @@ def _schema(what: str) -> dict[str, Any]:
         return profile.schema()
     from rehearse import reports  # noqa: PLC0415
 
-    schemas = {
-        "matrix": reports.matrix_schema,
-        "comparison": reports.comparison_schema,
-        "report": reports.report_schema,
-    }
-    return schemas[what]()
+    return reports.schema(what)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.model import MigrationChoice, Scenario, Strategy, StrategyChoice, WorkloadChoice
+from rehearse.model import Effect, MigrationChoice, Scenario, Strategy, StrategyChoice, WorkloadChoice
 from rehearse.reading import dialects
 from rehearse.reading.complaints import complaint, unknown_keys
 
@@ -72,8 +72,11 @@ def check(scenario: Scenario, where: str) -> None:
     _raise([*_complaints(scenario, scenario.strategies)], where)
 
 
-def with_way(scenario: Scenario, written: Strategy) -> Scenario:
-    """Return a strategy's scenario with what its way was written to be; the keys of its [migration] count before it."""
+def with_way(scenario: Scenario, written: Strategy, effects: Iterable[Effect] = ()) -> Scenario:
+    """Return a strategy's scenario with what its way was written to be; the keys of its [migration] count before it.
+
+    `effects` are the changes of data that the change means, beside those that the scenario declares.
+    """
     (choice,) = scenario.strategies
     own = scenario.migration
     options = dict(written.options) if written.tool != own.tool else {**own.options, **written.options}
@@ -84,6 +87,7 @@ def with_way(scenario: Scenario, written: Strategy) -> Scenario:
         back=own.back if written.back is None else written.back,
         transaction=written.transaction,  # type: ignore[arg-type]
         options=options,
+        effects=[*own.effects, *effects],
     )
     workload = replace(scenario.workload, deploy=written.deploy)
     known = replace(choice, deploys=written.deploys if choice.deploys is None else choice.deploys)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 
 import pandas
@@ -103,6 +104,7 @@ class _Rehearsal:
     progress: Progress
     template: Template | None = None  # the data, prepared already
     states: States = field(init=False)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
     database: Database | None = None
     new_calls: frozenset[str] = frozenset()
     unclear: dict[str, tuple[str, ...]] = field(
@@ -134,7 +136,9 @@ class _Rehearsal:
         name, version = self.scenario.engine.name, self.server.version
         return Recording(
             scenario=self.scenario,
-            environment=environment(name, version, self.server.settings(), notes),
+            environment=environment(
+                name, version, self.server.settings(), notes, began=self.began, folder=self.scenario.folder
+            ),
             history=self.journal.close(),
             snapshots=self.states.snapshots,
             comparisons=self.states.comparisons,

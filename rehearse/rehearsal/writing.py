@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
-from types import ModuleType
 
-from rehearse import datasets
-from rehearse.errors import Missing, ScenarioMistake
+from rehearse import strategies as library
+from rehearse.errors import ScenarioMistake
 from rehearse.model import Scenario
+from rehearse.profiles.blueprint import Drawn
 from rehearse.protocols import Database
 from rehearse.reading import strategies
 
@@ -34,22 +33,14 @@ def written(scenario: Scenario, database: Database, version: str) -> Scenario:
         return scenario
     choice, change = scenario.strategies[0], scenario.change
     assert change is not None and choice.way is not None
-    if not isinstance(database, datasets.Described):
-        raise ScenarioMistake(f"{scenario.name}: way = {choice.way!r}: this engine tells no structure to write it for")
-    found = library().write(
+    if not isinstance(database, Drawn):
+        raise ScenarioMistake(f"{scenario.name}: way = {choice.way!r}: on this engine no way can be written yet")
+    found = library.write(
         change,
         choice.way,
-        database.structure(),
+        database.blueprint(),
         engine=scenario.engine.name,
         version=version,
         options=choice.options,
     )
-    return strategies.with_way(scenario, found)
-
-
-def library() -> ModuleType:
-    """Return the library of ways."""
-    try:
-        return importlib.import_module("rehearse.strategies")
-    except ModuleNotFoundError as missing:
-        raise Missing("this rehearse has no library of ways; give each strategy a migration of its own") from missing
+    return strategies.with_way(scenario, found, library.effects(change))

@@ -138,6 +138,8 @@ def _machine(recording: Recording) -> Machine:
         load_average=seen.load_average,
         settings=dict(seen.settings),
         notes=list(seen.notes),
+        began=seen.began,
+        commit=seen.commit,
     )
 
 
