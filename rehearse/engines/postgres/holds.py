@@ -88,8 +88,7 @@ class Sightings:
 
 
 def _is_of_table(lock: Lock) -> bool:
-    """Say whether a relation itself is locked, and not its end (in an ExclusiveLock, to make it longer), a page or "
-    "a row."""
+    """Say whether a relation itself is locked, not a row of it, or its end while an UPDATE makes it longer."""
     return bool(lock.relation) and lock.on.partition(" ")[0] == "relation"
 
 
