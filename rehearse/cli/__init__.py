@@ -22,8 +22,12 @@ _PASSWORD = re.compile(r"(\w:/{1,2}[^\s:/@]*:)[^\s@]+(?=@)|((?:ssl)?password\s*=
 # command: (module, function, one line of help: shown without importing the module)
 COMMANDS = {
     "run": ("run", "Rehearse scenarios: forward, back and forward again, under traffic."),
+    "estimate": ("estimate", "Forecast a migration at production's size from runs at small ones, with intervals."),
+    "calibrate": ("calibrate", "Measure how quick a server's machine is, read-only, for estimates."),
     "judge": ("judge", "Judge an old recording again; needs no server."),
+    "history": ("history", "Compare runs over time: figures by commit, and what is worse beyond the noise."),
     "report": ("report", "Write a recording's report as html, md, json, junit, sarif or plan."),
+    "compare": ("compare", "Compare strategies for one change, on the same data under the same traffic."),
     "lint": ("lint", "Say which statements of a migration are hazards; needs no server."),
     "explain": ("explain", "Say what a check or a hazard asks, the harm, and the remedy."),
     "init": ("init", "Write a first scenario for the project in this folder."),
@@ -34,7 +38,7 @@ COMMANDS = {
     "similarity": ("similarity", "Say how near a copy of a database is to its source."),
     "diff": ("diff", "Compare two databases: schema by meaning, data down to row and column."),
     "anonymize": ("anonymize", "Copy a real database with pseudonyms for what tells of people."),
-    "schema": ("schema", "Print the JSON Schema of a scenario, a profile, a report or a matrix."),
+    "schema": ("schema", "Print the JSON Schema of a scenario, a profile, or a file that is written."),
     "completion": ("completion", "Print the shell completion for bash, zsh or fish."),
 }
 

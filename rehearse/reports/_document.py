@@ -12,6 +12,7 @@ from rehearse.events import DataCompared, PhaseRan, Remarked, StageRan, TableLoa
 from rehearse.measures._remembered import remembered
 from rehearse.measures.compatibility import CompatibleCall, compatibility
 from rehearse.model import Budget, EngineChoice, Recording, Scenario, Verdict
+from rehearse.reading import strategies
 from rehearse.recording.folder import without_password
 from rehearse.reports import _integrity, _phases, _verdict
 from rehearse.reports._shape import (
@@ -76,6 +77,8 @@ def rerun(scenario: Scenario) -> str:
     engine = scenario.engine
     if not engine.image and (engine.version or engine.name != EngineChoice().name):  # --engine drops the file's image
         words += ["--engine", ":".join(one for one in (engine.name, engine.version) if one)]
+    if len(scenario.strategies) == 1:
+        words += ["--strategy", strategies.named(scenario)]
     if scenario.engine.via != "embedded":
         words += ["--via", without_password(scenario.engine.url or scenario.engine.via)]
     return shlex.join(words)
@@ -105,12 +108,13 @@ def _scenario(recording: Recording) -> ScenarioAsked:
         seed=scenario.seed,
         sessions=scenario.workload.sessions,
         rate_per_s=scenario.workload.rate,
-        budget=_allowed(scenario.budget),
+        budget=allowed(scenario.budget),
         rerun=rerun(scenario),
     )
 
 
-def _allowed(budget: Budget) -> Allowed:
+def allowed(budget: Budget) -> Allowed:
+    """Return a budget in the units of the report."""
     return Allowed(
         blocked_ms=None if budget.blocked is None else budget.blocked / NS_PER_MS,
         duration_s=None if budget.duration is None else budget.duration / NS_PER_S,
@@ -134,6 +138,8 @@ def _machine(recording: Recording) -> Machine:
         load_average=seen.load_average,
         settings=dict(seen.settings),
         notes=list(seen.notes),
+        began=seen.began,
+        commit=seen.commit,
     )
 
 

@@ -61,6 +61,10 @@ class Machine:
     load_average: Annotated[float | None, told("runnable processes in the minute before the start")]
     settings: Annotated[Mapping[str, str], told("settings of the server that differ from its defaults")]
     notes: Annotated[list[str], told("remarks on how the run was set up")]
+    began: Annotated[str | None, told("when it began, in UTC as ISO 8601; null: not recorded")]
+    commit: Annotated[
+        str | None, told("the commit of the scenario's folder, with a + where files had changed; null: no git there")
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

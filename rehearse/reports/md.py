@@ -167,7 +167,7 @@ def _statement(one: Statement, log: str) -> str:
     figures += [f"rewrites {', '.join(one.rewrites)}"] if one.rewrites else []
     figures += ["commits what was open before it"] if one.commits else []
     figures += [f"at {one.file}"] if one.file else []
-    figures += [f"FAILED {one.error}"] if one.error else []
+    figures += [f"{'tried again: ' if one.retried else 'FAILED '}{one.error}"] if one.error else []
     locks = _table(["table", "mode", "stops", "waited", "held"], [_lock(lock) for lock in one.locks])
     block = fenced(sql, "sql")
     return f"{one.n}\\. {escaped(_words.short(', '.join(figures), _SAYS))}\n\n{block}\n\n" + (
