@@ -74,4 +74,5 @@ def _held_on(lock: LockTaken, asked: StatementRan, statements: Sequence[Statemen
 def _by_statement(recording: Recording, asked: StatementRan) -> str | None:
     """Return the remedy of the hazard that the statement is, unless the rehearsal has refuted it."""
     found = (one for one in of_statement(recording, asked) if one.proof.status != "refuted")
-    return next((one.hazard.rule.remedy for one in found if one.hazard.severity == "outage"), None)
+    hazard = next((one.hazard for one in found if one.hazard.severity == "outage"), None)
+    return None if hazard is None else f"{hazard.says[:1].upper()}{hazard.says[1:]}. {hazard.rule.remedy}"
