@@ -37,8 +37,8 @@ EXIT = {"passed": 0, "failed": 1, "unknown": 3, "not run": 3}
 _COPIED = "prepared once; every run had a copy of the same bytes, checkpointed and brought to the disk"
 _ANEW = "prepared anew for each run from the same seed, since this engine makes no copies: the same rows, other files"
 _CACHES = (
-    "at each start the system's cache held the fresh copy's files and the server's own cache nothing of it; the "
-    "baseline's traffic of {baseline} warmed it, the same for all"
+    "each run began with its data on the disk and in the system's cache; the server's own cache was warmed by what "
+    "reads keys for the calls and by {baseline} of the baseline's traffic, the same for all"
 )
 
 

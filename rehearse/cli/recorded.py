@@ -93,15 +93,25 @@ def _contenders(loaded: Sequence[_Loaded], known: dict[str, Any] | None, out: Pa
         yield Contender(
             name=name,
             scenario=mine[0].recording.scenario,
-            runs=[_ran(one, number, out) for number, one in enumerate(mine, 1)],
+            runs=[_ran(one, number, out, known) for number, one in enumerate(mine, 1)],
             end=_end(mine, first) if known is None else _known_end(known, name),
         )
 
 
-def _ran(one: _Loaded, number: int, out: Path | None) -> Ran:
+def _ran(one: _Loaded, number: int, out: Path | None, known: dict[str, Any] | None) -> Ran:
     report = document(one.recording, judge(one.recording))
     folder = None if out is None else Path(os.path.relpath(one.folder, out)).as_posix()
-    return Ran(report=report, round=int(one.folder.name) if one.folder.name.isdigit() else number, folder=folder)
+    written = _known_run(known, one)
+    if written is None:
+        return Ran(report=report, round=number, folder=folder)
+    return Ran(report=report, round=written["round"], place=written["place"], folder=folder)
+
+
+def _known_run(known: dict[str, Any] | None, one: _Loaded) -> dict[str, Any] | None:
+    """Return what was written of a run where it was compared on its server."""
+    place = f"{one.folder.parent.name}/{one.folder.name}"
+    runs = [run for strategy in (known or {"strategies": []})["strategies"] for run in strategy["runs"]]
+    return next((run for run in runs if run["folder"] == place), None)
 
 
 def _forward(recording: Recording) -> bool:

@@ -13,7 +13,7 @@ from rehearse.events import RowWritten
 from rehearse.measures import end_states
 from rehearse.measures.end_states import EndState
 from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
-from rehearse.protocols import Comparable, Database, Forkable, Migration, MigrationFailed, NoWayBack, Role
+from rehearse.protocols import Comparable, Database, Migration, MigrationFailed, NoWayBack, Role
 from rehearse.reading import strategies
 from rehearse.recording.journal import ListingJournal, frame_of
 from rehearse.rehearsal.ground import Ground, Template, at_capacity, capacity, ground
@@ -241,7 +241,7 @@ def _capacity(entries: Sequence[Entry], progress: Progress) -> float | None:
 
 def _compared(entry: Entry, older: _Ended, newer: _Ended) -> Comparison:
     """Return what differs between two databases that were to become the same; else of their schemas."""
-    if isinstance(newer.database, Comparable) and isinstance(newer.database, Forkable):
+    if isinstance(newer.database, Comparable):
         origin = entry.template.start if entry.template else None
         nothing = frame_of(RowWritten, []).assign(call=None)
         return newer.database.compare(older.database, older.state, newer.state, nothing, origin=origin)

@@ -17,7 +17,8 @@ from rich.console import Console
 from rehearse.measures.end_states import EndState
 from rehearse.model import Scenario, StrategyChoice
 from rehearse.reports import _comparison_forms as forms
-from rehearse.reports import comparison, comparison_schema
+from rehearse.reports import comparison
+from rehearse.reports import schema as schema_of
 from rehearse.reports._comparison_charts import timelines, typical
 from rehearse.reports._document import document
 from rehearse.reports._shape import Report
@@ -189,7 +190,7 @@ def nasty() -> tuple[Compared, list[Contender]]:
 
 
 def test_the_json_is_what_its_schema_says(tmp_path: Path) -> None:
-    schema = comparison_schema()
+    schema = schema_of("comparison")
     jsonschema.Draft202012Validator.check_schema(schema)
     for one in [schema, *schema["$defs"].values()]:
         one["additionalProperties"] = one.get("additionalProperties", False)
