@@ -59,8 +59,9 @@ def _action(words: Words, table: str) -> Iterator[Act]:
         yield _altered(words, table)
     elif words.take("RENAME"):
         yield _renamed(words, table)
-    elif words.take("CONVERT"):
-        yield Act(does="convert charset", table=table)
+    elif words.take("CONVERT", "TO"):
+        words.one_of(("CHARACTER SET", "CHARSET"))
+        yield Act(does="convert charset", table=table, to=read.own(words))
     elif words.take("FORCE"):
         yield Act(does="rebuild", table=table)
     else:

@@ -96,10 +96,9 @@ def ran(database: PostgresDatabase, example: Example) -> Run:
     scanning = Scanning(watch.onlooker)
     mode = example.transaction if example.transaction == "file" else "none"
     script = Script(tuple(split(example.sql, "up.sql", 1)), "up.sql", mode)
-    url = database.url(Role.MIGRATION)
-    with watching(watch.probes, journal), runner(url, {}, journal=journal, onlooker=scanning) as running:
-        with suppress(MigrationFailed):
-            running.run([script])
+    running = runner(database.url(Role.MIGRATION), {}, journal=journal, onlooker=scanning)
+    with watching(watch.probes, journal), running as runs, suppress(MigrationFailed):
+        runs.run([script])
     statements = [one for one in journal.events if isinstance(one, StatementRan)]
     watch.finish(statements)
     return Run(statements, [one for one in journal.events if isinstance(one, LockTaken)], scanning.scans)

@@ -121,6 +121,7 @@ def _rule(
     versions: str = "",
     bad_version: str = "",
     mariadb_version: str = "",
+    mariadb: str | None = None,
     looks: Looks | None = None,
 ) -> Rule:
     """Return a rule of the family; its examples are in words that both servers know."""
@@ -135,7 +136,7 @@ def _rule(
         engines=engines,
         per="act" if looks is None else "statement",
         proof="static" if bad_version or severity == "fails" else "rehearsal",
-        bad=family(bad, version=bad_version, mariadb_version=mariadb_version),
+        bad=family(bad, version=bad_version, mariadb=mariadb, mariadb_version=mariadb_version),
         good=family(good),
         covers=covers or {},
         versions=versions,
@@ -180,8 +181,9 @@ RULES = (
         "H504",
         "column whose value differs by row",
         "Is a column added whose value the server must find for every row?",
-        bad="ALTER TABLE orders ADD COLUMN token varchar(36) DEFAULT (uuid());",
-        good="ALTER TABLE orders ADD COLUMN token varchar(36), ALGORITHM=INSTANT;",
+        bad="ALTER TABLE orders ADD COLUMN label varchar(80) DEFAULT (concat('n', 'o'));",
+        mariadb="ALTER TABLE orders ADD COLUMN label varchar(80) DEFAULT (uuid());",
+        good="ALTER TABLE orders ADD COLUMN label varchar(80) DEFAULT 'no', ALGORITHM=INSTANT;",
         covers={
             "strong_migrations": (
                 "adding an auto-incrementing column",
