@@ -94,6 +94,12 @@ def _named_apart(found: Sequence[Scenario]) -> list[Scenario]:
     return named
 
 
+def leaving(scenario: Scenario, tables: Sequence[str]) -> Scenario:
+    """Return a strategy's scenario with more tables that it may leave for its own use."""
+    choice = scenario.strategies[0] if scenario.strategies else StrategyChoice(name=strategies.AS_WRITTEN)
+    return replace(scenario, strategies=[replace(choice, leftovers=[*choice.leftovers, *tables])])
+
+
 def _whole(read: Sequence[Scenario]) -> Scenario:
     """Return the scenario that stands for all: the only one, or the first by the beginning that their names share."""
     if len(read) == 1:
@@ -180,6 +186,7 @@ def _run(going: Contest, known: _Known, at: tuple[int, int, str], folder: Path, 
     except Mistake as error:
         known.refused[name] = masked(str(error))
         known.codes.append(error.exit_code)
+        click.echo(f"rehearse: {name}: not run: {known.refused[name]}", err=True)
         return
     known.order.append(name)
     here = folder / strategies.folder_name(name) / str(number)

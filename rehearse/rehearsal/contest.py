@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from rehearse.engines import _differences
-from rehearse.errors import Missing, RehearseError, ScenarioMistake
+from rehearse.errors import Missing, Mistake, RehearseError, ScenarioMistake
 from rehearse.events import RowWritten
 from rehearse.measures import end_states
 from rehearse.measures.end_states import EndState
@@ -18,7 +18,7 @@ from rehearse.reading import strategies
 from rehearse.recording.journal import ListingJournal, frame_of
 from rehearse.rehearsal.ground import Ground, Template, at_capacity, capacity, ground
 from rehearse.rehearsal.opening import opened
-from rehearse.rehearsal.prepare import prepare
+from rehearse.rehearsal.prepare import open_mix, prepare
 from rehearse.rehearsal.progress import Progress
 from rehearse.rehearsal.run import run
 from rehearse.rehearsal.writing import is_unwritten, standing_in, written
@@ -71,7 +71,11 @@ class Contest:
             if entry.refused is not None:
                 continue
             self.progress.stage(f"forward in quiet: {entry.name}")
-            ended = self._quiet(entry, f"quiet{number}")
+            try:
+                ended = self._quiet(entry, f"quiet{number}")
+            except Mistake as mistake:  # a tool that is not here is known when it is called
+                entry.refused = mistake
+                continue
             if ended.error is not None:
                 yield entry.name, EndState(error=ended.error)
                 ended.database.drop()
@@ -143,6 +147,7 @@ def contest(scenarios: Sequence[Scenario], progress: Progress) -> Iterator[Conte
         _prepare(shared, entries)
         for entry in entries:
             _write(shared, entry)
+        _check_calls(entries)
         found = _capacity(entries, progress)
         yield Contest(shared, entries, progress, found)
 
@@ -226,6 +231,16 @@ def _write(shared: Ground, entry: Entry) -> None:
         opened(entry.scenario)
     except Missing as missing:
         entry.refused = missing
+
+
+def _check_calls(entries: Sequence[Entry]) -> None:
+    """Raise what is wrong with the calls of any strategy before the first of them is rehearsed."""
+    checked = []
+    for entry in entries:
+        if entry.template is not None and entry.scenario.workload not in checked:
+            scenario, _ = opened(standing_in(entry.scenario))
+            open_mix(scenario, entry.template.database)
+            checked.append(entry.scenario.workload)
 
 
 def _capacity(entries: Sequence[Entry], progress: Progress) -> float | None:

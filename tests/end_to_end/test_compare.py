@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 import rehearse
+from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.server import PostgresServer
 from rehearse.events import CallEnded, PhaseRan, StatementRan
 from rehearse.model import Recording
+from rehearse.rehearsal.ground import Template
 from tests.cli.test_cli import rehearse as command
 from tests.end_to_end import small
 from tests.end_to_end.test_faults import gone, traces
@@ -88,6 +91,33 @@ def test_strategies_meet_the_same_rows_and_calls_and_one_ends_elsewhere(tmp_path
     again = json.loads(command("compare", str(out), "--json").stdout)
     assert (again["says"], again["winner"]) == (found["says"], found["winner"])
     assert again["strategies"][2]["end"] == found["strategies"][2]["end"]
+
+
+def test_a_copy_has_the_same_rows_and_nothing_in_the_servers_cache(
+    server: PostgresServer, database: PostgresDatabase
+) -> None:
+    with database.connect() as connection:
+        connection.execute("create table items (id int primary key, name text)")
+        connection.execute("insert into items select n, repeat('x', 200) from generate_series(1, 20000) n")
+    start = database.snapshot("start")
+    copy = Template(database, start, ()).fork(server, f"{database.name}_copy")
+    try:
+        assert cached(server, database.name) > 100, "the one that was read is in the cache"
+        assert cached(server, copy.name) < 5
+        assert copy.snapshot("start").tables["items"].is_like(start.tables["items"])
+    finally:
+        copy.drop()
+
+
+def cached(server: PostgresServer, name: str) -> int:
+    """Return how many pages of a database the server holds in its own cache."""
+    count = "select count(*) from pg_buffercache where reldatabase = (select oid from pg_database where datname = %s)"
+    with server.connect() as connection:
+        connection.execute("create extension if not exists pg_buffercache")
+        found = connection.execute(count, [name]).fetchone()
+        connection.execute("drop extension pg_buffercache")
+    assert found is not None
+    return int(found[0])
 
 
 def test_ctrl_c_writes_what_is_known_and_leaves_nothing_running(tmp_path: Path, room: Path) -> None:
