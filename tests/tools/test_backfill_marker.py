@@ -86,6 +86,16 @@ def test_a_lock_that_is_not_had_is_a_statement_that_failed_and_is_tried_again(
     assert sum(one.rows or 0 for one in ran(freeing) if one.sql.startswith("update")) == 250
 
 
+def test_workers_have_connections_of_their_own_and_count_together(url: str, journal: KeepingJournal) -> None:
+    opened(TEXT.replace("batch=100", "batch=20 workers=2")).forward(url, journal)
+    found = ran(journal)
+    assert sum(one.rows or 0 for one in found if one.sql.startswith("update")) == 250
+    assert sorted(one.n for one in found) == list(range(1, len(found) + 1))
+    by_transaction = {one.transaction: one.session for one in found}
+    assert all(by_transaction[one.transaction] == one.session for one in found)
+    assert len(by_transaction) == len(found) / 3
+
+
 def test_a_time_out_ends_it(url: str, journal: KeepingJournal) -> None:
     text = TEXT.replace("batch=100", "batch=100 pause=60ms")
     with pytest.raises(MigrationFailed, match="cancelled after 100 ms"):
