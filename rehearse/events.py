@@ -85,6 +85,8 @@ class StatementRan(Event):
     """A statement of the migration; `n` counts from 1 in a phase. BEGIN and COMMIT are statements too.
 
     `transaction` is a number that statements of one transaction share. `doubt_ns` is the width of the times' error.
+    `attempt` counts from 1 where it is told to be tried again while a lock is not free (`-- rehearse:retry`); one that
+    failed so, and after which all of it was rolled back and tried again, is `retried`.
     """
 
     ended_ns: int
@@ -99,9 +101,12 @@ class StatementRan(Event):
     rewrites: tuple[str, ...] | None = None  # tables whose file was replaced
     algorithm: str | None = None  # how the server changed a table, in its word: "COPY", "INPLACE", "INSTANT" …
     binlog_bytes: int | None = None
+    queued_ns: int | None = None  # for so long the server wanted a core of the machine for it, and had none
     commits: bool = False  # it ended the transaction that was open before it, though it does not say so
     doubt_ns: int = 0
     file: str | None = None  # where the statement stands: "up.sql:12"
+    attempt: int | None = None
+    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

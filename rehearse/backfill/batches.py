@@ -127,7 +127,7 @@ class Batches:
 
     def give_way(self, refused: Refused, times: int) -> None:
         """Take smaller batches after one that was refused; raise where another try would not help."""
-        if not self.plan.dialect.is_worth_a_retry(refused):
+        if not self.plan.dialect.is_worth_a_retry(refused.code):
             raise ServerFailed(f"a batch failed and was rolled back: {refused}") from None
         if times >= self.plan.task.attempts:
             raise ServerFailed(f"a batch was refused {times} times in a row, the last time so: {refused}") from None

@@ -22,11 +22,16 @@ _PASSWORD = re.compile(r"(\w:/{1,2}[^\s:/@]*:)[^\s@]+(?=@)|((?:ssl)?password\s*=
 # command: (module, function, one line of help: shown without importing the module)
 COMMANDS = {
     "run": ("run", "Rehearse scenarios: forward, back and forward again, under traffic."),
+    "estimate": ("estimate", "Forecast a migration at production's size from runs at small ones, with intervals."),
+    "calibrate": ("calibrate", "Measure how quick a server's machine is, read-only, for estimates."),
     "judge": ("judge", "Judge an old recording again; needs no server."),
+    "history": ("history", "Compare runs over time: figures by commit, and what is worse beyond the noise."),
     "report": ("report", "Write a recording's report as html, md, json, junit, sarif or plan."),
-    "explain": ("explain", "Say what a check asks, the harm, and the remedy."),
+    "compare": ("compare", "Compare strategies for one change, on the same data under the same traffic."),
+    "lint": ("lint", "Say which statements of a migration are hazards; needs no server."),
+    "explain": ("explain", "Say what a check or a hazard asks, the harm, and the remedy."),
     "init": ("init", "Write a first scenario for the project in this folder."),
-    "list": ("list_", "List engines, tools, checks or reports."),
+    "list": ("list_", "List engines, tools, checks, hazards or reports."),
     "doctor": ("doctor", "Say what can be rehearsed on this machine, what is missing, how to get it."),
     "profile": ("profile", "Describe a database in statistics; by default no row is read."),
     "data": ("data", "Make a dataset from a profile, into a database or files."),
@@ -34,7 +39,7 @@ COMMANDS = {
     "diff": ("diff", "Compare two databases: schema by meaning, data down to row and column."),
     "anonymize": ("anonymize", "Copy a real database with pseudonyms for what tells of people."),
     "backfill": ("backfill", "Run an UPDATE or INSERT … SELECT in batches that production can bear."),
-    "schema": ("schema", "Print the JSON Schema of a scenario, a profile, a report or a matrix."),
+    "schema": ("schema", "Print the JSON Schema of a scenario, a profile, or a file that is written."),
     "completion": ("completion", "Print the shell completion for bash, zsh or fish."),
 }
 

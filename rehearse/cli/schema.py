@@ -1,4 +1,4 @@
-"""`rehearse schema scenario|profile|report|matrix`: the JSON Schemas."""
+"""`rehearse schema scenario|profile|report|matrix|…`: the JSON Schemas."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+WRITTEN = ("report", "matrix", "history", "estimate", "comparison")
+
 
 @click.command("schema")
-@click.argument("what", type=click.Choice(["scenario", "profile", "report", "matrix"]))
+@click.argument("what", type=click.Choice(["scenario", "profile", *WRITTEN]))
 def command(what: str) -> None:
-    """Print the JSON Schema of a scenario file, a profile file, report.json or matrix.json."""
+    """Print the JSON Schema of a scenario file, a profile file, or of a file that is written (report.json, …)."""
     click.echo(json.dumps(_schema(what), ensure_ascii=False, indent=2))
 
 
@@ -24,6 +26,6 @@ def _schema(what: str) -> dict[str, Any]:
         from rehearse.reading import profile  # noqa: PLC0415
 
         return profile.schema()
-    from rehearse.reports import matrix_schema, report_schema  # noqa: PLC0415
+    from rehearse import reports  # noqa: PLC0415
 
-    return matrix_schema() if what == "matrix" else report_schema()
+    return reports.schema(what)

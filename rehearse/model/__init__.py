@@ -5,7 +5,9 @@ All are frozen.
 
 from __future__ import annotations
 
+from rehearse.model.calibration import Calibration, Speed
 from rehearse.model.change import Change, ChangeKind, Strategy, StrategyChoice
+from rehearse.model.limits import Limits
 from rehearse.model.recording import (
     CallShape,
     ColumnDifference,
@@ -45,6 +47,7 @@ __all__ = [
     "Answer",
     "AssertChoice",
     "Budget",
+    "Calibration",
     "CallChoice",
     "CallShape",
     "Change",
@@ -60,6 +63,7 @@ __all__ = [
     "Finding",
     "ForeignKey",
     "IntegrityChoice",
+    "Limits",
     "LostWrite",
     "MigrationChoice",
     "Nanoseconds",
@@ -72,6 +76,7 @@ __all__ = [
     "Scenario",
     "Setting",
     "Snapshot",
+    "Speed",
     "State",
     "Status",
     "Strategy",

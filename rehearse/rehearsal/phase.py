@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pandas
 
@@ -14,11 +15,48 @@ from rehearse.model import WorkloadChoice
 from rehearse.protocols import Database, Migration, MigrationFailed, NoWayBack, Probe, Role, Watch, Watchable, Watched
 from rehearse.rehearsal.progress import Progress
 from rehearse.rehearsal.watching import watching
-from rehearse.workload.driver import Driver
+from rehearse.workload.driver import Counts
 from rehearse.workload.rollout import shares
 
 Act = Callable[[Journal], None]
 Stopped = MigrationFailed | NoWayBack
+
+
+class Traffic(Protocol):
+    """What sends the calls of a phase: a driver, or silence."""
+
+    def begin(self, name: str, *, new: float = 0.0) -> None:
+        """Start to send."""
+        ...
+
+    def roll_out(self, share: float, over_ns: int = 0) -> None:
+        """Bring the new version's share of the calls to another."""
+        ...
+
+    def end(self) -> None:
+        """Send no more, and write down what happened."""
+        ...
+
+    def counts(self) -> Counts:
+        """Return how it stands."""
+        ...
+
+
+class Silence:
+    """No traffic."""
+
+    def begin(self, name: str, *, new: float = 0.0) -> None:
+        """Send nothing."""
+
+    def roll_out(self, share: float, over_ns: int = 0) -> None:
+        """Send nothing."""
+
+    def end(self) -> None:
+        """Have sent nothing."""
+
+    def counts(self) -> Counts:
+        """Return noughts."""
+        return Counts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +65,7 @@ class Stage:
 
     database: Database
     migration: Migration
-    driver: Driver
+    driver: Traffic
     workload: WorkloadChoice
     journal: Journal
     progress: Progress

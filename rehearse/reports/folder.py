@@ -57,7 +57,7 @@ def write(recording: Recording, verdict: Verdict, folder: Path, *, newest: bool 
     except OSError as error:
         raise Mistake(f"{folder}: the reports cannot be written: {error.strerror}") from error
     if newest and folder.parent.name == recording.scenario.name:
-        _point(folder.parent / "latest", folder.name)
+        point(folder)
 
 
 def _claim(folder: Path) -> bool:
@@ -79,9 +79,10 @@ def _writable(folder: Path) -> Path:
         raise Mistake(f"--out {folder}: no report can be written there: {error.strerror}") from None
 
 
-def _point(link: Path, target: str) -> None:
-    """Replace the link in one step, so that two runs at once leave one whole link."""
+def point(folder: Path) -> None:
+    """Let `latest` beside a folder point to it: replaced in one step, so that two runs at once leave one whole link."""
+    link = folder.parent / "latest"
     fresh = link.with_name(f".latest-{os.getpid()}")
     fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
+    fresh.symlink_to(folder.name)
     fresh.replace(link)

@@ -81,10 +81,13 @@ class _Session:
         self.runner = runner
         self.part = part
         self._first = first
+        self._spoken: seams.Dialect | None = None
 
     def dialect(self) -> seams.Dialect:
         """Return how the server is spoken to."""
-        return dialect(self.runner.engine, self)
+        if self._spoken is None:
+            self._spoken = dialect(self.runner.engine, self)
+        return self._spoken
 
     def ask(self, query: str, /) -> seams.Rows:
         """Return a query's rows as text."""
@@ -102,7 +105,7 @@ class _Session:
         from rehearse.tools._split import Statement  # noqa: PLC0415  which reads our markers
 
         with _refusing():
-            return self.runner.retried(Statement(statement, self.part.place))
+            return self.runner.tried(Statement(statement, self.part.place), self.dialect().is_worth_a_retry)
 
     def _check_time(self) -> None:
         if self._first.timed_out:

@@ -27,9 +27,13 @@ class Refused(Exception):
 
 
 class Link(Protocol):
-    """One connection of the migration's role, in autocommit. `session` is what the server calls it."""
+    """One connection of the migration's role, in autocommit. `session` is what the server calls it.
+
+    `counts_seconds`: its time-outs for locks are whole seconds.
+    """
 
     session: int
+    counts_seconds: bool
 
     @property
     def is_open(self) -> bool:
@@ -82,6 +86,8 @@ def _linked(url: str, settings: Mapping[str, Any], journal: Journal | None) -> I
 
 class PostgresLink:
     """A connection by psycopg."""
+
+    counts_seconds = False
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection

@@ -39,6 +39,8 @@ def linked(url: str, settings: Mapping[str, Any], journal: Journal | None) -> It
 class MysqlLink:
     """A connection by PyMySQL. A statement of DDL commits what was open before it, and itself."""
 
+    counts_seconds = True
+
     def __init__(self, connection: Connection, url: str, journal: Journal | None) -> None:
         self._connection = connection
         self._url = url

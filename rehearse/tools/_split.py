@@ -16,8 +16,9 @@ from pglast.parser import ParseError
 
 from rehearse import delimited, units
 from rehearse.backfill.task import Backfill
-from rehearse.errors import Mistake, near_miss
+from rehearse.errors import Mistake
 from rehearse.tools import _markers
+from rehearse.tools._retry import Retry, retry
 from rehearse.tools._tokens import Token, tokens
 
 _COPY = re.compile(r"""copy\b(?:[^'"]|'[^']*'|"[^"]*")*?\bfrom\s+stdin\b""", re.IGNORECASE)
@@ -48,6 +49,7 @@ class Statement:
     repeat: Repeat | None = None
     rows: str | None = None
     backfill: Backfill | None = None
+    retry: Retry | None = None
 
 
 @dataclass(slots=True)
@@ -173,23 +175,22 @@ def _blank(scan: _Scan, start: int, stop: int) -> None:
 
 def _marked(sql: str, place: str, comments: str, rows: str | None = None) -> Statement:
     """Return a statement with what markers in the comments before it ask for."""
-    return Statement(sql, place, _repeat(comments, place), rows, _markers.backfill(sql, comments, place))
+    return Statement(
+        sql,
+        place,
+        _repeat(comments, place),
+        rows,
+        _markers.backfill(sql, comments, place),
+        retry(comments, place),
+    )
 
 
 def _repeat(comments: str, place: str) -> Repeat | None:
-    marker = _MARKER.search(comments)
-    if marker is None:
+    found = _markers.words("repeat", ("pause", "limit"), comments, place)
+    if found is None:
         return None
-    words = dict(_word(word, place) for word in marker[1].split())
     try:
-        pause = units.duration_ns(words["pause"]) if "pause" in words else 0
-        return Repeat(pause, units.rows(words.get("limit", _DEFAULT_LIMIT)))
+        pause = units.duration_ns(found["pause"]) if "pause" in found else 0
+        return Repeat(pause, units.rows(found.get("limit", _DEFAULT_LIMIT)))
     except ValueError as error:
         raise Mistake(f"{place}: rehearse:repeat: {error}") from error
-
-
-def _word(word: str, place: str) -> tuple[str, str]:
-    name, _, value = word.partition("=")
-    if name not in ("pause", "limit"):
-        raise Mistake(f"{place}: rehearse:repeat: {word!r} is not known{near_miss(name, ('pause', 'limit'))}")
-    return name, value

@@ -7,8 +7,10 @@ the schema that the change starts from, where `schema` or `prepare` names the sa
 A statement under `-- rehearse:repeat [pause=10ms] [limit=5000]` is run until it affects no row, each time in a
 transaction of its own. An UPDATE or an INSERT … SELECT under
 `-- rehearse:backfill [key=id] [batch=1000] [batch_time=100ms] [pause=0ms] [workers=1]` is run as `rehearse backfill`
-runs it: in batches by key, each sized to take its time, looked after and verified. Both need `transaction = "none"` or
-the file's own marker for that.
+runs it: in batches by key, each sized to take its time, looked after and verified. A statement under
+`-- rehearse:retry [lock_timeout=100ms] [attempts=30] [pause=500ms] [backoff=1.5]`, or all from a BEGIN under it to its
+COMMIT, gives up a lock that it does not get in time, is rolled back, and tried again. Each of them needs
+`transaction = "none"` or the file's own marker for that.
 """
 
 from __future__ import annotations
@@ -28,6 +30,11 @@ from rehearse.tools._runner import runner
 from rehearse.tools._split import Split, splitter, statements
 
 _ALL = ("0", "")  # `from`: before the first version
+_EACH = {
+    "repeat": "rehearse:repeat makes each repetition",
+    "backfill": "rehearse:backfill makes each batch",
+    "retry": "rehearse:retry makes each attempt",
+}
 
 
 class SqlTool:
@@ -48,6 +55,7 @@ class SqlMigration:
     prepared: tuple[Script, ...]
     ways: Ways
     where: str
+    seed: int = 0
     onlooker: Onlooker | None = None
 
     def watch(self, onlooker: Onlooker, /) -> None:
@@ -73,7 +81,12 @@ class SqlMigration:
     def _run(self, url: str, scripts: Sequence[Script], journal: Journal) -> None:
         onlooker, self.onlooker = self.onlooker, None
         with runner(
-            url, self.choice.settings, journal=journal, onlooker=onlooker, timeout_ns=self.choice.timeout
+            url,
+            self.choice.settings,
+            journal=journal,
+            onlooker=onlooker,
+            timeout_ns=self.choice.timeout,
+            seed=self.seed,
         ) as running:
             running.run(scripts)
 
@@ -105,7 +118,7 @@ class _Reading:
         if not any(script.statements for script in found.forward):
             raise ScenarioMistake(f"{self.where}: migration.forward: there is no statement in {self.choice.forward!r}")
         ways = Ways(self._settled(found.forward), found.back and self._settled(found.back), found.looked)
-        return SqlMigration(self.choice, self._prepared(earlier), ways, self.where)
+        return SqlMigration(self.choice, self._prepared(earlier), ways, self.where, self.scenario.seed)
 
     def _found(self) -> tuple[Ways, Sequence[Path]]:
         """Return the ways, and the versions of the same folder that come before them."""
@@ -225,9 +238,9 @@ def texts(value: Texts | Literal[False] | None) -> list[str]:
 
 
 def _checked(script: Script) -> Script:
-    marked = next((one for one in script.statements if one.repeat or one.backfill), None)
+    marked = next((one for one in script.statements if one.repeat or one.backfill or one.retry), None)
     if marked is not None and script.transaction != "none":
-        what = "rehearse:repeat makes each repetition" if marked.repeat else "rehearse:backfill makes each batch"
+        what = _EACH["retry" if marked.retry else "backfill" if marked.backfill else "repeat"]
         raise Mistake(
             f"{marked.place}: {what} a transaction of its own, and this file runs in one; say transaction = 'none' in "
             "[migration]"

@@ -1,0 +1,314 @@
+"""estimate(scenario) -> Estimate: the change run at small sizes, within a time limit, and forecast at the target's."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from rehearse import registry, units
+from rehearse.errors import ScenarioMistake, near_miss
+from rehearse.forecast.forecast import Ground, way
+from rehearse.forecast.machines import Ratio
+from rehearse.forecast.outcome import Change, Estimate, SizeSeen
+from rehearse.forecast.regimes import crossed
+from rehearse.forecast.seen import LITTLE_MEMORY, Seen
+from rehearse.model import Calibration, Limits, OfCapacity, Scenario
+from rehearse.profiles import Profile
+from rehearse.reading import profile as profiles
+from rehearse.rehearsal import machine, scales
+from rehearse.rehearsal.prepare import check_room
+from rehearse.rehearsal.progress import Progress, Silent
+from rehearse.rehearsal.sizes import Site, Size, site
+
+_TRAFFIC_S = 1.7  # a run under traffic beyond the run itself: connecting, half a second before and after, the end
+_FOR_LITTLE = 0.3  # of the time, for a server with little memory where the target's tables outgrow its cache
+_LITTLE_RUNS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of an estimate.
+
+    `at` are rows by table at the target; a table that is not named has as many times its profile's rows as the first
+    that is. `scales` are shares of the profile's rows; None: chosen to fit `within_s`.
+    """
+
+    at: Mapping[str, int] = field(default_factory=dict)
+    scales: Sequence[float] | None = None
+    within_s: float = 300.0
+    repeats: int = 3
+    window_s: float | None = None
+    back: bool = False
+    traffic: bool = True
+    machine: Calibration | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where the forecast is for: the profile's rows times `factor`, but for the tables of `rows`."""
+
+    factor: float
+    rows: Mapping[str, int]
+    tables: Mapping[str, int]  # all of them
+    largest: int
+
+    def scenario(self, scenario: Scenario, x: float) -> Scenario:
+        """Return the scenario with a share of the target's rows."""
+        few = {name: max(1, round(count * x)) if count else 0 for name, count in self.rows.items()}
+        return replace(scenario, data=replace(scenario.data, scale=self.factor * x, tables=dict(few), statistics=None))
+
+
+def target(scenario: Scenario, asked: Mapping[str, int]) -> Target:
+    """Return the target of an estimate; raises a ScenarioMistake for what is no table of the profile."""
+    if not scenario.data.profile:
+        raise ScenarioMistake(
+            f"{scenario.file or scenario.name}: data.profile is needed, since rows of files come in one size only; "
+            "`rehearse profile URL --out FILE` describes a database"
+        )
+    profile = profiles.find(scenario.data.profile, scenario.folder)
+    for name in asked:
+        if name not in profile.tables:
+            raise ScenarioMistake(f"--at {name}: the profile has no such table{near_miss(name, profile.tables)}")
+    factor = _factor(profile, asked)
+    rows = {name: count for name, count in asked.items() if count != profile.rows(name, factor)}
+    rows |= {
+        name: units.rows(count)
+        for name, count in scenario.data.tables.items()
+        if name not in profile.tables or units.rows(count) == 0
+    }
+    tables = {name: profile.rows(name, factor) for name in profile.tables} | rows
+    return Target(factor=factor, rows=rows, tables=tables, largest=max(tables.values(), default=1))
+
+
+def _factor(profile: Profile, asked: Mapping[str, int]) -> float:
+    """Return how many times the profile's rows there are: of the first table that is named, or once."""
+    name, count = next(iter(asked.items()), (None, 0))
+    if name is None:
+        return 1.0
+    if not profile.tables[name].rows:
+        raise ScenarioMistake(f"--at {name}: the profile says that it has no rows; name another table first")
+    if profile.tables[name].fixed:
+        raise ScenarioMistake(f"--at {name}: its number of rows is fixed in the profile; name another table first")
+    return count / profile.tables[name].rows
+
+
+def estimate(scenario: Scenario, asked: Asked, *, progress: Progress | None = None) -> Estimate:
+    """Measure a scenario's change at small sizes and forecast it; nothing of the servers is left."""
+    progress = progress or Silent()
+    began = time.monotonic()
+    goal = target(scenario, asked.at)
+    if asked.machine is not None:
+        _check_machine(scenario, asked.machine)
+    if scenario.migration.back is False and asked.back:
+        raise ScenarioMistake(f"{scenario.name}: --back: the scenario names no way back")
+    with site(scenario, progress) as here:
+        run = _Measuring(here, goal, asked, began)
+        run.measure()
+        limits = run.limits()
+        version = here.server.version
+        ratio = None if asked.machine is None else machine.ratio(asked.machine, run.calibration())
+    changed = crossed(limits, run.seen)
+    little = bool(asked.within_s and {"cache", "sort", "checkpoints"} & {one.name for one in changed})
+    if little and run.left_s() > 0:
+        with _little(scenario, limits, run, progress) as small:
+            run.measure_little(small)
+    took_s = time.monotonic() - began
+    return _estimate(scenario, run, limits, ratio, version, took_s)
+
+
+def _check_machine(scenario: Scenario, there: Calibration) -> None:
+    """Raise a ScenarioMistake for a calibration of another kind of server."""
+    family = "postgres" if scenario.engine.name == "postgres" else "mysql"
+    if there.engine != family:
+        raise ScenarioMistake(
+            f"--machine: it was measured on {there.engine}, and the scenario is for {scenario.engine.name}; calibrate "
+            "the server that the migration is for"
+        )
+
+
+@contextmanager
+def _little(scenario: Scenario, limits: Limits, run: _Measuring, progress: Progress) -> Iterator[Site]:
+    """Start a server whose memory and log are to the largest size as the scenario's are to the target's."""
+    part = registry.part("engine", scenario.engine.name, "limits")
+    settings = {**scenario.engine.settings, **part.scaled(limits, run.largest)}
+    engine = replace(scenario.engine, settings=settings)
+    with site(replace(scenario, engine=engine), progress, under=(LITTLE_MEMORY,)) as small:
+        yield small
+
+
+@dataclass(slots=True)
+class _Measuring:
+    """What was measured so far, and how long it took."""
+
+    site: Site
+    goal: Target
+    asked: Asked
+    began: float
+    seen: list[Seen] = field(default_factory=list)
+    costs: list[scales.Cost] = field(default_factory=list)
+    sizes: list[Size] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def largest(self) -> float:
+        """The largest size."""
+        return max(one.x for one in self.sizes)
+
+    def left_s(self) -> float:
+        """Return how much of the time is left."""
+        return self.asked.within_s - (time.monotonic() - self.began)
+
+    def measure(self) -> None:
+        """Load the sizes, the smallest first, run once on each, then all other runs in random order."""
+        for x in self._fixed() or ():
+            self._first(x)
+        if not self.sizes:
+            self._chosen()
+        others = [(size, False) for size in self.sizes for _ in range(self.asked.repeats - 1)]
+        others += [(size, True) for size in self.sizes if self.asked.traffic]
+        random.Random(self.site.scenario.seed).shuffle(others)
+        others.sort(key=lambda one: not one[1])  # those under traffic are one a size, so they come first
+        for size, traffic in others:
+            if self.asked.scales is None and self.left_s() < 0 and not traffic:
+                self.notes.append("the time was up before all repeats were run")
+                return
+            self._run(size, traffic=traffic)
+
+    def measure_little(self, small: Site) -> None:
+        """Run on a server with little memory, at the largest size."""
+        scenario = self.goal.scenario(self.site.scenario, self.largest)
+        size = small.loaded(self.largest, scenario)
+        for _ in range(_LITTLE_RUNS):
+            self.seen += small.measured(size, traffic=False, back=self.asked.back)
+
+    def limits(self) -> Limits:
+        """Return the limits of the server."""
+        name = self.site.scenario.engine.name
+        if not registry.has_part("engine", name, "limits"):
+            return Limits()
+        found: Limits = registry.part("engine", name, "limits").limits(self.sizes[-1].database)
+        return found
+
+    def calibration(self) -> Calibration:
+        """Return the speeds of the server."""
+        self.site.progress.stage("calibrate this machine")
+        return machine.of(self.sizes[-1].database, self.site.scenario.engine.name)
+
+    def _fixed(self) -> list[float] | None:
+        if self.asked.scales is None:
+            return None
+        return sorted(one / self.goal.factor for one in self.asked.scales)
+
+    def _chosen(self) -> None:
+        """Choose sizes by what the ones before them cost."""
+        rows = float(self.goal.largest)
+        first = scales.pilot(rows)
+        self._first(first)
+        budget = self.left_s() * (1.0 - _FOR_LITTLE)
+        planned = list(self._plan(budget, rows).sizes)
+        if planned[0] > 1.2 * first:
+            self._drop(first)
+        else:
+            planned = [x for x in planned if x > 1.2 * first]
+        while planned:
+            self._first(planned.pop(0))
+            again = self._plan(self.left_s() * (1.0 - _FOR_LITTLE) + self._spent(), rows)
+            planned = scales.rest(planned, [one.x for one in self.sizes], max(again.sizes))
+
+    def _spent(self) -> float:
+        """Return what loading and running the sizes so far took, which a new plan counts again."""
+        return sum(one.load_s + one.run_s for one in self.costs if one.x in {size.x for size in self.sizes})
+
+    def _plan(self, within_s: float, rows: float) -> scales.Plan:
+        traffic = _TRAFFIC_S if self.asked.traffic else 0.0
+        runs = self.asked.repeats + bool(traffic)
+        return scales.plan(self.costs, within_s=within_s, runs=runs, traffic_s=traffic, rows=rows)
+
+    def _first(self, x: float) -> None:
+        """Load a size and run on it once; what it cost is kept."""
+        scenario = self.goal.scenario(self.site.scenario, x)
+        check_room(scenario, registry.engine(scenario.engine.name))
+        began = time.monotonic()
+        size = self.site.loaded(x, scenario)
+        loaded = time.monotonic()
+        self.sizes.append(size)
+        self._run(size, traffic=False)
+        self.costs.append(scales.Cost(x=x, load_s=loaded - began, run_s=time.monotonic() - loaded))
+
+    def _run(self, size: Size, *, traffic: bool) -> None:
+        self.seen += self.site.measured(size, traffic=traffic, back=self.asked.back)
+
+    def _drop(self, x: float) -> None:
+        """Forget a size: it is too small beside the others."""
+        for size in (one for one in self.sizes if one.x == x):
+            size.database.drop()
+        self.sizes = [one for one in self.sizes if one.x != x]
+        self.seen = [one for one in self.seen if one.x != x]
+
+
+def _estimate(  # noqa: PLR0917  all that is known in the end
+    scenario: Scenario, run: _Measuring, limits: Limits, ratio: Ratio | None, version: str, took_s: float
+) -> Estimate:
+    goal, asked = run.goal, run.asked
+    changed = crossed(limits, run.seen)
+    is_little = any(LITTLE_MEMORY in one.under for one in run.seen)
+    known = {"cache", "sort", "checkpoints"} if is_little else set[str]()
+    ground = Ground(
+        at=goal.tables,
+        regimes=[one for one in changed if one.name not in known],
+        window_s=asked.window_s,
+        machine=ratio.factor if ratio else None,
+        machine_says=ratio.says if ratio else None,
+        little=is_little,
+    )
+    names = ["forward", *(["back"] if asked.back else [])]
+    ways = [way(run.seen, name, ground) for name in names]
+    changes = [Change(name=one.name, says=one.says, measured=one.name in known) for one in changed]
+    if ratio:
+        changes.append(Change(name="machine", says=ratio.says, measured=True))
+    largest = max(run.sizes, key=lambda one: one.x)
+    return Estimate(
+        format=1,
+        scenario=scenario.name,
+        engine=scenario.engine.name,
+        engine_version=version,
+        at=dict(goal.tables),
+        driver=ground.driver(" ".join(one.sql for one in run.seen[0].statements))[0],
+        bytes=sum(largest.sizes.values()) / largest.x,
+        sizes=[_size(one, run.seen) for one in sorted(run.sizes, key=lambda one: one.x)],
+        took_s=took_s,
+        ways=ways,
+        changes=changes,
+        notes=[*_notes(scenario, asked), *run.notes],
+        settings=dict(limits.settings),
+    )
+
+
+def _size(size: Size, runs: Sequence[Seen]) -> SizeSeen:
+    here = [one for one in runs if one.x == size.x and one.phase == "forward"]
+    under = [name for one in here for name in one.under]
+    return SizeSeen(
+        x=size.x,
+        rows=size.rows,
+        bytes=sum(size.sizes.values()),
+        runs=sum(not one.under for one in here),
+        runs_under={name: under.count(name) for name in sorted(set(under))},
+    )
+
+
+def _notes(scenario: Scenario, asked: Asked) -> Iterator[str]:
+    rate = scenario.workload.rate
+    if asked.traffic:
+        told = str(rate) if isinstance(rate, OfCapacity) else f"{rate:g} calls/s"
+        yield (
+            f"one run of each size was under the scenario's traffic ({told}), without a baseline before it; the rate "
+            "is the same at every size"
+        )
+    yield "every run began with the server's own cache empty, and with the files in the operating system's"
+    if not asked.machine:
+        yield (
+            "the times are this machine's: `rehearse calibrate` compares it with production's, and --machine applies it"
+        )
