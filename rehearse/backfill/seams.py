@@ -94,7 +94,7 @@ class Dialect(Protocol):
         ...
 
     def is_worth_a_retry(self, code: str | None, /) -> bool:
-        """Say by the server's code whether the same statement may go well another time: a lock, a deadlock, its length."""
+        """Say by the server's code whether it may go well another time: a lock, a deadlock, its length."""
         ...
 
     def settings(self, lock_ms: int, statement_ms: int, /) -> Mapping[str, str]:

@@ -13,10 +13,11 @@ from rehearse.backfill.control import Pace
 from rehearse.backfill.plan import Plan
 from rehearse.backfill.seams import Refused, Session
 from rehearse.backfill.task import Ceiling
-from rehearse.errors import Mistake
+from rehearse.errors import Mistake, ServerFailed
 from rehearse.units import NS_PER_MS, NS_PER_S, human_duration
 
 _EVERY_S = 0.2
+_PATIENCE_LOOKS = 150  # half a minute of them
 _LATENCIES = 100  # of the last 20 seconds
 _FEWEST = 5
 _LOOK_S = 0.02
@@ -31,6 +32,8 @@ class Watch:
         self._backlog = Backlog()
         self._stop = stop
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._unseen = 0
+        self._failure: str | None = None
         self.reason: str | None = None  # why no batch may begin; None: it may
         if plan.task.max_lag_ns is not None and self._positions is None:
             raise Mistake(
@@ -49,11 +52,8 @@ class Watch:
         ended = threading.Event()
 
         def go_on() -> None:
-            while not ended.wait(_EVERY_S):
-                try:
-                    self._look(session)
-                except Refused as refused:
-                    self.reason = f"what is watched cannot be asked: {refused}"
+            while not ended.wait(_EVERY_S) and not self._failure:
+                self._look_again(session)
 
         thread = threading.Thread(target=go_on, daemon=True, name="backfill watch")
         thread.start()
@@ -63,11 +63,23 @@ class Watch:
             ended.set()
             thread.join()
 
+    def _look_again(self, session: Session) -> None:
+        """Look; what cannot be asked for a while ends the backfill, for it may be that it never can be."""
+        try:
+            self._look(session)
+            self._unseen = 0
+        except Refused as refused:
+            self._unseen += 1
+            self.reason = f"what is watched cannot be asked: {refused}"
+            self._failure = self.reason if self._unseen > _PATIENCE_LOOKS else None
+
     def wait(self, pace: Pace) -> Pace | None:
         """Wait until a batch may begin; returns its pace, or None where the backfill is to stop."""
         if pace.pause_ns + pace.rest_ns and self._stop.wait((pace.pause_ns + pace.rest_ns) / NS_PER_S):
             return None
         while self.reason is not None:
+            if self._failure is not None:
+                raise ServerFailed(f"{self._failure}; the same command goes on from here")
             if self._stop.wait(_LOOK_S):
                 return None
         return None if self._stop.is_set() else pace.after_latency(self._share())

@@ -81,6 +81,7 @@ def command(
     Exit codes: 0 done, and right; 1 rows are left that are not right; 3 the server refused it; 130 interrupted.
     """
     from rehearse.backfill import connections, look  # noqa: PLC0415
+    from rehearse.cli import masked  # noqa: PLC0415
 
     task = _task(options)
     found = look(url, task, restart=not resume)
@@ -88,6 +89,8 @@ def command(
         _tell(found, dry_run=dry_run, as_json=as_json)
     if dry_run:
         return 0
+    if masked(url) != url:
+        click.echo("warning  the password in the URL stands in this machine's list of processes", err=True)
     _ask(url, yes=yes)
     result = _run(url, task, connections(url, task), restart=not resume, keep_state=keep_state, quiet=quiet or as_json)
     if as_json:

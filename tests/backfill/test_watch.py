@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -11,8 +12,9 @@ from rehearse.backfill.batches import Batch
 from rehearse.backfill.control import Pace
 from rehearse.backfill.plan import Plan, Range
 from rehearse.backfill.postgres import DIALECT
-from rehearse.backfill.seams import KeyColumn, Rows, Target
+from rehearse.backfill.seams import KeyColumn, Refused, Rows, Target
 from rehearse.backfill.watch import Backlog, Watch
+from rehearse.errors import ServerFailed
 from rehearse.units import NS_PER_MS, NS_PER_S
 
 KEY = KeyColumn(name="id", type="bigint", is_whole=True)
@@ -30,9 +32,12 @@ class Answers:
     def __init__(self, *rows: Rows) -> None:
         self.rows = list(rows)
         self.asked = threading.Semaphore(0)
+        self.is_lost = False
 
     def ask(self, _query: str, /) -> Rows:
         self.asked.release()
+        if self.is_lost:
+            raise Refused("the connection is lost", None)
         return self.rows.pop(0) if len(self.rows) > 1 else self.rows[0]
 
     def tell(self, _statement: str, /) -> int:
@@ -100,6 +105,20 @@ def test_a_latency_above_its_budget_makes_smaller_batches_and_rests() -> None:
     assert slower is not None
     assert slower.keys == 500
     assert slower.rest_ns > 0
+
+
+def test_what_cannot_be_asked_any_more_is_no_leave_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearse.backfill.watch._EVERY_S", 0.001)
+    answers = Answers([["1"]])
+    watch = Watch(plan(ceilings=(Ceiling(query="SELECT 1", most=5),)), threading.Event())
+    with watch.watching(answers):
+        assert watch.wait(Pace(keys=10, target_ns=None)) is not None
+        answers.is_lost = True
+        ends = time.monotonic() + 10
+        while watch.reason is None:
+            assert time.monotonic() < ends
+        with pytest.raises(ServerFailed, match="cannot be asked: the connection is lost; the same command goes on"):
+            watch.wait(Pace(keys=10, target_ns=None))
 
 
 def test_a_stop_ends_the_wait() -> None:
