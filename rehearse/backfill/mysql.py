@@ -170,7 +170,8 @@ class Mysql:
 
     def explained(self, session: Session, statement: str, /) -> Sequence[str]:
         """Return the rows of EXPLAIN: table, how it is read, possible indexes, the one that is taken, rows."""
-        return ["  ".join(str(cell) for cell in row if cell is not None) for row in session.ask(f"EXPLAIN {statement}")]
+        table = "EXPLAIN" if self.is_mariadb else "EXPLAIN FORMAT = TRADITIONAL"  # MySQL 9 would answer a tree
+        return ["  ".join(str(cell) for cell in row if cell is not None) for row in session.ask(f"{table} {statement}")]
 
     def strays(self, session: Session, target: Target, statement: str, /) -> str | None:
         """Return how the plan reads the table where it does not take the index of the key."""
