@@ -7,8 +7,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from rehearse.backfill.connections import Opened, opened
 from rehearse.backfill.control import Pace
 from rehearse.backfill.plan import Plan
 from rehearse.backfill.seams import Refused, Session
@@ -21,6 +22,7 @@ _PATIENCE_LOOKS = 150  # half a minute of them
 _LATENCIES = 100  # of the last 20 seconds
 _FEWEST = 5
 _LOOK_S = 0.02
+_LONGEST_LOOK_S = 10.0
 
 
 class Watch:
@@ -32,13 +34,15 @@ class Watch:
         self._backlog = Backlog()
         self._stop = stop
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._looked_at: float | None = None
         self._unseen = 0
         self._failure: str | None = None
         self.reason: str | None = None  # why no batch may begin; None: it may
-        if plan.task.max_lag_ns is not None and self._positions is None:
-            raise Mistake(
-                "this server does not know how far its replicas are behind; give --probe a query that tells it"
-            )
+        self._replicas: list[Opened] = []
+        if plan.task.replicas and plan.task.max_lag_ns is None:
+            raise Mistake("a replica is looked at for its lag: say how far it may be behind, by --max-lag")
+        if plan.task.max_lag_ns is not None and self._positions is None and not plan.task.replicas:
+            raise Mistake("this server does not know how far its replicas are behind; name them by --replica URL")
 
     @property
     def is_needed(self) -> bool:
@@ -48,7 +52,14 @@ class Watch:
     @contextmanager
     def watching(self, session: Session) -> Iterator[None]:
         """Ask once, so that a query that cannot be asked is said at once, then again and again until the end."""
-        self._look(session)
+        with ExitStack() as replicas:
+            self._replicas = [replicas.enter_context(opened(one)) for one in self._task.replicas]
+            self._look(session)
+            with self._looking(session):
+                yield
+
+    @contextmanager
+    def _looking(self, session: Session) -> Iterator[None]:
         ended = threading.Event()
 
         def go_on() -> None:
@@ -77,12 +88,18 @@ class Watch:
         """Wait until a batch may begin; returns its pace, or None where the backfill is to stop."""
         if pace.pause_ns + pace.rest_ns and self._stop.wait((pace.pause_ns + pace.rest_ns) / NS_PER_S):
             return None
-        while self.reason is not None:
+        while self._reason_now() is not None:
             if self._failure is not None:
                 raise ServerFailed(f"{self._failure}; the same command goes on from here")
             if self._stop.wait(_LOOK_S):
                 return None
         return None if self._stop.is_set() else pace.after_latency(self._share())
+
+    def _reason_now(self) -> str | None:
+        """Return why no batch may begin; what was seen long ago is no leave to."""
+        if self._looked_at is not None and time.monotonic() - self._looked_at > _LONGEST_LOOK_S:
+            self.reason = "what is watched does not answer"
+        return self.reason
 
     def _share(self) -> float | None:
         """Return the 99th percentile of the watched latency as a share of its budget; None: not known."""
@@ -96,9 +113,10 @@ class Watch:
         return found[max(0, math.ceil(0.99 * len(found)) - 1)]
 
     def _look(self, session: Session) -> None:
+        self._looked_at = time.monotonic()
         reasons = [self._above(session, one) for one in self._task.ceilings]
-        if self._task.max_lag_ns is not None and self._positions is not None:
-            reasons.append(self._behind(session, self._positions, self._task.max_lag_ns))
+        if self._task.max_lag_ns is not None:
+            reasons.append(self._lag(session, self._task.max_lag_ns))
         if self._task.latency is not None:
             began = time.monotonic_ns()
             session.ask(self._task.latency.query)
@@ -113,14 +131,27 @@ class Watch:
             return f"the probe answers no number: {ceiling.query}"
         return f"the probe answers {value:g}, above {ceiling.most:g}" if value > ceiling.most else None
 
+    def _lag(self, session: Session, most_ns: int) -> str | None:
+        if not self._replicas:
+            assert self._positions is not None
+            return self._behind(session, self._positions, most_ns)
+        found = [one.behind_ms() for one in self._replicas]
+        if None in found:
+            return "a --replica does not say how far it is behind: it is none, or does not replicate now"
+        return _too_far(max(round((one or 0) * NS_PER_MS) for one in found), most_ns)
+
     def _behind(self, session: Session, query: str, most_ns: int) -> str | None:
         now, slowest, hidden = session.ask(query)[0]
         if hidden != "0":
             return "how far replicas are may not be known by this user; on PostgreSQL, GRANT pg_monitor to it"
         behind = self._backlog.behind_ns(time.monotonic_ns(), int(now or 0), None if slowest is None else int(slowest))
-        if behind <= most_ns:
-            return None
-        return f"a replica is {human_duration(behind)} behind, above {human_duration(most_ns)}"
+        return _too_far(behind, most_ns)
+
+
+def _too_far(behind_ns: int, most_ns: int) -> str | None:
+    if behind_ns <= most_ns:
+        return None
+    return f"a replica is {human_duration(behind_ns)} behind, above {human_duration(most_ns)}"
 
 
 class Backlog:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 @click.option("--probe-max", "ceilings", multiple=True, type=float, help="One for each --probe.")
 @click.option("--latency", metavar="SQL", help="Slow down while the p99 of this query's time is above --latency-max.")
 @click.option("--latency-max", metavar="TIME", help="Such as 20ms.")
-@click.option("--max-lag", metavar="TIME", help="Wait while a replica is further behind (PostgreSQL).")
+@click.option("--max-lag", metavar="TIME", help="Wait while a replica is further behind.")
+@click.option("--replica", "replicas", multiple=True, metavar="URL", help="Ask this one; PostgreSQL knows its own.")
 @click.option("--verify", metavar="SQL", help="A condition that no row may meet at the end; else the --where.")
 @click.option(
     "--once", is_flag=True, help="The statement is not idempotent: the table of states alone tells what is done."
@@ -127,6 +128,7 @@ def _task(options: dict[str, Any]) -> Backfill:
         attempts=options["attempts"],
         ceilings=tuple(Ceiling(query=query, most=most) for query, most in zip(probes, ceilings, strict=True)),
         max_lag_ns=None if options["max_lag"] is None else time_ns("max_lag"),
+        replicas=options["replicas"],
         latency=None
         if options["latency"] is None
         else Ceiling(query=options["latency"], most=time_ns("latency_max") / units.NS_PER_MS),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -119,6 +122,35 @@ def test_what_cannot_be_asked_any_more_is_no_leave_to_go_on(monkeypatch: pytest.
             assert time.monotonic() < ends
         with pytest.raises(ServerFailed, match="cannot be asked: the connection is lost; the same command goes on"):
             watch.wait(Pace(keys=10, target_ns=None))
+
+
+def test_the_replica_that_is_furthest_behind_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def opened(url: str) -> Iterator[Replica]:
+        yield Replica(float(url))
+
+    monkeypatch.setattr("rehearse.backfill.watch.opened", opened)
+    assert reason(plan(max_lag_ns=NS_PER_S, replicas=("0", "999")), []) is None
+    assert reason(plan(max_lag_ns=NS_PER_S, replicas=("2500", "0")), []) == "a replica is 2.50 s behind, above 1.00 s"
+
+
+@dataclass
+class Replica:
+    behind: float
+
+    def behind_ms(self) -> float:
+        return self.behind
+
+
+def test_what_does_not_answer_for_long_is_no_leave_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearse.backfill.watch._LONGEST_LOOK_S", -1.0)
+    monkeypatch.setattr("rehearse.backfill.watch._EVERY_S", 60.0)
+    stop = threading.Event()
+    watch = Watch(plan(ceilings=(Ceiling(query="SELECT 1", most=5),)), stop)
+    with watch.watching(Answers([["1"]])):
+        threading.Timer(0.05, stop.set).start()
+        assert watch.wait(Pace(keys=10, target_ns=None)) is None
+    assert watch.reason == "what is watched does not answer"
 
 
 def test_a_stop_ends_the_wait() -> None:
