@@ -19,8 +19,8 @@ from rehearse.units import NS_PER_MS, NS_PER_S, human_duration
 
 _EVERY_S = 0.2
 _PATIENCE_LOOKS = 150  # half a minute of them
-_LATENCIES = 100  # of the last 20 seconds
-_FEWEST = 5
+_LATENCIES = 100  # of a window, two seconds long
+_LATENCY_EVERY_S = 0.02
 _LOOK_S = 0.02
 _LONGEST_LOOK_S = 10.0
 
@@ -33,7 +33,8 @@ class Watch:
         self._positions = plan.dialect.positions()
         self._backlog = Backlog()
         self._stop = stop
-        self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._latencies: list[float] = []
+        self._heard = (0.0, 0)  # of the last full window, its p99 as a share of the budget; and the number of windows
         self._looked_at: float | None = None
         self._unseen = 0
         self._failure: str | None = None
@@ -55,6 +56,8 @@ class Watch:
         with ExitStack() as replicas:
             self._replicas = [replicas.enter_context(opened(one)) for one in self._task.replicas]
             self._look(session)
+            if self._task.latency is not None:
+                session.ask(self._task.latency.query)
             with self._looking(session):
                 yield
 
@@ -63,7 +66,8 @@ class Watch:
         ended = threading.Event()
 
         def go_on() -> None:
-            while not ended.wait(_EVERY_S) and not self._failure:
+            every = _EVERY_S if self._task.latency is None else _LATENCY_EVERY_S
+            while not ended.wait(every) and not self._failure:
                 self._look_again(session)
 
         thread = threading.Thread(target=go_on, daemon=True, name="backfill watch")
@@ -77,7 +81,10 @@ class Watch:
     def _look_again(self, session: Session) -> None:
         """Look; what cannot be asked for a while ends the backfill, for it may be that it never can be."""
         try:
-            self._look(session)
+            if self._looked_at is None or time.monotonic() - self._looked_at >= _EVERY_S * 0.9:
+                self._look(session)
+            if self._task.latency is not None:
+                self._listen(session, self._task.latency.query, self._task.latency.most)
             self._unseen = 0
         except Refused as refused:
             self._unseen += 1
@@ -93,7 +100,10 @@ class Watch:
                 raise ServerFailed(f"{self._failure}; the same command goes on from here")
             if self._stop.wait(_LOOK_S):
                 return None
-        return None if self._stop.is_set() else pace.after_latency(self._share())
+        if self._stop.is_set():
+            return None
+        share, window = self._heard
+        return pace.after_latency(share, window) if window else pace
 
     def _reason_now(self) -> str | None:
         """Return why no batch may begin; what was seen long ago is no leave to."""
@@ -101,26 +111,21 @@ class Watch:
             self.reason = "what is watched does not answer"
         return self.reason
 
-    def _share(self) -> float | None:
-        """Return the 99th percentile of the watched latency as a share of its budget; None: not known."""
-        if self._task.latency is None or len(self._latencies) < _FEWEST:
-            return None
-        return self.p99_ms() / self._task.latency.most
-
-    def p99_ms(self) -> float:
-        """Return the 99th percentile of the watched latency, in ms."""
-        found = sorted(self._latencies)
-        return found[max(0, math.ceil(0.99 * len(found)) - 1)]
+    def _listen(self, session: Session, query: str, most_ms: float) -> None:
+        """Ask once for the latency; a window that is full tells its 99th percentile as a share of the budget."""
+        began = time.monotonic_ns()
+        session.ask(query)
+        self._latencies.append((time.monotonic_ns() - began) / NS_PER_MS)
+        if len(self._latencies) == _LATENCIES:
+            p99 = sorted(self._latencies)[math.ceil(0.99 * _LATENCIES) - 1]
+            self._heard = p99 / most_ms, self._heard[1] + 1
+            self._latencies.clear()
 
     def _look(self, session: Session) -> None:
         self._looked_at = time.monotonic()
         reasons = [self._above(session, one) for one in self._task.ceilings]
         if self._task.max_lag_ns is not None:
             reasons.append(self._lag(session, self._task.max_lag_ns))
-        if self._task.latency is not None:
-            began = time.monotonic_ns()
-            session.ask(self._task.latency.query)
-            self._latencies.append((time.monotonic_ns() - began) / NS_PER_MS)
         self.reason = "; ".join(filter(None, reasons)) or None
 
     @staticmethod

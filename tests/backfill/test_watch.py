@@ -96,18 +96,21 @@ def test_a_replica_that_does_not_move_falls_behind_from_the_first_look_on() -> N
     assert [backlog.behind_ns(at * NS_PER_S, 100 + at, 50) for at in range(3)] == [0, NS_PER_S, 2 * NS_PER_S]
 
 
-def test_a_latency_above_its_budget_makes_smaller_batches_and_rests() -> None:
-    watch = Watch(plan(latency=Ceiling(query="SELECT 1", most=1e-9)), threading.Event())
+@pytest.mark.parametrize(("most_ms", "ease"), [(1e-9, 0.5), (1e9, 1.0)])
+def test_a_window_of_latencies_above_their_budget_eases_the_batches(
+    monkeypatch: pytest.MonkeyPatch, most_ms: float, ease: float
+) -> None:
+    monkeypatch.setattr("rehearse.backfill.watch._LATENCY_EVERY_S", 0.0001)
+    watch = Watch(plan(latency=Ceiling(query="SELECT 1", most=most_ms)), threading.Event())
     answers = Answers([["1"]])
     pace = Pace(keys=1_000, target_ns=100 * NS_PER_MS)
+    assert watch.wait(pace) == pace  # nothing is known yet
     with watch.watching(answers):
-        assert watch.wait(pace) == pace  # one answer is no percentile
-        for _ in range(5):
+        for _ in range(102):
             answers.asked.acquire(timeout=10)
-    slower = watch.wait(pace)
-    assert slower is not None
-    assert slower.keys == 500
-    assert slower.rest_ns > 0
+    eased = watch.wait(pace)
+    assert eased is not None
+    assert eased.ease == ease
 
 
 def test_what_cannot_be_asked_any_more_is_no_leave_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
