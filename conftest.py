@@ -42,7 +42,7 @@ EXHAUSTIVE = re.compile(
     r"|end_to_end/test_asserts\.py::test_a_trigger_that_misses"
     r"|test_lock_situations\.py::.*\[binary"
     r"|engines/mysql/test_tools\.py::.*\[mysql"
-    r"|backfill/test_servers\.py::.*\[mysql"
+    r"|backfill/test_(servers|keys)\.py::.*(\[mysql|-k\]|\[k-)"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
     r"|test_conformance\.py::.*(mariadb docker|mysql \w+)-.*(two_servers|_that_fails_|SIGTERM)"
