@@ -18,6 +18,7 @@ from rehearse.tools import _split as splitting
 if TYPE_CHECKING:
     from rehearse.model import Scenario
 
+_MOST_BYTES = 1_000_000
 _IGNORED = re.compile(r"--[ \t]*rehearse:ignore\b[ \t]*(?P<code>\S*)[ \t]*(?P<why>.*)")
 
 
@@ -98,13 +99,21 @@ def _scenario(path: Path, asked: Asked) -> Linted:
     known = hazards.beginning(
         asked.engine,
         asked.version,
-        schema=[one.sql for script in migration.prepared for one in script.statements],
+        schema=[*_loaded(scenario), *(one.sql for script in migration.prepared for one in script.statements)],
         rows=asked.rows,
     )
     for name, value in scenario.migration.settings.items():
         known.settings[name] = str(value).lower()
     scripts = (*migration.ways.forward, *(migration.ways.back or ()))
     return _judged(str(path), scripts, known, asked, _places(scenario))
+
+
+def _loaded(scenario: Scenario) -> Iterator[str]:
+    """Yield the statements of the SQL files that bring schema and rows, but for large ones, which are rows."""
+    for name in scenario.data.load or ():
+        path = scenario.folder / name
+        if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+            yield from (one.sql for one in splitting.splitter(scenario.engine.name)(_text(path), path.name, 1))
 
 
 def _rows(scenario: Scenario) -> Mapping[str, int]:
