@@ -58,7 +58,9 @@ def _refused(moment: Moment) -> Iterator[Seen]:
 
 def _gone(moment: Moment) -> Iterator[Seen]:
     act = moment.act
-    is_callable = act.does == "drop other" and bool(act.said & {"function", "procedure", "type", "sequence", "domain"})
+    is_callable = act.does == "drop other" and bool(
+        act.said & {"function", "procedure", "type", "sequence", "domain", "extension", "aggregate"}
+    )
     if (act.does == "drop view" or is_callable) and act.name not in moment.known.objects:
         yield Seen(says=f"code that uses {act.name} fails")
 
@@ -125,7 +127,7 @@ RULES = (
         bad=every("ALTER TABLE orders RENAME TO purchases;"),
         good=every("CREATE TABLE purchases (id int);\nALTER TABLE purchases RENAME TO buys;"),
         covers={
-            "squawk": ("renaming-table",),
+            "squawk": ("renaming-table", "renaming-object", "ban-set-schema"),
             "strong_migrations": ("renaming a table", "renaming a schema"),
             "atlas": ("BC101",),
             "django-migration-linter": ("RENAME_TABLE",),
@@ -180,7 +182,8 @@ RULES = (
         good={**postgres("CREATE VIEW report AS SELECT id FROM orders;"),
               **family("CREATE VIEW report AS SELECT id FROM orders;")},
         covers={
-            "squawk": ("ban-drop-view", "ban-drop-function", "ban-drop-type", "ban-drop-sequence", "ban-drop-domain"),
+            "squawk": ("ban-drop-view", "ban-drop-function", "ban-drop-type", "ban-drop-sequence",
+                       "ban-drop-domain", "ban-drop-extension"),
         },
     ),
     Rule(
