@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 
 from rehearse.backfill.connections import Connections
+from rehearse.backfill.outlook import Outlook, outlook
 from rehearse.backfill.plan import Plan, planned
 from rehearse.backfill.progress import Standing
 from rehearse.backfill.running import Result, Running, only
@@ -21,12 +22,19 @@ from rehearse.backfill.state import Table
 from rehearse.backfill.task import Backfill, Ceiling, update
 from rehearse.units import NS_PER_MS
 
-__all__ = ["Backfill", "Ceiling", "Plan", "Result", "Standing", "connections", "run", "update"]
+__all__ = ["Backfill", "Ceiling", "Outlook", "Plan", "Result", "Standing", "connections", "look", "run", "update"]
 
 
 def connections(url: str, task: Backfill) -> Connections:
     """Return what opens sessions with the task's limits; nothing is connected yet."""
     return Connections(url, task.lock_timeout_ns // NS_PER_MS, task.statement_timeout_ns // NS_PER_MS)
+
+
+def look(url: str, task: Backfill, *, restart: bool = False) -> Outlook:
+    """Say what a backfill would do, and from where; writes nothing."""
+    opened = connections(url, task)
+    with opened.open() as session:
+        return outlook(session, planned(session, opened.dialect(session), task), restart=restart)
 
 
 def run(

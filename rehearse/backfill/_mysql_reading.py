@@ -44,6 +44,8 @@ def _update(text: str, tree: exp.Update) -> Reading:
     for part, word in (("with_", "WITH"), ("order", "ORDER BY"), ("limit", "LIMIT"), ("returning", "RETURNING")):
         if tree.args.get(part):
             raise refuse(f"has a {word}", "leave it out")
+    if not tree.expressions:
+        raise Mistake(f"the statement cannot be read: it sets nothing: {text}")
     table = tree.this
     _check_joins(table.args.get("joins") or ())
     tokens = _tokens(text)
@@ -84,8 +86,8 @@ def _insert(text: str, tree: exp.Insert) -> Reading:
         condition=None if condition is None else condition.strip(),
         target=_name(target),
         reads_others=bool(joins) or any(one is not select for one in select.find_all(exp.Select)),
-        skips_existing=bool(tree.args.get("ignore") or tree.args.get("conflict"))
-        or "NOT EXISTS" in " ".join(text.upper().split()),
+        skips_existing=bool(tree.args.get("ignore")) or "NOT EXISTS" in " ".join(text.upper().split()),
+        overwrites=tree.args.get("conflict") is not None,
     )
 
 

@@ -69,6 +69,7 @@ def _insert(text: str, node: Any) -> Reading:
     if any(getattr(select, one) for one in _GROUPED) or _aggregates(select):
         raise refuse("groups, orders out or limits rows", "each row of the table must make its own rows")
     driving = _leftmost(select.fromClause[0])
+    action = node.onConflictClause.action if node.onConflictClause else None
     head, condition, tail = parts(text, _tokens(text), ends=("ON_CONFLICT", "ORDER", "FOR"))
     return Reading(
         kind="insert",
@@ -79,7 +80,9 @@ def _insert(text: str, node: Any) -> Reading:
         condition=None if condition is None else condition.strip(),
         target=_name(node.relation),
         reads_others=len(select.fromClause) > 1 or isinstance(select.fromClause[0], ast.JoinExpr) or _has_query(select),
-        skips_existing=node.onConflictClause is not None or "NOT EXISTS" in " ".join(text.upper().split()),
+        skips_existing=action == enums.OnConflictAction.ONCONFLICT_NOTHING
+        or "NOT EXISTS" in " ".join(text.upper().split()),
+        overwrites=action == enums.OnConflictAction.ONCONFLICT_UPDATE,
     )
 
 

@@ -10,9 +10,10 @@ from itertools import groupby
 from math import ceil
 
 from rehearse.backfill._mysql_reading import read
-from rehearse.backfill.seams import Key, KeyColumn, Refused, Session, Target
+from rehearse.backfill.keys import UniqueKey, chosen
+from rehearse.backfill.seams import Key, KeyColumn, Refused, Rows, Session, Target
 from rehearse.backfill.statement import Reading
-from rehearse.errors import Mistake, near_miss
+from rehearse.errors import Mistake
 
 # Waits for a lock, deadlocks, a row that changed under a snapshot, statements that were cut for their length.
 _AGAIN = ("1205", "1213", "1020", "1969", "3024", "1317")
@@ -32,7 +33,7 @@ _TABLE = """
     WHERE table_schema = {schema} AND table_name = {name}
 """
 _KEYS = """
-    SELECT s.index_name, s.index_name = 'PRIMARY', c.column_name, c.data_type, c.column_type,
+    SELECT s.index_name, s.index_name = 'PRIMARY', c.column_name, c.data_type, NULL,
            coalesce(c.is_nullable = 'NO', 0), s.sub_part IS NULL, c.character_set_name,
            c.collation_name
     FROM information_schema.statistics s
@@ -85,13 +86,15 @@ class Mysql:
         schema, name, _, engine, rows = found[0]
         if str(engine).lower() != "innodb":
             raise Mistake(f"table {words} is kept by {engine}, which has no transactions: a batch could be half done")
-        key = _chosen(session.ask(_KEYS.format(**place)), wanted, words)
+        key = chosen(_keys(session.ask(_KEYS.format(**place))), wanted, words)
+        _check(key, words)
         event = "INSERT" if reading.kind == "insert" else "UPDATE"
         triggers = session.ask(_TRIGGERS.format(**self._place(reading.target or reading.table), event=event))
         return Target(
             schema=str(schema),
             name=str(name),
-            key=key,
+            key=key.columns,
+            index=key.index,
             rows=None if rows is None else int(rows),
             triggers=tuple(str(one) for (one,) in triggers),
         )
@@ -165,12 +168,21 @@ class Mysql:
         """Return a query that gives it up."""
         return f"SELECT RELEASE_LOCK('{_digest(name)}')"
 
+    def explained(self, session: Session, statement: str, /) -> Sequence[str]:
+        """Return the rows of EXPLAIN: table, how it is read, possible indexes, the one that is taken, rows."""
+        return ["  ".join(str(cell) for cell in row if cell is not None) for row in session.ask(f"EXPLAIN {statement}")]
+
+    def strays(self, session: Session, target: Target, statement: str, /) -> str | None:
+        """Return how the plan reads the table where it does not take the index of the key."""
+        lines = self.explained(session, statement)
+        return None if any(target.index in line.split("  ") for line in lines) else "; ".join(lines)
+
     def state_table(self, name: str, /) -> str:
         """Return what makes the table of states."""
         return _STATES.format(name=name)
 
-    def lag(self) -> str | None:
-        """Return None: these servers do not know how far their replicas are behind."""
+    def positions(self) -> str | None:
+        """Return None: these servers do not know how far their replicas are."""
         return None
 
 
@@ -186,33 +198,26 @@ def _compared(sign: str, places: Sequence[str], values: Sequence[str]) -> str:
     return f"({place} {sign}= {value} AND ({place} {sign} {value} OR {_compared(sign, places, values)}))"
 
 
-def _chosen(found: Sequence[Sequence[str | None]], wanted: Sequence[str], table: str) -> tuple[KeyColumn, ...]:
-    """Return the columns of the primary key, or of the unique key that was asked for."""
-    known: list[str] = []
-    for (_, primary), group in groupby(found, key=lambda row: (row[0], row[1])):
+def _keys(found: Rows) -> Iterator[UniqueKey]:
+    """Yield the unique keys that serve."""
+    for (index, primary), group in groupby(found, key=lambda row: (row[0], row[1])):
         columns = list(group)
-        names = tuple(str(one[2]) for one in columns)
-        if not all(one[5] == "1" and one[6] == "1" for one in columns):
-            continue
-        known.append(",".join(names))
-        if tuple(map(str.lower, names)) == tuple(map(str.lower, wanted)) or (not wanted and primary == "1"):
-            return tuple(_column(one, table) for one in columns)
-    if not wanted:
-        raise Mistake(f"table {table} has no primary key; name a unique key, not null, by --key{near_miss('', known)}")
-    raise Mistake(
-        f"table {table} has no unique key, whole and not null, on ({', '.join(wanted)})"
-        f"{near_miss(','.join(wanted), known)}"
-    )
+        if all(one[5] == "1" and one[6] == "1" for one in columns):
+            yield UniqueKey(str(index), primary == "1", tuple(_column(one) for one in columns))
 
 
-def _column(row: Sequence[str | None], table: str) -> KeyColumn:
-    name, kind = str(row[2]), str(row[3]).lower()
-    if kind not in (*_PLAIN, *_BYTES, *_TEXTS, *_OTHERS):
-        raise Mistake(
-            f"column {name} of the key of {table} is {row[4]}, which is not kept as it is written or not ordered as "
-            "it is compared; choose another unique key by --key"
-        )
-    return KeyColumn(name=name, type=kind, is_whole=kind in _WHOLE, charset=row[7], collation=row[8])
+def _check(key: UniqueKey, table: str) -> None:
+    for one in key.columns:
+        if one.type not in (*_PLAIN, *_BYTES, *_TEXTS, *_OTHERS):
+            raise Mistake(
+                f"column {one.name} of the key of {table} is {one.type}, which is not kept as it is written or not "
+                "ordered as it is compared; choose another unique key by --key"
+            )
+
+
+def _column(row: Sequence[str | None]) -> KeyColumn:
+    kind = str(row[3]).lower()
+    return KeyColumn(name=str(row[2]), type=kind, is_whole=kind in _WHOLE, charset=row[7], collation=row[8])
 
 
 def _digest(name: str) -> str:

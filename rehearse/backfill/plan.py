@@ -121,7 +121,7 @@ def _check_idempotent(reading: Reading) -> None:
     way_out = "or say --once: then each range of keys is run once, as the table of states has it, and no second time"
     if reading.kind == "update" and reading.condition is None:
         raise Mistake(f"the UPDATE has no WHERE that tells rows that are done: add one (such as x IS NULL), {way_out}")
-    if reading.kind == "insert" and not reading.skips_existing:
+    if reading.kind == "insert" and not (reading.skips_existing or reading.overwrites):
         raise Mistake(
             "the INSERT does not say what to do with rows that are there: add ON CONFLICT DO NOTHING (INSERT IGNORE "
             f"on MySQL), or WHERE NOT EXISTS, {way_out}"
@@ -145,10 +145,12 @@ def warnings(plan: Plan) -> Iterator[str]:
             f"trigger {', '.join(plan.target.triggers)} fires for each row: where it writes to rows that several "
             "workers share, they wait for each other and deadlocks are retried"
         )
+    if plan.reading.overwrites and not plan.task.verify:
+        yield "an INSERT that updates what is there does not tell what was right before: give --verify a condition"
     if plan.task.once:
         yield (
             "once: rows that others insert from now on, beyond the last key that there is, are not touched; and the "
-            "table of states alone tells what is done"
+            "table of states alone tells what is done, so that it is left there at the end"
         )
 
 

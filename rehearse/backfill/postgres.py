@@ -8,9 +8,10 @@ from itertools import groupby
 
 from rehearse.backfill._postgres_reading import quoted as named
 from rehearse.backfill._postgres_reading import read
-from rehearse.backfill.seams import Key, KeyColumn, Refused, Session, Target
+from rehearse.backfill.keys import UniqueKey, chosen
+from rehearse.backfill.seams import Key, KeyColumn, Refused, Rows, Session, Target
 from rehearse.backfill.statement import Reading
-from rehearse.errors import Mistake, near_miss
+from rehearse.errors import Mistake
 
 # Waits for a lock, deadlocks, failed serializations, statements that were cancelled for their length.
 _AGAIN = ("55P03", "40P01", "40001", "57014")
@@ -55,8 +56,13 @@ _STATES = """
         PRIMARY KEY (task, range_no)
     )
 """
-# The time that replicas say to be behind, and of one that does not stream at all its backlog cannot be told in time.
-_LAG = "SELECT coalesce(max(extract(epoch FROM replay_lag) * 1000), 0)::bigint FROM pg_stat_replication"
+# What replicas say of the time that they are behind stays as it was where one stops to replay, so positions are asked.
+# Without pg_monitor the rows are there and their columns NULL; what only receives the log (an archive) replays nothing.
+_POSITIONS = """
+    SELECT (pg_current_wal_lsn() - '0/0')::bigint, (min(replay_lsn) - '0/0')::bigint,
+           count(*) FILTER (WHERE state IS NULL)
+    FROM pg_stat_replication
+"""
 
 
 class Postgres:
@@ -78,14 +84,15 @@ class Postgres:
         oid, schema, name, kind, rows = found[0]
         if kind not in ("r", "p"):
             raise Mistake(f"{words} is no table; name the table that the rows stand in")
-        key = _chosen(session.ask(_KEYS.format(oid=oid)), wanted, words)
+        key = chosen(_keys(session.ask(_KEYS.format(oid=oid))), wanted, words)
         written = ".".join(map(named, reading.target or reading.table))
         event = 4 if reading.kind == "insert" else 16
         triggers = session.ask(_TRIGGERS.format(table=self.quoted(written), event=event))
         return Target(
             schema=str(schema),
             name=str(name),
-            key=key,
+            key=key.columns,
+            index=key.index,
             rows=None if rows is None or int(rows) < 0 else int(rows),
             triggers=tuple(str(one) for (one,) in triggers),
         )
@@ -151,13 +158,25 @@ class Postgres:
         """Return a query that gives it up."""
         return f"SELECT pg_advisory_unlock({_number(name)})::int"
 
+    def explained(self, session: Session, statement: str, /) -> Sequence[str]:
+        """Return the lines of EXPLAIN."""
+        return [str(line) for (line,) in session.ask(f"EXPLAIN {statement}")]
+
+    def strays(self, session: Session, target: Target, statement: str, /) -> str | None:
+        """Return the first scan of the plan where no condition on an index is about the key."""
+        lines = self.explained(session, statement)
+        first = target.key[0].name
+        if any("Index Cond:" in line and first in line for line in lines):
+            return None
+        return next((line.strip(" ->").split("  (")[0] for line in lines if "Scan" in line), None)
+
     def state_table(self, name: str, /) -> str:
         """Return what makes the table of states."""
         return _STATES.format(name=name)
 
-    def lag(self) -> str | None:
-        """Return a query for the ms that the slowest replica is behind."""
-        return _LAG
+    def positions(self) -> str | None:
+        """Return a query for the positions in the log."""
+        return _POSITIONS
 
 
 def _row(parts: Iterable[str]) -> str:
@@ -166,22 +185,13 @@ def _row(parts: Iterable[str]) -> str:
     return found[0] if len(found) == 1 else f"({', '.join(found)})"
 
 
-def _chosen(found: Sequence[Sequence[str | None]], wanted: Sequence[str], table: str) -> tuple[KeyColumn, ...]:
-    """Return the columns of the primary key, or of the unique key that was asked for."""
-    known: list[str] = []
-    for (_, primary), group in groupby(found, key=lambda row: (row[0], row[1])):
+def _keys(found: Rows) -> Iterator[UniqueKey]:
+    """Yield the unique keys that serve."""
+    for (index, primary), group in groupby(found, key=lambda row: (row[0], row[1])):
         columns = list(group)
-        names = tuple(str(one[2]) for one in columns)
-        serves = all(one[4] == "1" and one[5] == "1" for one in columns) and len({one[6] for one in columns}) == 1
-        known += [",".join(names)] if serves else []
-        if serves and (names == tuple(wanted) or (not wanted and primary == "1")):
-            return tuple(KeyColumn(name=str(one[2]), type=str(one[3]), is_whole=one[7] == "1") for one in columns)
-    if not wanted:
-        raise Mistake(f"table {table} has no primary key; name a unique key, not null, by --key{near_miss('', known)}")
-    raise Mistake(
-        f"table {table} has no unique key, whole and not null, on ({', '.join(wanted)})"
-        + near_miss(",".join(wanted), known)
-    )
+        if all(one[4] == "1" and one[5] == "1" for one in columns) and len({one[6] for one in columns}) == 1:
+            whole = [KeyColumn(name=str(one[2]), type=str(one[3]), is_whole=one[7] == "1") for one in columns]
+            yield UniqueKey(str(index), primary == "1", tuple(whole))
 
 
 def _number(name: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from rehearse.backfill.batches import Batch
@@ -92,14 +93,25 @@ class Standing:
         if not self._marks or now - self._marks[-1][0] >= 1:
             self._marks.append((now, self.stage_keys))
 
-    def time_left(self) -> Left | None:
-        """Return how long the stage under way will still take; None where it cannot be said yet."""
+    def rate(self) -> float | None:
+        """Return the keys a second of the last windows; None where there are too few."""
+        rates = self._rates()
+        return None if rates is None else float(np.median(rates))
+
+    def _rates(self) -> NDArray[np.float64] | None:
         with self._lock:
-            marks, keys = list(self._marks), self.stage_keys
-        if self.estimate is None or len(marks) < 4:
+            marks = list(self._marks)
+        if len(marks) < 4:
             return None
         at, done = np.array(marks).T
-        rates = np.diff(done) / np.diff(at)
+        found: NDArray[np.float64] = np.diff(done) / np.diff(at)
+        return found
+
+    def time_left(self) -> Left | None:
+        """Return how long the stage under way will still take; None where it cannot be said yet."""
+        rates, keys = self._rates(), self.stage_keys
+        if self.estimate is None or rates is None:
+            return None
         ahead = max(0, self.estimate - keys)
         low, middle, high = np.percentile(rates, [5, 50, 95])
         return None if low <= 0 else Left(seconds=ahead / middle, least=ahead / high, most=ahead / low)

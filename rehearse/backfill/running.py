@@ -83,7 +83,7 @@ class Running:
             self.standing.watch = watch
             self._all(found, watch)
             left, examples = self._verified(watch)
-        if not self.stop.is_set() and not keep_state and not left:
+        if not self.stop.is_set() and not keep_state and not left and not self.plan.task.once:
             self._forget(session)
         return self.standing.result(
             seconds=time.monotonic() - began, left=left, examples=examples, is_stopped=self.stop.is_set()
@@ -154,8 +154,11 @@ class Running:
                 left, examples = self._swept(batches, sweep.counting(self.plan.task.verify))[1:]
         return (None, ()) if self.stop.is_set() else (left, examples)
 
-    def _mended(self, batches: Batches) -> tuple[int, tuple[Key, ...]]:
-        """Sweep until a sweep finds nothing that it could do."""
+    def _mended(self, batches: Batches) -> tuple[int | None, tuple[Key, ...]]:
+        """Sweep until a sweep finds nothing that it could do; once where it could not tell."""
+        if self.plan.reading.overwrites:  # each sweep would touch every row
+            self._swept(batches, sweep.mended)
+            return None, ()
         for _ in range(_SWEEPS):
             done, left, examples = self._swept(batches, sweep.mended)
             if not done or self.stop.is_set():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rehearse.backfill.statement import Reading
+from rehearse.errors import ServerFailed
 
 Key = tuple[str, ...]
 """The values of a key as the server writes them, one a column."""
@@ -15,7 +16,7 @@ Key = tuple[str, ...]
 Rows = Sequence[Sequence[str | None]]
 
 
-class Refused(Exception):
+class Refused(ServerFailed):
     """A statement that the server refused, in its words; `code` is its own for it."""
 
     def __init__(self, says: str, code: str | None) -> None:
@@ -57,6 +58,7 @@ class Target:
     schema: str
     name: str
     key: tuple[KeyColumn, ...]
+    index: str  # of the key
     rows: int | None
     triggers: tuple[str, ...] = ()  # of the table that is written to, that fire for each row
 
@@ -119,12 +121,23 @@ class Dialect(Protocol):
         """Return a query that gives it up."""
         ...
 
+    def explained(self, session: Session, statement: str, /) -> Sequence[str]:
+        """Return the server's plan for a statement, in its words; nothing is run."""
+        ...
+
+    def strays(self, session: Session, target: Target, statement: str, /) -> str | None:
+        """Return how the plan for a batch reads the table where that is not by its key; None: it is by its key."""
+        ...
+
     def state_table(self, name: str, /) -> str:
         """Return what makes the table of states."""
         ...
 
-    def lag(self) -> str | None:
-        """Return a query for how many ms the replicas are behind; None: this server does not know it of them."""
+    def positions(self) -> str | None:
+        """Return a query for positions in the log; None: this server does not know those of its replicas.
+
+        It answers where the log is, where its slowest replica is (NULL: it has none), and of how many it may not tell.
+        """
         ...
 
 

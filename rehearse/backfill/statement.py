@@ -33,6 +33,7 @@ class Reading:
     target: tuple[str, ...] = ()  # of an INSERT
     reads_others: bool = False  # other tables, or its own once more
     skips_existing: bool = False  # an INSERT that leaves alone what is there
+    overwrites: bool = False  # an INSERT that updates what is there, whether it is right or not
 
     def within(self, bounds: str) -> str:
         """Return the statement for a range of keys."""

@@ -27,16 +27,14 @@ class Watch:
 
     def __init__(self, plan: Plan, stop: threading.Event) -> None:
         self._task = plan.task
-        self._lag = plan.dialect.lag()
+        self._positions = plan.dialect.positions()
+        self._backlog = Backlog()
         self._stop = stop
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
-        self._turn = 0
         self.reason: str | None = None  # why no batch may begin; None: it may
-        self.failure: Exception | None = None
-        if plan.task.max_lag_ns is not None and self._lag is None:
+        if plan.task.max_lag_ns is not None and self._positions is None:
             raise Mistake(
-                "this server does not know how far its replicas are behind; give --probe a query that tells it, or "
-                "--replica the URL of one"
+                "this server does not know how far its replicas are behind; give --probe a query that tells it"
             )
 
     @property
@@ -87,8 +85,8 @@ class Watch:
 
     def _look(self, session: Session) -> None:
         reasons = [self._above(session, one) for one in self._task.ceilings]
-        if self._task.max_lag_ns is not None and self._lag is not None:
-            reasons.append(self._behind(session, self._lag, self._task.max_lag_ns))
+        if self._task.max_lag_ns is not None and self._positions is not None:
+            reasons.append(self._behind(session, self._positions, self._task.max_lag_ns))
         if self._task.latency is not None:
             began = time.monotonic_ns()
             session.ask(self._task.latency.query)
@@ -103,15 +101,33 @@ class Watch:
             return f"the probe answers no number: {ceiling.query}"
         return f"the probe answers {value:g}, above {ceiling.most:g}" if value > ceiling.most else None
 
-    @staticmethod
-    def _behind(session: Session, query: str, most_ns: int) -> str | None:
-        value = _number(session.ask(query)[0][0])
-        if value is None:
-            return "it is not known how far a replica is behind"
-        behind = round(value * NS_PER_MS)
+    def _behind(self, session: Session, query: str, most_ns: int) -> str | None:
+        now, slowest, hidden = session.ask(query)[0]
+        if hidden != "0":
+            return "how far replicas are may not be known by this user; on PostgreSQL, GRANT pg_monitor to it"
+        behind = self._backlog.behind_ns(time.monotonic_ns(), int(now or 0), None if slowest is None else int(slowest))
         if behind <= most_ns:
             return None
         return f"a replica is {human_duration(behind)} behind, above {human_duration(most_ns)}"
+
+
+class Backlog:
+    """How long ago a log was where a replica now is, from positions that were seen; as exact as they are frequent."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[int, int]] = deque(maxlen=100_000)  # five hours of them
+
+    def behind_ns(self, at_ns: int, position: int, replica: int | None) -> int:
+        """Note where the log is, and return how long ago it was last where the replica is; 0 without a replica.
+
+        A replica that was behind at the first look is behind since then at least.
+        """
+        self._seen.append((at_ns, position))
+        if replica is None or replica >= position:
+            return 0
+        while len(self._seen) > 1 and self._seen[1][1] <= replica:
+            self._seen.popleft()
+        return at_ns - self._seen[0][0]
 
 
 def _number(text: str | None) -> float | None:

@@ -38,6 +38,7 @@ COMMANDS = {
     "similarity": ("similarity", "Say how near a copy of a database is to its source."),
     "diff": ("diff", "Compare two databases: schema by meaning, data down to row and column."),
     "anonymize": ("anonymize", "Copy a real database with pseudonyms for what tells of people."),
+    "backfill": ("backfill", "Run an UPDATE or INSERT … SELECT in batches that production can bear."),
     "schema": ("schema", "Print the JSON Schema of a scenario, a profile, or a file that is written."),
     "completion": ("completion", "Print the shell completion for bash, zsh or fish."),
 }

@@ -127,7 +127,9 @@ def _known_end(known: dict[str, Any], name: str) -> EndState | None:
     for one in known["strategies"]:
         if one["name"] == name and one["end"]["is_alternative"] is not None:
             end = one["end"]
-            texts: dict[str, Any] = {key: tuple(end[key]) for key in ("differs", "told", "leftovers", "not_compared")}
+            texts: dict[str, Any] = {
+                key: tuple(end[key]) for key in ("differs", "cosmetic", "leftovers", "not_compared")
+            }
             return EndState(is_first=end["is_first"], error=end["error"], **texts)
     return None
 

@@ -75,14 +75,14 @@ def way(runs: Sequence[Seen], name: str, ground: Ground) -> Way:
     sizes = len({one.x for one in runs})
     if sizes < _SIZES:
         return _not_known(runs, name, f"it was run at {sizes} sizes, and fewer than {_SIZES} tell no law")
-    telling = max(ground.telling_s, _TELLING * max(one.seconds for one in runs))
+    telling = max(ground.telling_s, _TELLING * max(one.free_s for one in runs))
     ground = replace(ground, telling_s=telling)
     texts = " ".join(one.sql for one in runs[0].statements)
     parts = [_part(n, key, runs, ground) for n, key in enumerate(_keys(runs), 1)]
     rest = _rest(runs, ground)
     busy = _sum([*(one.guesses[0] for one in parts), rest[0], _waits(runs)], "s")
     quiet = _sum([*(one.guesses[1] for one in parts), rest[1]], "s")
-    points = [Point(x=one.x, y=one.seconds, under=frozenset(one.under)) for one in runs]
+    points = [Point(x=one.x, y=one.free_s, under=frozenset(one.under)) for one in runs]
     return Way(
         name=name,
         duration=_with_points(busy.figure, points, ground, texts),
@@ -174,7 +174,7 @@ def _rest(runs: Sequence[Seen], ground: Ground) -> tuple[_Guess, _Guess]:
     points = [
         Point(
             x=run.x,
-            y=max(run.seconds - sum(one.work_s + one.waited_s for one in run.statements), 0.0),
+            y=max(run.seconds - sum(one.work_s + one.waited_s + one.queued_s for one in run.statements), 0.0),
             under=frozenset(run.under),
         )
         for run in runs
@@ -344,7 +344,8 @@ def _outages(runs: Sequence[Seen], ground: Ground) -> list[OutageForecast]:
     found: dict[tuple[str, str], list[tuple[Seen, tuple[float, float]]]] = defaultdict(list)
     for run in runs:
         for one in run.closed:
-            found[one.table, one.stops].append((run, (one.longest_s, one.total_s)))
+            free = run.free_s / run.seconds if run.seconds > 0 else 1.0
+            found[one.table, one.stops].append((run, (free * one.longest_s, free * one.total_s)))
     made = []
     for seed, ((table, stops), each) in enumerate(sorted(found.items()), 1):
         longest, total = (
@@ -376,7 +377,7 @@ def _window(draws: Floats | None, asked_s: float | None) -> Window:
 
 def _not_known(runs: Sequence[Seen], name: str, reason: str) -> Way:
     """Return a forecast that says why there is none."""
-    points = [Point(x=one.x, y=one.seconds, under=frozenset(one.under)) for one in runs]
+    points = [Point(x=one.x, y=one.free_s, under=frozenset(one.under)) for one in runs]
     time, size = _unknown("s", reason, points).figure, _unknown("bytes", reason).figure
     return Way(
         name=name,

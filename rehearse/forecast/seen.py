@@ -23,7 +23,7 @@ _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """A statement: `work_s` is what it took without its waits for locks, which are `waited_s`."""
+    """A statement: what it took is `work_s`, `waited_s` for locks and `queued_s` for a core of the machine it ran on."""
 
     key: str  # its text without literals
     sql: str
@@ -31,6 +31,7 @@ class Ran:
     rewrites: tuple[str, ...]
     work_s: float
     waited_s: float
+    queued_s: float = 0.0
     rows: int | None = None
     log_bytes: int | None = None  # WAL or binary log
     error: str | None = None
@@ -65,6 +66,16 @@ class Seen:
     checkpoints: int | None
     grown_bytes: float = 0.0  # what indexes and new columns added to the tables that were not written anew
     error: str | None = None
+
+    @property
+    def queued_s(self) -> float:
+        """For how long its statements waited for a core."""
+        return sum(one.queued_s for one in self.statements)
+
+    @property
+    def free_s(self) -> float:
+        """What it would have taken with a core to itself."""
+        return max(self.seconds - self.queued_s, 0.0)
 
 
 def seen(
@@ -130,14 +141,16 @@ def _statements(recording: Recording, phase: PhaseRan) -> Iterator[Ran]:
             for wait in waits
             if wait.session == one.session and wait.at_ns < one.ended_ns and wait.ended_ns > one.at_ns
         )
+        queued = min(one.queued_ns or 0, max(one.ended_ns - one.at_ns - waited, 0))
         commands = [each.command for each in progress if each.session == one.session and _inside(each, one)]
         yield Ran(
             key=without_literals(one.sql),
             sql=one.sql,
             kind=kind_of(one, commands).name,
             rewrites=one.rewrites or (),
-            work_s=max(one.ended_ns - one.at_ns - waited, 0) / NS_PER_S,
+            work_s=max(one.ended_ns - one.at_ns - waited - queued, 0) / NS_PER_S,
             waited_s=waited / NS_PER_S,
+            queued_s=queued / NS_PER_S,
             rows=one.rows,
             log_bytes=one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes,
             error=one.error,

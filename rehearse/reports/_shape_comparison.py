@@ -45,7 +45,9 @@ class EndSeen:
     is_first: Annotated[bool, told("it is the one that the others are compared with")]
     error: Annotated[str | None, told("why it did not get to its end in quiet")]
     differs: Annotated[list[str], told("what it ends without, with or otherwise than the first")]
-    told: Annotated[list[str], told("what differs without a meaning: names, comments, the order of columns on disk")]
+    cosmetic: Annotated[
+        list[str], told("what differs without a meaning: names, comments, the order of columns on disk")
+    ]
     leftovers: Annotated[list[str], told("tables that it leaves for its own use")]
     not_compared: Annotated[list[str], told("what could not be compared, and why")]
 

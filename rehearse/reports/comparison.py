@@ -174,7 +174,9 @@ def _why(better: Contender, worse: Contender) -> str:
         return f"{_kept(better)} against {_kept(worse)}"
     figure = _telling(better, worse)
     if figure is None:
-        return "neither outage nor duration tells them apart beyond the noise; the medians decide"
+        runs = min(len(better.runs), len(worse.runs))
+        few = f", which {_words.plural(runs, 'run')} of each cannot measure" if runs < ranking.ENOUGH else ""
+        return f"neither outage nor duration tells them apart beyond the noise{few}; the medians decide"
     return f"{figure.title} {_shown(figure, better)} against {_shown(figure, worse)}"
 
 
@@ -316,7 +318,7 @@ def _end(one: Contender) -> EndSeen:
         is_first=end.is_first,
         error=end.error,
         differs=[*end.differs, *(f"under traffic, {says}" for says in one.otherwise)],
-        told=list(end.told),
+        cosmetic=list(end.cosmetic),
         leftovers=list(end.leftovers),
         not_compared=list(end.not_compared),
     )

@@ -14,13 +14,17 @@ from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.model import Effect
 from rehearse.model.change import Change, ChangeKind, Strategy
 from rehearse.profiles.blueprint import Blueprint
-from rehearse.strategies import _kinds, _options, postgres
+from rehearse.strategies import _kinds, _options, mysql, postgres
 from rehearse.strategies._kinds import KINDS, Kind
 from rehearse.strategies._site import Site, found_table, listed
-from rehearse.strategies._steps import Step, Steps, text
+from rehearse.strategies._steps import Step, Steps, commands, text
 from rehearse.strategies._way import Way
 
-_ENGINES: Mapping[str, Mapping[ChangeKind, Mapping[str, Way]]] = {"postgres": postgres.WAYS}
+_ENGINES: Mapping[str, Mapping[ChangeKind, Mapping[str, Way]]] = {
+    "postgres": postgres.WAYS,
+    "mariadb": mysql.WAYS,
+    "mysql": mysql.WAYS,
+}
 
 
 def ways(change: Change, engine: str) -> tuple[str, ...]:
@@ -86,11 +90,12 @@ def _major(version: str | None) -> int | None:
 
 def _strategy(name: str, way: Way, site: Site) -> Strategy:
     written = way.steps(site)
-    back = None if written.back is None else text(written.back, site.options)
+    write_out = commands if way.tool == "command" else text
+    back = None if written.back is None else write_out(written.back, site.options)
     return Strategy(
         name=name,
         says=way.says,
-        forward=text(written.forward, site.options, written.notes),
+        forward=write_out(written.forward, site.options, written.notes),
         back=back,
         deploys=way.deploys,
         tool=way.tool,

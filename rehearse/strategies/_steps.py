@@ -67,6 +67,12 @@ def text(steps: Iterable[Step], options: Options, notes: Sequence[str] = ()) -> 
     return "\n".join(parts)
 
 
+def commands(steps: Iterable[Step], _options: Options, notes: Sequence[str] = ()) -> str:
+    """Return the steps as a shell script, for an external tool."""
+    told = [f"# {line}" for line in notes]
+    return "\n".join([*told, *(sql for step in steps for sql in step.sql)]) + "\n"
+
+
 def _lines(number: int, step: Step, options: Options) -> Iterator[str]:
     yield f"-- {number}. {step.says}"
     if step.mode == "patient":

@@ -198,6 +198,7 @@ class Runner:
             rewrites=effects.rewrites,
             algorithm=effects.algorithm,
             binlog_bytes=effects.binlog_bytes,
+            queued_ns=effects.queued_ns,
             commits=was_open and not self._is_open() and _commits(part.sql, error),
             file=part.place,
             attempt=self.attempt,

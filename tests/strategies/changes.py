@@ -47,6 +47,8 @@ CHANGES = {
         fill="given || '/' || family",
         back={"given": "split_part(whole, '/', 1)", "family": "split_part(whole, '/', 2)"},
     ),
+    "moved": Change(kind="move columns", table=ORDER, columns=["given", "state"], to="App.Order names"),
+    "uuids": Change(kind="uuid key", table=ORDER, columns="id", to="Number", fill="md5(\"Tenant\" || '/' || id)::uuid"),
     "partitions": Change(
         kind="partition table",
         table=ORDER,
@@ -63,4 +65,41 @@ CHANGES = {
     ),
     "a wider key": Change(kind="widen key", table=ORDER, columns="id"),
     "a wider key with grandchildren": Change(kind="widen key", table="App.customer", columns="id", type="bigint"),
+}
+
+ODD = "Order x"
+FAMILY = {
+    "a column with a default": Change(kind="add column", table=ODD, columns="rank", type="int", default="3"),
+    "a column that is filled": Change(
+        kind="add column", table=ODD, columns="Rank y", type="bigint", default="1", fill="id * 2", nullable=False
+    ),
+    "a column goes": Change(kind="drop column", table="plain", columns="owner", back={"owner": "nullif(n % 3, 0)"}),
+    "another name": Change(kind="rename column", table=ODD, columns="note", to="Remark of it"),
+    "another type": Change(kind="change type", table=ODD, columns="amount", type="decimal(12, 2)"),
+    "not null": Change(kind="set not null", table=ODD, columns="note", fill="'?'", default="'!'"),
+    "a default": Change(kind="set default", table=ODD, columns="amount", default="8"),
+    "unique": Change(kind="add unique", table=ODD, columns=["customer", "id"]),
+    "a check": Change(kind="add check", table="plain", condition="n < 1000", name="Not too much"),
+    "a foreign key": Change(
+        kind="add foreign key", table="plain", columns="owner", references="parent.id", on_delete="SET NULL"
+    ),
+    "an index": Change(kind="add index", table="plain", columns=["owner", "kind"]),
+    "a split": Change(
+        kind="split column",
+        table="plain",
+        columns="name",
+        into={"First y": "substring_index(name, ' ', 1)", "last": "substring_index(name, ' ', -1)"},
+        back={"name": "concat(`First y`, ' ', last)"},
+    ),
+    "a merge": Change(
+        kind="merge columns", table=ODD, columns=["given", "family"], to="whole", fill="concat(given, '/', family)"
+    ),
+    "partitions": Change(
+        kind="partition table",
+        table="plain",
+        columns="n",
+        by="range",
+        bounds={"p0": "VALUES LESS THAN (10)", "p_rest": "VALUES LESS THAN (MAXVALUE)"},
+    ),
+    "a wider key": Change(kind="widen key", table="parent", columns="id"),
 }

@@ -45,7 +45,8 @@ _COLUMNS = f"""
                CASE WHEN a.attstorage <> t.typstorage THEN 'SET STORAGE ' || CASE a.attstorage
                    WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END,
                CASE a.attcompression WHEN 'p' THEN 'SET COMPRESSION pglz' WHEN 'l' THEN 'SET COMPRESSION lz4' END,
-               'SET (' || array_to_string(a.attoptions, ', ') || ')'], NULL),
+               'SET (' || (SELECT string_agg(o, ', ') FROM unnest(a.attoptions) o
+                           WHERE o !~ '^pg_attver=') || ')'], NULL),
            ({_GRANTS.format(acl="a.attacl", owner="c.relowner")})
     FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rehearse.model.change import ChangeKind
 from rehearse.strategies._way import Way
-from rehearse.strategies.postgres import attach, columns, reshaping, rules, shadow, types
+from rehearse.strategies.postgres import attach, columns, moving, reshaping, rules, shadow, types, uuids
 
 _PLAIN = "at once, as one would write it first"
 _RETRY = "a lock with a time-out, tried again until it comes soon"
@@ -66,6 +66,18 @@ WAYS: Mapping[ChangeKind, Mapping[str, Way]] = {
         "shadow": _SHADOW,
         "partition": Way(
             "the table itself becomes the first partition, after a proof that its rows fit", attach.attach
+        ),
+    },
+    "move columns": {
+        "plain": Way(_PLAIN, moving.plain),
+        "expand": Way(
+            "a trigger writes to both tables, old rows in batches, then the old columns go", moving.expand, deploys=2
+        ),
+    },
+    "uuid key": {
+        "plain": Way(_PLAIN, uuids.plain),
+        "expand": Way(
+            "uuids beside the numbers, here and in all that points here, filled in batches, swapped in", uuids.expand
         ),
     },
     "widen key": {

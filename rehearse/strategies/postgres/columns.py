@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pglast import ast, parse_sql
+from pglast import parse_sql
 from pglast.parser import ParseError
 from pglast.visitors import Visitor
 
@@ -80,11 +80,11 @@ def add_careful(site: Site) -> Steps:
     return Steps(forward=tuple(steps), back=(back,))
 
 
-class _Calls(Visitor):  # type: ignore[misc]
+class _Calls(Visitor):
     def __init__(self) -> None:
         self.names: set[str] = set()
 
-    def visit_FuncCall(self, _ancestors: Any, node: ast.FuncCall) -> None:  # noqa: N802
+    def visit_FuncCall(self, _ancestors: Any, node: Any) -> None:  # noqa: N802
         self.names.add(node.funcname[-1].sval)
 
 

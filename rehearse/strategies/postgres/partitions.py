@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pglast import ast, enums, parse_sql
+from pglast import ast, parse_sql
 from pglast.stream import RawStream
 
 from rehearse.errors import ScenarioMistake
@@ -104,7 +104,7 @@ def condition(site: Site, bound: str) -> str:
             "strategies.way: 'partition' makes the old table a partition by range or list of one column; "
             "take 'shadow' or 'plain'"
         )
-    spec = _spec(bound)
+    spec: Any = _spec(bound)
     if spec.listdatums:
         values = ", ".join(RawStream()(one) for one in spec.listdatums)
         return f"{column} IS NOT NULL AND {column} IN ({values})"
@@ -114,7 +114,7 @@ def condition(site: Site, bound: str) -> str:
 
 def _spec(bound: str) -> Any:
     try:
-        tree = parse_sql(f"CREATE TABLE x PARTITION OF y {bound}")
+        tree: Any = parse_sql(f"CREATE TABLE x PARTITION OF y {bound}")
     except Exception as error:
         raise ScenarioMistake(f"change.bounds: {bound!r} cannot be read: {error}") from None
     return tree[0].stmt.partbound
@@ -122,12 +122,7 @@ def _spec(bound: str) -> Any:
 
 def _edge(column: str, operator: str, datums: Any) -> Iterator[str]:
     datum = datums[0]
-    if isinstance(datum, ast.ColumnRef) and datum.fields[-1].sval in ("minvalue", "maxvalue"):
-        return
-    if (
-        isinstance(datum, ast.PartitionRangeDatum)
-        and datum.kind != enums.PartitionRangeDatumKind.PARTITION_RANGE_DATUM_VALUE
-    ):
+    if isinstance(datum, ast.ColumnRef):  # MINVALUE or MAXVALUE: no column may stand in a bound
         return
     yield f"{column} {operator} {RawStream()(datum)}"
 

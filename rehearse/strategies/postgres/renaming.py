@@ -15,19 +15,20 @@ from rehearse.profiles.blueprint import Constraint, Index
 Names = Mapping[str, str]
 
 
-class _Renaming(Visitor):  # type: ignore[misc]
+class _Renaming(Visitor):
     """Renames columns of the one table that a text is about."""
 
     def __init__(self, names: Names) -> None:
         self.names = names
 
     def visit_ColumnRef(self, _ancestors: Any, node: Any) -> None:  # noqa: N802
-        last = node.fields[-1]
+        last: Any = node.fields[-1]
         if isinstance(last, ast.String) and last.sval in self.names:
             node.fields = (*node.fields[:-1], ast.String(sval=self.names[last.sval]))
 
     def visit_IndexElem(self, _ancestors: Any, node: Any) -> None:  # noqa: N802
-        node.name = self.names.get(node.name, node.name)
+        if isinstance(node.name, str):
+            node.name = self.names.get(node.name, node.name)
 
 
 def index(one: Index, names: Names, *, name: str | None = None) -> Index:
@@ -45,7 +46,7 @@ def constraint(one: Constraint, names: Names, *, name: str | None = None, theirs
     """Return a constraint on columns of other names; `theirs` are those of the table that it points at."""
     definition = one.definition
     if set(one.columns) & set(names) or set(one.parent_columns) & set(theirs or {}):
-        tree = parse_sql(f"ALTER TABLE y ADD CONSTRAINT x {one.definition}")
+        tree: Any = parse_sql(f"ALTER TABLE y ADD CONSTRAINT x {one.definition}")
         node = tree[0].stmt.cmds[0].def_
         _Renaming(names)(node)
         for key, known in (("keys", names), ("fk_attrs", names), ("pk_attrs", theirs or {})):

@@ -97,14 +97,14 @@ class _Shadow:
         )
         for one in self._later():
             yield alone("An index of it, while everyone works.", *parts.concurrent(self.before, self.there, one))
-        for one in self._references():
-            yield patient("It points at its parents, as the table does.", parts.add(self.there, one, valid=False))
-            yield alone("This is proved while everyone works.", parts.validate(self.there, one.name))
+        for key in self._references():
+            yield patient("It points at its parents, as the table does.", parts.add(self.there, key, valid=False))
+            yield alone("This is proved while everyone works.", parts.validate(self.there, key.name))
         yield alone("The planner knows it.", f"ANALYZE {self.there}")
         yield patient("The swap: catalog entries only.", *self.swap())
-        for plan, one in self._children():
-            if one.valid:
-                yield alone("What points at it is proved while everyone works.", parts.validate(table(plan), one.name))
+        for plan, key in self._children():
+            if key.valid:
+                yield alone("What points at it is proved while everyone works.", parts.validate(table(plan), key.name))
 
     def all_at_once(self) -> Step:
         """Return the same in one transaction that closes the table meanwhile."""

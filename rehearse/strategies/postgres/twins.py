@@ -5,15 +5,16 @@ All that stands on the old columns is made on the new ones while everyone works;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from rehearse.errors import ScenarioMistake
-from rehearse.profiles.blueprint import Blueprint, Column, Constraint, Index, Plan
+from rehearse.profiles.blueprint import Blueprint, Column, Constraint, Index, Plan, View
 from rehearse.strategies._site import Site
-from rehearse.strategies._steps import Step, alone, batches, patient
+from rehearse.strategies._steps import Step, alone, batches, patient, together
 from rehearse.strategies.postgres import parts, proofs, renaming
-from rehearse.strategies.postgres.names import beside, made, quoted, table, text
+from rehearse.strategies.postgres.names import beside, made, quoted, table
 from rehearse.strategies.postgres.shadow import identity, numbered_as, sequence_own, take_over
 
 
@@ -25,7 +26,7 @@ class Twin:
     type: str
     value: str
     name: str
-    back_value: str | None = None  # SQL of the old column's value from the new one: both may be written meanwhile
+    reads_others: bool = False  # its value is looked up in another table
 
     @property
     def beside(self) -> str:
@@ -39,8 +40,80 @@ Twins = Mapping[str, tuple[Twin, ...]]
 
 def swapped(site: Site, twins: Twins, blueprint: Blueprint) -> list[Step]:
     """Return the steps that put successors in the places of columns of one table or several."""
-    plans = [blueprint.tables[name] for name in twins]
-    tables = [_Table(site, plan, twins[plan.name], twins, blueprint) for plan in plans]
+    parents = successors(twins)
+    return by_steps([Twinned(site, blueprint.tables[name], twins[name], parents) for name in twins])
+
+
+def successors(twins: Twins) -> dict[str, dict[str, str]]:
+    """Return the names of successors until the swap, by table and column."""
+    return {name: {one.column: one.beside for one in some} for name, some in twins.items()}
+
+
+class Part(Protocol):
+    """One table of a swap."""
+
+    @property
+    def plan(self) -> Plan:
+        """The table, as it is before."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """The table in SQL."""
+        ...
+
+    def check(self) -> None:
+        """Raise a ScenarioMistake for what would be lost."""
+        ...
+
+    def views(self) -> Sequence[View]:
+        """Return the views that must be made again."""
+        ...
+
+    def expanded(self, *, in_step: bool = True) -> Iterator[Step]:
+        """Yield what adds the successors, and has every write fill them (`in_step`)."""
+        ...
+
+    def filled(self) -> Iterator[Step]:
+        """Yield what fills them for the rows that are there."""
+        ...
+
+    def proved(self, *, at_once: bool = False) -> Iterator[Step]:
+        """Yield what builds and proves on them what stands on the old ones."""
+        ...
+
+    def referring(self, *, at_once: bool = False) -> Iterator[Step]:
+        """Yield the foreign keys between successors."""
+        ...
+
+    def untied(self, *, in_step: bool = True) -> Iterator[str]:
+        """Yield what takes the triggers and the old foreign keys away."""
+        ...
+
+    def exchanged(self) -> Iterator[str]:
+        """Yield what drops the old columns and gives the successors their names."""
+        ...
+
+    def named(self) -> Iterator[str]:
+        """Yield what gives all on the successors the names that it had on the old ones."""
+        ...
+
+
+def at_once(tables: Sequence[Part]) -> Step:
+    """Return the same in one transaction, without a trigger and without a proof beforehand."""
+    for one in tables:
+        one.check()
+    found = [step for one in tables for step in one.expanded(in_step=False)]
+    found += [step for one in tables for step in one.filled()]
+    found += [step for one in tables for step in one.proved(at_once=True)]
+    found += [step for one in tables for step in one.referring(at_once=True)]
+    sql = [f"LOCK TABLE {', '.join(one.where for one in tables)} IN ACCESS EXCLUSIVE MODE"]
+    sql += [line for step in found for line in step.sql]
+    return together("All in one.", *sql, *_swap(tables, in_step=False))
+
+
+def by_steps(tables: Sequence[Part]) -> list[Step]:
+    """Return the steps of a swap of one table or several."""
     for one in tables:
         one.check()
     found: list[Step] = []
@@ -52,48 +125,54 @@ def swapped(site: Site, twins: Twins, blueprint: Blueprint) -> list[Step]:
         found += one.proved()
     for one in tables:
         found += one.referring()
-    found.append(_swap(tables))
+    lock = f"LOCK TABLE {', '.join(one.where for one in tables)} IN ACCESS EXCLUSIVE MODE"
+    found.append(patient("The swap: catalog entries only.", lock, *_swap(tables)))
     return found
 
 
-def _swap(tables: list[_Table]) -> Step:
+def _swap(tables: Sequence[Part], *, in_step: bool = True) -> list[str]:
     views = list({view.name: view for one in tables for view in one.views()}.values())
-    sql = [f"LOCK TABLE {', '.join(one.where for one in tables)} IN ACCESS EXCLUSIVE MODE"]
-    sql += parts.drop_views(views)
+    sql = parts.drop_views(views)
     for one in tables:
-        sql += one.untied()
+        sql += one.untied(in_step=in_step)
     for one in tables:
         sql += one.exchanged()
     for one in tables:
         sql += one.named()
     sql += parts.make_views(views, tables[0].plan.owner)
-    return patient("The swap: catalog entries only.", *sql)
+    return sql
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """One table whose columns get successors; `all` are those of every table."""
+class Twinned:
+    """One table whose columns get successors.
+
+    `parents` are the columns of other tables that its foreign keys will point at in place of those that they do.
+    """
 
     site: Site
     plan: Plan
     twins: tuple[Twin, ...]
-    all: Twins
-    blueprint: Blueprint
+    parents: Mapping[str, Mapping[str, str]]
 
     @property
     def where(self) -> str:
+        """The table in SQL."""
         return table(self.plan)
 
     @property
     def function(self) -> str:
+        """The trigger's function."""
         return beside(self.plan, made(self.plan.own, "__sync"))
 
     @property
     def trigger_name(self) -> str:
+        """The trigger."""
         return quoted(made("zz_" + self.plan.own, "__sync"))
 
     @property
     def names(self) -> dict[str, str]:
+        """What the successors are called until the swap."""
         return {one.column: one.beside for one in self.twins}
 
     def check(self) -> None:
@@ -106,7 +185,7 @@ class _Table:
                 f"{', '.join(told)}"
             )
 
-    def views(self) -> tuple:  # type: ignore[type-arg]
+    def views(self) -> Sequence[View]:
         """Return the table's views, if any of them reads one of the columns."""
         read = any(set(one.columns) & set(self.names) for one in self.plan.views)
         return self.plan.views if read else ()
@@ -121,8 +200,8 @@ class _Table:
     def _indexes(self) -> list[Index]:
         return [one for one in self.plan.indexes if set(one.columns) & set(self.names)]
 
-    def expanded(self) -> Iterator[Step]:
-        """Yield what adds the successors, and has every write fill them."""
+    def expanded(self, *, in_step: bool = True) -> Iterator[Step]:
+        """Yield what adds the successors, and has every write fill them (`in_step`)."""
         added = [
             f"ALTER TABLE {self.where} ADD COLUMN {quoted(one.beside)} {one.type}" + self._collated(one)
             for one in self.twins
@@ -132,9 +211,14 @@ class _Table:
             f"Expand {self.plan.name}: columns that every write fills from now on.",
             *added,
             *beside_it,
-            self._function(),
+            *(self._kept_in_step() if in_step else ()),
+        )
+
+    def _kept_in_step(self) -> Iterator[str]:
+        yield self._function()
+        yield (
             f"CREATE TRIGGER {self.trigger_name} BEFORE INSERT OR UPDATE ON {self.where}\n"
-            f"FOR EACH ROW EXECUTE FUNCTION {self.function}()",
+            f"FOR EACH ROW EXECUTE FUNCTION {self.function}()"
         )
 
     def _collated(self, one: Twin) -> str:
@@ -143,25 +227,16 @@ class _Table:
 
     def _function(self) -> str:
         row = f"FROM (SELECT NEW.*) AS {quoted(self.plan.own)}"
-        lines = []
-        for one in self.twins:
-            new, old = quoted(one.beside), quoted(one.column)
-            forth = f"NEW.{new} := (SELECT {one.value} {row});"
-            if one.back_value is None:
-                lines.append(f"    {forth}")
-                continue
-            back = f"NEW.{old} := (SELECT {one.back_value} {row});"
-            lines.append(
-                f"    IF TG_OP = 'INSERT' AND NEW.{old} IS NULL AND NEW.{new} IS NOT NULL\n"
-                f"        OR TG_OP = 'UPDATE' AND NEW.{old} IS NOT DISTINCT FROM OLD.{old}\n"
-                f"            AND NEW.{new} IS DISTINCT FROM OLD.{new} AND NEW.{new} IS NOT NULL THEN\n"
-                f"        {back}\n    ELSE\n        {forth}\n    END IF;"
-            )
+        lines = [f"    NEW.{quoted(one.beside)} := (SELECT {one.value} {row});" for one in self.twins]
         body = "\n".join(lines)
         return (
-            f"CREATE FUNCTION {self.function}() RETURNS trigger LANGUAGE plpgsql\n"
+            f"CREATE FUNCTION {self.function}() RETURNS trigger LANGUAGE plpgsql{self._rights()}\n"
             f"SET search_path FROM CURRENT AS $rehearse$\nBEGIN\n{body}\n    RETURN NEW;\nEND\n$rehearse$"
         )
+
+    def _rights(self) -> str:
+        """Return what lets the trigger read a parent that whoever writes need not be allowed to read."""
+        return " SECURITY DEFINER" if any(one.reads_others for one in self.twins) else ""
 
     def filled(self) -> Iterator[Step]:
         """Yield what fills them for the rows that are there."""
@@ -174,22 +249,32 @@ class _Table:
             key.columns if key else (),
         )
 
-    def proved(self) -> Iterator[Step]:
+    def proved(self, *, at_once: bool = False) -> Iterator[Step]:
         """Yield what builds and proves on them what stands on the old ones."""
         required = [one.beside for one in self.twins if not self.old(one).nullable]
-        if required:
+        if required and at_once:
+            yield alone("", *(f"ALTER TABLE {self.where} ALTER COLUMN {quoted(one)} SET NOT NULL" for one in required))
+        elif required:
             yield from proofs.not_null(self.plan, required, native=self.site.at_least(18))
         for one in self._indexes():
             twin = renaming.index(one, self.names, name=made(one.name, "__new"))
-            yield alone("An index of it, while everyone works.", *parts.concurrent(self.plan, self.where, twin))
+            made_by = (parts.index(self.where, twin),) if at_once else parts.concurrent(self.plan, self.where, twin)
+            yield alone("An index of it, while everyone works.", *made_by)
         for constraint in self._own():
             if constraint.kind == "check":
-                twin_check = renaming.constraint(constraint, self.names, name=made(constraint.name, "__new"))
-                found = proofs.constraint(self.where, twin_check)
-                yield from found if constraint.valid else found[:1]
+                check = renaming.constraint(constraint, self.names, name=made(constraint.name, "__new"))
+                yield from self._held(check, at_once=at_once)
 
-    def _parents(self, one: Constraint) -> dict[str, str]:
-        return {twin.column: twin.beside for twin in self.all.get(one.parent or "", ())}
+    def _held(self, one: Constraint, *, at_once: bool, both: str = "") -> Iterator[Step]:
+        """Yield what adds a constraint, and proves it where the old one was proved."""
+        if at_once:
+            yield alone("", parts.add(self.where, one, valid=one.valid))
+            return
+        found = proofs.constraint(self.where, one, both=both)
+        yield from found if one.valid else found[:1]
+
+    def _parents(self, one: Constraint) -> Mapping[str, str]:
+        return self.parents.get(one.parent or "", {})
 
     def _renewed(self) -> Iterator[Constraint]:
         """Yield the foreign keys of this table of which either end gets a successor."""
@@ -197,17 +282,17 @@ class _Table:
             if set(one.columns) & set(self.names) or set(one.parent_columns) & set(self._parents(one)):
                 yield one
 
-    def referring(self) -> Iterator[Step]:
+    def referring(self, *, at_once: bool = False) -> Iterator[Step]:
         """Yield the foreign keys between successors."""
         for one in self._renewed():
             twin = renaming.constraint(one, self.names, name=made(one.name, "__new"), theirs=self._parents(one))
-            found = proofs.constraint(self.where, twin, both="a lock on both tables")
-            yield from found if one.valid else found[:1]
+            yield from self._held(twin, at_once=at_once, both="a lock on both tables")
 
-    def untied(self) -> Iterator[str]:
-        """Yield what takes the trigger and the old foreign keys away."""
-        yield f"DROP TRIGGER {self.trigger_name} ON {self.where}"
-        yield f"DROP FUNCTION {self.function}()"
+    def untied(self, *, in_step: bool = True) -> Iterator[str]:
+        """Yield what takes the triggers and the old foreign keys away."""
+        if in_step:
+            yield f"DROP TRIGGER {self.trigger_name} ON {self.where}"
+            yield f"DROP FUNCTION {self.function}()"
         for one in self.plan.triggers:
             if set(one.columns) & set(self.names):
                 yield f"DROP TRIGGER {quoted(one.name)} ON {self.where}"
@@ -295,6 +380,3 @@ def after(blueprint: Blueprint, twins: Twins) -> Blueprint:
         }
         found[name] = replace(plan, columns=columns)
     return Blueprint(found)
-
-
-__all__ = ["Twin", "Twins", "after", "swapped", "text"]
