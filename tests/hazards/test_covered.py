@@ -19,9 +19,9 @@ HEAD = """# Hazards
 What `rehearse lint` looks for in the SQL of a migration, without a server. Written by tests/hazards/test_covered.py.
 
 An **outage** is a table that is closed for a time that grows with its rows; a strong lock that is held for a moment is
-a note at most. *Proof*: a rehearsal has shown on servers that the bad example does what is claimed and the good one does
-not (tests/hazards/test_proof.py, test_algorithms.py); or the text alone tells. A report says of each hazard what its own
-rehearsal has measured. `rehearse explain CODE` shows the examples.
+a note at most. *Proof*: a rehearsal has shown on servers that the bad example does what is claimed and the good one
+does not (tests/hazards/test_proof.py, test_algorithms.py); or the text alone tells. A report says of each hazard what
+its own rehearsal has measured. `rehearse explain CODE` shows the examples.
 """
 
 
