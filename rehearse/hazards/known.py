@@ -196,7 +196,9 @@ def _add_column(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     not_null = act.has("not null") or act.has("primary key") or act.has("identity")
     table = known.table(act.table)
     table.columns[act.name] = Column(act.type, not_null, act.default is not None, is_new)
-    if act.has("primary key") or act.has("unique"):
+    if act.has("primary key"):
+        table.constraints[f"{act.table}_pkey"] = Constraint("add primary key", (act.name,))
+    elif act.has("unique"):
         table.indexes.setdefault(f"{act.table}_{act.name}_key", (act.name,))
 
 
