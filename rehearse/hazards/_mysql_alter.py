@@ -134,9 +134,14 @@ def key(words: Words, table: str) -> Iterator[Act]:
         parent = read.name(words)
         keys = ", ".join(map(read.column, read.bracketed(words)))
         action = words.one_of(("CASCADE", "SET NULL", "RESTRICT", "NO ACTION")) if words.take("ON", "DELETE") else None
-        said = frozenset({f"on delete {action.lower()}"} if action else ())
         yield Act(
-            does="add foreign key", table=table, name=name, columns=columns, references=parent, to=keys, said=said
+            does="add foreign key",
+            table=table,
+            name=name,
+            columns=columns,
+            references=parent,
+            to=keys,
+            said=frozenset({f"on delete {action.lower()}"} if action else ()),
         )
     else:
         said |= {kind.lower()} if kind in ("UNIQUE", "FULLTEXT", "SPATIAL") else set()

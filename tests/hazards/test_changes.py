@@ -40,7 +40,7 @@ NAIVE = {
         kind="change type", table="orders", columns="total", type="bigint"
     ),
     "ALTER TABLE orders ALTER note TYPE varchar(40) USING left(note, 40)": Change(
-        kind="change type", table="orders", columns="note", type="varchar(40)", fill="left(note, 40)"
+        kind="change type", table="orders", columns="note", type="varchar(40)", fill='"left"(note, 40)'
     ),
     "ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0)": Change(
         kind="add check", table="orders", condition="total > 0", name="positive"
@@ -79,8 +79,8 @@ FAMILY = {
     "CREATE INDEX by_state ON orders (state, total)": Change(
         kind="add index", table="orders", columns=["state", "total"], name="by_state"
     ),
-    "ALTER TABLE orders ADD CONSTRAINT c FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE SET NULL": Change(
-        kind="add foreign key", table="orders", columns="customer_id", references="customers.id", on_delete="SET NULL",
+    "ALTER TABLE orders ADD FOREIGN KEY c (customer_id) REFERENCES customers (id) ON DELETE CASCADE": Change(
+        kind="add foreign key", table="orders", columns="customer_id", references="customers.id", on_delete="CASCADE",
         name="c",
     ),
     "ALTER TABLE orders ADD COLUMN kind varchar(9); UPDATE orders SET kind = 'old'": Change(
