@@ -33,9 +33,31 @@ _PARTS = ("rename index", "rename constraint", "alter other", "create index", "a
 
 def change_of(statements: Sequence[Said], known: Known) -> Change | None:
     """Return the change that all of these statements make together; None: several, or one that no way is known for."""
-    acts = [act for one in statements for act in one.acts if act.does not in _BESIDE]
-    if not acts or any(one.unread for one in statements):
+    acts = _acts(statements)
+    return _change(acts, known) if acts else None
+
+
+def changes_of(statements: Sequence[Said], known: Known) -> tuple[Change, ...] | None:
+    """Return the changes that statements make, one after the other; None where one of them is none that is known."""
+    acts, found = _acts(statements) or [], list[Change]()
+    while acts:
+        sizes = ((size, _change(acts[:size], known)) for size in range(len(acts), 0, -1))
+        size, change = next(((size, change) for size, change in sizes if change is not None), (0, None))
+        if change is None:
+            return None
+        found.append(change)
+        acts = acts[size:]
+    return tuple(found) or None
+
+
+def _acts(statements: Sequence[Said]) -> list[Act] | None:
+    """Return what changes something; None where a text is not read."""
+    if any(one.unread for one in statements):
         return None
+    return [act for one in statements for act in one.acts if act.does not in _BESIDE]
+
+
+def _change(acts: Sequence[Act], known: Known) -> Change | None:
     for read in (_by_one_act, _required, _filled, _split, _partitioned):
         found = read(acts, known)
         if found is not None:
