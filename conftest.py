@@ -42,7 +42,7 @@ EXHAUSTIVE = re.compile(
     r"|end_to_end/test_asserts\.py::test_a_trigger_that_misses"
     r"|test_lock_situations\.py::.*\[binary"
     r"|engines/mysql/test_tools\.py::.*\[mysql"
-    r"|hazards/test_proof\.py::.*\[installed|hazards/test_algorithms\.py::.*\[mysql"
+    r"|hazards/test_proof\.py::.*\[installed|hazards/test_(algorithms|proof_family)\.py::.*\[mysql"
     r"|backfill/test_servers\.py::.*\[mysql"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
