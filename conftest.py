@@ -43,6 +43,7 @@ EXHAUSTIVE = re.compile(
     r"|test_lock_situations\.py::.*\[binary"
     r"|engines/mysql/test_tools\.py::.*\[mysql"
     r"|backfill/test_(servers|keys)\.py::.*(\[mysql|-k\]|\[k-)"
+    r"|hazards/test_proof\.py::.*\[installed|hazards/test_(algorithms|proof_family)\.py::.*\[mysql"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
     r"|test_conformance\.py::.*(mariadb docker|mysql \w+)-.*(two_servers|_that_fails_|SIGTERM)"
