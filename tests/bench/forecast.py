@@ -162,7 +162,10 @@ def scenario(engine: str, folder: Path, kind: Kind) -> Scenario:
         data=Data(profile="profile.toml"),
         engine=EngineChoice(name=engine, via=via),  # type: ignore[arg-type]
         migration=MigrationChoice(
-            schema="schema.sql", forward=kind.sql, back=False, transaction=kind.transaction  # type: ignore[arg-type]
+            schema="schema.sql",
+            forward=kind.sql,
+            back=False,
+            transaction=kind.transaction,  # type: ignore[arg-type]
         ),
         workload=WorkloadChoice(sessions=4),
     )
@@ -222,7 +225,10 @@ def _measure(engine: str, missing: list[tuple[int, int, str]], most: int, file: 
                 )
                 with file.open("a", encoding="utf-8") as out:
                     out.write(json.dumps(asdict(done)) + "\n")
-                print(f"{number}/{len(missing)} {kind}, {rows:,} rows: {seen.seconds:.2f} s {seen.error or ''}", flush=True)
+                print(
+                    f"{number}/{len(missing)} {kind}, {rows:,} rows: {seen.seconds:.2f} s {seen.error or ''}",
+                    flush=True,
+                )
 
 
 def _loaded(here: Site, first: Scenario, rows: int, most: int) -> Size:
@@ -302,8 +308,12 @@ def table(rows: Sequence[Row]) -> bool:
     errors = median(abs(one.error or 0.0) for one in known)
     inside = sum(bool(one.inside) for one in known) / len(known)
     wide = median(one.told.high / one.told.low for one in known if one.told)
-    print(f"median error           {errors:.1%} (promised: {ERROR_LIMIT:.0%}); × ratio {_median(known, 'ratio'):.1%}, rule of thumb {_median(known, 'rule'):.1%}")
-    print(f"truths in the interval {inside:.1%} of {len(known)} (promised: {COVERAGE_LIMIT:.0%}); its ends are {wide:.2f} × apart, in the median")
+    print(
+        f"median error           {errors:.1%} (promised: {ERROR_LIMIT:.0%}); × ratio {_median(known, 'ratio'):.1%}, rule of thumb {_median(known, 'rule'):.1%}"
+    )
+    print(
+        f"truths in the interval {inside:.1%} of {len(known)} (promised: {COVERAGE_LIMIT:.0%}); its ends are {wide:.2f} × apart, in the median"
+    )
     return errors <= ERROR_LIMIT and inside >= COVERAGE_LIMIT
 
 
