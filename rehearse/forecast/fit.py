@@ -43,6 +43,7 @@ class Noise:
 
 SECONDS = Noise(relative=0.06, absolute=0.0015, session=0.04)
 BYTES = Noise(relative=0.01, absolute=4096.0, session=0.005)
+DISK = Noise(relative=0.05, absolute=65536.0, session=0.05)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rehearse.forecast import models, words
-from rehearse.forecast.fit import BYTES, DRAWS, SECONDS, Fit, Noise, Point, fitted
+from rehearse.forecast.fit import BYTES, DISK, DRAWS, SECONDS, Fit, Noise, Point, fitted
 from rehearse.forecast.models import Floats, Kind
 from rehearse.forecast.outcome import (
     Along,
@@ -31,6 +31,7 @@ _SIZES = 3  # fewer tell no law
 _FELL = 0.7  # a figure at the largest size that is less than this share of an earlier one's fits no law
 _TELLING = 0.05  # of the longest run: a time below tells nothing of its growth
 _TELLING_BYTES = 65_536.0
+_SAMPLED_S, _UNSEEN = 2.0, 0.25  # disk is sampled four times a second
 _TINY_S = 0.02
 _TINY = Noise(relative=0.3, absolute=0.0005, session=0.2)  # of what takes less: it is all noise
 _EACH = 50  # as many statements of one text are told each by itself, if they are as many at every size
@@ -90,7 +91,7 @@ def way(runs: Sequence[Seen], name: str, ground: Ground) -> Way:
         quiet=_with_points(quiet.figure, [one for one in points if TRAFFIC not in one.under], ground, texts),
         statements=[one.forecast for one in parts],
         outages=_outages(runs, ground),
-        disk=_bytes(runs, lambda one: one.disk_bytes, "what it takes on disk was not measured", ground, texts).figure,
+        disk=_disk(runs, ground, texts),
         log=_bytes(runs, lambda one: one.log_bytes, "no log was measured", ground, texts).figure,
         window=_window(busy.draws, ground.window_s),
     )
@@ -232,6 +233,7 @@ def _bytes(
     text: str,
     *,
     kind: Kind = models.UNKNOWN,
+    noise: Noise = BYTES,
 ) -> _Guess:
     """Return a figure in bytes from the runs without traffic, whose own writes are not the migration's."""
     points = [Point(x=run.x, y=value) for run in runs if not run.under and (value := figure(run)) is not None]
@@ -243,8 +245,23 @@ def _bytes(
     if reason:
         return _unknown("bytes", reason, points)
     driver = ground.driver(text)
-    fit = fitted(points, kind, rows=driver[1], noise=BYTES)
+    fit = fitted(points, kind, rows=driver[1], noise=noise)
     return _fitted("bytes", fit, fit.draws, points, words.width(fit, points), driver)
+
+
+def _disk(runs: Sequence[Seen], ground: Ground, texts: str) -> Figure:
+    """Return what it needs on disk: new files by their size, and what was sampled beside them, if runs were long."""
+    missing = "what it takes on disk was not measured"
+    found = _bytes(runs, lambda one: one.disk_bytes, missing, ground, texts, noise=DISK)
+    largest = max(one.x for one in runs)
+    if found.draws is None or found.figure.amount is None or not found.figure.amount.high:
+        return found.figure
+    if float(np.median([one.seconds for one in runs if one.x == largest])) >= _SAMPLED_S:
+        return found.figure
+    drawn = found.draws * np.exp(_UNSEEN * np.abs(np.random.default_rng(5).standard_normal(DRAWS)))
+    why = f"no run was longer than {_SAMPLED_S:.0f} s: what was there for a moment was not seen, up to a half more"
+    low, middle, high = (float(one) for one in np.quantile(drawn, (0.05, 0.5, 0.95)))
+    return replace(found.figure, amount=Amount(low=low, middle=middle, high=high), why=[*found.figure.why, why])
 
 
 def _unfit(points: Sequence[Point], telling: float) -> str | None:

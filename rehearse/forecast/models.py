@@ -34,12 +34,8 @@ class Kind:
     bend: float = 0.03
 
 
-METADATA = Kind(
-    name="metadata", says="a change of the catalog alone", laws={CONSTANT: 0.95, LINEAR: 0.05}
-)
-REWRITE = Kind(
-    name="rewrite", says="writes the whole table anew", laws={LINEAR: 0.82, SORTED: 0.16, CONSTANT: 0.02}
-)
+METADATA = Kind(name="metadata", says="a change of the catalog alone", laws={CONSTANT: 0.95, LINEAR: 0.05})
+REWRITE = Kind(name="rewrite", says="writes the whole table anew", laws={LINEAR: 0.82, SORTED: 0.16, CONSTANT: 0.02})
 INDEX = Kind(name="index", says="reads the table and sorts keys", laws={LINEAR: 0.60, SORTED: 0.38, CONSTANT: 0.02})
 SCAN = Kind(name="scan", says="reads the table", laws={LINEAR: 0.85, SORTED: 0.13, CONSTANT: 0.02})
 ROWS = Kind(

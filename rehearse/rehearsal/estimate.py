@@ -317,8 +317,8 @@ def _notes(scenario: Scenario, asked: Asked, runs: Sequence[Seen]) -> Iterator[s
     lost = _lost(runs)
     if lost > _LOST:
         yield (
-            f"for {100 * lost:.0f} % of the time of statements the server wanted a core of this machine that others had; "
-            "that is taken out, and the forecast is for a machine that is not so full"
+            f"for {100 * lost:.0f} % of the time of statements the server wanted a core of this machine that others "
+            "had; that is taken out, and the forecast is for a machine that is not so full"
         )
     if not asked.machine:
         yield (
