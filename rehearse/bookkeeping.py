@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from rehearse.model import Comparison, MigrationChoice, PropertyDifference, Recording
+from rehearse.model import Comparison, MigrationChoice, PropertyDifference, Recording, Snapshot
 
 Tables = Mapping[str, frozenset[str]]  # the columns by which a table of this name is known
 
@@ -83,8 +83,12 @@ def is_known(table: str, columns: Iterable[str], *, tools: Iterable[str] = TOOLS
 
 def tables(recording: Recording) -> frozenset[str]:
     """Return the tables of a rehearsal that are its migration tool's own."""
-    choice = recording.scenario.migration
-    found = (table for snapshot in recording.snapshots.values() for table in snapshot.tables.values())
+    return tables_in(recording.scenario.migration, recording.snapshots.values())
+
+
+def tables_in(choice: MigrationChoice, states: Iterable[Snapshot]) -> frozenset[str]:
+    """Return the tables of a database's states that are a migration tool's own."""
+    found = (table for state in states for table in state.tables.values())
     return frozenset(one.table for one in found if _is_of(choice, one.table, one.columns))
 
 

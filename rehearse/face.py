@@ -10,6 +10,7 @@ from rehearse.errors import ScenarioMistake
 from rehearse.judging import judge
 from rehearse.model import Recording, Scenario, Verdict
 from rehearse.reading.scenario import parse, read, with_budget
+from rehearse.reading.strategies import single
 from rehearse.recording.folder import load
 from rehearse.registry import renderer
 from rehearse.rehearsal import Progress
@@ -46,15 +47,18 @@ def run(
     *,
     engine: str | None = None,
     budget: Mapping[str, Any] | None = None,
+    strategy: str | None = None,
     progress: Progress | None = None,
 ) -> Recording:
     """Rehearse a scenario (a file, or its values) on a disposable database and return the recording.
 
-    `engine` ("mariadb:10.11") and `budget` take the place of the scenario's own, as on the command line.
-    Raises `rehearse.errors.Mistake` for what cannot be run; what the migration does wrong is in the recording.
+    `engine` ("mariadb:10.11") and `budget` take the place of the scenario's own, as on the command line; of a scenario
+    with strategies it rehearses the one of this name. Raises `rehearse.errors.Mistake` for what cannot be run; what the
+    migration does wrong is in the recording.
     """
     changes = [f"{key}={value}" for key, value in (budget or {}).items()]
-    return rehearse_scenario(with_budget(scenario(source, engine=engine), changes), progress=progress)
+    found = with_budget(scenario(source, engine=engine), changes)
+    return rehearse_scenario(single(found, strategy) if strategy else found, progress=progress)
 
 
 def render(recording: Recording, verdict: Verdict | None = None, *, form: str = "md") -> str:

@@ -68,9 +68,19 @@ class ScenarioFile(pytest.File):
             except OtherDialect as other:
                 yield NotWritten.from_parent(self, name=str(engine), reason=str(other))
                 continue
+            if scenario.migration.forward is None and scenario.strategies:
+                yield from self._strategies(scenario, engine)
+                continue
             for check in CHECKS:
                 name = f"{check.rule.code} {check.rule.name}" + (f" [{engine}]" if engine else "")
                 yield CheckItem.from_parent(self, name=name, scenario=scenario, engine=engine, check=check)
+
+    def _strategies(self, scenario: Scenario, engine: str | None) -> Iterable[pytest.Item]:
+        from rehearse.reading.strategies import expanded, named  # noqa: PLC0415
+
+        for one in expanded(scenario):
+            name = f"strategy {named(one)}" + (f" [{engine}]" if engine else "")
+            yield StrategyItem.from_parent(self, name=name, scenario=one, engine=engine)
 
     def _read(self, engine: str | None) -> Scenario:
         from rehearse.errors import OtherDialect, RehearseError  # noqa: PLC0415
@@ -109,15 +119,43 @@ class CheckItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show findings and remedies as words; an error of ours as pytest shows errors."""
-        from rehearse.errors import RehearseError  # noqa: PLC0415
-
-        if isinstance(excinfo.value, NotPassed | RehearseError):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        return _shown(excinfo) or super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Name the item by its scenario and check."""
         return self.path, None, f"{self.scenario.name}: {self.name}"
+
+
+class StrategyItem(pytest.Item):
+    """One strategy of a scenario that has several: it is rehearsed, and must pass every check."""
+
+    def __init__(self, *, scenario: Scenario, engine: str | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scenario = scenario
+        self.engine = engine
+
+    def runtest(self) -> None:
+        """Fail with the findings of all checks that did not pass."""
+        recording, verdict = _rehearsed(self.scenario, self.engine)
+        _write(recording, verdict, self.config)
+        answers = [one for one in verdict.answers if one.status != "passed"]
+        if answers:
+            raise NotPassed(*answers)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show findings and remedies as words; an error of ours as pytest shows errors."""
+        return _shown(excinfo) or super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Name the item by its scenario and strategy."""
+        return self.path, None, f"{self.scenario.name}: {self.name}"
+
+
+def _shown(excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
+    """Return the words of a verdict, or of an error of ours; None: it is neither."""
+    from rehearse.errors import RehearseError  # noqa: PLC0415
+
+    return str(excinfo.value) if isinstance(excinfo.value, NotPassed | RehearseError) else None
 
 
 class NotWritten(pytest.Item):
@@ -133,12 +171,16 @@ class NotWritten(pytest.Item):
 
 
 class NotPassed(Exception):
-    """A check that failed, or that could not tell."""
+    """Checks that failed, or that could not tell."""
 
-    def __init__(self, answer: Answer) -> None:
-        lines = [f"{one.phase or ''} {one.where}: {one.says}\n  remedy: {one.remedy}" for one in answer.findings]
-        lines += [f"could not tell: {answer.reason}"] if answer.reason else []
-        super().__init__("\n".join(line.strip() for line in lines))
+    def __init__(self, *answers: Answer) -> None:
+        super().__init__("\n".join(line.strip() for answer in answers for line in _lines(answer)))
+
+
+def _lines(answer: Answer) -> Iterable[str]:
+    yield from (f"{one.phase or ''} {one.where}: {one.says}\n  remedy: {one.remedy}" for one in answer.findings)
+    if answer.reason:
+        yield f"could not tell: {answer.reason}"
 
 
 def _verdict(item: CheckItem) -> Verdict:

@@ -1,4 +1,4 @@
-"""`rehearse list engines|tools|checks|reports`: what there is."""
+"""`rehearse list engines|tools|checks|hazards|reports`: what there is."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ _PLUGINS = {"engines": "engine", "tools": "tool", "reports": "renderer"}
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["engines", "tools", "checks", "reports"]))
+@click.argument("what", type=click.Choice(["engines", "tools", "checks", "hazards", "reports"]))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of name and text.")
 def command(what: str, *, as_json: bool) -> None:
-    """List engines, tools, checks or reports, a line each."""
-    rows = _checks() if what == "checks" else _plugins(_PLUGINS[what])
+    """List engines, tools, checks, hazards of SQL or reports, a line each."""
+    own = {"checks": _checks, "hazards": _hazards}
+    rows = own[what]() if what in own else _plugins(_PLUGINS[what])
     if as_json:
         click.echo(json.dumps([{"name": name, "text": text} for name, text in rows], ensure_ascii=False, indent=2))
         return
@@ -28,6 +29,12 @@ def _checks() -> list[tuple[str, str]]:
     from rehearse.checks import CHECKS  # noqa: PLC0415
 
     return [(check.rule.code, check.rule.asks) for check in CHECKS]
+
+
+def _hazards() -> list[tuple[str, str]]:
+    from rehearse.hazards import RULES  # noqa: PLC0415
+
+    return [(rule.code, rule.asks) for rule in RULES]
 
 
 def _plugins(kind: str) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ EXIT = {Status.PASSED: 0, Status.FAILED: 1, Status.UNKNOWN: 3}
     "--via", metavar="embedded|binary|docker|URL", help="Where the server comes from; a URL names one as disposable."
 )
 @click.option("--budget", "budgets", multiple=True, metavar="KEY=VALUE", help="Another budget, e.g. blocked=250ms.")
+@click.option("--strategy", metavar="NAME", help="Of a scenario with [[strategies]] this one.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -53,6 +54,7 @@ def command(  # noqa: PLR0917
     engines: tuple[str, ...],
     via: str | None,
     budgets: tuple[str, ...],
+    strategy: str | None,
     out: Path | None,
     *,
     keep: bool,
@@ -73,7 +75,7 @@ def command(  # noqa: PLR0917
 
     if quiet and verbose:
         raise Mistake("-q and -v exclude each other")
-    options = Options(scale=scale, seed=seed, via=via, budgets=budgets)
+    options = Options(scale=scale, seed=seed, via=via, budgets=budgets, strategy=strategy)
     loudness = 0 if quiet or as_json else 2 if verbose else 1
     asked = [(path, engine) for path in dict.fromkeys(scenarios) for engine in dict.fromkeys(engines or (None,))]
     if len(asked) > 1:
@@ -94,6 +96,7 @@ class Options:
     seed: int | None
     via: str | None
     budgets: tuple[str, ...]
+    strategy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,13 @@ class Done:
 
 
 def read_one(path: Path, engine: str | None, options: Options) -> Scenario:
+    """Read a scenario as it is for an engine, of [[strategies]] the one that is asked for."""
+    from rehearse.reading.strategies import single  # noqa: PLC0415
+
+    return single(read_whole(path, engine, options), options.strategy)
+
+
+def read_whole(path: Path, engine: str | None, options: Options) -> Scenario:
     """Read a scenario as it is for an engine, with the command line's words in the place of its own."""
     from rehearse.reading.scenario import read, with_options  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`rehearse schema scenario|profile|report|matrix|estimate`: the JSON Schemas."""
+"""`rehearse schema scenario|profile|report|matrix|…`: the JSON Schemas."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+WRITTEN = ("report", "matrix", "history", "estimate", "comparison")
+
 
 @click.command("schema")
-@click.argument("what", type=click.Choice(["scenario", "profile", "report", "matrix", "estimate"]))
+@click.argument("what", type=click.Choice(["scenario", "profile", *WRITTEN]))
 def command(what: str) -> None:
-    """Print the JSON Schema of a scenario file, a profile file, report.json, matrix.json or estimate.json."""
+    """Print the JSON Schema of a scenario file, a profile file, or of a file that is written (report.json, …)."""
     click.echo(json.dumps(_schema(what), ensure_ascii=False, indent=2))
 
 
@@ -26,5 +28,4 @@ def _schema(what: str) -> dict[str, Any]:
         return profile.schema()
     from rehearse import reports  # noqa: PLC0415
 
-    made = {"report": reports.report_schema, "matrix": reports.matrix_schema, "estimate": reports.estimate_schema}
-    return made[what]()
+    return reports.schema(what)

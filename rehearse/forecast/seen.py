@@ -23,7 +23,7 @@ _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """A statement: it worked for `work_s`, waited for locks (`waited_s`), and for a core of the machine (`queued_s`)."""
+    """A statement: it worked for `work_s`, and waited for locks (`waited_s`) and for a core (`queued_s`)."""
 
     key: str  # its text without literals
     sql: str

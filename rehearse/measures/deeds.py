@@ -108,7 +108,14 @@ class Names:
 
 def deeds(statements: Iterable[StatementRan], names: Names) -> list[Step]:
     """Return what statements do, in their order; `names` is brought up to the last of them."""
-    return [Step(one, deed) for one in statements if not one.error for deed in _read(split(one.sql), names)]
+    return [Step(one, deed) for one in kept(statements) for deed in _read(split(one.sql), names)]
+
+
+def kept(statements: Iterable[StatementRan]) -> Iterator[StatementRan]:
+    """Yield the statements that did what they say: none that failed, none that was rolled back to be tried again."""
+    found = list(statements)
+    undone = {one.transaction for one in found if one.retried and one.transaction is not None}
+    return (one for one in found if not one.error and one.transaction not in undone)
 
 
 def _read(parts: Sequence[Words] | None, names: Names) -> Iterator[Deed]:

@@ -94,6 +94,10 @@ class StrategyChoice:
     deploys: Annotated[
         Annotated[int, Field(ge=0, le=9)] | None, told("releases of the application that it needs; a way knows its own")
     ] = None
+    leftovers: Annotated[
+        list[str],
+        told("tables that it leaves for its own use, and so are no difference between the ends of strategies"),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

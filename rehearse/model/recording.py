@@ -168,7 +168,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Where a rehearsal ran. `settings` are the server's settings that differ from its defaults."""
+    """Where a rehearsal ran. `settings` are the server's settings that differ from its defaults.
+
+    `began` is the time of day in UTC, as ISO 8601. `commit` is that of the scenario's folder, with a "+" where files
+    had been changed since. None: an old recording, or (of a commit) no git there.
+    """
 
     cpu: str
     cores: int
@@ -181,6 +185,8 @@ class Environment:
     load_average: float | None
     settings: Mapping[str, str]
     notes: tuple[str, ...] = ()  # for example "a default workload was derived from the schema"
+    began: str | None = None
+    commit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from rehearse.errors import ScenarioMistake, near_miss
 from rehearse.model import Budget, Scenario
-from rehearse.reading import dialects
+from rehearse.reading import dialects, strategies
+from rehearse.reading.complaints import complaint, unknown_keys
 
 _CONTAINERS = ("image", "cpus", "memory", "tmpfs", "volumes")  # keys of [engine] that need via = "docker"
 
@@ -59,7 +59,7 @@ def parse(
     """Return the Scenario that plain values describe, as it is for one engine: the file's own, or another."""
     spoken = _spoken(values)
     own = dialects.engine_of(spoken)
-    complaints = list(_unknown_keys(spoken, Scenario, "", frozenset(dialects.names())))
+    complaints = list(unknown_keys(spoken, Scenario, "", frozenset(dialects.names())))
     if engine is not None and not complaints:
         spoken = dialects.asked(spoken, engine)
     name = dialects.engine_of(spoken)
@@ -71,6 +71,7 @@ def parse(
         raise ScenarioMistake("\n".join(f"{where}: {one}" for one in dict.fromkeys(complaints)))
     dialects.check(spoken, name, own=own, where=where)
     _consistent(scenario, where)
+    strategies.check(scenario, where)
     return _placed(scenario)
 
 
@@ -83,7 +84,7 @@ def _validated(
         return _adapter().validate_python({**chosen, "file": file} if file else chosen), []
     except ValidationError as error:
         untold = {"unexpected_keyword_argument"} | (set() if whole else {"missing"})
-        return None, [_complaint(one, values, engine) for one in error.errors() if one["type"] not in untold]
+        return None, [complaint(one, values, engine) for one in error.errors() if one["type"] not in untold]
 
 
 def _placed(scenario: Scenario) -> Scenario:
@@ -177,45 +178,6 @@ def _budget_value(key: str, text: str) -> Any:
         raise ScenarioMistake(
             f"--budget {key}={text}: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
         ) from None
-
-
-def _unknown_keys(values: Any, kind: Any, path: str, engines: frozenset[str]) -> Iterable[str]:
-    """Yield a complaint for each key that there is not; `engines` may have a table of their own in it."""
-    if not isinstance(values, Mapping):
-        return
-    hints = dialects.keys_of(kind)
-    known = [name for name in hints if name != "file"]
-    for key, value in values.items():
-        here = f"{path}{key}"
-        if key in engines and dialects.is_section(key, value, kind):
-            yield from _unknown_keys(value, kind, f"{here}.", frozenset())
-        elif key not in known and key != "$schema":
-            words = {*known, *engines} if isinstance(value, Mapping) and kind is not Scenario else known
-            yield f"{here}: there is no such key{near_miss(key, words)}"
-        part = hints.get(key)
-        inner = part if is_dataclass(part) else next((one for one in get_args(part) if is_dataclass(one)), None)
-        if inner is not None and not isinstance(value, list):
-            yield from _unknown_keys(value, inner, f"{here}.", engines)
-        for number, one in enumerate(value if inner is not None and isinstance(value, list) else ()):
-            yield from _unknown_keys(one, inner, f"{here}[{number}].", engines)
-
-
-def _complaint(error: ErrorDetails, values: Mapping[str, Any], engine: str) -> str:
-    found = [step for step in error["loc"] if isinstance(step, int) or not _is_branch(str(step))]
-    steps = dialects.place(found, values, engine)
-    key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
-    if error["type"] == "missing":
-        return f"{key}: this key is needed"
-    if error["type"] == "literal_error":
-        words = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
-        return f"{key} = {error['input']!r}{near_miss(str(error['input']), words)}"
-    key = key.replace("integrity.asserts", "integrity.assert")
-    return f"{key} = {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
-
-
-def _is_branch(step: str) -> bool:
-    """Say whether a step of an error's place names a branch of a union and not a key."""
-    return step in ("str", "int", "float", "bool") or "[" in step
 
 
 def _consistent(scenario: Scenario, where: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,9 +14,19 @@ import psutil
 
 from rehearse.model import Environment
 
+_GIT_S = 5.0
 
-def environment(engine: str, engine_version: str, settings: Mapping[str, str], notes: tuple[str, ...]) -> Environment:
-    """Return what this machine and the server are, as far as they tell."""
+
+def environment(
+    engine: str,
+    engine_version: str,
+    settings: Mapping[str, str],
+    notes: tuple[str, ...],
+    *,
+    began: datetime | None = None,
+    folder: Path | None = None,
+) -> Environment:
+    """Return what this machine and the server are, as far as they tell, and the commit of a folder."""
     return Environment(
         cpu=_cpu(),
         cores=_cores(),
@@ -27,7 +39,23 @@ def environment(engine: str, engine_version: str, settings: Mapping[str, str], n
         load_average=_load_average(),
         settings=dict(settings),
         notes=notes,
+        began=None if began is None else began.astimezone(UTC).isoformat(timespec="seconds"),
+        commit=None if folder is None else commit(folder),
     )
+
+
+def commit(folder: Path) -> str | None:
+    """Return the commit that a folder's files are of, with a "+" where some have changed; None: no git there."""
+    try:
+        found = _git(folder, "rev-parse", "--short=12", "HEAD").strip()
+        return f"{found}+" if _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".") else found
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), "--no-optional-locks", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=_GIT_S).stdout
 
 
 def own_version() -> str:

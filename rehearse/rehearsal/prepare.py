@@ -14,8 +14,9 @@ from rehearse.protocols import ChecksRoom, Database, Engine, LoadsFiles, Migrati
 from rehearse.reading import profile as profiles
 from rehearse.rehearsal.phase import staged
 from rehearse.rehearsal.progress import Progress
+from rehearse.workload import mix as mixes
 
-_COPIES = 4  # the database, its state at the start and after forward, and a table that is being rewritten
+COPIES = 4  # the database, its state at the start and after forward, and a table that is being rewritten
 _COMPARED_ROWS = 10_000  # of each table, against the profile: shares are within 0.01, and it takes a second
 _UNPACKED = 6  # a compressed dump against its tables with their indexes
 
@@ -29,10 +30,28 @@ def check_files(scenario: Scenario) -> None:
             raise ScenarioMistake(f"{scenario.file or scenario.name}: data.{key}: there is no file {name!r}")
 
 
-def check_room(scenario: Scenario, engine: Engine) -> None:
+def check_room(scenario: Scenario, engine: Engine, *, copies: int = COPIES) -> None:
     """Raise TooBig where the data, its copies and a rewritten table would not fit, before anything starts."""
     if isinstance(engine, ChecksRoom):
-        engine.check_room(scenario.engine, _COPIES * _estimated_bytes(scenario))
+        engine.check_room(scenario.engine, copies * _estimated_bytes(scenario))
+
+
+def open_mix(scenario: Scenario, database: Database) -> mixes.Mix:
+    """Return the calls of a scenario made ready to send to a loaded database."""
+    name, seed = scenario.engine.name, scenario.seed
+    return mixes.open_mix(scenario.workload, database, engine=name, seed=seed, statements=_statements(scenario))
+
+
+def _statements(scenario: Scenario) -> list[tuple[str, float]]:
+    """Return the statements that the profile saw in production, with their weights, where they are asked for."""
+    if scenario.workload.mix != "profile":
+        return []
+    if not scenario.data.profile:
+        raise ScenarioMistake(
+            f"{scenario.name}: workload.mix = 'profile' takes the statements of data.profile; name one"
+        )
+    queries = profiles.find(scenario.data.profile, scenario.folder).queries
+    return [(one.sql, one.per_s or 1.0) for one in queries]
 
 
 def _estimated_bytes(scenario: Scenario) -> int:

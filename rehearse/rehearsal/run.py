@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 
 import pandas
@@ -21,7 +22,6 @@ from rehearse.events import (
     RowsInTheWay,
     RowWritten,
     StatementRan,
-    TableLoaded,
 )
 from rehearse.measures.leftovers import is_left
 from rehearse.model import OfCapacity, Recording, Scenario
@@ -35,16 +35,18 @@ from rehearse.protocols import (
     Role,
     Server,
 )
-from rehearse.reading import profile as profiles
 from rehearse.recording.environment import environment
 from rehearse.recording.journal import ListingJournal
 from rehearse.rehearsal.calibration import calibrated
+from rehearse.rehearsal.ground import Ground, Template, loaded
+from rehearse.rehearsal.opening import opened
 from rehearse.rehearsal.phase import Stage, baseline, perform, staged
-from rehearse.rehearsal.prepare import check_files, check_room, prepare
+from rehearse.rehearsal.prepare import check_room, open_mix, prepare
 from rehearse.rehearsal.progress import Progress, Silent
 from rehearse.rehearsal.states import States, written
+from rehearse.rehearsal.writing import is_unwritten
+from rehearse.rehearsal.writing import written as written_for
 from rehearse.workload import mix as mixes
-from rehearse.workload import pgbench
 from rehearse.workload.driver import Driver
 
 _ROWS = ("22", "23")  # classes of errors that rows are at fault for: of data, and of constraints
@@ -52,21 +54,32 @@ _ANSWERS = 12  # sets of values that a call is asked with, to compare what it an
 _STATEMENTS = 20  # rows that a call writes of one table, at most, to learn which columns it gives values to
 
 
-def run(scenario: Scenario, *, progress: Progress | None = None, keep: bool = False) -> Recording:
+def run(
+    scenario: Scenario,
+    *,
+    progress: Progress | None = None,
+    keep: bool = False,
+    on: tuple[Ground, Template | None] | None = None,
+) -> Recording:
     """Rehearse a scenario on a disposable database and return all that judging needs.
 
     What the migration does wrong is in the recording; a Mistake, Missing, TooBig or ServerFailed is raised. However it
     ends, no server, folder or connection is left behind, unless it came to its end and `keep` leaves the server and its
-    databases for a look; `progress` is told where they are and how to remove them.
+    databases for a look; `progress` is told where they are and how to remove them. `on` is a server that runs already,
+    with the data to copy: it is left as it was found.
     """
     progress = progress or Silent()
     journal = ListingJournal(progress.event)
-    check_files(scenario)
-    scenario = replace(scenario, workload=pgbench.expanded(scenario.workload, scenario.folder))
-    mixes.check(scenario.workload)
-    migration = registry.tool(scenario.migration.tool).open(scenario)
+    scenario, migration = opened(scenario)
+    if on is not None:
+        shared, template = on
+        with shared.telling(journal):
+            rehearsal = _Rehearsal(scenario, shared.server, migration, journal, progress, template)
+            try:
+                return rehearsal.recording()
+            finally:
+                rehearsal.clear()
     engine = registry.engine(scenario.engine.name)
-    _check_parts(scenario)
     check_room(scenario, engine)
     progress.stage("start the server")
     with engine.start(scenario.engine, journal, sessions=scenario.workload.sessions) as server:
@@ -80,21 +93,6 @@ def run(scenario: Scenario, *, progress: Progress | None = None, keep: bool = Fa
         return recording
 
 
-def _check_parts(scenario: Scenario) -> None:
-    """Raise a ScenarioMistake for what is asked of an engine that cannot do it yet."""
-    rules = any(one.rule is not None for one in scenario.migration.effects)
-    asked = {
-        "company": ("workload.company", bool(scenario.workload.company)),
-        "asserts": ("integrity.assert", bool(scenario.integrity.asserts)),
-        "rules": ("migration.effects.rule", rules),
-    }
-    for part, (key, is_asked) in asked.items():
-        if is_asked and not registry.has_part("engine", scenario.engine.name, part):
-            raise ScenarioMistake(
-                f"{scenario.file or scenario.name}: {key}: on {scenario.engine.name} it cannot be had yet; leave it out"
-            )
-
-
 @dataclass(slots=True)
 class _Rehearsal:
     """What is at hand while a server runs."""
@@ -104,7 +102,10 @@ class _Rehearsal:
     migration: Migration
     journal: ListingJournal
     progress: Progress
+    template: Template | None = None  # the data, prepared already
     states: States = field(init=False)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    database: Database | None = None
     new_calls: frozenset[str] = frozenset()
     unclear: dict[str, tuple[str, ...]] = field(
         default_factory=dict
@@ -115,15 +116,11 @@ class _Rehearsal:
 
     def recording(self) -> Recording:
         """Prepare, run the phases, and return the recording."""
-        database = self._prepared()
+        database = self._prepared() if self.template is None else self._copied(self.template)
+        if is_unwritten(self.scenario):
+            self.scenario, self.migration = opened(written_for(self.scenario, database, self.server.version))
         workload = self.scenario.workload
-        mix = mixes.open_mix(
-            workload,
-            database,
-            engine=self.scenario.engine.name,
-            seed=self.scenario.seed,
-            statements=production_statements(self.scenario),
-        )
+        mix = open_mix(self.scenario, database)
         notes = mix.notes
         if isinstance(workload.rate, OfCapacity):
             with staged("measure the capacity", self.journal, self.progress):
@@ -139,7 +136,9 @@ class _Rehearsal:
         name, version = self.scenario.engine.name, self.server.version
         return Recording(
             scenario=self.scenario,
-            environment=environment(name, version, self.server.settings(), notes),
+            environment=environment(
+                name, version, self.server.settings(), notes, began=self.began, folder=self.scenario.folder
+            ),
             history=self.journal.close(),
             snapshots=self.states.snapshots,
             comparisons=self.states.comparisons,
@@ -147,17 +146,29 @@ class _Rehearsal:
         )
 
     def _prepared(self) -> Database:
-        database = self.server.create("rehearsal")
+        self.database = database = self.server.create("rehearsal")
         with self.server.loading():
             prepare(self.scenario, database, self.migration, self.journal, self.progress)
             database.grant()
         self.states.look(database, "start")
         self.states.keep(database, "start")
         for table in self.states.snapshots["start"].tables.values():
-            self.journal.write(
-                TableLoaded(at_ns=_now(), table=table.table, rows=table.rows, size_bytes=table.size_bytes)
-            )
+            self.journal.write(loaded(table.table, table.rows, table.size_bytes))
         return database
+
+    def _copied(self, template: Template) -> Database:
+        for fact in template.facts:
+            self.journal.write(fact)
+        with staged("copy the data", self.journal, self.progress):
+            self.database = database = template.fork(self.server, "rehearsal")
+        self.states.snapshots["start"] = template.start
+        self.states.keep(database, "start")
+        return database
+
+    def clear(self) -> None:
+        """Remove the databases, so that another rehearsal can follow on the same server."""
+        for one in [*self.states.copies.values(), *([self.database] if self.database else [])]:
+            one.drop()
 
     def _phases(self, stage: Stage, mix: mixes.Mix) -> None:
         """Run baseline, forward, back and again as far as they get, and compare after each."""
@@ -367,18 +378,6 @@ class _Rehearsal:
         more = [json.dumps(sorted({*json.loads(known), *self.unclear[table]})) for table, known in some]
         writes.loc[is_new, "unclear"] = more
         return writes
-
-
-def production_statements(scenario: Scenario) -> list[tuple[str, float]]:
-    """Return the statements that the profile saw in production, with their weights, where they are asked for."""
-    if scenario.workload.mix != "profile":
-        return []
-    if not scenario.data.profile:
-        raise ScenarioMistake(
-            f"{scenario.name}: workload.mix = 'profile' takes the statements of data.profile; name one"
-        )
-    queries = profiles.find(scenario.data.profile, scenario.folder).queries
-    return [(one.sql, one.per_s or 1.0) for one in queries]
 
 
 def _given(writes: pandas.DataFrame) -> set[tuple[str, str]]:

@@ -17,9 +17,8 @@ from rehearse.recording.environment import environment
 from rehearse.recording.journal import ListingJournal
 from rehearse.rehearsal.calibration import calibrated
 from rehearse.rehearsal.phase import Silence, Stage, Stopped, perform
-from rehearse.rehearsal.prepare import check_files, check_room, prepare
+from rehearse.rehearsal.prepare import check_files, check_room, open_mix, prepare
 from rehearse.rehearsal.progress import Progress
-from rehearse.rehearsal.run import production_statements
 from rehearse.units import NS_PER_S
 from rehearse.workload import mix as mixes
 from rehearse.workload import pgbench
@@ -60,13 +59,7 @@ class Site:
         with self.server.loading():
             prepare(scenario, database, self.migration, journal, self.progress)
             database.grant()
-        mix = mixes.open_mix(
-            scenario.workload,
-            database,
-            engine=scenario.engine.name,
-            seed=scenario.seed,
-            statements=production_statements(scenario),
-        )
+        mix = open_mix(scenario, database)
         tables = self._tables(database)
         return Size(
             x=x,

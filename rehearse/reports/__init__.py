@@ -10,25 +10,16 @@ if TYPE_CHECKING:
 NAMES = ("hdr", "html", "json", "junit", "md", "plan", "sarif", "terminal")
 
 
+def schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of report.json, or of matrix.json, history.json, …: every key described."""
+    from rehearse.reports import _schema  # noqa: PLC0415  pydantic's schemas are slow to load
+
+    return _schema.schema(name)
+
+
 def report_schema() -> dict[str, Any]:
-    """Return the JSON Schema of report.json, every key described."""
-    from rehearse.reports._schema import schema  # noqa: PLC0415  pydantic's schemas are slow to load
-
-    return schema()
-
-
-def matrix_schema() -> dict[str, Any]:
-    """Return the JSON Schema of matrix.json, every key described."""
-    from rehearse.reports import _schema  # noqa: PLC0415
-
-    return _schema.matrix_schema()
-
-
-def estimate_schema() -> dict[str, Any]:
-    """Return the JSON Schema of estimate.json, every key described."""
-    from rehearse.reports import _schema  # noqa: PLC0415
-
-    return _schema.estimate_schema()
+    """Return the JSON Schema of report.json."""
+    return schema("report")
 
 
 def summary(recording: Recording, verdict: Verdict) -> str:

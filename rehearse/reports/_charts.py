@@ -67,12 +67,12 @@ def _outage(phase: str, one: Outage, y: float, scale: float, budget: float | Non
     if half >= 1:
         yield line(max(middle - half, LEFT), y + ROW / 2 - 1, middle + half, y + ROW / 2 - 1, kind="whisker")
     label = _words.ms(one.longest_ms) + (" ✗ over budget" if over else "")
-    x = _beside(middle + half + 6, label, None if budget is None else LEFT + budget * scale)
+    x = beside(middle + half + 6, label, None if budget is None else LEFT + budget * scale)
     yield text(x, y + 15, label, kind="value bad" if over else "value")
 
 
-def _beside(x: float, label: str, line_x: float | None) -> float:
-    """Return where a label begins that would lie on the budget's line: behind it."""
+def beside(x: float, label: str, line_x: float | None) -> float:
+    """Return where a label begins: behind the budget's line where it would lie on it."""
     is_struck = line_x is not None and x - 3 < line_x < x + LETTER * len(label) + 3
     return line_x + 6 if is_struck and line_x is not None else x
 

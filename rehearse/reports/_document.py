@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from rehearse.events import DataCompared, PhaseRan, Remarked, StageRan, TableLoaded
+from rehearse.hazards.recorded import Recorded, recorded
 from rehearse.measures._remembered import remembered
 from rehearse.measures.compatibility import CompatibleCall, compatibility
 from rehearse.model import Budget, EngineChoice, Recording, Scenario, Verdict
+from rehearse.reading import strategies
 from rehearse.recording.folder import without_password
 from rehearse.reports import _integrity, _phases, _verdict
 from rehearse.reports._shape import (
     Allowed,
     CompatibilityCell,
     CompatibilitySeen,
+    HazardSeen,
     Loaded,
     LoadedTable,
     Machine,
@@ -48,6 +51,7 @@ def document(recording: Recording, verdict: Verdict) -> Report:
         rollback=rollback,
         compatibility=[_compatible(one) for one in compatibility(recording)],
         findings=findings,
+        hazards=[_hazard(one) for one in recorded(recording)],
         verdict=_verdict.verdict(recording, verdict, findings, phases),
         remarks=[
             RemarkSeen(source=one.source, says=one.says, weakens=one.weakens) for one in recording.history.of(Remarked)
@@ -63,6 +67,24 @@ def _compatible(one: CompatibleCall) -> CompatibilitySeen:
     return CompatibilitySeen(call=one.call, version=one.version, cells=cells)
 
 
+def _hazard(one: Recorded) -> HazardSeen:
+    file, _, line = (one.ran.file or "").rpartition(":")
+    return HazardSeen(
+        code=one.hazard.rule.code,
+        name=one.hazard.rule.name,
+        severity=one.hazard.severity,
+        phase=one.phase,
+        statement=one.ran.n,
+        file=file or one.ran.file,
+        line=int(line) if line.isdigit() else None,
+        says=one.hazard.says,
+        remedy=one.hazard.rule.remedy,
+        rewrite=one.hazard.rewrite,
+        proof=one.proof.status,
+        measured=one.proof.says or None,
+    )
+
+
 def as_json(report: Report) -> dict[str, Any]:
     """Return the report as plain values."""
     return asdict(report)
@@ -76,6 +98,8 @@ def rerun(scenario: Scenario) -> str:
     engine = scenario.engine
     if not engine.image and (engine.version or engine.name != EngineChoice().name):  # --engine drops the file's image
         words += ["--engine", ":".join(one for one in (engine.name, engine.version) if one)]
+    if len(scenario.strategies) == 1:
+        words += ["--strategy", strategies.named(scenario)]
     if scenario.engine.via != "embedded":
         words += ["--via", without_password(scenario.engine.url or scenario.engine.via)]
     return shlex.join(words)
@@ -105,12 +129,13 @@ def _scenario(recording: Recording) -> ScenarioAsked:
         seed=scenario.seed,
         sessions=scenario.workload.sessions,
         rate_per_s=scenario.workload.rate,
-        budget=_allowed(scenario.budget),
+        budget=allowed(scenario.budget),
         rerun=rerun(scenario),
     )
 
 
-def _allowed(budget: Budget) -> Allowed:
+def allowed(budget: Budget) -> Allowed:
+    """Return a budget in the units of the report."""
     return Allowed(
         blocked_ms=None if budget.blocked is None else budget.blocked / NS_PER_MS,
         duration_s=None if budget.duration is None else budget.duration / NS_PER_S,
@@ -134,6 +159,8 @@ def _machine(recording: Recording) -> Machine:
         load_average=seen.load_average,
         settings=dict(seen.settings),
         notes=list(seen.notes),
+        began=seen.began,
+        commit=seen.commit,
     )
 
 

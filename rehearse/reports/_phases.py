@@ -102,6 +102,8 @@ def _statement(
         transaction=one.transaction,
         error=one.error,
         code=one.code,
+        attempt=one.attempt,
+        retried=one.retried,
         locks=[_lock(lock, phase) for lock in locks if lock.statement == one.n],
         progress=_load.progress(phase, [each for each in reported if _load.belongs(each, one)]),
     )

@@ -1,35 +1,28 @@
-"""The JSON Schemas of report.json, matrix.json and estimate.json, made from their shapes."""
+"""The JSON Schemas of report.json and of our other files, made from their shapes."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from rehearse.forecast.outcome import Estimate
-from rehearse.reports._shape import Report
-from rehearse.reports.matrix import Matrix
+SHAPES = {
+    "report": ("reports._shape", "Report"),
+    "matrix": ("reports.matrix", "Matrix"),
+    "history": ("reports.history", "History"),
+    "estimate": ("forecast.outcome", "Estimate"),
+    "comparison": ("reports._shape_comparison", "Compared"),
+}
 
 
-def schema() -> dict[str, Any]:
-    """Return the schema; keys may be added to the report, so others than those described are allowed."""
-    return _described(Report, "rehearse report")
-
-
-def matrix_schema() -> dict[str, Any]:
-    """Return the schema of matrix.json; keys may be added to it, too."""
-    return _described(Matrix, "rehearse matrix")
-
-
-def estimate_schema() -> dict[str, Any]:
-    """Return the schema of estimate.json; keys may be added to it, too."""
-    return _described(Estimate, "rehearse estimate")
-
-
-def _described(kind: type, title: str) -> dict[str, Any]:
+def schema(name: str) -> dict[str, Any]:
+    """Return the schema of a file of ours, by its name in SHAPES; keys may be added to each, so others are allowed."""
+    module, shape = SHAPES[name]
+    kind = getattr(importlib.import_module(f"rehearse.{module}"), shape)
     described = TypeAdapter(kind).json_schema(mode="serialization")
     _drop_titles(described)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **described}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"rehearse {name}", **described}
 
 
 def _drop_titles(part: Any) -> None:

@@ -61,6 +61,10 @@ class Machine:
     load_average: Annotated[float | None, told("runnable processes in the minute before the start")]
     settings: Annotated[Mapping[str, str], told("settings of the server that differ from its defaults")]
     notes: Annotated[list[str], told("remarks on how the run was set up")]
+    began: Annotated[str | None, told("when it began, in UTC as ISO 8601; null: not recorded")]
+    commit: Annotated[
+        str | None, told("the commit of the scenario's folder, with a + where files had changed; null: no git there")
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,30 @@ class FindingSeen:
     allowed: Annotated[float | None, told("what the budget allows")]
     statement: Annotated[int | None, told("the statement that it is about, where there is one")]
     file: Annotated[str | None, told("where that statement stands, as file:line")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HazardSeen:
+    """A hazard that the text of the migration's SQL tells, and what the rehearsal made of it."""
+
+    code: Annotated[str, told("the rule's code; `rehearse explain CODE` says more")]
+    name: Annotated[str, told("the rule's name")]
+    severity: Annotated[
+        Literal["outage", "fails", "breaks old code", "loses data", "note", "unseen"],
+        told("what it would be in production; unseen: the text does not tell what the statement does"),
+    ]
+    phase: Annotated[Literal["forward", "back"], told("the way that it is on")]
+    statement: Annotated[int, told("the number of the statement in its phase")]
+    file: Annotated[str | None, told("the file that the statement stands in")]
+    line: Annotated[int | None, told("the line that it begins on")]
+    says: Annotated[str, told("what the text tells")]
+    remedy: Annotated[str, told("what to do about it")]
+    rewrite: Annotated[str | None, told("safer SQL, where it is certain")]
+    proof: Annotated[
+        Literal["static", "measured", "refuted"],
+        told("static: the text alone tells; measured: the rehearsal has shown it; refuted: it has shown otherwise"),
+    ]
+    measured: Annotated[str | None, told("what the rehearsal has shown, in words")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +202,7 @@ class Report:
     rollback: Annotated[Rollback, told("whether back leads back")]
     compatibility: Annotated[list[CompatibilitySeen], told("each call, tried in quiet on each state of the schema")]
     findings: Annotated[list[FindingSeen], told("every place where an answer is no, the gravest first")]
+    hazards: Annotated[list[HazardSeen], told("hazards of the migration's SQL, beside what was measured of them")]
     verdict: Annotated[VerdictSeen, told("all answers")]
     remarks: Annotated[list[RemarkSeen], told("what a reader must know besides")]
     not_measured: Annotated[list[NotMeasuredSeen], told("what is not known, and why")]

@@ -67,6 +67,10 @@ class Statement:
     transaction: Annotated[int | None, told("a number that statements of one transaction share")]
     error: Annotated[str | None, told("the server's error; null: it ran to its end")]
     code: Annotated[str | None, told("the error's SQLSTATE or number")]
+    attempt: Annotated[
+        int | None, told("of those under rehearse:retry, from 1; null: it is not told to be tried again")
+    ]
+    retried: Annotated[bool, told("its lock was not free in time: all was rolled back, and tried again")]
     locks: Annotated[list[Lock], told("the locks it asked for")]
     progress: Annotated[list[Progress], told("the parts of its work, where the server reports on it")]
 

@@ -145,7 +145,7 @@ def _longest(things: Iterable[T], length: Callable[[T], float]) -> list[T]:
 def _statement(panel: Panel, one: Statement, top: float) -> Iterator[Markup]:
     x = panel.x(one.started_s)
     width = max(panel.x(one.started_s + one.duration_s) - x, 1.5)
-    error = f"; failed: {one.error}" if one.error else ""
+    error = f"; {'tried again' if one.retried else 'failed'}: {one.error}" if one.error else ""
     says = f"{one.n}: {_words.short(one.sql, 200)} ({_words.seconds(one.duration_s)}){error}"
     yield rect(x, top + 3, width, LANE - 8, kind="statement failed" if one.error else "statement", says=says)
     if width > 14:

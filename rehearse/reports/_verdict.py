@@ -74,7 +74,7 @@ def _statement(recording: Recording, finding: Finding) -> StatementRan | None:
         return None
     statements = [one for one in recording.history.of(StatementRan) if within(phase, one.at_ns)]
     if finding.code in ("D002", "D003", "D004"):
-        return next((one for one in statements if one.error), None)
+        return next((one for one in statements if one.error and not one.retried), None)
     if finding.code not in ("L001", "L002"):
         return None
     locks = [one for one in recording.history.of(LockTaken) if within(phase, one.at_ns)]

@@ -49,6 +49,7 @@ def _sections(report: Report) -> Iterator[str]:
         f"\n⚠ **{one.code}, rule inferred**: {_text(one.says)}\n" for one in report.integrity.rules if one.warns
     )
     yield _folded("Rules that new columns follow, to declare", _rules(report))
+    yield _folded("Hazards that the SQL tells", _hazards(report))
     yield _folded("Statements and locks", _statements(report))
     yield _folded("Versions of the application", _compatibility(report))
     yield _folded("What the schema promises and is not so", _invariants(report))
@@ -146,6 +147,14 @@ def _rule(one: RuleSeen) -> str:
     return f"- {_text(says)}\n" + (f"\n{fenced(one.effect, 'toml')}\n\n" if one.effect else "")
 
 
+def _hazards(report: Report) -> str:
+    rows = [
+        [one.code, one.severity, f"{one.phase} {one.statement}", one.says, _words.proof(one)]
+        for one in _words.hazards(report)[:_ROWS]
+    ]
+    return _table(["code", "would be", "statement", "since", "the rehearsal"], rows) if rows else ""
+
+
 def _statements(report: Report) -> str:
     log = _words.log(report.scenario.engine)
     return "\n".join(_phase_statements(phase, log) for phase in report.phases if phase.statements)
@@ -167,7 +176,7 @@ def _statement(one: Statement, log: str) -> str:
     figures += [f"rewrites {', '.join(one.rewrites)}"] if one.rewrites else []
     figures += ["commits what was open before it"] if one.commits else []
     figures += [f"at {one.file}"] if one.file else []
-    figures += [f"FAILED {one.error}"] if one.error else []
+    figures += [f"{'tried again: ' if one.retried else 'FAILED '}{one.error}"] if one.error else []
     locks = _table(["table", "mode", "stops", "waited", "held"], [_lock(lock) for lock in one.locks])
     block = fenced(sql, "sql")
     return f"{one.n}\\. {escaped(_words.short(', '.join(figures), _SAYS))}\n\n{block}\n\n" + (

@@ -1,50 +1,93 @@
-"""plan.md: a short runbook for the night of the release, with the durations that were measured."""
+"""plan.md: the migration plan as a document, filled with what was measured; for the review, and for the night."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import ClassVar
 
-from rehearse.model import Recording, Verdict
+from rehearse.model import PropertyDifference, Recording, Verdict
 from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import fenced
 from rehearse.reports._escape import markdown as escaped
-from rehearse.reports._shape import Report
+from rehearse.reports._plan_steps import steps, transformations
+from rehearse.reports._risk import risk
+from rehearse.reports._shape import CheckSeen, CompatibilitySeen, Report
 from rehearse.reports._shape_fidelity import DataLoss, Rollback
-from rehearse.reports._shape_phases import Lock, Phase, Statement
+from rehearse.reports._shape_phases import Phase, Statement
 
-_STEPS = 60
-_SQL = 1_500
 _STOP = 2.0  # a step that takes so many times what it took in the rehearsal is not the step that was rehearsed
+_OBJECTS = 60
+_SQL = 600
 
 
 class PlanRenderer:
-    """Writes the steps, when to stop, and how to go back."""
+    """Writes what changes, how, in which steps, when to stop, and how to go back."""
 
     suffix: ClassVar[str] = ".plan.md"
 
     def __call__(self, recording: Recording, verdict: Verdict, /) -> str:
         """Return the text."""
-        report = document(recording, verdict)
-        return "\n".join(_paragraphs(report)) + "\n"
+        return "\n".join(_paragraphs(document(recording, verdict), recording)) + "\n"
 
 
-def _paragraphs(report: Report) -> Iterator[str]:
-    scenario = report.scenario
+def _paragraphs(report: Report, recording: Recording) -> Iterator[str]:
     phases = {phase.name: phase for phase in report.phases}
-    yield f"# Runbook: {escaped(scenario.name)}\n"
-    if scenario.why:
-        yield f"{escaped(scenario.why)}\n"
+    forward, back = phases.get("forward"), phases.get("back")
+    yield f"# Migration plan: {escaped(report.scenario.name)}\n"
+    if report.scenario.why:
+        yield f"{escaped(report.scenario.why)}\n"
     yield f"Rehearsed: **{escaped(_words.headline(report))}**\n"
     if report.verdict.status != "passed":
         yield "**Do not run this as it is.** The figures below are those of a rehearsal that did not pass.\n"
-    yield _measured_on(report)
+    yield from _estimates(report, forward, back)
+    yield from _schema(recording)
+    yield from _data(report, recording, forward)
     yield from _before(report)
-    yield from _steps("Forward", phases.get("forward"))
-    yield from _stop(report, phases.get("forward"))
-    yield from _steps("How to go back", phases.get("back"))
-    yield from _way_back(report, phases.get("back"))
+    yield from steps("Forward", forward)
+    yield from _afterwards(report)
+    yield from _staying_up(report, forward)
+    yield from _stop(report, forward)
+    yield from steps("How to go back", back)
+    yield from _way_back(report, back)
+    yield from _checklist(report)
+
+
+def _estimates(report: Report, forward: Phase | None, back: Phase | None) -> Iterator[str]:
+    """Yield the figures that a reader looks for first."""
+    found = risk(report)
+    yield "| | |\n|---|---|"
+    yield f"| risk | **{found.level}**: {escaped(_words.short(found.because, 400))} |"
+    for kind in ("reads", "writes"):
+        yield f"| downtime for {kind} | {escaped(_downtime(forward, kind))} |"
+    yield f"| time forward | {_words.seconds(forward.duration_s if forward else None)} |"
+    yield f"| time back | {_words.seconds(back.duration_s if back else None)} |"
+    yield f"| log written | {_words.size(_log_bytes(forward))} |"
+    disk = forward.load.disk_extra_bytes if forward and forward.load else None
+    yield f"| extra disk at the peak | {_words.size(disk)} |"
+    yield ""
+    yield _measured_on(report)
+
+
+def _downtime(phase: Phase | None, kind: str) -> str:
+    """Return how long tables were closed to a kind of call: the longest stretch, and each table's total."""
+    if phase is None or phase.outages is None:
+        return _words.NOT_MEASURED
+    found = [one for one in phase.outages if one.stops == kind]
+    if not found:
+        return "none seen"
+    tables = ", ".join(f"{one.table} {_words.ms(one.total_ms)} in all" for one in found[:5])
+    return f"{_words.doubted(found[0].longest_ms, found[0].doubt_ms)} at a stretch ({tables})"
+
+
+def _log_bytes(phase: Phase | None) -> float | None:
+    """Return the write-ahead or binary log that the statements wrote; None where one of them was not measured."""
+    if phase is None:
+        return None
+    each = [one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes for one in phase.statements]
+    known = [one for one in each if one is not None]
+    return sum(known) if known and len(known) == len(each) else None
 
 
 def _measured_on(report: Report) -> str:
@@ -57,6 +100,75 @@ def _measured_on(report: Report) -> str:
     )
 
 
+def _schema(recording: Recording) -> Iterator[str]:
+    yield "## Schema changes\n"
+    compared = recording.comparison("start", "forward")
+    if compared is None:
+        yield "Not measured: the schema after the way forward was not compared with that before it.\n"
+        return
+    if not compared.schema:
+        yield "None.\n"
+        return
+    objects = [(name, list(some)) for name, some in groupby(compared.schema, key=lambda one: one.object)]
+    for name, some in objects[:_OBJECTS]:
+        yield f"- {escaped(name)}: {_changed(some)}"
+    if len(objects) > _OBJECTS:
+        yield f"- … and {_words.plural(len(objects) - _OBJECTS, 'more object')}"
+    yield ""
+
+
+def _changed(some: Sequence[PropertyDifference]) -> str:
+    """Return what became of an object."""
+    if all(one.before is None for one in some):
+        return "**new**"
+    if all(one.after is None for one in some):
+        return "**gone**"
+    return "; ".join(
+        f"{escaped(one.property)} {escaped(_words.short(_words.shown(one.before, 'nothing'), 80))} → "
+        f"{escaped(_words.short(_words.shown(one.after, 'nothing'), 80))}"
+        for one in some[:8]
+    )
+
+
+def _data(report: Report, recording: Recording, forward: Phase | None) -> Iterator[str]:
+    yield "## Data transformation\n"
+    written = transformations(forward)
+    if forward is None:
+        yield "Not measured: the way forward did not run.\n"
+    elif not written:
+        yield "None: no statement writes rows or a table anew.\n"
+    if written:
+        yield "| step | logic | volume | time | log |\n|---|---|---|---|---|"
+        yield from (_transformed(one) for one in written[:_OBJECTS])
+        yield ""
+    for effect in recording.scenario.migration.effects:
+        rule = f" must be {escaped(_words.short(effect.rule, 200))}" if effect.rule else " may change"
+        yield f"- meant: {escaped('.'.join(one for one in (effect.table, effect.column) if one))}{rule}"
+    for seen in report.integrity.rules:
+        yield f"- seen: {escaped(_words.short(seen.says, 300))}"
+    yield from _proofs(report)
+
+
+def _transformed(one: Statement) -> str:
+    volume = f"{_words.count(one.rows)} rows" if one.rows is not None else ""
+    anew = f"writes {', '.join(one.rewrites)} anew" if one.rewrites else ""
+    told = "; ".join(part for part in (volume, anew) if part) or _words.NOT_MEASURED
+    log = one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes
+    cells = (str(one.n), _words.short(one.sql, 120), told, _words.seconds(one.duration_s), _words.size(log))
+    return f"| {' | '.join(map(escaped, cells))} |"
+
+
+def _proofs(report: Report) -> Iterator[str]:
+    """Yield how it is known that the rows are right."""
+    verified = next((one for one in report.integrity.verified if one.state == "forward"), None)
+    if verified is not None:
+        yield (
+            f"- proved from the rows after it: {_words.count(verified.verified)} constraints, indexes and sequences; "
+            f"{_words.count(verified.not_measured)} could not be verified"
+        )
+    yield f"- writes of the application that are lost: {_words.count(report.integrity.lost_writes)}\n"
+
+
 def _before(report: Report) -> Iterator[str]:
     yield "## Before\n"
     yield "- [ ] A backup is there and was restored once."
@@ -67,57 +179,57 @@ def _before(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _steps(title: str, phase: Phase | None) -> Iterator[str]:
-    yield f"## {title}\n"
-    if phase is None:
-        yield "Not rehearsed: nothing is known of it.\n"
-        return
-    yield f"In all {_words.seconds(phase.duration_s)}; longest outage: {escaped(_words.closed(phase))}.\n"
-    if phase.error:
-        yield f"**It failed in the rehearsal:** {escaped(_words.short(phase.error, 500))}\n"
-    for statement in phase.statements[:_STEPS]:
-        yield _step(statement, phase)
-    rest = len(phase.statements) - _STEPS + phase.statements_left_out
-    if rest > 0:
-        yield f"… and {_words.plural(rest, 'more statement')}.\n"
+def _afterwards(report: Report) -> Iterator[str]:
+    yield "## Afterwards\n"
+    yield "- [ ] The application's error rate and p99 are what they were before."
+    for one in report.integrity.invariants:
+        if one.flaw is not None:
+            what = f"{one.kind} {one.name} of {one.table} is {one.flaw}"
+            yield f"- [ ] {escaped(what)}: mend it."
+    yield "- [ ] What must hold of the data is asked in production, too (see the checklist at the end).\n"
 
 
-def _step(one: Statement, phase: Phase) -> str:
-    sql = one.sql if len(one.sql) <= _SQL else f"{one.sql[:_SQL]} …"
-    place = f" ({escaped(one.file)})" if one.file else ""
-    locks = "".join(f"\n{text}" for text in _closes(one, phase))
-    return f"### Step {one.n}: {_words.seconds(one.duration_s)}{place}\n\n{fenced(sql, 'sql')}\n{locks}\n"
-
-
-def _closes(one: Statement, phase: Phase) -> Iterator[str]:
-    for lock in _closing(one.locks):
-        held = _words.doubted(lock.held_ms, lock.doubt_ms)
+def _staying_up(report: Report, forward: Phase | None) -> Iterator[str]:
+    """Yield what the application has to bear meanwhile, and which of its versions can be live when."""
+    yield "## Staying up\n"
+    if forward is None or forward.outages is None:
+        yield "- Which tables are closed was not measured."
+    elif not forward.outages:
+        yield "- No table was seen closed to reads or writes: no downtime is needed for it."
+    else:
+        for one in forward.outages[:10]:
+            longest = _words.doubted(one.longest_ms, one.doubt_ms)
+            yield (
+                f"- {escaped(one.table)} is closed to {one.stops} for {longest} at a stretch, "
+                f"{_words.ms(one.total_ms)} in all"
+            )
+    if forward is not None and forward.traffic is not None:
+        traffic = forward.traffic
         yield (
-            f"- closes {escaped(lock.table)} to {_words.enough(lock.stops)} for {held}{_until(lock, one, phase)} "
-            f"({escaped(lock.mode)}; it waited {_words.ms(lock.waited_ms)} for the lock)"
+            f"- Of {_words.plural(traffic.due, 'call')} {_words.count(traffic.failed)} failed and "
+            f"{_words.count(traffic.missed)} found no free session; p99 was {escaped(_words.slow(forward))}"
         )
+    yield from _versions(report.compatibility)
+    yield ""
 
 
-def _closing(locks: Iterable[Lock]) -> list[Lock]:
-    """Return the locks that close a table, those left out that another one of the same step covers."""
-    found: list[Lock] = []
-    for lock in sorted(locks, key=lambda one: (one.index is not None, -len(one.stops), -(one.held_ms or 0))):
-        if lock.stops and not any(_covers(one, lock) for one in found):
-            found.append(lock)
-    return found
-
-
-def _covers(one: Lock, other: Lock) -> bool:
-    longer = (one.held_ms or 0) + one.doubt_ms + other.doubt_ms >= (other.held_ms or 0)
-    return one.table == other.table and set(one.stops) >= set(other.stops) and longer
-
-
-def _until(lock: Lock, one: Statement, phase: Phase) -> str:
-    """Say that a lock outlives its step: it lasts until the transaction ends, with which step."""
-    if one.transaction is None or lock.held_ms is None or lock.held_ms - lock.doubt_ms <= one.duration_s * 1_000:
-        return ""
-    last = max(other.n for other in phase.statements if other.transaction == one.transaction)
-    return f", until the transaction ends with step {last}" if last > one.n else ", until the transaction ends"
+def _versions(calls: Sequence[CompatibilitySeen]) -> Iterator[str]:
+    """Yield which calls do not work on which schema: before, after it, or after the way back."""
+    if not calls:
+        yield "- Which versions of the application work on which schema was not tried."
+        return
+    broken = [
+        (one.call, one.version, cell.state, cell.code or cell.outcome)
+        for one in calls
+        for cell in one.cells
+        if cell.outcome != "ok"
+    ]
+    if not broken:
+        yield "- Every call works on the schema before, after it, and after the way back: deploy in any order."
+    for call, version, state, code in broken[:20]:
+        whose = f" of the {version} version" if version else ""
+        when = {"start": "before the migration", "forward": "after it", "back": "after the way back"}[state]
+        yield f"- '{escaped(call)}'{whose} does not work {when} ({escaped(code)}): it must not be live then."
 
 
 def _stop(report: Report, phase: Phase | None) -> Iterator[str]:
@@ -138,6 +250,9 @@ def _stop(report: Report, phase: Phase | None) -> Iterator[str]:
 
 def _way_back(report: Report, phase: Phase | None) -> Iterator[str]:
     rollback = report.rollback
+    until = _words.no_return(rollback)
+    if until is not None:
+        yield f"Until when: {escaped(until)}\n"
     if phase is None or rollback.schema is None:
         yield "What the way back restores was not measured: without it the backup is the way back.\n"
         yield from _taken(rollback)
@@ -152,7 +267,12 @@ def _way_back(report: Report, phase: Phase | None) -> Iterator[str]:
     for difference in rollback.schema[:30]:
         after = _words.shown(difference.after, "gone")
         yield f"- {escaped(difference.object)}: {escaped(difference.property)} is {escaped(_words.short(after, 200))}"
+    mends = [one.mend for one in rollback.schema if one.mend]
+    if mends:
+        yield f"\nWhat mends the schema:\n\n{fenced(_words.short('; '.join(mends[:20]), _SQL), 'sql')}\n"
     yield from _taken(rollback)
+    for column in rollback.lost_statistics[:10]:
+        yield f"- {escaped(column)} has no statistics afterwards: ANALYZE"
     yield ""
 
 
@@ -165,6 +285,20 @@ def _loss(one: DataLoss) -> str:
     if one.column is None:
         return f"{_words.count(one.rows_lost)} rows are lost, {_words.count(one.rows_left_over)} are left over"
     return f"{_words.count(one.values_changed)} values did not come back, {_words.count(one.values_lost)} of them lost"
+
+
+def _checklist(report: Report) -> Iterator[str]:
+    """Yield every check, ticked where it passed."""
+    yield "## Validation checklist\n"
+    yield f"As the rehearsal answered it ({escaped(_words.answers(report))}).\n"
+    yield from (_ticked(one) for one in report.verdict.checks)
+
+
+def _ticked(one: CheckSeen) -> str:
+    mark = "x" if one.status == "passed" else " "
+    says = {"passed": "", "failed": f": **failed**, {_words.plural(one.findings, 'finding')}", "unknown": ": not known"}
+    reason = f" ({escaped(_words.short(one.reason, 200))})" if one.reason else ""
+    return f"- [{mark}] {one.code} {escaped(one.asks)}{says[one.status]}{reason}"
 
 
 RENDERER = PlanRenderer()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from urllib.parse import quote
 
 from rehearse.model import MigrationChoice, Recording, Rule, Verdict
@@ -26,17 +26,32 @@ class SarifRenderer:
     def __call__(self, recording: Recording, verdict: Verdict, /) -> str:
         """Return the text."""
         report = document(recording, verdict)
-        log = {
-            "$schema": _SCHEMA,
-            "version": "2.1.0",
-            "runs": [_run(report, verdict, _named(recording.scenario.migration))],
-        }
-        return json.dumps(log, ensure_ascii=False, indent=2) + "\n"
+        return log(_run(report, verdict, _named(recording.scenario.migration))) + "\n"
+
+
+def log(run: Mapping[str, Any]) -> str:
+    """Return the log of one run."""
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=2)
+
+
+class Words(Protocol):
+    """The words of a rule: of a check, or of a hazard."""
+
+    @property
+    def code(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def asks(self) -> str: ...  # noqa: D102
+    @property
+    def harm(self) -> str: ...  # noqa: D102
+    @property
+    def remedy(self) -> str: ...  # noqa: D102
 
 
 def _run(report: Report, verdict: Verdict, named: Sequence[str]) -> dict[str, Any]:
     rules = [answer.rule for answer in verdict.answers]
-    driver = {"name": "rehearse", "version": report.environment.rehearse, "rules": [_rule(one) for one in rules]}
+    driver = {"name": "rehearse", "version": report.environment.rehearse, "rules": [rule_entry(one) for one in rules]}
     notes = [
         {"level": "warning", "message": {"text": plain(f"{one.what}: not measured: {one.reason}")}}
         for one in report.not_measured
@@ -59,7 +74,8 @@ def _run(report: Report, verdict: Verdict, named: Sequence[str]) -> dict[str, An
     }
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def rule_entry(rule: Words) -> dict[str, Any]:
+    """Return what a log says of a rule."""
     return {
         "id": rule.code,
         "name": "".join(word.capitalize() for word in rule.name.split()),
@@ -85,8 +101,8 @@ def _result(report: Report, one: FindingSeen, rules: Sequence[Rule], named: Sequ
 def _location(report: Report, one: FindingSeen, named: Sequence[str]) -> dict[str, Any]:
     scenario = PurePath(report.scenario.file or f"{report.scenario.name}.toml")
     file, line = _place(one.file) if one.file else ("", 1)
-    uri = _uri(scenario.parent / _found(file, named) if file else scenario)
-    physical: dict[str, Any] = {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}
+    place = uri(scenario.parent / _found(file, named) if file else scenario)
+    physical: dict[str, Any] = {"artifactLocation": {"uri": place}, "region": {"startLine": line}}
     return {"physicalLocation": physical, "logicalLocations": [{"name": plain(one.where)}]}
 
 
@@ -111,7 +127,7 @@ def _place(text: str) -> tuple[str, int]:
     return (found["file"], int(found["line"])) if found else (text, 1)
 
 
-def _uri(path: PurePath) -> str:
+def uri(path: PurePath) -> str:
     """Return a path as a URI; one below the working folder, as code scanning wants it, is relative to it."""
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())

@@ -27,9 +27,13 @@ class Refused(Exception):
 
 
 class Link(Protocol):
-    """One connection of the migration's role, in autocommit. `session` is what the server calls it."""
+    """One connection of the migration's role, in autocommit. `session` is what the server calls it.
+
+    `counts_seconds`: its time-outs for locks are whole seconds.
+    """
 
     session: int
+    counts_seconds: bool
 
     @property
     def is_open(self) -> bool:
@@ -50,7 +54,7 @@ class Link(Protocol):
         ...
 
     def ask(self, query: str, /) -> Sequence[Sequence[str | None]]:
-        """Return the rows of a read-only query as text."""
+        """Return the rows of a read-only query as text. Raises Refused."""
         ...
 
     def cancel(self) -> None:
@@ -82,6 +86,8 @@ def _linked(url: str, settings: Mapping[str, Any], journal: Journal | None) -> I
 
 class PostgresLink:
     """A connection by psycopg."""
+
+    counts_seconds = False
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -117,7 +123,10 @@ class PostgresLink:
 
     def ask(self, query: str, /) -> Sequence[Sequence[str | None]]:
         """Return the rows of a query as text."""
-        rows = self._connection.execute(query).fetchall()  # our own constant
+        try:
+            rows = self._connection.execute(sql.SQL(query)).fetchall()  # of our own
+        except psycopg.Error as error:
+            raise Refused(words(error), error.sqlstate) from error
         return [[None if cell is None else str(cell) for cell in row] for row in rows]
 
     def cancel(self) -> None:

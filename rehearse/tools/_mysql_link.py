@@ -39,6 +39,8 @@ def linked(url: str, settings: Mapping[str, Any], journal: Journal | None) -> It
 class MysqlLink:
     """A connection by PyMySQL. A statement of DDL commits what was open before it, and itself."""
 
+    counts_seconds = True
+
     def __init__(self, connection: Connection, url: str, journal: Journal | None) -> None:
         self._connection = connection
         self._url = url
@@ -62,7 +64,7 @@ class MysqlLink:
 
     def send(self, statement: str, _rows: str | None, /) -> int | None:
         """Run a statement; a query's rows are read and dropped."""
-        try:
+        with _refusing():
             with self._connection.cursor(SSCursor) as cursor:
                 touched = cursor.execute(statement)
                 is_query = cursor.description is not None
@@ -70,13 +72,11 @@ class MysqlLink:
                     pass
                 noticed = cursor.warning_count
             self._notice(noticed)
-        except pymysql.err.MySQLError as error:
-            raise Refused(_words(error), str(error.args[0]) if error.args else None) from error
         return None if is_query else int(touched)
 
     def ask(self, query: str, /) -> Sequence[Sequence[str | None]]:
         """Return the rows of a query as text."""
-        with self._connection.cursor() as cursor:
+        with _refusing(), self._connection.cursor() as cursor:
             cursor.execute(query)
             return [[None if cell is None else str(cell) for cell in row] for row in cursor.fetchall()]
 
@@ -100,6 +100,14 @@ class MysqlLink:
             last = "; what the server noticed after this is not written down" if self._noticed == MOST_NOTICES else ""
             says = f"{level} {code}: {text}{last}"
             self._journal.write(Remarked(at_ns=time.monotonic_ns(), source="tool", says=says))
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except pymysql.err.MySQLError as error:
+        raise Refused(_words(error), str(error.args[0]) if error.args else None) from error
 
 
 def _opened(url: str, **options: Any) -> Connection:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Timer
 from typing import Any
 
+from rehearse import registry
+from rehearse.errors import Mistake
 from rehearse.events import Journal, Remarked, StatementRan
 from rehearse.model.ending import ends_transaction
 from rehearse.protocols import Effects, MigrationFailed, Onlooker
+from rehearse.tools import _backfill
 from rehearse.tools._kinds import controls_transaction
 from rehearse.tools._layouts import Script
 from rehearse.tools._links import Link, Refused, linked
+from rehearse.tools._retry import NOT_FREE, Retry, begins, patience
 from rehearse.tools._split import Repeat, Statement
 from rehearse.units import NS_PER_S, human_duration
 
@@ -24,13 +28,19 @@ _LOST = (None, "1213", "2006", "2013")  # a deadlock rolls the transaction back,
 
 @dataclass(slots=True)
 class Runner:
-    """One connection of the migration's role and what runs on it, statements counted from 1."""
+    """One connection of the migration's role and what runs on it, statements counted from 1.
+
+    `attempt` is that of the block that is tried again while its locks are not free; `seed` is for the pauses between.
+    """
 
     link: Link
     journal: Journal | None
     onlooker: Onlooker | None = None
+    engine: str = "postgres"
+    seed: int = 0
     number: int = 0
     transaction: int = 0
+    attempt: int | None = field(default=None, init=False)
     timed_out: str | None = field(default=None, init=False)
     session: int = field(default=0, init=False)  # the backend's process id
 
@@ -62,11 +72,53 @@ class Runner:
 
         So the locks of a statement that is over in a moment can still be looked at before they are released.
         """
-        for part in parts:
-            if part.repeat:
-                self._repeat(part, part.repeat)
+        for block in blocks(parts):
+            first = block[0]
+            if first.retry:
+                self._patiently(block, first.retry)
+            elif first.backfill:
+                _backfill.run(self, first, first.backfill)
+            elif first.repeat:
+                self._repeat(first, first.repeat)
             else:
-                self._alone(part)
+                self._alone(first)
+
+    def _patiently(self, block: Sequence[Statement], retry: Retry) -> None:
+        """Run a block; where a lock is not to be had in time, roll back, wait, and run it again."""
+        with patience(self.link, retry):
+            for attempt in range(1, retry.attempts + 1):
+                self.attempt = attempt
+                try:
+                    if self._tried(block, is_last=attempt == retry.attempts):
+                        return
+                finally:
+                    self.attempt = None
+                time.sleep(retry.pause_after_ns(attempt, f"{self.seed}:{block[0].place}") / NS_PER_S)
+
+    def _tried(self, block: Sequence[Statement], *, is_last: bool) -> bool:
+        """Run a block once; say whether it went through. Another error than that of a lock ends the migration."""
+        if len(block) == 1:
+            return self._once(block[0], is_last=is_last)
+        return all(self._step(part, is_last=is_last) for part in block)
+
+    def _once(self, part: Statement, *, is_last: bool) -> bool:
+        if self.onlooker is None or self._is_open() or self.link.wants_no_block(part.sql):
+            return self._step(part, is_last=is_last)
+        self._begin(part.place)
+        if not self._step(part, is_last=is_last):
+            return False
+        self._commit(part.place)
+        return True
+
+    def _step(self, part: Statement, *, is_last: bool) -> bool:
+        ran = self._attempt(part)
+        if ran.code not in NOT_FREE or is_last or self.timed_out:
+            self._noted(part, ran)
+            return True
+        if self.journal is not None:
+            self.journal.write(replace(ran, retried=True))
+        self._roll_back(part)
+        return False
 
     def _alone(self, part: Statement) -> int:
         if self.onlooker is None or self._is_open() or self.link.wants_no_block(part.sql):
@@ -94,6 +146,15 @@ class Runner:
             time.sleep(repeat.pause_ns / NS_PER_S)
             rows = self._perform(part)
             times += 1
+
+    def retried(self, part: Statement) -> int:
+        """Send a statement whose failure is no end of the migration: it is written down, and raises Refused."""
+        ran = self._attempt(part)
+        if self.journal is not None:
+            self.journal.write(ran)
+        if ran.error is not None:
+            raise Refused(ran.error, ran.code)
+        return ran.rows or 0
 
     def _begin(self, place: str) -> None:
         self._perform(Statement("BEGIN", place))
@@ -140,6 +201,7 @@ class Runner:
             queued_ns=effects.queued_ns,
             commits=was_open and not self._is_open() and _commits(part.sql, error),
             file=part.place,
+            attempt=self.attempt,
         )
 
     def _noted(self, part: Statement, ran: StatementRan) -> int:
@@ -169,6 +231,19 @@ class Runner:
         return self.link.is_open
 
 
+def blocks(parts: Sequence[Statement]) -> Iterator[Sequence[Statement]]:
+    """Yield the statements one by one; those from a BEGIN that is tried again to its COMMIT come together."""
+    place = 0
+    while place < len(parts):
+        first, end = parts[place], place + 1
+        if first.retry and begins(first.sql):
+            end = next((at + 1 for at in range(end, len(parts)) if ends_transaction(parts[at].sql)), 0)
+            if not end:
+                raise Mistake(f"{first.place}: rehearse:retry: there is no COMMIT behind this BEGIN")
+        yield parts[place:end]
+        place = end
+
+
 def _commits(sql: str, error: Refused | None) -> bool:
     """Say whether a statement that left no transaction open committed it without a word, as MySQL's DDL does."""
     return not ends_transaction(sql) and (error is None or error.code not in _LOST)
@@ -189,10 +264,11 @@ def runner(
     journal: Journal | None = None,
     onlooker: Onlooker | None = None,
     timeout_ns: int | None = None,
+    seed: int = 0,
 ) -> Iterator[Runner]:
     """Connect as the migration's role, with its settings; a statement that outlives the time-out is cancelled."""
     with linked(url, settings, journal) as link:
-        running = Runner(link, journal, onlooker)
+        running = Runner(link, journal, onlooker, registry.engine_of(url), seed)
         with _limit(running, timeout_ns):
             yield running
 

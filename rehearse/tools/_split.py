@@ -15,7 +15,10 @@ from pglast import split as split_sql
 from pglast.parser import ParseError
 
 from rehearse import delimited, units
-from rehearse.errors import Mistake, near_miss
+from rehearse.backfill.task import Backfill
+from rehearse.errors import Mistake
+from rehearse.tools import _markers
+from rehearse.tools._retry import Retry, retry
 from rehearse.tools._tokens import Token, tokens
 
 _COPY = re.compile(r"""copy\b(?:[^'"]|'[^']*'|"[^"]*")*?\bfrom\s+stdin\b""", re.IGNORECASE)
@@ -45,6 +48,8 @@ class Statement:
     place: str
     repeat: Repeat | None = None
     rows: str | None = None
+    backfill: Backfill | None = None
+    retry: Retry | None = None
 
 
 @dataclass(slots=True)
@@ -68,7 +73,7 @@ def splitter(engine: str) -> Split:
 def delimited_statements(text: str, name: str, first_line: int = 1) -> list[Statement]:
     """Return the statements of a text for MySQL or MariaDB, where DELIMITER is obeyed."""
     return [
-        Statement(one.text, f"{name}:{one.line}", _repeat(one.comments, f"{name}:{one.line}"))
+        _marked(one.text, f"{name}:{one.line}", one.comments)
         for one in delimited.statements(text.splitlines(keepends=True), first_line=first_line)
     ]
 
@@ -86,7 +91,7 @@ def _placed(scan: _Scan, name: str, first_line: int) -> Iterator[Statement]:
         line += between.count("\n")
         place = f"{name}:{line}"
         following = slices[number + 1].start if number + 1 < len(slices) else len(text) + 1
-        yield Statement(text[piece], place, _repeat(between, place), _rows(scan, piece.stop, following))
+        yield _marked(text[piece], place, between, _rows(scan, piece.stop, following))
         line += text.count("\n", piece.start, piece.stop)
         end = piece.stop
 
@@ -168,20 +173,24 @@ def _blank(scan: _Scan, start: int, stop: int) -> None:
     scan.text = scan.text[:start] + blanks + scan.text[stop:]
 
 
+def _marked(sql: str, place: str, comments: str, rows: str | None = None) -> Statement:
+    """Return a statement with what markers in the comments before it ask for."""
+    return Statement(
+        sql,
+        place,
+        _repeat(comments, place),
+        rows,
+        _markers.backfill(sql, comments, place),
+        retry(comments, place),
+    )
+
+
 def _repeat(comments: str, place: str) -> Repeat | None:
-    marker = _MARKER.search(comments)
-    if marker is None:
+    found = _markers.words("repeat", ("pause", "limit"), comments, place)
+    if found is None:
         return None
-    words = dict(_word(word, place) for word in marker[1].split())
     try:
-        pause = units.duration_ns(words["pause"]) if "pause" in words else 0
-        return Repeat(pause, units.rows(words.get("limit", _DEFAULT_LIMIT)))
+        pause = units.duration_ns(found["pause"]) if "pause" in found else 0
+        return Repeat(pause, units.rows(found.get("limit", _DEFAULT_LIMIT)))
     except ValueError as error:
         raise Mistake(f"{place}: rehearse:repeat: {error}") from error
-
-
-def _word(word: str, place: str) -> tuple[str, str]:
-    name, _, value = word.partition("=")
-    if name not in ("pause", "limit"):
-        raise Mistake(f"{place}: rehearse:repeat: {word!r} is not known{near_miss(name, ('pause', 'limit'))}")
-    return name, value

@@ -5,7 +5,11 @@ after `from` up to `to` are the change, by default the newest alone (`from = "0"
 the schema that the change starts from, where `schema` or `prepare` names the same folder or neither is given.
 
 A statement under `-- rehearse:repeat [pause=10ms] [limit=5000]` is run until it affects no row, each time in a
-transaction of its own: a backfill in batches. It needs `transaction = "none"` or the file's own marker for that.
+transaction of its own. One under `-- rehearse:backfill [key=id] [batch=1000] [batch_time=100ms] [pause=0ms]`, an UPDATE
+or an INSERT … SELECT, is run as `rehearse backfill` runs it: in batches by key, each sized to take its time, looked
+after and verified. One under `-- rehearse:retry [lock_timeout=100ms] [attempts=30] [pause=500ms] [backoff=1.5]`, or all
+from a BEGIN under it to its COMMIT, gives up a lock that it does not get in time, is rolled back, and tried again. Each
+of them needs `transaction = "none"` or the file's own marker for that.
 """
 
 from __future__ import annotations
@@ -25,6 +29,11 @@ from rehearse.tools._runner import runner
 from rehearse.tools._split import Split, splitter, statements
 
 _ALL = ("0", "")  # `from`: before the first version
+_EACH = {
+    "repeat": "rehearse:repeat makes each repetition",
+    "backfill": "rehearse:backfill makes each batch",
+    "retry": "rehearse:retry makes each attempt",
+}
 
 
 class SqlTool:
@@ -45,6 +54,7 @@ class SqlMigration:
     prepared: tuple[Script, ...]
     ways: Ways
     where: str
+    seed: int = 0
     onlooker: Onlooker | None = None
 
     def watch(self, onlooker: Onlooker, /) -> None:
@@ -70,7 +80,12 @@ class SqlMigration:
     def _run(self, url: str, scripts: Sequence[Script], journal: Journal) -> None:
         onlooker, self.onlooker = self.onlooker, None
         with runner(
-            url, self.choice.settings, journal=journal, onlooker=onlooker, timeout_ns=self.choice.timeout
+            url,
+            self.choice.settings,
+            journal=journal,
+            onlooker=onlooker,
+            timeout_ns=self.choice.timeout,
+            seed=self.seed,
         ) as running:
             running.run(scripts)
 
@@ -102,7 +117,7 @@ class _Reading:
         if not any(script.statements for script in found.forward):
             raise ScenarioMistake(f"{self.where}: migration.forward: there is no statement in {self.choice.forward!r}")
         ways = Ways(self._settled(found.forward), found.back and self._settled(found.back), found.looked)
-        return SqlMigration(self.choice, self._prepared(earlier), ways, self.where)
+        return SqlMigration(self.choice, self._prepared(earlier), ways, self.where, self.scenario.seed)
 
     def _found(self) -> tuple[Ways, Sequence[Path]]:
         """Return the ways, and the versions of the same folder that come before them."""
@@ -222,11 +237,12 @@ def texts(value: Texts | Literal[False] | None) -> list[str]:
 
 
 def _checked(script: Script) -> Script:
-    repeated = next((one for one in script.statements if one.repeat), None)
-    if repeated is not None and script.transaction != "none":
+    marked = next((one for one in script.statements if one.repeat or one.backfill or one.retry), None)
+    if marked is not None and script.transaction != "none":
+        what = _EACH["retry" if marked.retry else "backfill" if marked.backfill else "repeat"]
         raise Mistake(
-            f"{repeated.place}: rehearse:repeat makes each repetition a transaction of its own, and this file runs in "
-            "one; say transaction = 'none' in [migration]"
+            f"{marked.place}: {what} a transaction of its own, and this file runs in one; say transaction = 'none' in "
+            "[migration]"
         )
     return script
 

@@ -20,6 +20,7 @@ PARTS = (
     "tests.bench.diff",
     "tests.bench.flipped",
     "tests.bench.schema",
+    "tests.bench.backfill",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ from tests.conftest import KeepingJournal
 from tests.engines.test_load import EVERY_SHAPE, EVERY_TYPE, SHOP
 
 SCALE = 0.01
+SAMPLED = 30_000  # rows that ANALYZE reads of a table
 # Of a copy that is not told of production each is planned in another way.
 DIFFERING = (
     "SELECT * FROM customers WHERE email = 'a@b.c'",
@@ -114,7 +116,7 @@ def test_a_small_copy_gets_the_plans_and_the_estimates_of_production(
     told(small)
     assert {query: planned(small, query)[0] for query in DIFFERING + ALIKE} == wanted
     for query in DIFFERING + ALIKE:
-        assert planned(small, query)[1] == pytest.approx(planned(whole, query)[1], rel=0.25, abs=2), query
+        assert planned(small, query)[1] == pytest.approx(planned(whole, query)[1], rel=0.25, abs=5), query
 
 
 @pytest.mark.slow
@@ -135,7 +137,9 @@ def test_statistics_are_those_of_production_and_rows_stay_as_they_were(
         assert found[name][0] == pytest.approx(null, abs=0.02), name
         assert found[name][1] == pytest.approx(width, rel=0.1, abs=1), name
         assert found[name][2] == pytest.approx(distinct, rel=0.15), name
-        assert found[name][3] is None or most is None or found[name][3] == pytest.approx(most, rel=0.25), name
+        if found[name][3] is not None and most is not None:
+            scatter = 4 * math.sqrt(2 * most / SAMPLED)  # of a share that is counted in two samples
+            assert found[name][3] == pytest.approx(most, rel=0.1, abs=scatter), name
         assert found[name][4] == pytest.approx(correlation, abs=0.07), name
 
 

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from rehearse.engines._differences import physical, schema
-from rehearse.engines.postgres.catalog.names import is_made_up, made_up
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.schema import take
 from rehearse.model import PropertyDifference, Snapshot
+from rehearse.profiles.made_up import is_made_up, made_up
 from tests.engines.comparing import compared, named, run
 
 SHOP = """

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from rehearse.model import EngineChoice, Scenario
-from rehearse.reports import matrix, matrix_schema
+from rehearse.reports import matrix, schema
 from rehearse.reports._document import document
 from rehearse.reports._matrix_forms import table
 from tests.reports.conftest import Judged, judged
@@ -67,9 +67,9 @@ def test_one_phase_that_was_not_seen_makes_the_worst_unknown(harmful: Judged) ->
 def test_the_json_is_what_its_schema_says(runs: list[matrix.Run], tmp_path: Path) -> None:
     matrix.write(runs, tmp_path)
     content = json.loads((tmp_path / "matrix.json").read_text(encoding="utf-8"))
-    jsonschema.validate(content, matrix_schema())
+    jsonschema.validate(content, schema("matrix"))
     assert len(content["runs"]) == len(runs)
-    described = matrix_schema()["$defs"]["Run"]["properties"].values()
+    described = schema("matrix")["$defs"]["Run"]["properties"].values()
     assert all(one.get("description") for one in described)
 
 

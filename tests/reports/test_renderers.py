@@ -162,6 +162,65 @@ def test_a_runbook_does_not_claim_a_way_back_that_was_not_rehearsed() -> None:
     assert "the backup is the way back" in text
 
 
+def test_a_plan_tells_what_changes_how_rows_are_moved_and_what_was_proved(harmful: Judged) -> None:
+    text = harmful.rendered("plan")
+    assert "- table orders column status: not null no → yes" in text
+    assert "| 5 | update orders set status" in text
+    assert "- [ ] I001" in text
+    assert ": **failed**, 2 findings" in text
+    assert "- [x] D002 Does the migration run to its end?" in text
+
+
+@pytest.mark.parametrize(
+    "name, level, rule",
+    [
+        ("harmful", "critical", "rows, writes or the way back are lost"),
+        ("failed", "high", "the rehearsal failed: D002"),
+        ("unmeasured", "not known", "the rehearsal could not tell"),
+        ("clean", "medium", "less than 10 % of production's rows were there: 5.0 % of the profile's rows"),
+    ],
+)
+def test_a_plan_names_the_risk_and_the_rule_that_gave_it(name: str, level: str, rule: str) -> None:
+    assert f"| risk | **{level}**: {rule}" in judged(name).rendered("plan")
+
+
+def test_a_table_that_is_closed_for_long_is_a_risk_though_the_budget_allows_it() -> None:
+    text = book(
+        of=hand.recorded(
+            [
+                hand.phase("baseline", 4, 9),
+                hand.phase("forward", 10, 14, acted=(11, 13)),
+                hand.statement(1, "alter table orders alter a type bigint", 11, 11.3, rewrites=("orders",)),
+                hand.lock("orders", 11.0, 11.0, 11.3, by=1),
+            ],
+            frames=[hand.traffic(4, 9), hand.traffic(10, 14)],
+        )
+    )
+    assert "### Transform: rows are written" in text
+    assert "| downtime for reads | 300 ms at a stretch (orders 300 ms in all) |" in text
+
+
+@pytest.mark.parametrize(
+    "sql, purpose",
+    [
+        ("alter table a add column b int", "Expand"),
+        ("create index concurrently i on a (b)", "Expand"),
+        ("/* now */ update a set b = 1", "Transform"),
+        ("alter table a validate constraint c", "Validate"),
+        ("alter table a alter b set not null", "Validate"),
+        ("alter table a drop column b", "Contract"),
+        ("alter table a rename column b to c", "Contract"),
+        ("drop index i", "Contract"),
+        ("set lock_timeout = '1s'", "Session"),
+        ("frobnicate", "Other"),
+    ],
+)
+def test_each_step_of_a_plan_has_a_purpose(sql: str, purpose: str) -> None:
+    phases = [hand.phase("baseline", 4, 9), hand.phase("forward", 10, 14, acted=(11, 13))]
+    text = book(of=hand.recorded([*phases, hand.statement(1, sql, 11, 12)]))
+    assert f"### {purpose}: " in text
+
+
 # --- the terminal
 
 
@@ -263,7 +322,7 @@ def test_a_length_of_which_little_is_known_says_what_is_sure() -> None:
 
 
 def test_a_label_does_not_lie_on_the_line_of_the_budget() -> None:
-    assert _charts._beside(100, "285 ms", 120) == 126
-    assert _charts._beside(100, "285 ms", 300) == 100
-    assert _charts._beside(100, "285 ms", 90) == 100
-    assert _charts._beside(100, "285 ms", None) == 100
+    assert _charts.beside(100, "285 ms", 120) == 126
+    assert _charts.beside(100, "285 ms", 300) == 100
+    assert _charts.beside(100, "285 ms", 90) == 100
+    assert _charts.beside(100, "285 ms", None) == 100

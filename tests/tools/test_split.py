@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from rehearse.backfill import Backfill
 from rehearse.errors import Mistake
 from rehearse.tools._kinds import controls_transaction, stands_alone, wants_no_block
-from rehearse.tools._split import Repeat, Statement, statements
+from rehearse.tools._split import Repeat, Statement, delimited_statements, statements
 
 
 def split(text: str) -> list[tuple[str, str]]:
@@ -97,6 +98,24 @@ def test_backslashes_in_texts_and_comments_are_no_commands() -> None:
 def test_a_marker_makes_a_statement_repeated() -> None:
     text = "select 1;\n-- rehearse:repeat pause=10ms limit=5k\nupdate t set a = 1;\n-- rehearse:repeat\ndelete from t"
     assert [one.repeat for one in statements(text, "x.sql")] == [None, Repeat(10_000_000, 5000), Repeat()]
+
+
+def test_a_marker_makes_a_statement_a_backfill() -> None:
+    text = "-- rehearse:backfill key=a,b batch=5k batch_time=50ms pause=10ms once\nupdate t set a = 1 where b;select 1"
+    first, second = statements(text, "x.sql")
+    assert first.backfill == Backfill(
+        statement=first.sql, key=("a", "b"), batch=5_000, batch_time_ns=50_000_000, pause_ns=10_000_000, once=True
+    )
+    assert second.backfill is None
+    (all_alike,) = delimited_statements("-- rehearse:backfill batch_time=off\nupdate t set a = 1 where b", "x.sql")
+    assert all_alike.backfill is not None
+    assert all_alike.backfill.batch_time_ns is None
+
+
+@pytest.mark.parametrize("words", ["bach=5", "batch=many", "pause=1", "batch=1"])
+def test_a_backfill_with_a_typo_is_a_mistake(words: str) -> None:
+    with pytest.raises(Mistake, match=r"x.sql:2: rehearse:backfill: "):
+        statements(f"-- rehearse:backfill {words}\nupdate t set a = 1 where b", "x.sql")
 
 
 @pytest.mark.parametrize("words", ["pauze=1s", "pause=1", "limit=many"])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rehearse.engines.mysql.server import MysqlServer
     from rehearse.profiles import Structure
+    from rehearse.profiles.blueprint import Blueprint
 
 _SESSIONS = "SELECT id FROM information_schema.processlist WHERE user = %s AND db = %s AND id <> connection_id()"
 _OF_ALL = "SELECT id FROM information_schema.processlist WHERE db = %s"
@@ -76,6 +77,12 @@ class MysqlDatabase:
         from rehearse.engines.mysql.structure import structure  # noqa: PLC0415
 
         return structure(self)
+
+    def blueprint(self) -> Blueprint:
+        """Return the tables as a way to change them must know them."""
+        from rehearse.engines.mysql.blueprint import blueprint  # noqa: PLC0415
+
+        return blueprint(self)
 
     def snapshot(self, name: str) -> Snapshot:
         """Return schema, rows and checksums as they are in quiet; reads every row."""

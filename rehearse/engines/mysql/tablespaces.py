@@ -76,7 +76,10 @@ def _copied(
             execute(connection, f"ALTER TABLE {named(target, name)} DISCARD TABLESPACE")
             for path in _files(folder / source, name):
                 _copy_file(path, folder / target / path.name)
-    return set(_imported(connection, source, target, usual))
+    taken = set(_imported(connection, source, target, usual))
+    for name in usual:  # MariaDB leaves it when the table is partitioned later, and then cannot drop the database
+        (folder / target / f"{name}.cfg").unlink(missing_ok=True)
+    return taken
 
 
 @contextmanager

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rehearse.engines.postgres.server import PostgresServer
     from rehearse.profiles import ForeignKey, Structure
+    from rehearse.profiles.blueprint import Blueprint
     from rehearse.profiles.contents import Contents, Part
 
 _COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
@@ -98,6 +99,12 @@ class PostgresDatabase:
         from rehearse.engines.postgres.structure import structure  # noqa: PLC0415
 
         return structure(self)
+
+    def blueprint(self) -> Blueprint:
+        """Return the tables as a way to change them must know them."""
+        from rehearse.engines.postgres.blueprint import blueprint  # noqa: PLC0415
+
+        return blueprint(self)
 
     def contents(
         self,

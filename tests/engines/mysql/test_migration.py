@@ -112,6 +112,15 @@ def test_a_repeated_statement_runs_until_it_touches_no_row(shop: MysqlDatabase) 
     assert [one.rows for one in found] == [10, 10, 5, 0]
 
 
+def test_a_backfill_runs_in_batches_by_key(shop: MysqlDatabase) -> None:
+    ran(shop, f"create table t (id int primary key, v int); insert into t select seq, null from {numbers(250)};")
+    text = "-- rehearse:backfill batch=100 batch_time=off\nupdate t set v = 1 where v is null;"
+    found = ran(shop, text, transaction="none", settings={"innodb_lock_wait_timeout": 7})
+    assert [one.rows for one in found if one.sql.startswith("update")] == [100, 100, 50]
+    with shop.connect() as connection:
+        assert rows(connection, "SELECT count(*) FROM t WHERE v = 1") == ((250,),)
+
+
 def test_what_the_server_warns_of_is_written_down(shop: MysqlDatabase) -> None:
     journal = KeepingJournal()
     opened = migration("set sql_mode = ''; create table t (v varchar(2)); insert into t values ('long');")

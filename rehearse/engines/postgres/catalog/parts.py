@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rehearse.engines.postgres.catalog.names import is_made_up
 from rehearse.engines.postgres.catalog.words import enabled, name, needed, own, query, relation, role, settings
+from rehearse.profiles.made_up import is_made_up
 
 # A foreign key of a partitioned table, or to one, has rows of its own for each partition: they follow from the first.
 # NOT NULL (a constraint since PostgreSQL 18) is told with the column; constraint triggers are told as triggers.

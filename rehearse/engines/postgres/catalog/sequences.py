@@ -7,9 +7,9 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from rehearse.engines.postgres.catalog.names import is_made_up
 from rehearse.engines.postgres.catalog.words import name, own, privileges, query, role
 from rehearse.model.names import told
+from rehearse.profiles.made_up import is_made_up
 
 # The column's own highest value is asked only where an index makes that one page.
 SEQUENCES = query(

@@ -72,8 +72,11 @@ def privileges(acl: str, kind: str | None, owner: str) -> str:
 
 
 def settings(options: str) -> str:
-    """Return SQL for an array of options as sorted text; null where there are none."""
-    return f"(select string_agg(o, ', ' order by o) from unnest({options}) o)"
+    """Return SQL for an array of options as sorted text; null where there are none.
+
+    The minor releases of November 2026 note a change of a column among its options, for themselves (15.20).
+    """
+    return f"(select string_agg(o, ', ' order by o) from unnest({options}) o where o !~ '^pg_attver=')"
 
 
 def read_options(options: str) -> str:

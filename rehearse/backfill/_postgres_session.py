@@ -1,0 +1,63 @@
+"""A session with PostgreSQL, by psycopg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from rehearse import registry
+from rehearse.backfill.seams import Refused, Rows
+
+
+@contextmanager
+def opened(url: str) -> Iterator[PostgresSession]:
+    """Connect in autocommit, known to the server by our name; the password comes as libpq takes it."""
+    given = registry.part("engine", "postgres", "given").Given(url, "URL")
+    with given.connect(application_name="rehearse backfill", prepare_threshold=None) as connection:
+        yield PostgresSession(connection)
+
+
+class PostgresSession:
+    """A connection by psycopg."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def ask(self, query: str, /) -> Rows:
+        """Return a query's rows as text."""
+        with _refusing(), self._connection.cursor() as cursor:
+            cursor.execute(sql.SQL(query))  # its values are in it, quoted
+            return [[None if cell is None else str(cell) for cell in row] for row in cursor.fetchall()]
+
+    def tell(self, statement: str, /) -> int:
+        """Run a statement of ours."""
+        with _refusing():
+            return max(0, self._connection.execute(sql.SQL(statement)).rowcount)
+
+    def run(self, statement: str, /) -> int:
+        """Run the user's statement."""
+        return self.tell(statement)
+
+    def cancel(self) -> None:
+        """Have the server stop the statement under way; from any thread."""
+        with suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=5)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise Refused(_words(error), error.sqlstate) from error
+
+
+def _words(error: psycopg.Error) -> str:
+    """Return the server's words on one line."""
+    found = error.diag
+    parts = [found.message_primary or str(error), found.message_detail, found.message_hint]
+    return " ".join(" ".join(filter(None, parts)).split())

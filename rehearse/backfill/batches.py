@@ -1,0 +1,134 @@
+"""Runs batches over one range of keys, one transaction each, and moves its state on in the same transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from rehearse.backfill.control import Pace
+from rehearse.backfill.plan import Plan, Range
+from rehearse.backfill.seams import Key, Refused, Session, transaction
+from rehearse.backfill.state import State
+from rehearse.errors import Mistake, ServerFailed
+from rehearse.units import counted
+
+Wait = Callable[[Pace], Pace | None]
+"""Waits before a batch as long as the pace and what is watched ask; returns the pace, or None to stop here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one batch did: `keys` that it spans, `rows` that it touched; `range` is as it left it.
+
+    `refused` is what the server said where it is to be tried again; nothing was done then. `left` are rows in it for
+    which the WHERE still holds, where that was counted.
+    """
+
+    range: Range
+    keys: int = 0
+    rows: int = 0
+    took_ns: int = 0
+    refused: str | None = None
+    left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The keys of one batch: beyond one, up to and with another, and how many they are."""
+
+    after: Key | None
+    upto: Key
+    keys: int
+
+
+def stretch(session: Session, plan: Plan, after: Key | None, upto: Key | None, keys: int) -> Stretch | None:
+    """Return the next so many keys, or those that are left; None where none is. Reads an index on the key."""
+    for query, number in ((plan.nth_key(after, upto, keys), keys), (plan.last_key(after, upto), None)):
+        found = session.ask(query)
+        if found:
+            end = tuple(map(str, found[0]))
+            return Stretch(after, end, _count(session, plan, after, end) if number is None else number)
+    return None
+
+
+def _count(session: Session, plan: Plan, after: Key | None, upto: Key) -> int:
+    return int(session.ask(plan.matching(after, upto, "TRUE") or "")[0][0] or 0)
+
+
+@dataclass(slots=True)
+class Batches:
+    """Batches on one connection."""
+
+    plan: Plan
+    session: Session
+    state: State
+    wait: Wait
+    pace: Pace
+    is_proven: bool = False  # that rows which are done are not matched again
+
+    def over(self, range_: Range) -> Iterator[Batch]:
+        """Yield each batch of a range when it is committed, and each that was refused."""
+        refusals = 0
+        while not range_.is_done:
+            pace = self.wait(self.pace)
+            if pace is None:
+                return
+            self.pace = pace
+            try:
+                batch = self._next(range_)
+                refusals = 0
+            except Refused as refused:
+                refusals += 1
+                batch = self._refused(range_, refused, refusals)
+            range_ = batch.range
+            yield batch
+
+    def _next(self, before: Range) -> Batch:
+        found = stretch(self.session, self.plan, before.reached, before.upto, self.pace.keys)
+        if found is None:
+            after = replace(before, is_done=True)
+            self.state.ended(self.session, before, after)
+            return Batch(range=after)
+        began = time.monotonic_ns()
+        with transaction(self.session, self.plan.dialect):
+            rows = self.session.run(self.plan.statement(found.after, found.upto))
+            left = self._left(found, rows)
+            after = replace(
+                before,
+                done=found.upto,
+                rows=before.rows + rows,
+                keys=before.keys + found.keys,
+                batches=before.batches + 1,
+            )
+            self.state.moved(self.session, before, after)
+        took = time.monotonic_ns() - began
+        self.pace = self.pace.after(found.keys, took)
+        return Batch(range=after, keys=found.keys, rows=rows, took_ns=took, left=left)
+
+    def _left(self, found: Stretch, rows: int) -> int | None:
+        """Count once whether rows that are done are matched again; a Mistake where all of them are."""
+        query = self.plan.matching(found.after, found.upto)
+        if self.is_proven or self.plan.task.once or not rows or query is None:
+            return None
+        left = int(self.session.ask(query)[0][0] or 0)
+        if left >= rows:
+            raise Mistake(
+                f"the WHERE still holds for all {counted(rows, 'row')} of the first batch after they were set, so that "
+                "nothing would tell rows that are done; it was rolled back. Have the WHERE exclude what the SET makes "
+                "(such as x IS DISTINCT FROM …), or say --once: then the table of states alone tells what is done"
+            )
+        self.is_proven = True
+        return left
+
+    def _refused(self, range_: Range, refused: Refused, times: int) -> Batch:
+        self.give_way(refused, times)
+        return Batch(range=range_, refused=str(refused))
+
+    def give_way(self, refused: Refused, times: int) -> None:
+        """Take smaller batches after one that was refused; raise where another try would not help."""
+        if not self.plan.dialect.is_worth_a_retry(refused):
+            raise ServerFailed(f"a batch failed and was rolled back: {refused}") from None
+        if times >= self.plan.task.attempts:
+            raise ServerFailed(f"a batch was refused {times} times in a row, the last time so: {refused}") from None
+        self.pace = self.pace.after_refusal()

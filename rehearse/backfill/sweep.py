@@ -1,0 +1,86 @@
+"""Goes over all keys once more: rows that came meanwhile or were undone are done, and what must hold is counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rehearse.backfill.batches import Batches, Stretch, stretch
+from rehearse.backfill.seams import Key, Refused, transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was found in a stretch: rows to be done, those of them that were done, and those that still are to be."""
+
+    keys: int
+    found: int = 0
+    done: int = 0
+    left: int = 0
+    example: Key | None = None  # the key of a row that is left
+    refused: str | None = None
+
+
+Looking = Callable[[Batches, Stretch], Look]
+
+
+def swept(batches: Batches, look: Looking) -> Iterator[Look]:
+    """Yield what a look at each stretch of keys found, each sized to take its time; ends early where told to stop."""
+    after: Key | None = None
+    refusals = 0
+    while (pace := batches.wait(batches.pace)) is not None:
+        batches.pace = pace
+        found = stretch(batches.session, batches.plan, after, None, pace.keys)
+        if found is None:
+            return
+        began = time.monotonic_ns()
+        try:
+            seen = look(batches, found)
+        except Refused as refused:
+            refusals += 1
+            batches.give_way(refused, refusals)
+            yield Look(keys=0, refused=str(refused))
+            continue
+        batches.pace = batches.pace.after(found.keys, time.monotonic_ns() - began)
+        refusals, after = 0, found.upto
+        yield seen
+
+
+def mended(batches: Batches, found: Stretch) -> Look:
+    """Do the rows of a stretch for which the statement's WHERE holds; without one, run it and see what it does."""
+    plan, session = batches.plan, batches.session
+    matching = plan.matching(found.after, found.upto)
+    before = 0 if matching is None else _number(session.ask(matching))
+    if matching is not None and not before:
+        return Look(keys=found.keys)
+    with transaction(session, plan.dialect):
+        rows = session.run(plan.statement(found.after, found.upto))
+        left = 0 if matching is None else _number(session.ask(matching))
+    if matching is None:
+        return Look(keys=found.keys, found=rows, done=rows)
+    example = _example(batches, found, plan.reading.condition) if left else None
+    return Look(keys=found.keys, found=before, done=max(0, before - left), left=left, example=example)
+
+
+def counting(condition: str) -> Looking:
+    """Return what counts the rows for which a condition holds."""
+
+    def counted(batches: Batches, found: Stretch) -> Look:
+        query = batches.plan.matching(found.after, found.upto, condition)
+        left = _number(batches.session.ask(query or ""))
+        return Look(
+            keys=found.keys, found=left, left=left, example=_example(batches, found, condition) if left else None
+        )
+
+    return counted
+
+
+def _example(batches: Batches, found: Stretch, condition: str | None) -> Key | None:
+    rows = batches.session.ask(batches.plan.example(found.after, found.upto, condition or "TRUE"))
+    return tuple(map(str, rows[0])) if rows else None
+
+
+def _number(rows: object) -> int:
+    assert isinstance(rows, list | tuple)
+    return int(rows[0][0] or 0)

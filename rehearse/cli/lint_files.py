@@ -1,0 +1,208 @@
+"""What `rehearse lint` is given, as scripts for the linter: SQL files, folders of migrations, scenarios."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rehearse import hazards, units
+from rehearse.errors import Mistake
+from rehearse.hazards import Hazard, Script
+from rehearse.hazards.known import Known
+from rehearse.tools import _layouts
+from rehearse.tools import _split as splitting
+
+if TYPE_CHECKING:
+    from rehearse.model import Scenario
+
+_IGNORED = re.compile(r"--[ \t]*rehearse:ignore\b[ \t]*(?P<code>\S*)[ \t]*(?P<why>.*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is said on the command line for all files: the engine, the schema before, rows of tables, transactions."""
+
+    engine: str = "postgres"
+    version: str | None = None
+    schema: Path | None = None
+    rows: Mapping[str, int] | None = None
+    transaction: str = "file"
+    disabled: frozenset[str] = frozenset()
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """The hazards of one file or scenario, and how many statements it has. Places are paths."""
+
+    name: str
+    statements: int
+    hazards: tuple[Hazard, ...]
+
+
+def profiled(asked: Asked, profile: str) -> Asked:
+    """Return what is asked with the rows that a profile says, and its schema where no other is named."""
+    from rehearse.reading.profile import find  # noqa: PLC0415
+
+    found = find(profile, key="--profile")
+    schema = asked.schema
+    if schema is None and found.schema and found.file:
+        schema = found.file.parent / found.schema
+    return replace(asked, schema=schema, rows={name: table.rows for name, table in found.tables.items()})
+
+
+def linted(path: Path, asked: Asked) -> Iterator[Linted]:
+    """Yield what the linter says of a file, of each migration of a folder, or of a scenario."""
+    if path.suffix == ".py":
+        raise Mistake(
+            f"{path}: only SQL is read; let your tool print it (alembic upgrade --sql, manage.py sqlmigrate) and "
+            "lint that, "
+            "or rehearse the migration: rehearse run"
+        )
+    if path.suffix == ".toml":
+        yield _scenario(path, asked)
+        return
+    if not path.exists():
+        raise Mistake(f"{path}: there is no such file")
+    split = splitting.splitter(asked.engine)
+    known = _beginning(asked, splitting.splitter(asked.engine))
+    is_folder = path.is_dir() and not (path / "up.sql").is_file()
+    for one in _layouts.versions(path, str(path)) if is_folder else [path / "up.sql" if path.is_dir() else path]:
+        ways = _layouts.file(one, split)
+        yield _judged(str(one), _named(ways, asked), known, asked, {_label(one): one})
+
+
+def _named(ways: _layouts.Ways, asked: Asked) -> Sequence[_layouts.Script]:
+    return (*ways.forward, *(ways.back or ())) if asked.back else ways.forward
+
+
+def _scenario(path: Path, asked: Asked) -> Linted:
+    """Judge both ways of a scenario, with its own engine, schema and rows."""
+    from rehearse.reading.scenario import read  # noqa: PLC0415
+    from rehearse.tools.sql import SqlTool  # noqa: PLC0415
+
+    scenario = read(path)
+    if scenario.migration.tool != "sql":
+        raise Mistake(f"{path}: migration.tool = {scenario.migration.tool!r}: only SQL is read without a server")
+    migration = SqlTool().open(scenario)
+    asked = replace(
+        asked,
+        engine=scenario.engine.name,
+        version=scenario.engine.version,
+        transaction=scenario.migration.transaction,
+        rows=asked.rows or _rows(scenario),
+    )
+    known = hazards.beginning(
+        asked.engine,
+        asked.version,
+        schema=[one.sql for script in migration.prepared for one in script.statements],
+        rows=asked.rows,
+    )
+    for name, value in scenario.migration.settings.items():
+        known.settings[name] = str(value).lower()
+    scripts = (*migration.ways.forward, *(migration.ways.back or ()))
+    return _judged(str(path), scripts, known, asked, _places(scenario))
+
+
+def _rows(scenario: Scenario) -> Mapping[str, int]:
+    """Return how many rows tables have in production, as the scenario's profile says."""
+    if scenario.data.profile is None:
+        return {}
+    from rehearse.reading.profile import find  # noqa: PLC0415
+
+    profile = find(scenario.data.profile, scenario.folder)
+    said = {name: units.rows(rows) for name, rows in scenario.data.tables.items()}
+    return {name: table.rows for name, table in profile.tables.items()} | said
+
+
+def _places(scenario: Scenario) -> dict[str, Path]:
+    """Return the files that a scenario names for the change, by the names that statements' places have."""
+    ways = (scenario.migration.forward, scenario.migration.back)
+    named = [name for way in ways if way for name in ([way] if isinstance(way, str) else way)]
+    paths = [scenario.folder / name for name in named if "\n" not in name and ";" not in name]
+    each = [file for path in paths for file in (path.rglob("*.sql") if path.is_dir() else [path])]
+    return {_label(file): file for file in each if file.is_file()}
+
+
+def _label(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}" if path.name in ("up.sql", "down.sql") else path.name
+
+
+def _beginning(asked: Asked, split: splitting.Split) -> Known:
+    texts: list[str] = []
+    if asked.schema is not None:
+        files = sorted(asked.schema.glob("*.sql")) if asked.schema.is_dir() else [asked.schema]
+        texts = [one.sql for file in files for one in split(_text(file), file.name, 1)]
+    return hazards.beginning(asked.engine, asked.version, schema=texts, rows=asked.rows)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Mistake(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except OSError as error:
+        raise Mistake(f"{path}: {error.strerror}") from error
+
+
+def _judged(
+    name: str, scripts: Sequence[_layouts.Script], known: Known, asked: Asked, places: Mapping[str, Path]
+) -> Linted:
+    found: list[Hazard] = []
+    for script in scripts:
+        ignored = _ignored(script, places)
+        statements = tuple(
+            hazards.said(
+                one.sql,
+                known,
+                place=_placed(one.place, places),
+                repeats=one.repeat is not None,
+                ignored=ignored.get(one.place, frozenset()) | asked.disabled,
+            )
+            for one in script.statements
+        )
+        found += hazards.hazards(Script(statements, script.transaction or asked.transaction), known)
+    known.settled()
+    return Linted(name, sum(len(one.statements) for one in scripts), tuple(found))
+
+
+def _placed(place: str, places: Mapping[str, Path]) -> str:
+    """Return a place by its file's path, relative to the folder we are in where it lies below it."""
+    file, _, line = place.rpartition(":")
+    if file not in places:
+        return place
+    path, here = places[file].absolute(), Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
+
+
+def _ignored(script: _layouts.Script, places: Mapping[str, Path]) -> dict[str, frozenset[str]]:
+    """Return, by a statement's place, the codes that a comment in it or above it says to pass over."""
+    files = {one.place.rpartition(":")[0] for one in script.statements}
+    found: dict[str, frozenset[str]] = {}
+    for file in files & places.keys():
+        lines = _text(places[file]).splitlines()
+        for number, line in enumerate(lines, 1):
+            marker = _IGNORED.search(line)
+            if marker is None:
+                continue
+            if not marker["code"] or not marker["why"].strip():
+                raise Mistake(
+                    f"{places[file]}:{number}: rehearse:ignore: name a code, and say why: ignore H110 the table is "
+                    "small"
+                )
+            place = _meant(number, [one for one in script.statements if one.place.rpartition(":")[0] == file])
+            if place is not None:
+                found[place] = found.get(place, frozenset()) | {marker["code"].upper().replace("ALL", "all")}
+    return found
+
+
+def _meant(line: int, statements: Sequence[splitting.Statement]) -> str | None:
+    """Return the place of the statement that a comment on a line is about: the one around it, or the next."""
+    for one in statements:
+        begin = int(one.place.rpartition(":")[2])
+        if line <= begin + one.sql.count("\n"):
+            return one.place
+    return None

@@ -1,0 +1,150 @@
+"""A comparison of recordings that were made before; needs no server."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rehearse.cli.comparing import EXIT, Telling, tell
+from rehearse.errors import Mistake
+from rehearse.judging import judge
+from rehearse.measures import alike, end_states
+from rehearse.measures.end_states import EndState, Own
+from rehearse.model import Recording
+from rehearse.reading import strategies
+from rehearse.reading.scenario import with_budget
+from rehearse.recording import folder as recordings
+from rehearse.rehearsal.contest import schemas
+from rehearse.reports import _comparison_forms as forms
+from rehearse.reports._document import document
+from rehearse.reports.comparison import Contender, Ran, Setting, compared
+
+_NAME = "comparison.json"
+_ROWS = "rows and values: recordings of traffic have other writes each, so that only schemas were compared"
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A recording, the strategy that it is of, and its folder."""
+
+    recording: Recording
+    name: str
+    folder: Path
+
+
+def compare(what: Sequence[Path], out: Path | None, *, budgets: Sequence[str], anyway: bool, telling: Telling) -> int:
+    """Compare recordings, or whole comparisons, by their strategies' names, and return the exit code."""
+    loaded = [_load(folder, budgets) for one in what for folder in _folders(one)]
+    known = _comparison(what)
+    remarks = _checked([one.recording for one in loaded], anyway=anyway)
+    contenders = list(_contenders(loaded, known, out))
+    if len(contenders) < 2:
+        raise Mistake(f"all recordings are of {contenders[0].name!r}; one strategy has nothing to be compared with")
+    found = compared(contenders, _setting(loaded, known, remarks))
+    page = None if out is None else forms.write(found, contenders, out)
+    tell(found, page, telling)
+    return EXIT[found.status]
+
+
+def _folders(path: Path) -> list[Path]:
+    """Return the folders of the recordings that a path names: one, or all those of a comparison."""
+    if (path / recordings.NAME).exists() or not (path / _NAME).exists():
+        return [path]
+    return sorted(
+        (one.parent for one in path.glob(f"*/*/{recordings.NAME}")), key=lambda one: (one.parent.name, int(one.name))
+    )
+
+
+def _load(folder: Path, budgets: Sequence[str]) -> _Loaded:
+    found = recordings.load(folder)
+    found = replace(found, scenario=with_budget(found.scenario, budgets))
+    name = strategies.named(found.scenario) if found.scenario.strategies else found.scenario.name
+    return _Loaded(found, name, folder)
+
+
+def _comparison(what: Sequence[Path]) -> dict[str, Any] | None:
+    """Return what was written of a comparison, where it is the only one that is named."""
+    path = what[0] / _NAME
+    if len(what) > 1 or not path.exists():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as broken:
+        raise Mistake(f"{path}: not a comparison: {broken}") from None
+    return content
+
+
+def _checked(found: Sequence[Recording], *, anyway: bool) -> list[str]:
+    """Return what a reader must know of how they differ; other data are refused, unless they are asked for."""
+    data = list(alike.other_data(found))
+    if data and not anyway:
+        raise Mistake(f"the recordings are of other data: {'; '.join(data[:3])}; --anyway compares them all the same")
+    return [*(f"other data: {one}" for one in data), *alike.other_circumstances(found)]
+
+
+def _contenders(loaded: Sequence[_Loaded], known: dict[str, Any] | None, out: Path | None) -> Iterator[Contender]:
+    first = next((one for one in loaded if _forward(one.recording)), None)
+    for name in dict.fromkeys(one.name for one in loaded):
+        mine = [one for one in loaded if one.name == name]
+        yield Contender(
+            name=name,
+            scenario=mine[0].recording.scenario,
+            runs=[_ran(one, number, out) for number, one in enumerate(mine, 1)],
+            end=_end(mine, first) if known is None else _known_end(known, name),
+        )
+
+
+def _ran(one: _Loaded, number: int, out: Path | None) -> Ran:
+    report = document(one.recording, judge(one.recording))
+    folder = None if out is None else Path(os.path.relpath(one.folder, out)).as_posix()
+    return Ran(report=report, round=int(one.folder.name) if one.folder.name.isdigit() else number, folder=folder)
+
+
+def _forward(recording: Recording) -> bool:
+    """Say whether a recording's way forward got to its end."""
+    return "forward" in recording.snapshots and not end_states.failed(recording, "forward")
+
+
+def _end(mine: Sequence[_Loaded], first: _Loaded | None) -> EndState | None:
+    """Return where a strategy's schema ends beside the first one's."""
+    own = next((one for one in mine if _forward(one.recording)), None)
+    if first is None or own is None:
+        return EndState(error="the way forward failed in every recording") if first is not None else None
+    if own.name == first.name:
+        return EndState(is_first=True, not_compared=(_ROWS,))
+    states = [one.recording.snapshots["forward"] for one in (first, own)]
+    tables = Own.of(*((one.recording.scenario, one.recording.snapshots.values()) for one in (first, own)))
+    found = end_states.beside(schemas(*states), tables)
+    return replace(found, not_compared=(*found.not_compared, _ROWS))
+
+
+def _known_end(known: dict[str, Any], name: str) -> EndState | None:
+    """Return where a strategy ended when it was compared on its server."""
+    for one in known["strategies"]:
+        if one["name"] == name and one["end"]["is_alternative"] is not None:
+            end = one["end"]
+            texts: dict[str, Any] = {
+                key: tuple(end[key]) for key in ("differs", "cosmetic", "leftovers", "not_compared")
+            }
+            return EndState(is_first=end["is_first"], error=end["error"], **texts)
+    return None
+
+
+def _setting(loaded: Sequence[_Loaded], known: dict[str, Any] | None, remarks: Sequence[str]) -> Setting:
+    scenario = loaded[0].recording.scenario
+    method = known["method"] if known else {}
+    runs = [sum(one.name == name for one in loaded) for name in {one.name for one in loaded}]
+    named = replace(scenario, name=known["name"], strategies=[]) if known else scenario
+    return Setting(
+        scenario=named,
+        repeats=method.get("repeats", max(runs)),
+        order=method.get("order", [one.name for one in loaded]),
+        data=method.get("data", "recordings made before, each on data of its own"),
+        traffic=method.get("traffic", "as each recording has it"),
+        caches=method.get("caches", "as each run found them"),
+        remarks=remarks,
+    )

@@ -1,0 +1,180 @@
+"""ALTER TABLE in the words of MySQL or MariaDB, as acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from rehearse.hazards import _mysql_columns
+from rehearse.hazards import _mysql_words as read
+from rehearse.hazards.acts import Act
+from rehearse.measures._words import Words
+
+_KEYS = ("INDEX", "KEY", "FULLTEXT", "SPATIAL", "UNIQUE", "CONSTRAINT", "PRIMARY", "FOREIGN", "CHECK")
+_OPTIONS = (
+    "ENGINE",
+    "ALGORITHM",
+    "LOCK",
+    "ROW_FORMAT",
+    "KEY_BLOCK_SIZE",
+    "AUTO_INCREMENT",
+    "COMMENT",
+    "STATS_PERSISTENT",
+)
+_REBUILDS = ("ROW_FORMAT", "KEY_BLOCK_SIZE")
+
+
+def acts(words: Words) -> Iterator[Act]:
+    """Yield what each part of an ALTER does; of other objects than tables it is told that they change."""
+    words.take("ALTER")
+    words.one_of(("ONLINE", "OFFLINE"))
+    words.take("IGNORE")
+    if words.one_of(("TABLE",)) is None:
+        is_database = words.one_of(("DATABASE", "SCHEMA")) is not None
+        yield Act(does="alter other", said=frozenset({"database"} if is_database else ()))
+        return
+    words.skip("IF EXISTS")
+    table = read.name(words)
+    if words.take("WAIT"):
+        words.at += 1
+    words.take("NOWAIT")
+    for part in words.parted():
+        yield from _action(part, table)
+
+
+def _action(words: Words, table: str) -> Iterator[Act]:
+    first = words.word()
+    if first == "ADD":
+        yield from _add(words, table)
+    elif first == "DROP":
+        yield _drop(words, table)
+    elif words.take("MODIFY"):
+        words.skip("COLUMN", "IF EXISTS")
+        yield from _mysql_columns.column(words, does="modify column", table=table)
+    elif words.take("CHANGE"):
+        words.skip("COLUMN", "IF EXISTS")
+        old = read.own(words)
+        yield from _mysql_columns.column(words, does="modify column", table=table, old=old)
+    elif words.take("ALTER"):
+        yield _altered(words, table)
+    elif words.take("RENAME"):
+        yield _renamed(words, table)
+    elif words.take("CONVERT", "TO"):
+        words.one_of(("CHARACTER SET", "CHARSET"))
+        yield Act(does="convert charset", table=table, to=read.own(words))
+    elif words.take("FORCE"):
+        yield Act(does="rebuild", table=table)
+    else:
+        yield from _whole(words, table)
+
+
+def _whole(words: Words, table: str) -> Iterator[Act]:
+    """Yield what concerns the table as a whole: its options, which need no commas, and its partitions."""
+    if words.one_of(("PARTITION BY", "REMOVE PARTITIONING", "REORGANIZE PARTITION", "COALESCE PARTITION")) is not None:
+        yield Act(does="partition", table=table)
+        return
+    while words.at < len(words.tokens):
+        option = words.one_of(_OPTIONS)
+        if option is None:
+            words.at += 1
+            continue
+        words.take("=")
+        value = read.own(words)
+        if option == "ENGINE":
+            yield Act(does="set engine", table=table, to=value)
+        elif option in _REBUILDS:
+            yield Act(does="rebuild", table=table, name=option.lower())
+        else:
+            yield Act(does="set options", table=table, name=option.lower(), to=value)
+
+
+def _add(words: Words, table: str) -> Iterator[Act]:
+    words.take("ADD")
+    if words.take("PARTITION"):
+        yield Act(does="add partition", table=table)
+        return
+    if is_key(words):
+        yield from key(words, table)
+        return
+    words.take("COLUMN")
+    said = frozenset({"if not exists"}) if words.take("IF", "NOT", "EXISTS") else frozenset()
+    for part in read.bracketed(words) or [words]:
+        for act in _mysql_columns.column(part, does="add column", table=table):
+            yield replace(act, said=act.said | said)
+
+
+def is_key(words: Words) -> bool:
+    """Say whether a key or constraint is defined, and not a column."""
+    return words.word() in _KEYS
+
+
+def key(words: Words, table: str) -> Iterator[Act]:
+    """Yield the act of a key or a constraint."""
+    name = ""
+    if words.take("CONSTRAINT") and words.word() not in _KEYS:
+        words.skip("IF NOT EXISTS")
+        name = read.own(words)
+    kind = words.one_of(("PRIMARY KEY", "FOREIGN KEY", "CHECK", "UNIQUE", "FULLTEXT", "SPATIAL", "INDEX", "KEY"))
+    if kind == "CHECK":
+        condition = ", ".join(map(read.text, read.bracketed(words)))
+        not_enforced = frozenset({"not enforced"} if words.has("NOT", "ENFORCED") else ())
+        yield Act(does="add check", table=table, name=name, expression=condition, said=not_enforced)
+        return
+    words.one_of(("INDEX", "KEY"))
+    said = {"if not exists"} if words.take("IF", "NOT", "EXISTS") else set()
+    if words.word() not in ("(", "USING") and words.at < len(words.tokens):
+        name = read.own(words) or name
+    if words.take("USING"):
+        words.at += 1
+    columns = tuple(map(read.column, read.bracketed(words)))
+    if kind == "PRIMARY KEY":
+        yield Act(does="add primary key", table=table, columns=columns)
+    elif kind == "FOREIGN KEY":
+        words.take("REFERENCES")
+        parent = read.name(words)
+        yield Act(does="add foreign key", table=table, name=name, columns=columns, references=parent)
+    else:
+        said |= {kind.lower()} if kind in ("UNIQUE", "FULLTEXT", "SPATIAL") else set()
+        yield Act(does="create index", table=table, name=name, columns=columns, said=frozenset(said))
+
+
+def _drop(words: Words, table: str) -> Act:
+    words.take("DROP")
+    if words.take("PRIMARY", "KEY"):
+        return Act(does="drop primary key", table=table)
+    if words.take("PARTITION"):
+        return Act(does="drop partition", table=table)
+    kind = words.one_of(("FOREIGN KEY", "INDEX", "KEY", "CONSTRAINT", "CHECK", "COLUMN"))
+    said = frozenset({"if exists"}) if words.take("IF", "EXISTS") else frozenset()
+    name = read.own(words)
+    if kind == "FOREIGN KEY":
+        return Act(does="drop foreign key", table=table, name=name, said=said)
+    if kind in ("INDEX", "KEY"):
+        return Act(does="drop index", table=table, name=name, said=said)
+    if kind in ("CONSTRAINT", "CHECK"):
+        return Act(does="drop constraint", table=table, name=name, said=said)
+    return Act(does="drop column", table=table, name=name, said=said)
+
+
+def _altered(words: Words, table: str) -> Act:
+    if words.one_of(("INDEX", "KEY", "CHECK", "CONSTRAINT")) is not None:
+        return Act(does="set options", table=table, name=read.own(words))
+    words.skip("COLUMN", "IF EXISTS")
+    column = read.own(words)
+    if words.take("SET", "DEFAULT"):
+        return Act(does="set default", table=table, name=column, default=read.text(words))
+    return Act(does="drop default" if words.has("DEFAULT") else "set options", table=table, name=column)
+
+
+def _renamed(words: Words, table: str) -> Act:
+    if words.take("COLUMN"):
+        words.skip("IF EXISTS")
+        old = read.own(words)
+        words.take("TO")
+        return Act(does="rename column", table=table, name=old, to=read.own(words))
+    if words.one_of(("INDEX", "KEY")) is not None:
+        old = read.own(words)
+        words.take("TO")
+        return Act(does="rename index", table=table, name=old, to=read.own(words))
+    words.one_of(("TO", "AS", "="))
+    return Act(does="rename table", table=table, to=read.name(words))

@@ -1,0 +1,203 @@
+"""By which algorithm MySQL or MariaDB changes a table, by version: way(act, …) -> Way.
+
+INSTANT touches no row; INPLACE reads the table beside the traffic; REBUILD (INPLACE, for the server) writes all of it
+anew beside the traffic; COPY writes it anew while writers wait. `lock` is the weakest that the server takes meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rehearse.hazards.acts import Act, Type
+from rehearse.hazards.known import Known
+
+ORDER = ("INSTANT", "INPLACE", "REBUILD", "COPY")
+_BYTES = {"utf8mb4": 4, "utf8": 3, "utf8mb3": 3, "latin1": 1, "ascii": 1, "binary": 1}
+# MariaDB computes a default once, where it has no function that gives another value each time.
+_CALLED = re.compile(r"\b(uuid\w*|sys_guid|rand|random_bytes|nextval|next value|sysdate|sleep)\b", re.IGNORECASE)
+_OF_LENGTH = ("varchar", "varbinary")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a server makes a change, the code of the hazard that it is, and why; `is_sure`: all that decides is known."""
+
+    algorithm: str
+    code: str = ""
+    why: str = ""
+    lock: str = "NONE"
+    is_sure: bool = True
+
+
+INSTANT, INPLACE = Way("INSTANT"), Way("INPLACE")
+
+
+_COLUMNS = {
+    "stored": Way("COPY", "H508", "the value of every row is computed and kept", lock="SHARED"),
+    "auto_increment": Way("REBUILD", "H504", "every row gets a number, and nobody may write meanwhile", lock="SHARED"),
+    "primary key": Way("REBUILD", "H511", "the primary key orders the rows on disk"),
+}
+
+
+def way(act: Act, acts: tuple[Act, ...], known: Known) -> Way | None:
+    """Return how a server makes one change of a table; None: it is none of those that are told apart."""
+    if act.does == "drop primary key":
+        if any(one.does == "add primary key" for one in acts):
+            return Way("REBUILD", "H511", "the primary key orders the rows on disk")
+        return Way("COPY", "H506", "without a primary key the rows get another order", lock="SHARED")
+    found = _WAYS.get(act.does)
+    return found(act, known) if found else None
+
+
+def slowest(ways: list[Way]) -> Way:
+    """Return the way that a statement takes which makes several changes."""
+    return max(ways, key=lambda one: (ORDER.index(one.algorithm), one.lock))
+
+
+def _since(known: Known, mysql: tuple[int, ...], mariadb: tuple[int, ...]) -> bool:
+    return known.version >= (mysql if known.engine == "mysql" else mariadb)
+
+
+def _added(act: Act, known: Known) -> Way:
+    if act.has("virtual"):
+        return INSTANT
+    if act.calls and (known.engine == "mysql" or _CALLED.search(act.default or "")):
+        return Way("COPY", "H504", f"the default {act.default} is computed for every row", lock="SHARED")
+    return next((found for word, found in _COLUMNS.items() if act.has(word)), None) or _plainly_added(act, known)
+
+
+def _plainly_added(act: Act, known: Known) -> Way:
+    placed = act.has("first") or act.has("after")
+    if _since(known, (8, 0, 29), (10, 4)) or (not placed and _since(known, (8, 0, 12), (10, 3))):
+        return INSTANT
+    return Way(
+        "REBUILD", "H511", "this version writes the table anew for a column" + (" in this place" if placed else "")
+    )
+
+
+def _dropped(_act: Act, known: Known) -> Way:
+    if _since(known, (8, 0, 29), (10, 4)):
+        return INSTANT
+    return Way("REBUILD", "H511", "this version writes the table anew without the column")
+
+
+def _indexed(act: Act, _known: Known) -> Way:
+    kind = next((one for one in ("fulltext", "spatial") if act.has(one)), None)
+    return Way("INPLACE", "H505", f"a {kind} index is built while nobody writes", lock="SHARED") if kind else INPLACE
+
+
+def _referred(_act: Act, known: Known) -> Way:
+    if known.setting("foreign_key_checks") in ("0", "off"):
+        return INPLACE
+    return Way("COPY", "H503", "every row is looked up, by a copy of the table", lock="SHARED")
+
+
+def _checked(act: Act, _known: Known) -> Way:
+    if act.has("not enforced"):
+        return INSTANT
+    return Way("COPY", "H518", "every row is checked, by a copy of the table", lock="SHARED")
+
+
+def _engine(act: Act, _known: Known) -> Way:
+    if act.to == "innodb":
+        return Way("REBUILD", "H511", "the table is written anew in its own engine")
+    return Way("COPY", "H510", f"the table is copied into {act.to}, which locks it whole ever after", lock="SHARED")
+
+
+def _modified(act: Act, known: Known) -> Way:
+    column, becomes = known.column(act.table, act.name), act.type
+    assert becomes is not None, "MODIFY and CHANGE name a type"
+    if column is None or column.type is None:
+        why = f"{act.name} becomes {becomes}, which copies the table unless that is its type already"
+        return Way("COPY", "H501", why, lock="SHARED", is_sure=False)
+    found = _retyped(column.type, becomes, known.tables[act.table].charset, known)
+    if found is None and column.not_null != act.has("not null") and not act.has("auto_increment"):
+        found = _nullable(act, known)
+    if found is None and (act.has("first") or act.has("after")):
+        moved = Way("REBUILD", "H511", "the column changes its place in the row")
+        found = INSTANT if known.engine == "mariadb" and known.version >= (10, 4) else moved
+    return found or INSTANT
+
+
+def _converted(act: Act, known: Known) -> Way:
+    if act.table in known.tables and known.tables[act.table].charset == act.to:
+        return INPLACE
+    return Way("COPY", "H502", "every text is written in the new character set", lock="SHARED")
+
+
+def _nullable(act: Act, known: Known) -> Way:
+    mode = known.setting("sql_mode")
+    if act.has("not null") and known.engine == "mysql" and mode and "strict" not in mode:
+        return Way("COPY", "H501", f"{act.name} becomes NOT NULL in a session that is not strict", lock="SHARED")
+    return Way("REBUILD", "H511", f"{act.name} {'must have a value now' if act.has('not null') else 'may be NULL now'}")
+
+
+def _retyped(was: Type, becomes: Type, charset: str, known: Known) -> Way | None:
+    """Return how a type is changed into another; None: nothing of the rows changes."""
+    if was.name == becomes.name and was.name in ("enum", "set"):
+        if becomes.args[: len(was.args)] == was.args and _width(was) == _width(becomes):
+            return None
+        return Way("COPY", "H507", "a value that does not come last gives the others new numbers", lock="SHARED")
+    if was.name == becomes.name and was.name in _OF_LENGTH:
+        return _lengthened(was, becomes, charset, known)
+    if _plain(was) == _plain(becomes):
+        return None
+    return Way("COPY", "H501", f"{was} becomes {becomes}", lock="SHARED")
+
+
+def _plain(type_: Type) -> tuple[str, tuple[str, ...], frozenset[str]]:
+    """Return a type without the width that integers are shown with."""
+    is_integer = type_.name.endswith("int")
+    return type_.name, () if is_integer else type_.args, type_.words
+
+
+def _width(type_: Type) -> int:
+    """Return how many bytes a value of an enum or a set takes."""
+    count = len(type_.args)
+    return (1 if count < 256 else 2) if type_.name == "enum" else next(n for n in (1, 2, 3, 4, 8) if count <= 8 * n)
+
+
+def _lengthened(was: Type, becomes: Type, charset: str, known: Known) -> Way | None:
+    own = next((one.split()[-1] for one in becomes.words if one.startswith("character set")), charset)
+    if {one for one in was.words if one.startswith("character")} != {
+        one for one in becomes.words if one.startswith("character")
+    }:
+        return Way("COPY", "H501", "the character set changes", lock="SHARED")
+    each = 1 if was.name == "varbinary" else _BYTES.get(own, 4)
+    before, after = (int(one.args[0]) * each if one.args else 0 for one in (was, becomes))
+    if after < before:
+        return Way("COPY", "H501", f"{was} becomes the shorter {becomes}", lock="SHARED")
+    limit = 128 if known.engine == "mariadb" and known.version >= (10, 4, 3) else 256
+    if before < 256 <= after and before >= limit:
+        return Way("COPY", "H501", "the length of its longest text no longer fits one byte", lock="SHARED")
+    if known.engine == "mysql" and before < 256 <= after:
+        return Way("COPY", "H501", "the length of its longest text no longer fits one byte", lock="SHARED")
+    return INPLACE if known.engine == "mysql" and before != after else None
+
+
+def _always(found: Way) -> Callable[[Act, Known], Way]:
+    return lambda _act, _known: found
+
+
+_WAYS: Mapping[str, Callable[[Act, Known], Way]] = {
+    "add column": _added,
+    "drop column": _dropped,
+    "modify column": _modified,
+    "create index": _indexed,
+    "add foreign key": _referred,
+    "add check": _checked,
+    "set engine": _engine,
+    "rename column": _always(INSTANT),
+    "set default": _always(INSTANT),
+    "drop default": _always(INSTANT),
+    "drop index": _always(INPLACE),
+    "rename index": _always(INPLACE),
+    "drop foreign key": _always(INPLACE),
+    "add primary key": _always(Way("REBUILD", "H511", "the primary key orders the rows on disk")),
+    "rebuild": _always(Way("REBUILD", "H511", "that is what it is for")),
+    "convert charset": _converted,
+    "partition": _always(Way("COPY", "H509", "every row is put into its partition", lock="SHARED")),
+    "add partition": _always(INPLACE),
+}

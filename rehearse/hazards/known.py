@@ -1,0 +1,271 @@
+"""What is known before a statement: tables, and the transaction that is open; brought on by each statement's acts.
+
+A schema's file is read by the same means as a migration: its tables are there before, and those that the migration
+makes itself are new: nobody waits for an empty table that no application knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from rehearse.hazards.acts import Act, Said, Type
+from rehearse.hazards.modes import Lock
+
+_CONSTRAINTS = ("add check", "add foreign key", "add unique", "add primary key", "add exclude", "add not null")
+
+
+@dataclass(slots=True)
+class Column:
+    """A column. `is_new`: the migration itself has made it."""
+
+    type: Type | None
+    not_null: bool = False
+    has_default: bool = False
+    is_new: bool = False
+
+
+@dataclass(slots=True)
+class Constraint:
+    """A constraint; `made` is the transaction in which the migration added it, None: it was there before."""
+
+    kind: str
+    columns: tuple[str, ...] = ()
+    condition: str = ""
+    is_valid: bool = True
+    made: int | None = None
+
+
+@dataclass(slots=True)
+class Table:
+    """A table. `is_whole`: its CREATE TABLE was read. `rows` is None where nobody said how many there are."""
+
+    columns: dict[str, Column] = field(default_factory=dict)
+    indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    constraints: dict[str, Constraint] = field(default_factory=dict)
+    is_new: bool = False
+    is_whole: bool = False
+    rows: int | None = None
+    charset: str = ""
+    instant_changes: int = 0  # of columns, since the table was last written anew
+
+
+@dataclass(slots=True)
+class Known:
+    """Tables by name, settings of the session, and the transaction: its number, and the locks that it holds."""
+
+    engine: str
+    version: tuple[int, ...]
+    tables: dict[str, Table] = field(default_factory=dict)
+    objects: set[str] = field(default_factory=set)  # other objects that the migration itself has made
+    settings: dict[str, str] = field(default_factory=dict)
+    local: dict[str, str] = field(default_factory=dict)  # settings to the transaction's end
+    is_open: bool = False
+    is_said: bool = False  # BEGIN stands in the text, and is not the tool's own
+    transaction: int = 0
+    locks: list[tuple[Lock, str]] = field(default_factory=list)  # that the open transaction holds, and where it asked
+    labels: set[str] = field(default_factory=set)  # of enums, added in the open transaction
+    changes: int = 0  # statements of the script that change the schema
+    altered: str = ""  # the table that the statement before changed
+
+    def table(self, name: str) -> Table:
+        """Return what is known of a table, if only that it is there."""
+        return self.tables.setdefault(name, Table())
+
+    def column(self, table: str, name: str) -> Column | None:
+        """Return a column; None: it is not known."""
+        return self.tables[table].columns.get(name) if table in self.tables else None
+
+    def is_new(self, table: str) -> bool:
+        """Say whether the migration itself has made a table."""
+        return table in self.tables and self.tables[table].is_new
+
+    def setting(self, name: str) -> str:
+        """Return a setting as it was said; "": it was not."""
+        return self.local.get(name, self.settings.get(name, ""))
+
+    def is_proved(self, table: str, column: str) -> bool:
+        """Say whether a validated constraint says that a column has no NULL, which spares SET NOT NULL its scan."""
+        if table not in self.tables:
+            return False
+        checks = [one for one in self.tables[table].constraints.values() if one.is_valid]
+        return any(_proves(one.condition, column) for one in checks if one.kind == "add check") or any(
+            column in one.columns for one in checks if one.kind == "add not null"
+        )
+
+    def covers(self, table: str, columns: tuple[str, ...]) -> bool:
+        """Say whether an index, or a key, begins with these columns."""
+        if table not in self.tables:
+            return False
+        known = self.tables[table]
+        keys = [one.columns for one in known.constraints.values() if one.kind in ("add unique", "add primary key")]
+        return any(set(one[: len(columns)]) == set(columns) for one in (*known.indexes.values(), *keys))
+
+    # --- what an act changes
+
+    def begin(self, *, is_said: bool) -> None:
+        """Open a transaction."""
+        self.is_open, self.is_said = True, is_said
+        self.transaction += 1
+
+    def end(self) -> None:
+        """End the transaction: its locks and its own settings go."""
+        self.is_open = self.is_said = False
+        self.transaction += 1
+        self.locks, self.local, self.labels = [], {}, set()
+
+    def fold(self, said: Said, *, is_new: bool = True) -> None:
+        """Take in what a statement did; `is_new`: the migration did it, and not the schema before it."""
+        for act in said.acts:
+            self._fold(act, is_new=is_new)
+
+    def settled(self) -> None:
+        """Take what the migration made as what the next one finds."""
+        for table in self.tables.values():
+            table.is_new = False
+            for column in table.columns.values():
+                column.is_new = False
+            for constraint in table.constraints.values():
+                constraint.made = None
+        self.objects, self.settings, self.changes, self.altered = set(), {}, 0, ""
+
+    def _fold(self, act: Act, *, is_new: bool) -> None:
+        if act.does in _CONSTRAINTS:
+            self._add(act, is_new=is_new)
+        elif act.does in _CHANGES:
+            _CHANGES[act.does](self, act, is_new)
+        elif act.does == "set":
+            settings = self.local if act.has("local") and self.is_open else self.settings
+            settings[act.name] = act.to.lower()
+        elif act.does.startswith("create") and act.name:
+            self.objects.add(act.name)
+
+    def _add(self, act: Act, *, is_new: bool) -> None:
+        table = self.table(act.table)
+        name = act.name or f"{act.table}_{'_'.join(act.columns)}_{act.does.removeprefix('add ').replace(' ', '_')}"
+        columns = act.columns
+        if act.has("using index"):
+            columns = table.indexes.get(act.to, ())
+        table.constraints[name] = Constraint(
+            act.does, columns, act.expression, not act.has("not valid"), self.transaction if is_new else None
+        )
+        if act.does == "add primary key":
+            for column in columns:
+                if column in table.columns:
+                    table.columns[column].not_null = True
+
+
+def _proves(condition: str, column: str) -> bool:
+    plain = condition.replace('"', "")
+    return (
+        not re.search(r"(?i)\bOR\b", plain)
+        and re.search(rf"(?i)\b{re.escape(column)} IS NOT NULL\b", plain) is not None
+    )
+
+
+# --- how each kind of act changes what is known
+
+
+def _create_table(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
+    if act.table in known.tables and act.has("if not exists"):
+        return
+    known.tables[act.table] = Table(is_new=is_new, is_whole=not act.has("as query"), charset=act.to)
+
+
+def _drop_table(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    known.tables.pop(act.table, None)
+
+
+def _rename_table(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    if act.table in known.tables:
+        known.tables[act.to] = known.tables.pop(act.table)
+
+
+def _add_column(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
+    not_null = act.has("not null") or act.has("primary key") or act.has("identity")
+    table = known.table(act.table)
+    table.columns[act.name] = Column(act.type, not_null, act.default is not None, is_new)
+    if act.has("primary key") or act.has("unique"):
+        table.indexes.setdefault(f"{act.table}_{act.name}_key", (act.name,))
+
+
+def _drop_column(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    known.table(act.table).columns.pop(act.name, None)
+
+
+def _rename_column(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    columns = known.table(act.table).columns
+    if act.name in columns:
+        columns[act.to] = columns.pop(act.name)
+
+
+def _change_column(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    column = known.table(act.table).columns.get(act.name)
+    if column is not None:
+        column.type = act.type
+        if act.does == "modify column":
+            column.not_null = act.has("not null")
+            _rename_column(known, act, False)  # noqa: FBT003
+
+
+def _set_not_null(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    column = known.table(act.table).columns.get(act.name)
+    if column is not None:
+        column.not_null = act.does == "set not null"
+
+
+def _create_index(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    name = act.name or f"{act.table}_{'_'.join(act.columns)}_idx"
+    known.table(act.table).indexes[name] = act.columns
+
+
+def _drop_index(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    for table in known.tables.values():
+        table.indexes.pop(act.name, None)
+
+
+def _drop_constraint(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    known.table(act.table).constraints.pop(act.name, None)
+
+
+def _validate(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    if act.name in known.table(act.table).constraints:
+        known.table(act.table).constraints[act.name].is_valid = True
+
+
+def _add_label(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    known.labels.add(act.to)
+
+
+_CHANGES = {
+    "create table": _create_table,
+    "drop table": _drop_table,
+    "rename table": _rename_table,
+    "add column": _add_column,
+    "drop column": _drop_column,
+    "rename column": _rename_column,
+    "change type": _change_column,
+    "modify column": _change_column,
+    "set not null": _set_not_null,
+    "drop not null": _set_not_null,
+    "create index": _create_index,
+    "drop index": _drop_index,
+    "drop constraint": _drop_constraint,
+    "drop foreign key": _drop_constraint,
+    "validate constraint": _validate,
+    "add enum value": _add_label,
+}
+
+
+def with_rows(known: Known, rows: Mapping[str, int]) -> None:
+    """Take in how many rows tables have."""
+    for name, count in rows.items():
+        known.table(name).rows = count
+
+
+def of_schema(known: Known, statements: Iterable[Said]) -> None:
+    """Take in the statements of the schema that the change starts from."""
+    for said in statements:
+        known.fold(said, is_new=False)
+    known.settled()

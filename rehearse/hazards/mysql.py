@@ -1,0 +1,237 @@
+"""Reads the statements of MySQL and MariaDB into acts, by their words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from rehearse.hazards import _mysql_alter, _mysql_columns
+from rehearse.hazards import _mysql_words as read_
+from rehearse.hazards.acts import Act, Does, Said
+from rehearse.measures._words import Words
+
+_RUN = re.compile(r"/\*M?!\d*(.*?)\*/", re.DOTALL)  # what servers run of a comment
+_DDL_WORDS = ("VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "SEQUENCE", "DATABASE", "SCHEMA", "TABLE", "INDEX",
+              "USER", "ROLE", "SERVER", "PACKAGE")  # fmt: skip
+
+
+def read(sql: str, *, version: tuple[int, ...] = ()) -> Said:
+    """Return what one statement does; a text that cannot be read says so."""
+    words = read_.words(_RUN.sub(r" \1 ", sql))
+    if words is None:
+        return Said(sql=sql, unread="its quotes or brackets do not close")
+    reader = _READERS.get(words.word())
+    if reader is None:
+        return Said(sql=sql)
+    acts = tuple(reader(words))
+    settings = {
+        one.name: one.to.upper() for one in acts if one.does == "set options" and one.name in ("algorithm", "lock")
+    }
+    kept = tuple(one for one in acts if not (one.does == "set options" and one.name in settings))
+    return Said(sql=sql, acts=kept, algorithm=settings.get("algorithm", ""), lock=settings.get("lock", ""))
+
+
+# --- CREATE, DROP, RENAME, TRUNCATE
+
+
+def _create(words: Words) -> Iterator[Act]:
+    words.take("CREATE")
+    is_replaced = words.take("OR", "REPLACE")
+    is_own = words.take("TEMPORARY")
+    unique = words.one_of(("UNIQUE", "FULLTEXT", "SPATIAL"))
+    words.one_of(("ONLINE", "OFFLINE"))
+    if words.take("INDEX"):
+        yield from _index(words, unique)
+    elif words.take("TABLE"):
+        yield from _table(words, is_own=is_own, is_replaced=is_replaced)
+    elif words.has("VIEW") and not words.has("BEGIN"):
+        yield Act(does="create view", said=frozenset({"or replace"} if is_replaced else ()))
+    elif words.has("TRIGGER"):
+        yield Act(does="create trigger")
+    else:
+        yield Act(does="create other")
+
+
+def _index(words: Words, kind: str | None) -> Iterator[Act]:
+    said = {kind.lower()} if kind else set()
+    if words.take("IF", "NOT", "EXISTS"):
+        said.add("if not exists")
+    index = read_.own(words)
+    if words.take("USING"):
+        words.at += 1
+    words.take("ON")
+    table = read_.name(words)
+    columns = tuple(map(read_.column, read_.bracketed(words)))
+    yield Act(does="create index", table=table, name=index, columns=columns, said=frozenset(said))
+    while words.at < len(words.tokens):
+        option = words.one_of(("ALGORITHM", "LOCK"))
+        if option is None:
+            words.at += 1
+            continue
+        words.take("=")
+        yield Act(does="set options", name=option.lower(), to=read_.own(words))
+
+
+def _table(words: Words, *, is_own: bool, is_replaced: bool) -> Iterator[Act]:
+    said = {word for word, is_said in (("temporary", is_own), ("or replace", is_replaced)) if is_said}
+    if words.take("IF", "NOT", "EXISTS"):
+        said.add("if not exists")
+    table = read_.name(words)
+    parts = read_.bracketed(words)
+    if parts and parts[0].word() in ("SELECT", "LIKE"):
+        parts = []
+    charset = _charset(words)
+    yield Act(does="create table", table=table, to=charset, said=frozenset(said))
+    for part in parts:
+        if _mysql_alter.is_key(part):
+            yield from _mysql_alter.key(part, table)
+        else:
+            yield from _mysql_columns.column(part, does="add column", table=table)
+
+
+def _charset(words: Words) -> str:
+    """Return a table's character set as its options say it; "" where they do not."""
+    while words.at < len(words.tokens):
+        if words.one_of(("CHARACTER SET", "CHARSET")) is not None:
+            words.take("=")
+            return read_.own(words)
+        words.at += 1
+    return ""
+
+
+def _drop(words: Words) -> Iterator[Act]:
+    words.take("DROP")
+    is_own = words.take("TEMPORARY")
+    kind = words.one_of(_DDL_WORDS) or ""
+    said = {"if exists"} if words.take("IF", "EXISTS") else set()
+    if kind == "INDEX":
+        index = read_.own(words)
+        words.take("ON")
+        yield Act(does="drop index", table=read_.name(words), name=index)
+        return
+    does: Does = {
+        "TABLE": "drop table",
+        "VIEW": "drop view",
+        "DATABASE": "drop database",
+        "SCHEMA": "drop database",
+    }.get(kind, "drop other")  # type: ignore[assignment]
+    said |= ({"temporary"} if is_own else set()) | {kind.lower()}
+    for part in words.parted():
+        full = read_.name(part)
+        yield Act(does=does, table=full if does == "drop table" else "", name=full, said=frozenset(said))
+
+
+def _rename(words: Words) -> Iterator[Act]:
+    words.take("RENAME")
+    if words.one_of(("TABLES", "TABLE")) is None:
+        return
+    words.skip("IF EXISTS")
+    for part in words.parted():
+        old = read_.name(part)
+        part.take("TO")
+        yield Act(does="rename table", table=old, to=read_.name(part))
+
+
+def _truncate(words: Words) -> Iterator[Act]:
+    words.skip("TRUNCATE", "TABLE")
+    yield Act(does="truncate", table=read_.name(words))
+
+
+# --- rows, transactions, settings
+
+
+def _update(words: Words) -> Iterator[Act]:
+    words.skip("UPDATE", "LOW_PRIORITY", "IGNORE")
+    table = read_.name(words)
+    said = {"where"} if words.has("WHERE") else set()
+    said |= {"limit"} if words.has("LIMIT") else set()
+    while words.at < len(words.tokens) and not words.take("SET"):
+        words.at += 1
+    column = read_.own(words)
+    words.skip(".")
+    yield Act(does="update", table=table, columns=(column,), said=frozenset(said))
+
+
+def _delete(words: Words) -> Iterator[Act]:
+    words.skip("DELETE", "LOW_PRIORITY", "QUICK", "IGNORE", "FROM")
+    said = {word.lower() for word in ("WHERE", "LIMIT") if words.has(word)}
+    yield Act(does="delete", table=read_.name(words), said=frozenset(said))
+
+
+def _insert(words: Words) -> Iterator[Act]:
+    words.at += 1
+    words.skip("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO")
+    said = {"as query"} if words.has("SELECT") else set()
+    yield Act(does="insert", table=read_.name(words), said=frozenset(said))
+
+
+def _lock(words: Words) -> Iterator[Act]:
+    if words.one_of(("LOCK TABLES", "LOCK TABLE")) is None:
+        return
+    for part in words.parted():
+        table = read_.name(part)
+        mode = "write" if part.has("WRITE") else "read"
+        yield Act(does="lock table", table=table, mode=mode)
+
+
+def _set(words: Words) -> Iterator[Act]:
+    words.take("SET")
+    for part in words.parted():
+        part.one_of(("GLOBAL", "SESSION", "LOCAL", "PERSIST"))
+        while part.word() in ("@", "@@", ".") or part.word().startswith("@"):
+            part.at += 1
+        part.one_of(("SESSION", "GLOBAL", "LOCAL"))
+        part.take(".")
+        name = read_.own(part).lstrip("@").removeprefix("session.")
+        part.one_of(("=", ":="))
+        yield Act(does="set", name=name, to=read_.text(part).strip("'").lower())
+
+
+def _begin(words: Words) -> Iterator[Act]:
+    if words.take("BEGIN", "NOT", "ATOMIC"):
+        yield Act(does="unseen", name="a compound statement")
+    elif words.take("BEGIN") or words.take("START", "TRANSACTION"):
+        yield Act(does="begin")
+
+
+def _plain(does: Does, name: str = "") -> Callable[[Words], Iterator[Act]]:
+    def reader(_words: Words) -> Iterator[Act]:
+        yield Act(does=does, name=name)
+
+    return reader
+
+
+def _rebuilt(words: Words) -> Iterator[Act]:
+    words.skip("OPTIMIZE", "NO_WRITE_TO_BINLOG", "LOCAL", "TABLE", "TABLES")
+    for part in words.parted():
+        yield Act(does="rebuild", table=read_.name(part), said=frozenset({"optimize"}))
+
+
+_READERS: Mapping[str, Callable[[Words], Iterator[Act]]] = {
+    "ALTER": _mysql_alter.acts,
+    "CREATE": _create,
+    "DROP": _drop,
+    "RENAME": _rename,
+    "TRUNCATE": _truncate,
+    "OPTIMIZE": _rebuilt,
+    "UPDATE": _update,
+    "DELETE": _delete,
+    "INSERT": _insert,
+    "REPLACE": _insert,
+    "SELECT": _plain("select"),
+    "WITH": _plain("select"),
+    "LOAD": _plain("copy"),
+    "LOCK": _lock,
+    "UNLOCK": _plain("unlock tables"),
+    "SET": _set,
+    "BEGIN": _begin,
+    "START": _begin,
+    "COMMIT": _plain("commit"),
+    "ROLLBACK": _plain("rollback"),
+    "SAVEPOINT": _plain("savepoint"),
+    "GRANT": _plain("grant"),
+    "ANALYZE": _plain("analyze"),
+    "CALL": _plain("unseen", "a call of a procedure"),
+    "EXECUTE": _plain("unseen", "a prepared statement"),
+    "PREPARE": _plain("unseen", "a prepared statement"),
+}

@@ -1,0 +1,219 @@
+"""What the running version of the application does not survive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rehearse.hazards.rule import FAMILY, POSTGRES, Moment, Rule, Seen
+from rehearse.hazards.rules._shop import every, family, postgres
+
+_DEPLOY = "Code that is running says the old name until its last process is gone: every such call fails."
+
+
+def _is_own(moment: Moment, column: str) -> bool:
+    """Say whether the migration itself has made a column."""
+    known = moment.known.column(moment.act.table, column)
+    return known is not None and known.is_new
+
+
+def _drop_column(moment: Moment) -> Iterator[Seen]:
+    act = moment.act
+    if act.does == "drop column" and not _is_own(moment, act.name):
+        yield Seen(
+            says=f"code that says {act.table}.{act.name} fails, and its values are gone for good", table=act.table
+        )
+
+
+def _rename_column(moment: Moment) -> Iterator[Seen]:
+    act = moment.act
+    if act.does in ("rename column", "modify column") and act.to and not _is_own(moment, act.name):
+        yield Seen(says=f"code that says {act.table}.{act.name} fails once it is called {act.to}", table=act.table)
+
+
+def _rename_table(moment: Moment) -> Iterator[Seen]:
+    act = moment.act
+    renamed = [one for one in moment.said.acts if one.does == "rename table"]
+    if act.does == "set schema":
+        yield Seen(says=f"code that says {act.table} fails once it is in {act.to}", table=act.table)
+    elif act.does == "rename table" and act.to not in {one.table for one in renamed}:  # else it takes a name in use
+        swap = next((one.table for one in renamed if one.to == act.table), None)
+        says = f"code that says {act.table} fails once it is called {act.to}" if swap is None else (
+            f"{act.table} becomes {act.to} and {swap} takes its name: what was written to it meanwhile must be there"
+        )  # fmt: skip
+        yield Seen(says=says, table=act.table)
+
+
+def _required(moment: Moment) -> Iterator[Seen]:
+    act = moment.act
+    computed = act.has("stored") or act.has("virtual") or act.has("auto_increment") or act.has("identity")
+    if act.does != "add column" or not act.has("not null") or act.default is not None or computed or act.has("serial"):
+        return
+    if moment.engine == "postgres":
+        return
+    says = f"an INSERT that does not name {act.table}.{act.name} fails, and rows that are there get 0 or an empty text"
+    yield Seen(says=says, table=act.table)
+
+
+def _refused(moment: Moment) -> Iterator[Seen]:
+    act = moment.act
+    computed = act.has("stored") or act.has("virtual") or act.has("identity") or act.has("serial")
+    if act.does == "add column" and act.has("not null") and act.default is None and not computed:
+        says = f"{act.table}.{act.name} is NOT NULL and has no default: the rows that are there would hold NULL"
+        yield Seen(says=says, table=act.table)
+
+
+def _gone(moment: Moment) -> Iterator[Seen]:
+    act = moment.act
+    is_callable = act.does == "drop other" and bool(act.said & {"function", "procedure", "type", "sequence", "domain"})
+    if (act.does == "drop view" or is_callable) and act.name not in moment.known.objects:
+        yield Seen(says=f"code that uses {act.name} fails")
+
+
+def _hidden(moment: Moment) -> Iterator[Seen]:
+    if moment.act.does == "row security":
+        says = f"all rows of {moment.act.table} are hidden from everyone but its owner, where no policy shows them"
+        yield Seen(says=says, table=moment.act.table)
+
+
+def _nullable(moment: Moment) -> Iterator[Seen]:
+    act = moment.act
+    if act.does == "drop not null":
+        yield Seen(says=f"readers of {act.table}.{act.name} may get NULL, which they never did", table=act.table)
+
+
+RULES = (
+    Rule(
+        code="H301",
+        name="column dropped",
+        asks="Is a column dropped that the running version may use?",
+        harm=_DEPLOY + " The way back brings the column, and not its values.",
+        remedy="Release code that does not name the column first (an ORM names every column), then rename it to park "
+        "it, "
+        "and drop it a release later.",
+        severity="breaks old code",
+        looks=_drop_column,
+        bad=every("ALTER TABLE orders DROP COLUMN code;"),
+        good=every("ALTER TABLE orders ADD COLUMN tried int;\nALTER TABLE orders DROP COLUMN tried;"),
+        covers={
+            "squawk": ("ban-drop-column",),
+            "strong_migrations": ("removing a column",),
+            "atlas": ("DS103",),
+            "django-migration-linter": ("DROP_COLUMN",),
+        },
+    ),
+    Rule(
+        code="H303",
+        name="column renamed",
+        asks="Is a column renamed that the running version may use?",
+        harm=_DEPLOY,
+        remedy="Keep both names for one release: a second column kept in step by a trigger, or a view with both "
+        "names in "
+        "front of the table.",
+        severity="breaks old code",
+        looks=_rename_column,
+        bad=every("ALTER TABLE orders RENAME COLUMN total TO amount;"),
+        good=every("ALTER TABLE orders ADD COLUMN amount decimal(10, 2);"),
+        covers={
+            "squawk": ("renaming-column",),
+            "strong_migrations": ("renaming a column",),
+            "atlas": ("BC102",),
+            "django-migration-linter": ("RENAME_COLUMN",),
+        },
+    ),
+    Rule(
+        code="H304",
+        name="table renamed",
+        asks="Is a table renamed, or moved to another schema, that the running version may use?",
+        harm=_DEPLOY,
+        remedy="Put a view by the old name in its place in the same transaction, and drop it a release later.",
+        severity="breaks old code",
+        looks=_rename_table,
+        bad=every("ALTER TABLE orders RENAME TO purchases;"),
+        good=every("CREATE TABLE purchases (id int);\nALTER TABLE purchases RENAME TO buys;"),
+        covers={
+            "squawk": ("renaming-table",),
+            "strong_migrations": ("renaming a table", "renaming a schema"),
+            "atlas": ("BC101",),
+            "django-migration-linter": ("RENAME_TABLE",),
+        },
+    ),
+    Rule(
+        code="H201",
+        name="NOT NULL without a value",
+        asks="Is a column added that must have a value, with none for the rows that are there?",
+        harm="The server refuses it where the table has a row, in the middle of a deployment; where it has none yet, "
+        "running "
+        "code that does not name the column can insert no more.",
+        remedy="Give the column a constant default, or add it nullable, fill it in batches, and make it NOT NULL "
+        "later.",
+        severity="fails",
+        looks=_refused,
+        engines=POSTGRES,
+        proof="rehearsal",
+        bad=postgres("ALTER TABLE orders ADD COLUMN currency text NOT NULL;"),
+        good=postgres("ALTER TABLE orders ADD COLUMN currency text NOT NULL DEFAULT 'EUR';"),
+        covers={
+            "squawk": ("adding-required-field", "adding-not-nullable-field"),
+            "atlas": ("MF103",),
+            "django-migration-linter": ("NOT_NULL",),
+        },
+    ),
+    Rule(
+        code="H305",
+        name="column that every INSERT must name",
+        asks="Is a column added that must have a value and has no default?",
+        harm="Running code does not name it, and can insert no more; rows that are there get 0 or an empty text that "
+        "nobody "
+        "chose.",
+        remedy="Give the column a default, or add it nullable and make it NOT NULL a release later.",
+        severity="breaks old code",
+        looks=_required,
+        engines=FAMILY,
+        bad=family("ALTER TABLE orders ADD COLUMN currency char(3) NOT NULL;"),
+        good=family("ALTER TABLE orders ADD COLUMN currency char(3) NOT NULL DEFAULT 'EUR';"),
+        covers={"atlas": ("MF103", "MY101"), "django-migration-linter": ("NOT_NULL",)},
+    ),
+    Rule(
+        code="H308",
+        name="view, function or type dropped",
+        asks="Is a view, a function or a type dropped that the running version may use?",
+        harm="Every call that uses it fails until the last process of the old version is gone.",
+        remedy="Drop it a release after the last code that uses it.",
+        severity="breaks old code",
+        looks=_gone,
+        bad={**postgres("DROP VIEW report;", schema="CREATE VIEW report AS SELECT id FROM orders;"),
+             **family("DROP VIEW report;", schema="CREATE VIEW report AS SELECT id FROM orders;")},
+        good={**postgres("CREATE VIEW report AS SELECT id FROM orders;"),
+              **family("CREATE VIEW report AS SELECT id FROM orders;")},
+        covers={
+            "squawk": ("ban-drop-view", "ban-drop-function", "ban-drop-type", "ban-drop-sequence", "ban-drop-domain"),
+        },
+    ),
+    Rule(
+        code="H309",
+        name="row level security",
+        asks="Is row level security switched on while the application reads the table?",
+        harm="Without a policy that shows them, readers get no row and no error, and writers are refused.",
+        remedy="Create the policies first, and try them as the application's role; then ENABLE, in the same "
+        "transaction.",
+        severity="breaks old code",
+        looks=_hidden,
+        engines=POSTGRES,
+        bad=postgres("ALTER TABLE orders ENABLE ROW LEVEL SECURITY;"),
+        good=postgres("CREATE POLICY mine ON orders USING (customer_id = 1);"),
+        covers={"squawk": ("ban-alter-row-level-security",)},
+    ),
+    Rule(
+        code="H307",
+        name="NULL where there was none",
+        asks="May a column hold NULL now that never did?",
+        harm="Running code that reckons with a value meets NULL once the new version writes one.",
+        remedy="Release code that reads NULL first, then drop the constraint.",
+        severity="note",
+        looks=_nullable,
+        engines=POSTGRES,
+        bad=postgres("ALTER TABLE orders ALTER COLUMN number DROP NOT NULL;"),
+        good=postgres("ALTER TABLE orders ALTER COLUMN number SET DEFAULT 0;"),
+        covers={"squawk": ("ban-drop-not-null",)},
+    ),
+)  # fmt: skip

@@ -1,0 +1,61 @@
+"""Options of a way: how long it waits for locks, how often it tries, how much it changes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from rehearse import units
+from rehearse.errors import ScenarioMistake, near_miss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What [strategies.options] may hold. `tool` are more words for the command line of an external tool."""
+
+    lock_timeout: str = "100ms"
+    attempts: int = 60
+    pause: str = "500ms"
+    backoff: float = 1.2
+    batch: int = 5000
+    batch_pause: str = "0ms"
+    tool: str = ""
+
+    @property
+    def retry_marker(self) -> str:
+        """The marker before what is tried again."""
+        return (
+            f"-- rehearse:retry lock_timeout={self.lock_timeout} attempts={self.attempts} "
+            f"pause={self.pause} backoff={self.backoff:g}"
+        )
+
+    def backfill_marker(self, key: Sequence[str]) -> str:
+        """Return the marker before what goes through a table."""
+        plain = all(part.isidentifier() for part in key)
+        named = f" key={','.join(key)}" if plain else ""
+        return f"-- rehearse:backfill{named} batch={self.batch} pause={self.batch_pause}"
+
+
+def read(given: Mapping[str, Any], where: str = "strategies.options") -> Options:
+    """Return the options; a word that is not known, or a value that is none of its kind, is a mistake."""
+    known = {one.name for one in fields(Options)}
+    for name in given:
+        if name not in known:
+            raise ScenarioMistake(f"{where}.{name}: unknown{near_miss(name, known)}")
+    for name in ("lock_timeout", "pause", "batch_pause"):
+        if name in given:
+            _checked(name, given[name], where)
+    for name in ("attempts", "batch"):
+        if name in given and (not isinstance(given[name], int) or given[name] < 1):
+            raise ScenarioMistake(f"{where}.{name}: {given[name]!r} is no whole number from 1 on")
+    if "backoff" in given and (not isinstance(given["backoff"], int | float) or given["backoff"] < 1):
+        raise ScenarioMistake(f"{where}.backoff: {given['backoff']!r} is no number from 1 on")
+    return Options(**given)
+
+
+def _checked(name: str, value: Any, where: str) -> None:
+    try:
+        units.duration_ns(value)
+    except (ValueError, TypeError) as error:
+        raise ScenarioMistake(f"{where}.{name}: {error}") from None

@@ -1,0 +1,2 @@
+ALTER TABLE customers ALTER COLUMN newsletter DROP NOT NULL;
+ALTER TABLE customers ALTER COLUMN newsletter DROP DEFAULT;
