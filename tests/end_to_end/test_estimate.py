@@ -13,7 +13,7 @@ import pytest
 
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.protocols import Role
-from rehearse.reports import estimate_schema
+from rehearse.reports import schema
 
 PROFILE = """
 name = "shop"
@@ -69,7 +69,7 @@ def test_an_estimate_says_how_long_what_is_closed_and_what_it_takes(folder: Path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
-    jsonschema.validate(found, estimate_schema())
+    jsonschema.validate(found, schema("estimate"))
     assert found["at"] == {"parents": 20_000, "items": 200_000}
     assert [round(one["x"], 3) for one in found["sizes"]] == [0.01, 0.025, 0.05]
     assert all(one["runs"] == 2 and one["runs_under"]["traffic"] == 1 for one in found["sizes"])
@@ -139,6 +139,7 @@ def test_a_server_is_calibrated_without_a_write_and_an_estimate_is_scaled_by_it(
     done = rehearse("calibrate", url, "--out", "calibration.json", "--show-sql", cwd=folder)
     assert done.returncode == 0, done.stderr
     told = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
+    jsonschema.validate(told, schema("calibration"))
     assert {one["name"] for one in told["speeds"]} == {"cpu", "sort", "read"}
     assert all(one["per_s"] > 1000 for one in told["speeds"])
     assert told["took_s"] < 30

@@ -11,7 +11,7 @@ import pytest
 from rehearse.forecast.forecast import Ground, way
 from rehearse.forecast.outcome import Change, Estimate, SizeSeen
 from rehearse.reports import estimate as reports
-from rehearse.reports import estimate_schema
+from rehearse.reports import schema
 from tests.forecast.test_forecast import GROUND, ROWS, SIZES, run, runs
 
 EVIL = "ALTER TABLE orders ADD c text DEFAULT '<script>alert(1)</script> | `x`'"
@@ -40,12 +40,12 @@ def made(ground: Ground = GROUND, *, known: bool = True) -> Estimate:
 def test_the_json_is_what_its_schema_says(known: bool, tmp_path: Path) -> None:
     reports.write(made(known=known), tmp_path)
     content = json.loads((tmp_path / "estimate.json").read_text(encoding="utf-8"))
-    jsonschema.validate(content, estimate_schema())
+    jsonschema.validate(content, schema("estimate"))
     assert (content["ways"][0]["duration"]["amount"] is None) is not known
 
 
 def test_every_key_is_described() -> None:
-    models = [estimate_schema(), *estimate_schema()["$defs"].values()]
+    models = [schema("estimate"), *schema("estimate")["$defs"].values()]
     assert all("description" in key for model in models for key in model["properties"].values())
 
 
