@@ -161,7 +161,7 @@ class _Solved:
         return np.asarray(self.variance * float(wanted @ self.covariance @ wanted))
 
 
-_EFFECT = 0.5  # of a condition, as a logarithm, beforehand
+_EFFECT = 0.3  # of a condition, as a logarithm, beforehand
 
 
 def _solved(  # noqa: PLR0917  a model's parts

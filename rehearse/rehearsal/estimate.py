@@ -261,7 +261,6 @@ def _estimate(  # noqa: PLR0917  all that is known in the end
         regimes=[one for one in changed if one.name not in known],
         window_s=asked.window_s,
         machine=ratio.factor if ratio else None,
-        machine_says=ratio.says if ratio else None,
         little=bool(known),
     )
     names = ["forward", *(["back"] if asked.back else [])]

@@ -143,12 +143,12 @@ def test_another_machine_scales_times_and_adds_its_doubt() -> None:
     ratio = Ratio(logs={"cpu": np.log(2.0), "read": np.log(2.0)}, doubts={"cpu": 0.05, "read": 0.05}, says="slower")
     some = runs(lambda x: 20 * x)
     here = way(some, "forward", GROUND).duration.amount
-    there = way(some, "forward", replace(GROUND, machine=ratio.factor, machine_says="slower")).duration
+    there = way(some, "forward", replace(GROUND, machine=ratio.factor)).duration
     assert here is not None
     assert there.amount is not None
     assert there.amount.middle == pytest.approx(2 * here.middle, rel=0.1)
     assert there.amount.high / there.amount.low > here.high / here.low
-    assert "slower" in there.why
+    assert any("the other machine" in one for one in there.why)
 
 
 @pytest.mark.parametrize(
