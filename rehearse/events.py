@@ -101,6 +101,7 @@ class StatementRan(Event):
     rewrites: tuple[str, ...] | None = None  # tables whose file was replaced
     algorithm: str | None = None  # how the server changed a table, in its word: "COPY", "INPLACE", "INSTANT" …
     binlog_bytes: int | None = None
+    queued_ns: int | None = None  # for so long the server wanted a core of the machine for it, and had none
     commits: bool = False  # it ended the transaction that was open before it, though it does not say so
     doubt_ns: int = 0
     file: str | None = None  # where the statement stands: "up.sql:12"

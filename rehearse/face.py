@@ -53,7 +53,8 @@ def run(
     """Rehearse a scenario (a file, or its values) on a disposable database and return the recording.
 
     `engine` ("mariadb:10.11") and `budget` take the place of the scenario's own, as on the command line; of a scenario
-    with strategies it rehearses the one of this name. Raises `rehearse.errors.Mistake` for what cannot be run; what the migration does wrong is in the recording.
+    with strategies it rehearses the one of this name. Raises `rehearse.errors.Mistake` for what cannot be run; what the
+    migration does wrong is in the recording.
     """
     changes = [f"{key}={value}" for key, value in (budget or {}).items()]
     found = with_budget(scenario(source, engine=engine), changes)

@@ -303,6 +303,7 @@ class Effects:
     rewrites: tuple[str, ...] | None = None  # tables whose file was replaced
     algorithm: str | None = None  # how the server changed a table, where it has more than one way
     binlog_bytes: int | None = None
+    queued_ns: int | None = None  # it wanted a core of this machine and had none
 
 
 Ask = Callable[[str], Sequence[Sequence[str | None]]]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from rehearse.events import LockTaken, StatementRan
+from rehearse.hazards.recorded import of_statement
+from rehearse.model import Recording
 from rehearse.units import human_duration
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _BATCHES = "fill the rows that are there in batches, each committed"
 _OWN_SHARE = 0.5  # of the time that a lock is held: with more its own statement is the one to mend
 _HOLDS_UP_SHARE = 0.3  # … and a later statement with more holds it on
@@ -19,104 +19,28 @@ _MYSQL = (
     "what a change needs in a new column, and " + _BATCHES + ". Set lock_wait_timeout to a second or two and retry, so "
     "that nobody queues behind you for long."
 )
+_LIMITS = dict.fromkeys(("mariadb", "mysql"), "lock_wait_timeout (a second or two)")
 OF_ENGINE = {"mariadb": _MYSQL, "mysql": _MYSQL}
 IDLE = "Do what takes time before BEGIN or after COMMIT; send a transaction's statements without a pause; set "
 IDLE_OF_ENGINE = {
     "mariadb": IDLE + "idle_transaction_timeout for the migration's sessions.",
     "mysql": IDLE + "wait_timeout, after which an idle session is ended, for the migration's.",
 }
-# The first that matches counts. With True the statement must have rewritten a table.
-_BY_STATEMENT: tuple[tuple[str, bool, str], ...] = (
-    (
-        r"\badd\s+(?:column\s+)?.*\bgenerated\s+always\s+as\s*\(",
-        True,
-        "A stored generated column rewrites the table: add a plain column, keep it up by a trigger, " + _BATCHES + ", "
-        "or compute it when it is read (VIRTUAL, from PostgreSQL 18 on).",
-    ),
-    (
-        r"\badd\s+(?:column\s+)?.*\b(?:serial|bigserial|smallserial|identity)\b",
-        True,
-        "A column that numbers the rows rewrites the table: ADD COLUMN without a default, SET DEFAULT nextval(…) for "
-        "new rows, " + _BATCHES + ", then make it NOT NULL by a CHECK … NOT VALID that is validated later.",
-    ),
-    (
-        r"\badd\s+(?:column\s+)?.*\bdefault\b",
-        True,
-        "A volatile default (random(), gen_random_uuid(), clock_timestamp()) is computed for every row under the lock: "
-        "ADD COLUMN without a default, then SET DEFAULT for new rows, then " + _BATCHES + ". NOT NULL comes last, by a "
-        "CHECK (… IS NOT NULL) NOT VALID that is validated later. A constant default rewrites nothing.",
-    ),
-    (
-        r"\balter\s+(?:column\s+)?\S+\s+(?:set\s+data\s+)?type\b",
-        True,
-        "A type that is stored otherwise rewrites the table: add a column of the new type, keep both in step by a "
-        "trigger, " + _BATCHES + ", then let the names change places in one short transaction.",
-    ),
-    (
-        r"\balter\s+(?:column\s+)?\S+\s+set\s+not\s+null\b",
-        False,
-        "SET NOT NULL reads the whole table under the lock: ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID, then "
-        "VALIDATE CONSTRAINT in another transaction; SET NOT NULL then takes the constraint's word and is quick.",
-    ),
-    (
-        r"\badd\s+(?:constraint\s+\S+\s+)?(?:primary\s+key|unique)\b(?!.*\busing\s+index\b)",
-        False,
-        "The index is built under the lock: CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT … USING INDEX.",
-    ),
-    (
-        r"\b(?:foreign\s+key|references)\b(?!.*\bnot\s+valid\b)",
-        False,
-        "Every row is looked up under the lock: ADD CONSTRAINT … FOREIGN KEY … NOT VALID, then VALIDATE CONSTRAINT in "
-        "another transaction, which stops no write.",
-    ),
-    (
-        r"\badd\s+(?:constraint\s+\S+\s+)?check\b(?!.*\bnot\s+valid\b)",
-        False,
-        "Every row is read under the lock: ADD CONSTRAINT … CHECK (…) NOT VALID, then VALIDATE CONSTRAINT in another "
-        "transaction, which stops no write.",
-    ),
-    (
-        r"^\s*create\s+(?:unique\s+)?index\b(?!\s+concurrently)",
-        False,
-        "CREATE INDEX stops writes until it is built: CREATE INDEX CONCURRENTLY, outside any transaction; see that it "
-        "is valid afterwards.",
-    ),
-    (
-        r"^\s*reindex\b(?!.*\bconcurrently\b)",
-        False,
-        "REINDEX … CONCURRENTLY stops neither reads nor writes; it must run outside any transaction.",
-    ),
-    (
-        r"^\s*drop\s+index\b(?!\s+concurrently)",
-        False,
-        "DROP INDEX CONCURRENTLY, outside any transaction, waits for others without making others wait.",
-    ),
-    (
-        r"^\s*(?:vacuum\s*(?:\([^)]*\bfull\b|full\b)|cluster\b)",
-        False,
-        "The whole table is written anew under the lock: a plain VACUUM frees the space for new rows; pg_repack or "
-        "pg_squeeze give it back while the table is in use.",
-    ),
-    (
-        r"^\s*refresh\s+materialized\s+view\b(?!\s+concurrently)",
-        False,
-        "REFRESH MATERIALIZED VIEW CONCURRENTLY (it needs a unique index) lets readers go on.",
-    ),
-)  # fmt: skip
 
 
-def of(lock: LockTaken, statements: Sequence[StatementRan]) -> str | None:
+def of(recording: Recording, lock: LockTaken, statements: Sequence[StatementRan]) -> str | None:
     """Return the remedy for a lock of a phase with these statements; None: nothing more is known than the rule says."""
     asked = next((one for one in statements if one.n == lock.statement), None)
     if asked is None:
         return None
-    waiting = _waited(lock)
+    limit = _LIMITS.get(recording.scenario.engine.name, "lock_timeout (for example 200 ms)")
+    waiting = _waited(lock, limit)
     if waiting:
         return waiting
-    return _held_on(lock, asked, statements) or _by_statement(asked)
+    return _held_on(lock, asked, statements) or _by_statement(recording, asked)
 
 
-def _waited(lock: LockTaken) -> str | None:
+def _waited(lock: LockTaken, limit: str) -> str | None:
     """Return the remedy where most of the outage is the wait for the lock itself."""
     if lock.granted_ns is None or lock.released_ns is None:
         return None
@@ -124,9 +48,8 @@ def _waited(lock: LockTaken) -> str | None:
     if waited <= held:
         return None
     return (
-        f"The lock was waited for during {human_duration(waited)}, and everyone queued behind the wait: set a "
-        "lock_timeout (for example 200 ms) and try again, so that the queue is short, and let no long transaction hold "
-        "the table meanwhile."
+        f"The lock was waited for during {human_duration(waited)}, and everyone queued behind the wait: set a {limit} "
+        "and try again, so that the queue is short, and let no long transaction hold the table meanwhile."
     )
 
 
@@ -148,9 +71,8 @@ def _held_on(lock: LockTaken, asked: StatementRan, statements: Sequence[Statemen
     )
 
 
-def _by_statement(asked: StatementRan) -> str | None:
-    text = " ".join(_COMMENT.sub(" ", asked.sql).split())
-    for pattern, rewrites, remedy in _BY_STATEMENT:
-        if re.search(pattern, text, re.IGNORECASE) and (asked.rewrites or not rewrites):
-            return remedy
-    return None
+def _by_statement(recording: Recording, asked: StatementRan) -> str | None:
+    """Return the remedy of the hazard that the statement is, unless the rehearsal has refuted it."""
+    found = (one for one in of_statement(recording, asked) if one.proof.status != "refuted")
+    hazard = next((one.hazard for one in found if one.hazard.severity == "outage"), None)
+    return None if hazard is None else f"{hazard.says[:1].upper()}{hazard.says[1:]}. {hazard.rule.remedy}"

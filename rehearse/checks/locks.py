@@ -71,11 +71,10 @@ def _closed(recording: Recording, rule: Rule, phase: PhaseRan, outage: Outage) -
 
 
 def _remedy(recording: Recording, rule: Rule, phase: PhaseRan, outage: Outage) -> str:
-    if recording.scenario.engine.name in remedies.OF_ENGINE:
-        return remedies.OF_ENGINE[recording.scenario.engine.name]
+    usual = remedies.OF_ENGINE.get(recording.scenario.engine.name, rule.remedy)
     lock = _longest(recording, phase, outage)
     statements = [one for one in recording.history.of(StatementRan) if phase.at_ns <= one.at_ns <= phase.ended_ns]
-    return (remedies.of(lock, statements) if lock else None) or rule.remedy
+    return (remedies.of(recording, lock, statements) if lock else None) or usual
 
 
 def _longest(recording: Recording, phase: PhaseRan, outage: Outage) -> LockTaken | None:

@@ -82,6 +82,25 @@ def cpu_ns(pid: int | None) -> int:
     return _schedule(pid)[0]
 
 
+class Queued:
+    """For how long a process or thread of this machine wanted a core and had none, from one asking to the next."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, int] = {}
+
+    def grew(self, process: int | None, thread: int | None = None) -> int | None:
+        """Return the ns since the last time; None at the first, and where Linux does not say."""
+        if process is None:
+            return None
+        place = Path(f"/proc/{process}") / ("schedstat" if thread is None else f"task/{thread}/schedstat")
+        try:
+            now = int(place.read_text(encoding="ascii").split()[1])
+        except (OSError, ValueError, IndexError):
+            return None
+        before, self._seen[place] = self._seen.get(place), now
+        return None if before is None else now - before
+
+
 def _schedule(pid: int | None) -> tuple[int, int]:
     """Return the ns that a process ran, and those that it wanted to and had no core; 0 where Linux does not say."""
     try:

@@ -6,6 +6,7 @@ anew beside the traffic; COPY writes it anew while writers wait. `lock` is the w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,11 @@ from rehearse.hazards.known import Known
 
 ORDER = ("INSTANT", "INPLACE", "REBUILD", "COPY")
 _BYTES = {"utf8mb4": 4, "utf8": 3, "utf8mb3": 3, "latin1": 1, "ascii": 1, "binary": 1}
+# MariaDB computes a default once, where it has no function that gives another value each time.
+_CALLED = re.compile(r"\b(uuid\w*|sys_guid|rand|random_bytes|nextval|next value|sysdate|sleep)\b", re.IGNORECASE)
+_WIDENED = (  # MariaDB takes texts of the first as texts of the second
+    ("utf8mb3", "utf8mb4"), ("utf8", "utf8mb4"), ("ascii", "utf8mb4"), ("ascii", "utf8mb3"), ("ascii", "latin1"),
+)  # fmt: skip
 _OF_LENGTH = ("varchar", "varbinary")
 
 
@@ -60,7 +66,7 @@ def _since(known: Known, mysql: tuple[int, ...], mariadb: tuple[int, ...]) -> bo
 def _added(act: Act, known: Known) -> Way:
     if act.has("virtual"):
         return INSTANT
-    if act.calls:
+    if act.calls and (known.engine == "mysql" or _CALLED.search(act.default or "")):
         return Way("COPY", "H504", f"the default {act.default} is computed for every row", lock="SHARED")
     return next((found for word, found in _COLUMNS.items() if act.has(word)), None) or _plainly_added(act, known)
 
@@ -118,10 +124,17 @@ def _modified(act: Act, known: Known) -> Way:
     return found or INSTANT
 
 
+def _converted(act: Act, known: Known) -> Way:
+    if act.table in known.tables and known.tables[act.table].charset == act.to:
+        return INPLACE
+    return Way("COPY", "H502", "every text is written in the new character set", lock="SHARED")
+
+
 def _nullable(act: Act, known: Known) -> Way:
-    if not act.has("not null") and known.engine == "mariadb" and known.version >= (10, 4):
-        return INSTANT
-    return Way("REBUILD", "H511", f"{act.name} {'must' if act.has('not null') else 'need not'} have a value any more")
+    mode = known.setting("sql_mode")
+    if act.has("not null") and known.engine == "mysql" and mode and "strict" not in mode:
+        return Way("COPY", "H501", f"{act.name} becomes NOT NULL in a session that is not strict", lock="SHARED")
+    return Way("REBUILD", "H511", f"{act.name} {'must have a value now' if act.has('not null') else 'may be NULL now'}")
 
 
 def _retyped(was: Type, becomes: Type, charset: str, known: Known) -> Way | None:
@@ -149,12 +162,15 @@ def _width(type_: Type) -> int:
     return (1 if count < 256 else 2) if type_.name == "enum" else next(n for n in (1, 2, 3, 4, 8) if count <= 8 * n)
 
 
+def _charset(type_: Type) -> str:
+    return next((one.split()[-1] for one in type_.words if one.startswith("character set")), "")
+
+
 def _lengthened(was: Type, becomes: Type, charset: str, known: Known) -> Way | None:
-    own = next((one.split()[-1] for one in becomes.words if one.startswith("character set")), charset)
-    if {one for one in was.words if one.startswith("character")} != {
-        one for one in becomes.words if one.startswith("character")
-    }:
-        return Way("COPY", "H501", "the character set changes", lock="SHARED")
+    mine, own = _charset(was) or charset, _charset(becomes) or charset
+    if mine != own:
+        widens = (mine, own) in _WIDENED and known.engine == "mariadb" and known.version >= (10, 4, 3)
+        return None if widens else Way("COPY", "H501", "the character set changes", lock="SHARED")
     each = 1 if was.name == "varbinary" else _BYTES.get(own, 4)
     before, after = (int(one.args[0]) * each if one.args else 0 for one in (was, becomes))
     if after < before:
@@ -187,7 +203,7 @@ _WAYS: Mapping[str, Callable[[Act, Known], Way]] = {
     "drop foreign key": _always(INPLACE),
     "add primary key": _always(Way("REBUILD", "H511", "the primary key orders the rows on disk")),
     "rebuild": _always(Way("REBUILD", "H511", "that is what it is for")),
-    "convert charset": _always(Way("COPY", "H502", "every text is written in the new character set", lock="SHARED")),
+    "convert charset": _converted,
     "partition": _always(Way("COPY", "H509", "every row is put into its partition", lock="SHARED")),
     "add partition": _always(INPLACE),
 }

@@ -25,15 +25,15 @@ _SHOWN = 120
 class EndState:
     """Where a strategy ends, beside the first one that got there.
 
-    `differs` are reasons why it ends elsewhere, `told` is what differs without a meaning, `leftovers` are tables for
-    its own use, `not_compared` is what nobody looked at. `values_differ`: rows or values are among the reasons.
+    `differs` are reasons why it ends elsewhere, `cosmetic` is what differs without a meaning, `leftovers` are tables
+    for its own use, `not_compared` is what nobody looked at. `values_differ`: rows or values are among the reasons.
     `error` is why it did not get to its end.
     """
 
     is_first: bool = False
     error: str | None = None
     differs: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    cosmetic: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
     not_compared: tuple[str, ...] = ()
     values_differ: bool = False
@@ -68,7 +68,7 @@ class _Differences:
 
     schema: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    cosmetic: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
@@ -80,13 +80,13 @@ def beside(found: Comparison, own: Own, *, chance: Comparison | None = None) -> 
     for one in found.schema:
         _sort(one, own, parts)
     for one in found.physical:
-        parts.told.append(_property(one))
+        parts.cosmetic.append(_property(one))
     for table in found.tables:
         if not own.has(table.table):
             _sort_values(table, by_chance, parts)
     return EndState(
         differs=(*parts.schema, *parts.data),
-        told=tuple(parts.told),
+        cosmetic=tuple(parts.cosmetic),
         leftovers=tuple(dict.fromkeys(parts.leftovers)),
         not_compared=tuple(dict.fromkeys(parts.unread)),
         values_differ=bool(parts.data),
@@ -112,7 +112,7 @@ def _sort(one: PropertyDifference, own: Own, parts: _Differences) -> None:
     if table and own.has(table[1]):
         parts.leftovers.append(table[1])
     elif one.severity == "cosmetic":
-        parts.told.append(_property(one))
+        parts.cosmetic.append(_property(one))
     else:
         parts.schema.append(_property(one))
 
@@ -120,7 +120,9 @@ def _sort(one: PropertyDifference, own: Own, parts: _Differences) -> None:
 def _property(one: PropertyDifference) -> str:
     """Return "index orders_status_idx is missing", or what of an object is otherwise."""
     if one.property == "exists":
-        return f"{one.object} {'is missing' if one.after is None else 'is there besides'}"
+        is_table = _TABLE.fullmatch(one.object) is not None
+        besides = "is there besides" + (" (is it for its own use? say so in leftovers)" if is_table else "")
+        return f"{one.object} {'is missing' if one.after is None else besides}"
     before, after = (("not there" if side is None else _short(side)) for side in (one.before, one.after))
     return f"{one.object}: {one.property} is {after}, not {before}"
 
@@ -128,7 +130,7 @@ def _property(one: PropertyDifference) -> str:
 def _sort_values(table: TableComparison, by_chance: Container[str], parts: _Differences) -> None:
     for place, says in _values(table):
         if place in by_chance:
-            parts.told.append(f"{place} is another in each run, of the same strategy too: not compared")
+            parts.cosmetic.append(f"{place} is another in each run, of the same strategy too: not compared")
         else:
             parts.data.append(says)
     parts.unread.extend(f"{table.table}: {reason}" for reason in table.unmeasured)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from statistics import median
 
 LEVEL = 0.1  # of the test
+ENOUGH = 3  # runs of each with which the test can come to it
 _HOLDS = 0.95  # with which an interval holds the median, where there are runs enough
 
 
@@ -114,7 +115,7 @@ def leaders(samples: Mapping[str, Sample], *, more_is_better: bool = False) -> t
 
 
 def p_value(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the exact two-sided p of the test of ranks: of all ways to deal the runs out, those as uneven as this."""
+    """Return the exact p of the test of ranks: twice the share of the deals of all runs that are as one-sided."""
     ranks = _doubled_ranks([*one, *other])
     whole, size = len(ranks), len(one)
     ways: list[dict[int, int]] = [{0: 1}, *({} for _ in range(size))]  # by how many are dealt: {sum: ways}
@@ -122,10 +123,10 @@ def p_value(one: Sequence[float], other: Sequence[float]) -> float:
         for dealt in range(size, 0, -1):
             for total, count in ways[dealt - 1].items():
                 ways[dealt][total + rank] = ways[dealt].get(total + rank, 0) + count
-    expected = size * (whole + 1)
-    found = abs(sum(ranks[:size]) - expected)
-    as_far = sum(count for total, count in ways[size].items() if abs(total - expected) >= found)
-    return as_far / math.comb(whole, size)
+    found = sum(ranks[:size])
+    below = sum(count for total, count in ways[size].items() if total <= found)
+    above = sum(count for total, count in ways[size].items() if total >= found)
+    return min(1.0, 2 * min(below, above) / math.comb(whole, size))
 
 
 def _doubled_ranks(values: Sequence[float]) -> list[int]:
@@ -191,7 +192,7 @@ def ordered(groups: Sequence[Sequence[str]], figures: Sequence[Mapping[str, Samp
             for samples in figures:
                 lead = leaders({name: samples[name] for name in left})
                 left = [name for name in left if name in lead] or left
-            found.append(min(left, key=lambda name: [_middle(samples[name]) for samples in reversed(figures)]))
+            found.append(min(left, key=lambda name: [_middle(samples[name]) for samples in figures]))
             rest.remove(found[-1])
     return found
 

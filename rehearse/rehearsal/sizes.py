@@ -1,4 +1,4 @@
-"""Runs a scenario's change at small sizes on copies of loaded databases, in quiet and under traffic, and keeps figures."""
+"""Runs a scenario's change on copies of loaded databases, in quiet and under traffic, and keeps the figures."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from rehearse.reports.html import rendered
 _STYLES = {"passed": "green", "failed": "bold red", "unknown": "bold yellow", "not run": "yellow"}
 _MARKS = {"passed": "✅", "failed": "❌", "unknown": "❔", "not run": "➖"}
 _COLUMN = 22  # of a strategy in a terminal, at most
+_LEAST = 15
 _LABEL = 34
 _SHORT = (  # the figures of a comment on a pull request
     "reads_ms", "writes_ms", "back_reads_ms", "back_writes_ms", "forward_s", "p99_ms", "slowdown",
@@ -56,9 +57,10 @@ class Row:
 
 
 def rows(found: Compared, *, keys: Sequence[str] | None = None) -> list[Row]:
-    """Return the figures as lines; those that were measured in no strategy are left out."""
+    """Return the figures as lines; a log that the server does not keep is left out."""
     figures = [one for one in found.figures if keys is None or one.key in keys]
-    lines = [_row(found, one) for one in figures if any(s.figures[one.key] for s in found.strategies)]
+    has_log = any(one.figures["binlog_bytes"] for one in found.strategies)
+    lines = [_row(found, one) for one in figures if has_log or one.key != "binlog_bytes"]
     steps = [
         _plain_row("statements", [_count(one.statements) for one in found.strategies]),
         _plain_row("deploys", ["not told" if one.deploys is None else str(one.deploys) for one in found.strategies]),
@@ -135,19 +137,22 @@ def ends(found: Compared) -> Iterator[tuple[StrategySeen, str]]:
             yield one, f"… and {len(end.differs) - _REASONS} more differences in comparison.json"
         if end.leftovers:
             yield one, f"leaves for its own use: {', '.join(end.leftovers)}"
-        for says in end.told[:_REASONS]:
+        for says in end.cosmetic[:_REASONS]:
             yield one, f"without a meaning: {says}"
         for says in end.not_compared[:_REASONS]:
             yield one, f"not compared: {says}"
 
 
 def same_end(found: Compared) -> str | None:
-    """Say which strategies end in the same place."""
+    """Say which strategies end in the same place, as far as that was looked at."""
     first = next((one for one in found.strategies if one.end.is_first), None)
-    same = [one.name for one in found.strategies if one.end.is_alternative and not one.end.is_first]
+    same = [one for one in found.strategies if one.end.is_alternative and not one.end.is_first]
     if first is None or not same:
         return None
-    return f"{' and '.join([first.name, *same])} end with the same schema and the same rows"
+    names = " and ".join(one.name for one in (first, *same))
+    if any(one.end.not_compared for one in same):
+        return f"{names} end with the same schema, and with the same rows as far as they were compared"
+    return f"{names} end with the same schema and the same rows"
 
 
 # --- a terminal
@@ -173,7 +178,7 @@ def table(found: Compared, *, width: int = 100) -> RenderableType:
 def _natural(found: Compared) -> int:
     """Return how wide a column must be for figures to stay on one line, within reason."""
     cells = [cell for row in rows(found) if row.group != _STEPS for cell in row.cells]
-    return min(_COLUMN, max((len(_shown(cell)) for cell in cells), default=_COLUMN))
+    return max(_LEAST, min(_COLUMN, max((len(_shown(cell)) for cell in cells), default=_COLUMN)))
 
 
 def _table(found: Compared, some: Sequence[StrategySeen]) -> Table:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearse.events import DataCompared, PhaseRan, Remarked, StageRan, TableLoaded
+from rehearse.hazards.recorded import Recorded, recorded
 from rehearse.measures._remembered import remembered
 from rehearse.measures.compatibility import CompatibleCall, compatibility
 from rehearse.model import Budget, EngineChoice, Recording, Scenario, Verdict
@@ -19,6 +20,7 @@ from rehearse.reports._shape import (
     Allowed,
     CompatibilityCell,
     CompatibilitySeen,
+    HazardSeen,
     Loaded,
     LoadedTable,
     Machine,
@@ -49,6 +51,7 @@ def document(recording: Recording, verdict: Verdict) -> Report:
         rollback=rollback,
         compatibility=[_compatible(one) for one in compatibility(recording)],
         findings=findings,
+        hazards=[_hazard(one) for one in recorded(recording)],
         verdict=_verdict.verdict(recording, verdict, findings, phases),
         remarks=[
             RemarkSeen(source=one.source, says=one.says, weakens=one.weakens) for one in recording.history.of(Remarked)
@@ -62,6 +65,24 @@ def _compatible(one: CompatibleCall) -> CompatibilitySeen:
         CompatibilityCell(**{field.name: getattr(cell, field.name) for field in fields(cell)}) for cell in one.cells
     ]
     return CompatibilitySeen(call=one.call, version=one.version, cells=cells)
+
+
+def _hazard(one: Recorded) -> HazardSeen:
+    file, _, line = (one.ran.file or "").rpartition(":")
+    return HazardSeen(
+        code=one.hazard.rule.code,
+        name=one.hazard.rule.name,
+        severity=one.hazard.severity,
+        phase=one.phase,
+        statement=one.ran.n,
+        file=file or one.ran.file,
+        line=int(line) if line.isdigit() else None,
+        says=one.hazard.says,
+        remedy=one.hazard.rule.remedy,
+        rewrite=one.hazard.rewrite,
+        proof=one.proof.status,
+        measured=one.proof.says or None,
+    )
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -105,6 +105,30 @@ class FindingSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HazardSeen:
+    """A hazard that the text of the migration's SQL tells, and what the rehearsal made of it."""
+
+    code: Annotated[str, told("the rule's code; `rehearse explain CODE` says more")]
+    name: Annotated[str, told("the rule's name")]
+    severity: Annotated[
+        Literal["outage", "fails", "breaks old code", "loses data", "note", "unseen"],
+        told("what it would be in production; unseen: the text does not tell what the statement does"),
+    ]
+    phase: Annotated[Literal["forward", "back"], told("the way that it is on")]
+    statement: Annotated[int, told("the number of the statement in its phase")]
+    file: Annotated[str | None, told("the file that the statement stands in")]
+    line: Annotated[int | None, told("the line that it begins on")]
+    says: Annotated[str, told("what the text tells")]
+    remedy: Annotated[str, told("what to do about it")]
+    rewrite: Annotated[str | None, told("safer SQL, where it is certain")]
+    proof: Annotated[
+        Literal["static", "measured", "refuted"],
+        told("static: the text alone tells; measured: the rehearsal has shown it; refuted: it has shown otherwise"),
+    ]
+    measured: Annotated[str | None, told("what the rehearsal has shown, in words")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSeen:
     """A check and its answer."""
 
@@ -178,6 +202,7 @@ class Report:
     rollback: Annotated[Rollback, told("whether back leads back")]
     compatibility: Annotated[list[CompatibilitySeen], told("each call, tried in quiet on each state of the schema")]
     findings: Annotated[list[FindingSeen], told("every place where an answer is no, the gravest first")]
+    hazards: Annotated[list[HazardSeen], told("hazards of the migration's SQL, beside what was measured of them")]
     verdict: Annotated[VerdictSeen, told("all answers")]
     remarks: Annotated[list[RemarkSeen], told("what a reader must know besides")]
     not_measured: Annotated[list[NotMeasuredSeen], told("what is not known, and why")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rehearse.reports._escape import line
-from rehearse.reports._shape import Loaded, Report
+from rehearse.reports._shape import HazardSeen, Loaded, Report
 from rehearse.reports._shape_fidelity import Rollback
 from rehearse.reports._shape_phases import Phase
 from rehearse.units import NS_PER_MS, NS_PER_S, counted, human_count, human_duration, human_size
@@ -225,3 +225,17 @@ def no_return(rollback: Rollback) -> str | None:
     if rollback.blocked is not None:
         return rollback.blocked.says
     return rollback.point_of_no_return.says if rollback.point_of_no_return else None
+
+
+def hazards(report: Report) -> list[HazardSeen]:
+    """Return the hazards that a reader must know of: no notes."""
+    return [one for one in report.hazards if one.severity != "note"]
+
+
+def proof(one: HazardSeen) -> str:
+    """Say what the rehearsal made of a hazard."""
+    if one.proof == "refuted":
+        return f"refuted by the rehearsal: {one.measured}"
+    if one.proof == "measured":
+        return f"measured: {one.measured}"
+    return "told by the text alone"

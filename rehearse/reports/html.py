@@ -23,7 +23,7 @@ from rehearse.reports._shape_phases import Lock
 from rehearse.reports._timeline import timeline
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_FILTERS = ("meaning", "count", "plural", "short", "enough", "closed", "answers", "likeness", "no_return")
+_FILTERS = ("meaning", "count", "plural", "short", "enough", "closed", "answers", "likeness", "no_return", "proof")
 _FIGURES = ("ms", "seconds", "doubted", "ratio", "share", "size")
 STATEMENTS = 200  # of each phase; the longest
 SQL = 4_000
@@ -54,6 +54,7 @@ def page(report: Report) -> str:
         groups=groups,
         remedies=_remedies(groups),
         fidelity=_fidelity(report),
+        hazards=_words.hazards(report),
         limits={"statements": STATEMENTS, "sql": SQL, "findings": FINDINGS},
     )
 

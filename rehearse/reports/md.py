@@ -49,6 +49,7 @@ def _sections(report: Report) -> Iterator[str]:
         f"\n⚠ **{one.code}, rule inferred**: {_text(one.says)}\n" for one in report.integrity.rules if one.warns
     )
     yield _folded("Rules that new columns follow, to declare", _rules(report))
+    yield _folded("Hazards that the SQL tells", _hazards(report))
     yield _folded("Statements and locks", _statements(report))
     yield _folded("Locks that were asked for again", _asked_again(report))
     yield _folded("Versions of the application", _compatibility(report))
@@ -176,6 +177,14 @@ def _rules(report: Report) -> str:
 def _rule(one: RuleSeen) -> str:
     says = f"{one.table}.{one.column}, as above" if one.warns else one.says
     return f"- {_text(says)}\n" + (f"\n{fenced(one.effect, 'toml')}\n\n" if one.effect else "")
+
+
+def _hazards(report: Report) -> str:
+    rows = [
+        [one.code, one.severity, f"{one.phase} {one.statement}", one.says, _words.proof(one)]
+        for one in _words.hazards(report)[:_ROWS]
+    ]
+    return _table(["code", "would be", "statement", "since", "the rehearsal"], rows) if rows else ""
 
 
 def _statements(report: Report) -> str:

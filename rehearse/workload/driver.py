@@ -262,6 +262,7 @@ class Driver:
             "patience_ns": self._choice.patience,
             "connect_ns": _CONNECT_NS,
             "drain_ns": _DRAIN_NS,
+            "goes_first": count < (os.cpu_count() or 1),  # else the server would have no core left when all are busy
         }
 
     def _all_ready(self) -> None:

@@ -420,16 +420,15 @@ class Traffic:
 def _go_first() -> None:
     """Run before all others, where that is allowed (as root): calls are sent when due, though the cores are taken.
 
-    In production the callers have machines of their own, which a busy server does not slow down. It stays fair: what a
-    call costs here is paid in any order, and the kernel keeps a share of each core for the rest.
+    In production the callers have machines of their own, which a busy server does not slow down.
     """
     with suppress(OSError, AttributeError):  # not allowed; not on this system
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        for thread in threading.enumerate():
+            os.sched_setscheduler(thread.native_id or 0, os.SCHED_RR, os.sched_param(1))
 
 
 def main() -> None:
     """Read the plan, then run one phase after the other until the standard input ends."""
-    _go_first()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what an interrupt means
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a session is a descriptor, and 1,024 is the usual limit
@@ -448,6 +447,8 @@ def main() -> None:
                     import_module(plan["session"])
                     gc.freeze()  # the rows that exist are never garbage: no collection looks at them again
                 elif told["do"] == "begin" and calls is not None:
+                    if told["goes_first"]:
+                        _go_first()
                     Traffic(plan, told, calls, out, inbox).run()
     except (EOFError, KeyboardInterrupt):
         os._exit(0)  # nobody is there to be told anything

@@ -710,6 +710,7 @@ def test_values_of_which_it_is_not_known_whether_they_were_null_are_not_excused(
         ("alter table orders add constraint c check (id > 0)", (), "CHECK (…) NOT VALID"),
         ("-- why\ncreate unique index i on orders (id)", (), "CREATE INDEX CONCURRENTLY"),
         ("vacuum (full, verbose) orders", ("orders",), "pg_repack"),
+        ("lock table orders", (), "FOR UPDATE"),
     ],
 )
 def test_the_remedy_fits_the_statement_that_locks(sql: str, rewrites: tuple[str, ...], words: str) -> None:
@@ -719,7 +720,7 @@ def test_the_remedy_fits_the_statement_that_locks(sql: str, rewrites: tuple[str,
 
 
 def test_a_statement_that_is_none_of_these_has_the_rules_remedy() -> None:
-    for sql in ("lock table orders", "alter table orders add t int default 1"):
+    for sql in ("alter table orders add t int", "alter table orders add t int default 1"):
         bad = forward(hand.statement(1, sql, 11, 11.8), hand.lock("orders", 11, 11.001, 11.8))
         assert [one.remedy for one in answer(by_code("L001"), bad).findings] == [by_code("L001").rule.remedy]
 

@@ -147,15 +147,6 @@ def gone(folder: Path, limit_s: float = 20) -> bool:
     return False
 
 
-@pytest.fixture
-def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of its own for the servers' files, so that what is left behind can be told from others'."""
-    folder = Path("/tmp") / f"rh-{os.getpid()}-{time.monotonic_ns() % 10**6}"
-    folder.mkdir(mode=0o755)
-    monkeypatch.setenv("REHEARSE_TMP", str(folder))
-    return folder
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("phase", ["baseline", "forward", "back"])
 def test_a_signal_in_any_phase_leaves_nothing_behind(

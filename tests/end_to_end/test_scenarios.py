@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,14 @@ from rehearse.errors import Missing, OtherDialect
 from rehearse.events import RuleInferred
 from rehearse.model import Status, Verdict
 from rehearse.reading.scenario import read
+from rehearse.reading.strategies import expanded
 from tests.checks.test_checks import BAD, UNSURE
+from tests.cli.test_cli import rehearse as command
 from tests.end_to_end import small
 
 FOLDER = Path(__file__).parents[2] / "scenarios"
-FILES = sorted(FOLDER.glob("*/*.toml"))
+COMPARED = sorted(FOLDER.glob("*/compare.toml"))  # several ways in one file, which `rehearse compare` runs
+FILES = sorted({*FOLDER.glob("*/*.toml")} - {*COMPARED})
 TOPICS = sorted({path.parent for path in FILES})
 
 # Rules that new columns follow, and whether some rows break them: they are inferred, and fail no run.
@@ -50,6 +54,26 @@ def test_a_shipped_scenario_keeps_its_word(path: Path) -> None:
     assert set(expect["codes"]) <= found, shown(verdict)
     rules = {(f"{one.table}.{one.column}", one.rule, bool(one.broken)) for one in recording.history.of(RuleInferred)}
     assert OFFERED.get(recording.scenario.name, set()) <= rules
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", COMPARED, ids=lambda path: path.parent.name)
+def test_a_shipped_comparison_keeps_its_word(path: Path, tmp_path: Path) -> None:
+    done = command("compare", str(path), "--repeats=1", "--json", f"--out={tmp_path / 'out'}")
+    found = json.loads(done.stdout)
+    assert done.returncode in (0, 3), done.stderr  # 3: this machine was too busy
+    assert all(one["end"]["is_alternative"] for one in found["strategies"]), "all ways lead to the same end"
+    longest = [one["figures"]["blocked_ms"]["median"] for one in found["strategies"]]
+    assert longest == sorted(longest) and longest[-1] > 10 * longest[0]
+
+
+@pytest.mark.parametrize("path", COMPARED, ids=lambda path: path.parent.name)
+def test_a_comparison_has_ways_that_are_all_used_and_says_why(path: Path) -> None:
+    scenario = read(path)
+    ways = expanded(scenario)
+    assert len(ways) >= 2 and scenario.expect["status"] == "passed" and 100 < len(scenario.why) < 500
+    named = {str(text) for one in ways for text in (one.migration.forward, one.migration.back)}
+    assert {one.name for one in path.parent.iterdir()} == {path.name, *named}
 
 
 def shown(verdict: Verdict) -> str:
@@ -101,4 +125,5 @@ def test_every_check_has_what_fails_it() -> None:
 
 def test_the_readme_names_every_topic() -> None:
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert [topic.name for topic in TOPICS if f"`{topic.name}`" not in text] == []
+    topics = [*TOPICS, *(path.parent for path in COMPARED)]
+    assert [topic.name for topic in topics if f"`{topic.name}`" not in text] == []

@@ -184,3 +184,9 @@ def test_a_lock_still_held_at_the_last_look_has_no_release() -> None:
     (taken,) = fold([look(5), look(12, lock())], [])
 
     assert taken.released_ns is None
+
+
+@pytest.mark.parametrize("on", ["extend", "tuple 3 7", "page 12"])
+def test_what_is_locked_within_a_table_closes_no_table(on: str) -> None:
+    within = lock("ExclusiveLock")._replace(on=on)
+    assert fold([look(10), look(20, within), look(30, within)], [statement(1, "UPDATE orders SET n = 1", 5, 40)]) == []

@@ -322,7 +322,7 @@ def test_a_length_of_which_little_is_known_says_what_is_sure() -> None:
 
 
 def test_a_label_does_not_lie_on_the_line_of_the_budget() -> None:
-    assert _charts._beside(100, "285 ms", 120) == 126
-    assert _charts._beside(100, "285 ms", 300) == 100
-    assert _charts._beside(100, "285 ms", 90) == 100
-    assert _charts._beside(100, "285 ms", None) == 100
+    assert _charts.beside(100, "285 ms", 120) == 126
+    assert _charts.beside(100, "285 ms", 300) == 100
+    assert _charts.beside(100, "285 ms", 90) == 100
+    assert _charts.beside(100, "285 ms", None) == 100

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
+from rehearse.engines._machine import Queued
 from rehearse.engines.mysql import clock, server_record, stages
 from rehearse.engines.mysql.client import Connection, Row, opened, rows, words
 from rehearse.engines.mysql.closures import locks_of_open_tables, locks_taken, locks_unseen
@@ -30,6 +31,7 @@ _KEPT = """
 """
 _ACTORS = "SELECT COUNT(*) FROM performance_schema.setup_actors WHERE user = %s AND history = 'YES'"
 _LOST = "SHOW GLOBAL STATUS LIKE 'Performance_schema_metadata_lock_lost'"
+_THREAD = "SELECT thread_os_id FROM performance_schema.threads WHERE processlist_id = %s"
 _FILES = "SELECT name, table_id, n_cols FROM information_schema.{innodb}tables WHERE name LIKE %s"
 
 
@@ -65,7 +67,7 @@ class MysqlWatch:
         )
         self.probes: Sequence[Probe] = (self._locks, *others) if why is None else others
         self._files = files(self._connection, database.name, flavour)
-        self.onlooker: Onlooker = MysqlOnlooker(self._connection, database.name, flavour)
+        self.onlooker: Onlooker = MysqlOnlooker(self._connection, database.name, flavour, database.server.pid)
 
     def statements(self) -> Sequence[StatementRan]:
         """Return the migration's statements as the server kept them; empty, with a remark, where it kept none."""
@@ -162,8 +164,10 @@ class MysqlOnlooker:
     Locks are not looked at: DDL has released them by then. Costs about 2 ms.
     """
 
-    def __init__(self, connection: Connection, database: str, flavour: Flavour) -> None:
+    def __init__(self, connection: Connection, database: str, flavour: Flavour, process: int | None = None) -> None:
         self._connection = connection
+        self._process, self._queued = process, Queued()
+        self._threads: dict[int, int | None] = {}  # of the server's process, by session
         self._database, self._flavour = database, flavour
         self._files: server_record.Files = {}
         self._written: int | None = None
@@ -173,6 +177,10 @@ class MysqlOnlooker:
     def between(self, session: int, statement: int, _ask: Ask | None, /) -> Effects:
         """Return what a statement did; a table's number in InnoDB changes where it was rebuilt."""
         try:
+            if session not in self._threads:
+                self._threads[session] = _figure(rows(self._connection, _THREAD, (session,)))
+            thread = self._threads[session]
+            queued = None if thread is None else self._queued.grew(self._process, thread)
             now = files(self._connection, self._database, self._flavour)
             told = rows(self._connection, self._flavour.redo)
             logged = rows(self._connection, self._flavour.binlog)
@@ -191,4 +199,5 @@ class MysqlOnlooker:
             binlog_bytes=_grown(binlog, self._binlog),
             rewrites=tuple(sorted(anew)),
             algorithm=stages.algorithm(passed, grew=grew),
+            queued_ns=queued,
         )

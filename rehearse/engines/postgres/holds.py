@@ -63,7 +63,7 @@ class Sightings:
     def see(self, look: Look, sessions: Iterable[int]) -> tuple[list[Hold], list[Hold]]:
         """Take a look at these sessions; return the locks seen for the first time, and those seen no longer."""
         of = set(sessions)
-        locks = {self._key(lock): lock for lock in look.locks if lock.relation and lock.session in of}
+        locks = {self._key(lock): lock for lock in look.locks if _is_of_table(lock) and lock.session in of}
         gone = [self._open.pop(key) for key in [key for key in self._open if key not in locks]]
         for hold in gone:
             hold.gone_ns = look.until_ns
@@ -85,6 +85,11 @@ class Sightings:
     def _began(self, key: Key) -> Hold:
         self._open[key] = Hold(*key, self._last_ns)
         return self._open[key]
+
+
+def _is_of_table(lock: Lock) -> bool:
+    """Say whether a relation itself is locked, not a row of it, or its end while an UPDATE makes it longer."""
+    return bool(lock.relation) and lock.on.partition(" ")[0] == "relation"
 
 
 def _note(hold: Hold, lock: Lock, look: Look) -> None:

@@ -55,7 +55,7 @@ class PostgresWatch:
             ProgressProbe(url, major),
         )
         self._missed: str | None = None  # why statements that were read from the log may lack some
-        self._between = PostgresOnlooker(url)
+        self._between = PostgresOnlooker(url, database.server.pid)
         self.onlooker: Onlooker = self._between
 
     def statements(self) -> Sequence[StatementRan]:

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 
+from rehearse.engines._machine import Queued, own_number
 from rehearse.engines.postgres.clock import ServerClock
 from rehearse.engines.postgres.holds import Hold, Sightings
 from rehearse.engines.postgres.looks import Look, look_at_one
@@ -29,8 +30,10 @@ class PostgresOnlooker:
     A call costs about 0.5 ms, and one question more where the session holds ACCESS EXCLUSIVE: a file may be new then.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, postmaster: int | None = None) -> None:
         self._url = url
+        self._postmaster, self._queued = postmaster, Queued()
+        self._processes: dict[int, int | None] = {}  # of this machine, by session
         self._wire: Wire | None = None
         self._clock = ServerClock()
         self._database = "0"
@@ -52,6 +55,9 @@ class PostgresOnlooker:
         The WAL is all that the server wrote since the last call, so it holds what traffic wrote too.
         """
         began = time.monotonic_ns()
+        if session not in self._processes:
+            self._processes[session] = own_number(self._postmaster, session)
+        queued = self._queued.grew(self._processes[session])
         try:
             wire = self._connected()
             seen = look_at_one(wire, self._clock, session, self._database)
@@ -65,7 +71,7 @@ class PostgresOnlooker:
             self.kept_ns += time.monotonic_ns() - began
         if statement == 0 or before is None:
             return Effects()
-        return Effects(wal_bytes=seen.wal - before, rewrites=changed)
+        return Effects(wal_bytes=seen.wal - before, rewrites=changed, queued_ns=queued)
 
     def close(self) -> None:
         """Disconnect."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from rehearse.hazards import algorithms
 from rehearse.hazards.acts import Act
@@ -121,7 +122,9 @@ def _rule(
     versions: str = "",
     bad_version: str = "",
     mariadb_version: str = "",
+    mariadb: str | None = None,
     looks: Looks | None = None,
+    proof: Literal["rehearsal", "static"] = "rehearsal",
 ) -> Rule:
     """Return a rule of the family; its examples are in words that both servers know."""
     return Rule(
@@ -134,8 +137,8 @@ def _rule(
         looks=looks or _by_code(code),
         engines=engines,
         per="act" if looks is None else "statement",
-        proof="static" if bad_version or severity == "fails" else "rehearsal",
-        bad=family(bad, version=bad_version, mariadb_version=mariadb_version),
+        proof=proof,
+        bad=family(bad, version=bad_version, mariadb=mariadb, mariadb_version=mariadb_version),
         good=family(good),
         covers=covers or {},
         versions=versions,
@@ -180,8 +183,9 @@ RULES = (
         "H504",
         "column whose value differs by row",
         "Is a column added whose value the server must find for every row?",
-        bad="ALTER TABLE orders ADD COLUMN token varchar(36) DEFAULT (uuid());",
-        good="ALTER TABLE orders ADD COLUMN token varchar(36), ALGORITHM=INSTANT;",
+        bad="ALTER TABLE orders ADD COLUMN label varchar(80) DEFAULT (concat('n', 'o'));",
+        mariadb="ALTER TABLE orders ADD COLUMN label varchar(80) DEFAULT (uuid());",
+        good="ALTER TABLE orders ADD COLUMN label varchar(80) DEFAULT 'no', ALGORITHM=INSTANT;",
         covers={
             "strong_migrations": (
                 "adding an auto-incrementing column",
@@ -268,6 +272,7 @@ RULES = (
         bad="ALTER TABLE orders MODIFY number bigint NOT NULL, ALGORITHM=INSTANT;",
         good="ALTER TABLE orders MODIFY code varchar(60), ALGORITHM=INPLACE, LOCK=NONE;",
         looks=_refused,
+        proof="static",
     ),
     _rule(
         "H516",
@@ -285,6 +290,7 @@ RULES = (
         good="ALTER TABLE orders ADD INDEX by_code (code), ALGORITHM=INPLACE, LOCK=NONE;",
         harm="All who would write the table wait until it is done: it grows with the rows.",
         looks=_locked,
+        proof="static",
     ),
     Rule(
         code="H209",
