@@ -55,6 +55,8 @@ def test_a_way_ends_where_the_plain_one_does_and_comes_back(
             plain_ends.written(change, way)
         return
     strategy = plain_ends.written(change, way)
+    if missing := strategies.missing(strategy):
+        pytest.skip(f"{missing} is not here")
     ended = gone_through(shapes, strategy, "postgres")
     assert unlike(start, ended.forward), "nothing has changed"
     if way == "plain":

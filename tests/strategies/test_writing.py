@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -165,3 +167,35 @@ def test_an_external_tool_that_is_not_here_is_named_with_its_remedy() -> None:
     strategy = written(REQUIRED, "plain")
     assert strategies.missing(replace(strategy, needs=("the client psql", "sh (the shell)"))) is None
     assert strategies.missing(replace(strategy, needs=("no-such-tool (build it)",))) == "no-such-tool (build it)"
+
+
+def test_the_recipe_for_pgroll_is_one_operation_and_shows_no_password() -> None:
+    text = written(REQUIRED, "pgroll").forward
+    plan = json.loads(text.partition("<<'JSON'\n")[2].partition("\nJSON\n")[0])
+    up = "coalesce(\"Status\", 'new')"
+    assert plan["operations"] == [
+        {"alter_column": {"table": "order", "column": "Status", "nullable": False, "up": up, "down": '"Status"'}}
+    ]
+    assert 'PGROLL_PG_URL="$DATABASE_URL"' in text
+    assert written(REQUIRED, "pgroll").back is None
+
+
+def test_an_external_tool_of_the_family_gets_its_password_by_a_file() -> None:
+    tables = Blueprint(
+        {
+            "order": replace(
+                ORDER,
+                columns={
+                    **ORDER.columns,
+                    "Status": replace(ORDER.columns["Status"], definition="varchar(9) DEFAULT NULL COMMENT 'NULL'"),
+                },
+            )
+        }
+    )
+    for way in ("pt-osc", "gh-ost"):
+        strategy = strategies.write(REQUIRED, way, tables, engine="mariadb", version="10.11")
+        last = strategy.forward.strip().splitlines()[-1]
+        assert "$MYSQL_PWD" not in last and '="$conf"' in last
+        altered = "--alter=MODIFY COLUMN `Status` varchar(9) COMMENT 'NULL' NOT NULL DEFAULT 'new'"
+        assert altered in shlex.split(last)
+        assert strategy.tool == "command" and strategy.needs
