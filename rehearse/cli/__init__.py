@@ -27,6 +27,8 @@ COMMANDS = {
     "judge": ("judge", "Judge an old recording again; needs no server."),
     "history": ("history", "Compare runs over time: figures by commit, and what is worse beyond the noise."),
     "report": ("report", "Write a recording's report as html, md, json, junit, sarif or plan."),
+    "strategies": ("strategies", "Write the ways to make a scenario's [change] as files."),
+    "retries": ("retries", "Say which lock_timeout a migration should have, from who held its tables."),
     "compare": ("compare", "Compare strategies for one change, on the same data under the same traffic."),
     "lint": ("lint", "Say which statements of a migration are hazards; needs no server."),
     "explain": ("explain", "Say what a check or a hazard asks, the harm, and the remedy."),

@@ -17,8 +17,7 @@ from rich.console import Console
 from rehearse.measures.end_states import EndState
 from rehearse.model import Scenario, StrategyChoice
 from rehearse.reports import _comparison_forms as forms
-from rehearse.reports import comparison
-from rehearse.reports import schema as schema_of
+from rehearse.reports import comparison, schema
 from rehearse.reports._comparison_charts import timelines, typical
 from rehearse.reports._document import document
 from rehearse.reports._shape import Report
@@ -198,15 +197,15 @@ def nasty() -> tuple[Compared, list[Contender]]:
 
 
 def test_the_json_is_what_its_schema_says(tmp_path: Path) -> None:
-    schema = schema_of("comparison")
-    jsonschema.Draft202012Validator.check_schema(schema)
-    for one in [schema, *schema["$defs"].values()]:
+    described = schema("comparison")
+    jsonschema.Draft202012Validator.check_schema(described)
+    for one in [described, *described["$defs"].values()]:
         one["additionalProperties"] = one.get("additionalProperties", False)
         assert all(part.get("description") for part in one.get("properties", {}).values())
     for found, contenders in (nasty(), (compared([QUICK, CAREFUL, BATCHES], SETTING), [QUICK, CAREFUL, BATCHES])):
         forms.write(found, contenders, tmp_path)
         content = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
-        jsonschema.validate(content, schema)
+        jsonschema.validate(content, described)
         assert [one["name"] for one in content["strategies"]] == [one.name for one in found.strategies]
 
 
