@@ -136,8 +136,8 @@ def _property(one: PropertyDifference) -> str:
         is_table = _TABLE.fullmatch(one.object) is not None
         besides = "is there besides" + (" (is it for its own use? say so in leftovers)" if is_table else "")
         return f"{one.object} {'is missing' if one.after is None else besides}"
-    before, after = (("not there" if side is None else _short(side)) for side in (one.before, one.after))
-    return f"{one.object}: {one.property} is {after}, not {before}"
+    before, after = (("(none)" if side is None else _short(side)) for side in (one.before, one.after))
+    return f"{one.object}: {one.property} is {after}, and not {before}"
 
 
 def _sort_values(table: TableComparison, by_chance: Container[str], parts: _Differences) -> None:

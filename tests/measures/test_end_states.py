@@ -51,7 +51,10 @@ def test_names_comments_and_the_order_on_disk_are_told_and_no_difference() -> No
         NOTHING,
     )
     assert not state.is_elsewhere
-    assert state.cosmetic == ("table orders index a: name is b, not a", "table orders: column order is b, a, not a, b")
+    assert state.cosmetic == (
+        "table orders index a: name is b, and not a",
+        "table orders: column order is b, a, and not a, b",
+    )
 
 
 def test_where_a_counter_stands_is_no_difference_but_one_that_lags_is() -> None:
