@@ -169,8 +169,6 @@ def compare(whole: Scenario, scenarios: Sequence[Scenario], *, repeats: int, out
                 line.what = f"round {number} of {repeats}: {name}"
                 _run(going, known, (number, place, name), folder, line)
         found = _written(whole, known, repeats, folder)
-        if out is None:
-            folders.point(folder)
         tell(found, folder / "comparison.html", telling)
     return worst([EXIT[found.status], *known.codes])
 
