@@ -51,6 +51,11 @@ class Plan:
         return blake2b("\0".join(words).encode(), digest_size=8).hexdigest()
 
     @property
+    def is_whole_number(self) -> bool:
+        """Say whether the key is one whole number."""
+        return len(self.target.key) == 1 and self.target.key[0].is_whole
+
+    @property
     def table(self) -> str:
         """The table's name with its schema."""
         return self.dialect.named(self.target.schema, self.target.name)
@@ -173,7 +178,7 @@ def _cuts(session: Session, plan: Plan, last: Key) -> list[Key]:
     first = _one(session.ask(plan.nth_key(None, None, 1)))
     if first is None:
         return []
-    if len(plan.target.key) == 1 and plan.target.key[0].is_whole:
+    if plan.is_whole_number:
         low, high = int(first[0]), int(last[0])
         return [(str(cut),) for cut in sorted({low + (high - low) * n // wanted for n in range(1, wanted)})]
     step = max(1, (plan.target.rows or 0) // wanted)

@@ -9,7 +9,7 @@ from itertools import groupby
 from rehearse.backfill._postgres_reading import quoted as named
 from rehearse.backfill._postgres_reading import read
 from rehearse.backfill.keys import UniqueKey, chosen
-from rehearse.backfill.seams import Key, KeyColumn, Refused, Rows, Session, Target
+from rehearse.backfill.seams import Key, KeyColumn, Rows, Session, Target
 from rehearse.backfill.statement import Reading
 from rehearse.errors import Mistake
 
@@ -124,9 +124,9 @@ class Postgres:
         for value, one in zip(key, target.key, strict=True):
             yield value if one.is_whole else f"{self.quoted(value)}::{one.type}"
 
-    def is_worth_a_retry(self, refused: Refused, /) -> bool:
+    def is_worth_a_retry(self, code: str | None, /) -> bool:
         """Say whether it was a lock, a deadlock, a failed serialization or a time-out."""
-        return refused.code in _AGAIN
+        return code in _AGAIN
 
     def settings(self, lock_ms: int, statement_ms: int, /) -> Mapping[str, str]:
         """Return the settings of a session whose keys, as text, mean the same at any time."""

@@ -31,6 +31,7 @@ COMMANDS = {
     "retries": ("retries", "Say which lock_timeout a migration should have, from who held its tables."),
     "compare": ("compare", "Compare strategies for one change, on the same data under the same traffic."),
     "lint": ("lint", "Say which statements of a migration are hazards; needs no server."),
+    "advise": ("advise", "Write a safer way to make a migration's change, and rehearse both."),
     "explain": ("explain", "Say what a check or a hazard asks, the harm, and the remedy."),
     "init": ("init", "Write a first scenario for the project in this folder."),
     "list": ("list_", "List engines, tools, checks, hazards or reports."),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Timer
 from typing import Any
 
@@ -38,6 +40,9 @@ class Runner:
     onlooker: Onlooker | None = None
     engine: str = "postgres"
     seed: int = 0
+    more: Callable[[], AbstractContextManager[Runner]] | None = None  # opens one more like it, counted together
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    transactions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     number: int = 0
     transaction: int = 0
     attempt: int | None = field(default=None, init=False)
@@ -148,11 +153,14 @@ class Runner:
             rows = self._perform(part)
             times += 1
 
-    def retried(self, part: Statement) -> int:
-        """Send a statement whose failure is no end of the migration: it is written down, and raises Refused."""
+    def tried(self, part: Statement, is_retried: Callable[[str | None], bool]) -> int:
+        """Send a statement whose failure is no end of the migration: it is written down, and raises Refused.
+
+        `is_retried` says by the server's code whether it will be tried again.
+        """
         ran = self._attempt(part)
         if self.journal is not None:
-            self.journal.write(ran)
+            self.journal.write(replace(ran, retried=ran.error is not None and is_retried(ran.code)))
         if ran.error is not None:
             raise Refused(ran.error, ran.code)
         return ran.rows or 0
@@ -173,7 +181,7 @@ class Runner:
             self._roll_back(part)
             raise MigrationFailed(f"{self.timed_out}, before {part.place}")
         was_open = self._is_open()
-        self.number += 1
+        self.number = next(self.numbers)
         began = time.monotonic_ns()
         error, rows = None, None
         try:
@@ -182,7 +190,7 @@ class Runner:
             error = refused
         ended = time.monotonic_ns()
         if self._is_open() and not was_open:
-            self.transaction += 1
+            self.transaction = next(self.transactions)
         inside = self.transaction if was_open or self._is_open() else None
         effects = self._look(self.number)
         return StatementRan(
@@ -271,8 +279,16 @@ def runner(
     """Connect as the migration's role, with its settings; a statement that outlives the time-out is cancelled."""
     with linked(url, settings, journal) as link:
         running = Runner(link, journal, onlooker, registry.engine_of(url), seed)
+        running.more = partial(_more, running, url, settings)
         with _limit(running, timeout_ns):
             yield running
+
+
+@contextmanager
+def _more(running: Runner, url: str, settings: Mapping[str, Any]) -> Iterator[Runner]:
+    """Open one more connection, whose statements are counted with those of the first."""
+    with linked(url, settings, running.journal) as link:
+        yield replace(running, link=link, onlooker=None, more=None)
 
 
 @contextmanager

@@ -306,6 +306,30 @@ def test_it_waits_while_a_probe_is_above_its_ceiling(place: Place) -> None:
     assert results[0].is_right
 
 
+def test_a_replica_that_does_not_replicate_is_waited_for(place: Place) -> None:
+    filled(place, 500)
+    task = Backfill(statement=FILL, max_lag_ns=NS_PER_MS, replicas=(place.url,))
+    with beside(place, task) as (stop, standing, results):
+        until(lambda: standing.watch and standing.watch.reason, "a reason")
+        assert standing.watch is not None
+        assert "does not say how far it is behind" in str(standing.watch.reason)
+        stop.set()
+        until(lambda: results, "the end")
+    assert results[0].rows == 0
+    with pytest.raises(Mistake, match="by --max-lag"):
+        run(place.url, Backfill(statement=FILL, replicas=(place.url,)))
+
+
+def test_a_primary_is_asked_for_its_replicas_where_it_knows_them(place: Place) -> None:
+    filled(place, 500)
+    task = Backfill(statement=FILL, max_lag_ns=NS_PER_MS)
+    if place.is_postgres:
+        assert run(place.url, task).is_right
+    else:
+        with pytest.raises(Mistake, match="name them by --replica URL"):
+            run(place.url, task)
+
+
 def test_a_probe_that_cannot_be_asked_is_said_before_anything_is_done(place: Place) -> None:
     filled(place, 500)
     with pytest.raises(ServerFailed, match="nowhere"):
