@@ -2,8 +2,8 @@
 
     python -m tests.bench.advice [--scale 0.5] [--only "SET NOT NULL"] [--out DIR]
 
-On the orders of tests.bench.strategies, a million at scale 0.5, under 300 calls/s. The naive way is to break the budget,
-and the advised one to keep it and to end in the same schema and rows.
+On the orders of tests.bench.strategies, a million at scale 0.5, under 300 calls/s. The naive way is to break the
+budget, and the advised one to keep it and to end in the same schema and rows.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def main() -> None:
     asked.add_argument("--out", type=Path, default=Path("reports/advice"))
     given = asked.parse_args()
     print(
-        "| naive migration | advised | naive: longest outage | advised: longest outage | errors | same end | broken, kept |"
+        "| naive migration | advised | longest outage, naive | … advised | errors | same end | broken, and kept |"
     )
     print("|---|---|---|---|---|---|---|")
     for name in NAIVE:
