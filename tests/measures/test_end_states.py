@@ -145,3 +145,13 @@ def test_another_machine_is_told() -> None:
     assert any("cores is 2" in each and "64" in each for each in said)
     assert any("other settings: shared_buffers, wal_level" in each for each in said)
     assert list(alike.other_circumstances([one, one])) == []
+
+
+def test_another_traffic_and_another_budget_are_told() -> None:
+    one = scenario()
+    other = replace(one, workload=replace(one.workload, rate=400.0), budget=replace(one.budget, blocked=1))
+    assert list(alike.other_words([one, other])) == [
+        "the traffic is not the same: workload.rate",
+        "each is judged by its own budget, and they differ",
+    ]
+    assert list(alike.other_words([one, one])) == []
