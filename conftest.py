@@ -33,7 +33,7 @@ TIMED = (
 EXHAUSTIVE = re.compile(
     r"tests/engines/mysql/test_(compare|schema_changes)\.py::.*\[mysql|test_schema_changes\.py::.*\[installed-"
     r"|_keeps_its_word\[(mariadb|add_column_dialects|mysql(?!_(long_transaction|lock_refused)-bad))"
-    r"|a_shipped_comparison_keeps_its_word|end_to_end/test_compare\.py::.*mariadb"
+    r"|a_shipped_comparison_keeps_its_word|test_faces\.py::test_a_strategy_that_pytest_runs|end_to_end/test_compare\.py::.*mariadb"
     r"|end_to_end/test_damage\.py::.*(\[a script\]|\[an update of one column\]|an_update_of_the_key)"
     r"|_keeps_its_word\[(int_to_bigint|set_not_null|create_index|partition_table|split_name|add_foreign_key"
     r"|add_column_volatile_default|fill_column)-good"
@@ -43,6 +43,7 @@ EXHAUSTIVE = re.compile(
     r"|test_lock_situations\.py::.*\[binary"
     r"|engines/mysql/test_tools\.py::.*\[mysql"
     r"|backfill/test_(servers|keys)\.py::.*(\[mysql|-k\]|\[k-)"
+    r"|hazards/test_proof\.py::.*\[installed|hazards/test_(algorithms|proof_family)\.py::.*\[mysql"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
     r"|test_conformance\.py::.*(mariadb docker|mysql \w+)-.*(two_servers|_that_fails_|SIGTERM)"

@@ -37,8 +37,8 @@ EXIT = {"passed": 0, "failed": 1, "unknown": 3, "not run": 3}
 _COPIED = "prepared once; every run had a copy of the same bytes, checkpointed and brought to the disk"
 _ANEW = "prepared anew for each run from the same seed, since this engine makes no copies: the same rows, other files"
 _CACHES = (
-    "at each start the system's cache held the fresh copy's files and the server's own cache nothing of it; the "
-    "baseline's traffic of {baseline} warmed it, the same for all"
+    "each run began with its data on the disk and in the system's cache; the server's own cache was warmed by what "
+    "reads keys for the calls and by {baseline} of the baseline's traffic, the same for all"
 )
 
 
@@ -92,6 +92,12 @@ def _named_apart(found: Sequence[Scenario]) -> list[Scenario]:
         is_clear = bool(one.strategies) and counts[name] == 1
         named.append(one if is_clear else replace(one, strategies=[replace(choice, name=one.name)]))
     return named
+
+
+def leaving(scenario: Scenario, tables: Sequence[str]) -> Scenario:
+    """Return a strategy's scenario with more tables that it may leave for its own use."""
+    choice = scenario.strategies[0] if scenario.strategies else StrategyChoice(name=strategies.AS_WRITTEN)
+    return replace(scenario, strategies=[replace(choice, leftovers=[*choice.leftovers, *tables])])
 
 
 def _whole(read: Sequence[Scenario]) -> Scenario:
@@ -180,6 +186,7 @@ def _run(going: Contest, known: _Known, at: tuple[int, int, str], folder: Path, 
     except Mistake as error:
         known.refused[name] = masked(str(error))
         known.codes.append(error.exit_code)
+        click.echo(f"rehearse: {name}: not run: {known.refused[name]}", err=True)
         return
     known.order.append(name)
     here = folder / strategies.folder_name(name) / str(number)

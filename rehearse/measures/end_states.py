@@ -120,7 +120,9 @@ def _sort(one: PropertyDifference, own: Own, parts: _Differences) -> None:
 def _property(one: PropertyDifference) -> str:
     """Return "index orders_status_idx is missing", or what of an object is otherwise."""
     if one.property == "exists":
-        return f"{one.object} {'is missing' if one.after is None else 'is there besides'}"
+        is_table = _TABLE.fullmatch(one.object) is not None
+        besides = "is there besides" + (" (is it for its own use? say so in leftovers)" if is_table else "")
+        return f"{one.object} {'is missing' if one.after is None else besides}"
     before, after = (("not there" if side is None else _short(side)) for side in (one.before, one.after))
     return f"{one.object}: {one.property} is {after}, not {before}"
 

@@ -144,12 +144,15 @@ def ends(found: Compared) -> Iterator[tuple[StrategySeen, str]]:
 
 
 def same_end(found: Compared) -> str | None:
-    """Say which strategies end in the same place."""
+    """Say which strategies end in the same place, as far as that was looked at."""
     first = next((one for one in found.strategies if one.end.is_first), None)
-    same = [one.name for one in found.strategies if one.end.is_alternative and not one.end.is_first]
+    same = [one for one in found.strategies if one.end.is_alternative and not one.end.is_first]
     if first is None or not same:
         return None
-    return f"{' and '.join([first.name, *same])} end with the same schema and the same rows"
+    names = " and ".join(one.name for one in (first, *same))
+    if any(one.end.not_compared for one in same):
+        return f"{names} end with the same schema, and with the same rows as far as they were compared"
+    return f"{names} end with the same schema and the same rows"
 
 
 # --- a terminal

@@ -107,7 +107,7 @@ def compared(contenders: Sequence[Contender], setting: Setting) -> Compared:
     first = reports[0] if reports else None
     scenario = setting.scenario
     status = _status(contenders, competing)
-    winner = order[0].name if order and order[0].status == "passed" else None
+    equals = _equals(order)
     return Compared(
         format=1,
         name=scenario.name,
@@ -118,7 +118,7 @@ def compared(contenders: Sequence[Contender], setting: Setting) -> Compared:
         via=scenario.engine.via,
         seed=scenario.seed,
         status=status,
-        winner=winner,
+        winner=equals[0].name if len(equals) == 1 else None,
         says=_says(order, contenders),
         budget=allowed(scenario.budget),
         environment=first.environment if first else None,
@@ -242,11 +242,17 @@ def _says(order: Sequence[Contender], contenders: Sequence[Contender]) -> str:
         return f"no strategy {word}; {first.name} comes nearest: {_beside(first, others)}"
     if len(passed) == 1:
         return f"{first.name} alone keeps the budget: {_beside(first, others)}"
-    equals = [one for one in passed if one is first or _telling(first, one) is None]
+    equals = _equals(order)
     if len(equals) > 1:
         names = " and ".join(one.name for one in equals)
         return f"no difference that the noise allows between {names}, in outage or duration; they keep the budget"
     return f"{first.name} is best: {_beside(first, others)}"
+
+
+def _equals(order: Sequence[Contender]) -> list[Contender]:
+    """Return the first that keeps the budget, and all who do and cannot be told from it by outage or duration."""
+    passed = [one for one in order if one.status == "passed"]
+    return [one for one in passed if one is passed[0] or _telling(passed[0], one) is None]
 
 
 def _beside(first: Contender, others: Sequence[Contender]) -> str:
@@ -302,6 +308,7 @@ def _strategy(one: Contender, rank: int | None, why: str) -> StrategySeen:
         why=why,
         deploys=choice.deploys if choice else None,
         statements=max(counts, default=None),
+        steps=max((_comparison_figures.steps(run.report) for run in one.runs), key=len, default=[]),
         tool=one.scenario.migration.tool,
         end=_end(one),
         figures={key: _spread(sample) for key, sample in samples.items()},

@@ -32,7 +32,7 @@ _LOST = (None, "1213", "2006", "2013")  # a deadlock rolls the transaction back,
 class Runner:
     """One connection of the migration's role and what runs on it, statements counted from 1.
 
-    `attempt` is that of the block that is tried again while its locks are not free; `seed` is for the pauses between.
+    `attempt` is that of the `block` that is tried again while its locks are not free; `seed` is for the pauses between.
     """
 
     link: Link
@@ -46,6 +46,7 @@ class Runner:
     number: int = 0
     transaction: int = 0
     attempt: int | None = field(default=None, init=False)
+    block: str | None = field(default=None, init=False)
     timed_out: str | None = field(default=None, init=False)
     session: int = field(default=0, init=False)  # the backend's process id
 
@@ -92,12 +93,12 @@ class Runner:
         """Run a block; where a lock is not to be had in time, roll back, wait, and run it again."""
         with patience(self.link, retry):
             for attempt in range(1, retry.attempts + 1):
-                self.attempt = attempt
+                self.attempt, self.block = attempt, block[0].place
                 try:
                     if self._tried(block, is_last=attempt == retry.attempts):
                         return
                 finally:
-                    self.attempt = None
+                    self.attempt = self.block = None
                 time.sleep(retry.pause_after_ns(attempt, f"{self.seed}:{block[0].place}") / NS_PER_S)
 
     def _tried(self, block: Sequence[Statement], *, is_last: bool) -> bool:
@@ -210,6 +211,7 @@ class Runner:
             commits=was_open and not self._is_open() and _commits(part.sql, error),
             file=part.place,
             attempt=self.attempt,
+            block=self.block,
         )
 
     def _noted(self, part: Statement, ran: StatementRan) -> int:

@@ -128,3 +128,10 @@ def test_every_round_has_every_strategy_once_in_an_order_that_the_seed_draws() -
         assert sorted(name for n, name in order if n == number) == ["a", "b", "c"]
     assert len({tuple(name for n, name in order if n == number) for number in range(1, 21)}) > 3
     assert order == rounds(["a", "b", "c"], 20, 7) != rounds(["a", "b", "c"], 20, 8)
+
+
+def test_a_comparison_of_another_rehearse_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "comparison.json").write_text('{"format": 1, "strategies": []}', encoding="utf-8")
+    done = rehearse("compare", str(tmp_path))
+    assert done.returncode == 2
+    assert "is not a comparison that this rehearse wrote" in done.stderr and "Traceback" not in done.stderr

@@ -13,9 +13,7 @@ import pytest
 from rehearse.engines import _docker
 
 from . import small
-from .test_faults import gone, room, started
-
-__all__ = ["room"]  # a fixture
+from .test_faults import gone, started
 
 pytestmark = pytest.mark.slow
 

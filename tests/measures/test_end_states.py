@@ -68,7 +68,7 @@ def test_tables_for_its_own_use_are_leftovers_with_all_that_is_in_them() -> None
         own,
     )
     assert state.leftovers == ("never_asked", "rehearse_backfill_orders")
-    assert state.differs == ("table parked is there besides",)
+    assert state.differs == ("table parked is there besides (is it for its own use? say so in leftovers)",)
 
 
 def test_the_tools_own_table_is_a_leftover() -> None:

@@ -17,7 +17,8 @@ from rich.console import Console
 from rehearse.measures.end_states import EndState
 from rehearse.model import Scenario, StrategyChoice
 from rehearse.reports import _comparison_forms as forms
-from rehearse.reports import comparison, comparison_schema
+from rehearse.reports import comparison
+from rehearse.reports import schema as schema_of
 from rehearse.reports._comparison_charts import timelines, typical
 from rehearse.reports._document import document
 from rehearse.reports._shape import Report
@@ -98,7 +99,15 @@ def test_within_the_noise_of_the_outage_the_duration_decides() -> None:
 def test_what_noise_does_not_tell_apart_is_no_difference() -> None:
     found = compared([CAREFUL, replace(CAREFUL, name="twin")], SETTING)
     assert found.says.startswith("no difference that the noise allows between careful and twin")
-    assert found.winner == "careful"
+    assert found.winner is None and found.status == "passed"
+    assert "NO DIFFERENCE" in forms.page(found, [CAREFUL, replace(CAREFUL, name="twin")])
+
+
+def test_one_run_each_tells_nothing_and_the_medians_decide_by_outage() -> None:
+    quick, careful = strategy("quick", [900], [1]), strategy("careful", [10], [3])
+    found = compared([quick, careful], SETTING)
+    assert [one.name for one in found.strategies] == ["careful", "quick"] and found.winner is None
+    assert "1 run of each cannot measure; the medians decide" in found.strategies[0].why
 
 
 def test_a_strategy_that_ends_elsewhere_takes_no_part() -> None:
@@ -189,7 +198,7 @@ def nasty() -> tuple[Compared, list[Contender]]:
 
 
 def test_the_json_is_what_its_schema_says(tmp_path: Path) -> None:
-    schema = comparison_schema()
+    schema = schema_of("comparison")
     jsonschema.Draft202012Validator.check_schema(schema)
     for one in [schema, *schema["$defs"].values()]:
         one["additionalProperties"] = one.get("additionalProperties", False)
