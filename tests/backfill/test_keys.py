@@ -83,7 +83,7 @@ def test_workers_share_keys_that_are_no_numbers(place: Place) -> None:
     assert (found.rows, found.keys, found.left) == (2_000, 2_000, 0)
     with Connections(place.url, 10_000, 60_000).open() as session:
         ranges = session.ask("SELECT after_key, upto_key FROM rehearse_backfill ORDER BY range_no")
-    assert len(ranges) == 8
+    assert 6 <= len(ranges) <= 8  # eight, by the server's estimate of rows
     assert [one[0] for one in ranges[1:]] == [one[1] for one in ranges[:-1]]
     assert ranges[0][0] is None
     assert ranges[-1][1] is not None  # once: what comes later is not its own
