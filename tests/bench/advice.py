@@ -64,7 +64,7 @@ share = 50
 sql = "select kind, path, payload, occurred_at from events where id = :id"
 values = {{ id = "events.id" }}
 [budget]
-blocked = "100ms"
+blocked = "250ms"
 lost_writes = 0
 """
 
