@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-WRITTEN = ("report", "matrix", "history", "estimate", "comparison")
+WRITTEN = ("report", "matrix", "history", "estimate", "calibration", "comparison")
 
 
 @click.command("schema")

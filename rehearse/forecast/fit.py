@@ -4,12 +4,12 @@ For each candidate law the logarithms of the figures are a level, an effect for 
 (traffic, little memory) and noise. Level, effects and noise are integrated out (a conjugate linear model), so that a
 candidate's weight is how well it predicted the figures, and its prediction is Student's t. The forecast is the mixture
 of all, as draws: its width holds the scatter of repeats, the doubt in the fixed part, the level and the law, and grows
-with the distance. Runs that a hiccup hit weigh less (Huber's weights, from the first fit's residuals).
+with the distance. Runs that a hiccup hit weigh less (by the first fit's residuals, as in robust regression).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,9 @@ from rehearse.forecast.models import CONSTANT, Floats, Kind, Laws, candidates, s
 
 DRAWS = 4_000
 _DEGREES = 4.0  # runs that the noise known beforehand counts for
-_HUBER = 1.5
+_ABOVE, _BELOW = 0.5, 2.5  # of the scatter: what lies farther off weighs less
 _QUANTILES = (0.05, 0.5, 0.95)
+_PLACES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Noise:
 
 SECONDS = Noise(relative=0.06, absolute=0.0015, session=0.04)
 BYTES = Noise(relative=0.01, absolute=4096.0, session=0.005)
+DISK = Noise(relative=0.05, absolute=65536.0, session=0.05)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,23 +88,21 @@ def fitted(
     weights = _precision(y, noise)
     solved = _solved(laws, np.log(y), logs, design, weights, noise)
     best = int(np.argmax(solved.log_weight))
-    weights = weights * _huber(solved.residuals[best], weights, noise)
+    weights = weights * _robust(solved.residuals[best], weights, noise)
     solved = _solved(laws, np.log(y), logs, design, weights, noise)
     chance = np.exp(solved.log_weight - solved.log_weight.max())
     chance /= chance.sum()
-    places = np.unique(np.concatenate([np.geomspace(x.min(), 1.0, 40), x]))
-    drawn = _Drawn(laws, solved, chance, wanted, noise, largest, rows, np.random.default_rng(seed))
-    middle = drawn.centre(1.0)
+    unlike = _scatter(solved.residuals[int(np.argmax(chance))], _precision(y, noise), noise) ** 2
+    drawn = _Drawn(laws, solved, chance, wanted, noise, seed, least=unlike)
+    middle = solved.level @ wanted + shape(laws, np.array([1.0]), largest, rows)[:, 0]
     mean = float((chance * middle).sum())
-    best = int(np.argmax(chance))
-    level = float(np.exp(solved.level[best] @ wanted))
     by_law = {name: float(chance[laws.law == name].sum()) for name in sorted(set(laws.law))}
     law = max(by_law, key=lambda name: by_law[name])
     of_it = np.where(laws.law == law, chance, 0.0)
     best = int(np.argmax(of_it))
     level = float(np.exp(solved.level[best] @ wanted))
     return Fit(
-        draws=drawn.at(1.0),
+        draws=drawn.at(np.array([1.0]), largest, rows)[:, 0],
         law=law,
         weight=by_law[law],
         fixed=level * float(laws.fixed[best]),
@@ -110,9 +110,18 @@ def fitted(
         scatter=float(np.sqrt(solved.variance[best])),
         of_law=float(np.sqrt((chance * (middle - mean) ** 2).sum())),
         of_runs=float(np.sqrt((chance * solved.spread(wanted)).sum())),
-        curve=tuple((float(place), *drawn.quantiles(float(place))) for place in places),
+        curve=tuple(_along(drawn, x, largest, rows)),
         effects={name: float(np.exp((chance * solved.level[:, at + 1]).sum())) for at, name in enumerate(conditions)},
     )
+
+
+def _along(drawn: _Drawn, x: Floats, largest: float, rows: float) -> Iterator[tuple[float, float, float, float]]:
+    """Yield (share, low, middle, high) from the smallest size to the target's."""
+    places = np.geomspace(x.min(), 1.0, _PLACES)
+    drawn_there = drawn.at(places, largest, rows)
+    for place, three in zip(places, np.quantile(drawn_there, _QUANTILES, axis=0).T, strict=True):
+        low, middle, high = (float(one) for one in three)
+        yield float(place), low, middle, high
 
 
 def _indicator(points: Sequence[Point], name: str) -> Floats:
@@ -124,10 +133,16 @@ def _precision(y: Floats, noise: Noise) -> Floats:
     return np.asarray(1.0 / (1.0 + (noise.absolute / y / noise.relative) ** 2))
 
 
-def _huber(residuals: Floats, weights: Floats, noise: Noise) -> Floats:
-    scaled = np.abs(residuals) * np.sqrt(weights)
-    scale = max(1.4826 * float(np.median(scaled)), noise.relative / 2.0)
-    return np.asarray(np.minimum(1.0, _HUBER * scale / np.maximum(scaled, 1e-12)))
+def _scatter(residuals: Floats, weights: Floats, noise: Noise) -> float:
+    """Return the standard deviation of one run, by the median of what the runs lie off."""
+    return max(1.4826 * float(np.median(np.abs(residuals * np.sqrt(weights)))), noise.relative / 2.0)
+
+
+def _robust(residuals: Floats, weights: Floats, noise: Noise) -> Floats:
+    """Return less than 1 for what lies off: above sooner than below, since hiccups only make a run longer."""
+    scaled = residuals * np.sqrt(weights)
+    limit = np.where(scaled > 0, _ABOVE, _BELOW) * _scatter(residuals, weights, noise)
+    return np.asarray(np.minimum(1.0, limit / np.maximum(np.abs(scaled), 1e-12)) ** 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +161,7 @@ class _Solved:
         return np.asarray(self.variance * float(wanted @ self.covariance @ wanted))
 
 
-_EFFECT = 0.5  # of a condition, as a logarithm, beforehand
+_EFFECT = 0.3  # of a condition, as a logarithm, beforehand
 
 
 def _solved(  # noqa: PLR0917  a model's parts
@@ -166,35 +181,23 @@ def _solved(  # noqa: PLR0917  a model's parts
     return _Solved(level, residuals, total / degrees, log_weight, covariance, degrees)
 
 
-@dataclass(frozen=True, slots=True)
 class _Drawn:
-    """Draws from the mixture of all candidates."""
+    """Draws from the mixture of all candidates; the same candidates and chances at every size, for a smooth curve."""
 
-    laws: Laws
-    solved: _Solved
-    chance: Floats
-    wanted: Floats
-    noise: Noise
-    largest: float
-    rows: float
-    random: np.random.Generator
+    def __init__(  # noqa: PLR0917  a model's parts
+        self, laws: Laws, solved: _Solved, chance: Floats, wanted: Floats, noise: Noise, seed: int, *, least: float
+    ) -> None:
+        random = np.random.default_rng(seed)
+        self._picked = random.choice(len(chance), size=DRAWS, p=chance)
+        self._chances = random.standard_t(solved.degrees, size=DRAWS)
+        self._level = solved.level @ wanted
+        variance = np.maximum(solved.variance[self._picked], least)  # what weighs less is scatter all the same
+        self._variance = variance * (1.0 + float(wanted @ solved.covariance @ wanted)) + noise.session**2
+        self._laws, self._noise = laws, noise
 
-    def centre(self, place: float) -> Floats:
-        """Return each candidate's logarithm of the figure at a share."""
-        logs = shape(self.laws, np.array([place]), self.largest, self.rows)[:, 0]
-        return np.asarray(self.solved.level @ self.wanted + logs)
-
-    def at(self, place: float) -> Floats:
-        """Return draws of the figure that one more run would have."""
-        picked = self.random.choice(len(self.chance), size=DRAWS, p=self.chance)
-        centre = self.centre(place)[picked]
-        variance = self.solved.variance[picked] * (1.0 + float(self.wanted @ self.solved.covariance @ self.wanted))
-        absolute = self.noise.absolute / np.maximum(np.exp(centre), self.noise.absolute)
-        width = np.sqrt(variance + self.noise.session**2 + absolute**2)
-        drawn: Floats = np.exp(centre + width * self.random.standard_t(self.solved.degrees, size=DRAWS))
-        return drawn
-
-    def quantiles(self, place: float) -> tuple[float, float, float]:
-        """Return the low, middle and high of the 90 % interval at a share."""
-        low, middle, high = np.quantile(self.at(place), _QUANTILES)
-        return float(low), float(middle), float(high)
+    def at(self, x: Floats, largest: float, rows: float) -> Floats:
+        """Return draws of the figure that one more run would have at shares; (draws, shares)."""
+        centre = (self._level[:, None] + shape(self._laws, x, largest, rows))[self._picked]
+        absolute = self._noise.absolute / np.maximum(np.exp(centre), self._noise.absolute)
+        width = np.sqrt(self._variance[:, None] + absolute**2)
+        return np.asarray(np.exp(centre + width * self._chances[:, None]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rehearse.forecast import models, words
-from rehearse.forecast.fit import BYTES, DRAWS, SECONDS, Fit, Noise, Point, fitted
+from rehearse.forecast.fit import BYTES, DISK, DRAWS, SECONDS, Fit, Noise, Point, fitted
 from rehearse.forecast.models import Floats, Kind
 from rehearse.forecast.outcome import (
     Along,
@@ -23,15 +24,17 @@ from rehearse.forecast.outcome import (
     Window,
 )
 from rehearse.forecast.regimes import Regime
-from rehearse.forecast.seen import LITTLE_MEMORY, TRAFFIC, Ran, Seen
+from rehearse.forecast.seen import LITTLE_MEMORY, TRAFFIC, Closed, Ran, Seen
 
 SURETY = 0.98
 _SIZES = 3  # fewer tell no law
 _FELL = 0.7  # a figure at the largest size that is less than this share of an earlier one's fits no law
 _TELLING = 0.05  # of the longest run: a time below tells nothing of its growth
 _TELLING_BYTES = 65_536.0
+_SAMPLED_S, _UNSEEN = 2.0, 0.25  # disk is sampled four times a second
 _TINY_S = 0.02
-_TINY = Noise(relative=0.3, absolute=0.0, session=0.2)  # of what takes less: it is all noise
+_TINY = Noise(relative=0.3, absolute=0.0005, session=0.2)  # of what takes less: it is all noise
+_MOSTLY, _ONE = 0.5, 0.97
 _EACH = 50  # as many statements of one text are told each by itself, if they are as many at every size
 
 
@@ -47,7 +50,6 @@ class Ground:
     regimes: Sequence[Regime] = ()
     window_s: float | None = None
     machine: Callable[[Kind, int, np.random.Generator], Floats] | None = None
-    machine_says: str | None = None
     little: bool = False
     telling_s: float = 0.02  # a time below tells nothing of its growth
 
@@ -78,9 +80,11 @@ def way(runs: Sequence[Seen], name: str, ground: Ground) -> Way:
     telling = max(ground.telling_s, _TELLING * max(one.free_s for one in runs))
     ground = replace(ground, telling_s=telling)
     texts = " ".join(one.sql for one in runs[0].statements)
-    parts = [_part(n, key, runs, ground) for n, key in enumerate(_keys(runs), 1)]
+    keys = list(_keys(runs))
+    parts = [_part(n, key, runs, ground) for n, key in enumerate(keys, 1)]
+    waits = _waits(runs)
     rest = _rest(runs, ground)
-    busy = _sum([*(one.guesses[0] for one in parts), rest[0], _waits(runs)], "s")
+    busy = _sum([*(one.guesses[0] for one in parts), rest[0], waits], "s")
     quiet = _sum([*(one.guesses[1] for one in parts), rest[1]], "s")
     points = [Point(x=one.x, y=one.free_s, under=frozenset(one.under)) for one in runs]
     return Way(
@@ -88,8 +92,8 @@ def way(runs: Sequence[Seen], name: str, ground: Ground) -> Way:
         duration=_with_points(busy.figure, points, ground, texts),
         quiet=_with_points(quiet.figure, [one for one in points if TRAFFIC not in one.under], ground, texts),
         statements=[one.forecast for one in parts],
-        outages=_outages(runs, ground),
-        disk=_bytes(runs, lambda one: one.disk_bytes, "what it takes on disk was not measured", ground, texts).figure,
+        outages=_outages(runs, list(zip(keys, parts, strict=True)), waits, ground),
+        disk=_disk(runs, ground, texts),
         log=_bytes(runs, lambda one: one.log_bytes, "no log was measured", ground, texts).figure,
         window=_window(busy.draws, ground.window_s),
     )
@@ -105,9 +109,12 @@ class _Key:
     text: str
     at: int | None
 
-    def of(self, run: Seen) -> list[Ran]:
-        found = [one for one in run.statements if one.key == self.text]
+    def places(self, run: Seen) -> list[int]:
+        found = [n for n, one in enumerate(run.statements) if one.key == self.text]
         return found if self.at is None else found[self.at : self.at + 1]
+
+    def of(self, run: Seen) -> list[Ran]:
+        return [run.statements[n] for n in self.places(run)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,7 @@ def _rest(runs: Sequence[Seen], ground: Ground) -> tuple[_Guess, _Guess]:
         for run in runs
     ]
     kind = models.METADATA if all(len(one.statements) < _EACH for one in runs) else models.UNKNOWN
+    ground = replace(ground, telling_s=math.inf)  # however it moves, it is the tool's and tells nothing of the rows
     quiet = _time(points, kind, frozenset(), ground, "", seed=7)
     return (_time(points, kind, frozenset([TRAFFIC]), ground, "", seed=7) if _had(points, TRAFFIC) else quiet), quiet
 
@@ -213,8 +221,8 @@ def _time(
         draws *= regime.factor(kind, DRAWS, random)
     if ground.machine is not None:
         draws *= ground.machine(kind, DRAWS, random)
-    why = [*words.width(fit, points), *(one.says for one in met)]
-    why += [ground.machine_says] if ground.machine_says else []
+    why = [*words.width(fit, points), *(one.brief for one in met)]
+    why += ["the other machine, by what was measured of both"] if ground.machine else []
     return _fitted("s", fit, draws, points, why, driver)
 
 
@@ -230,6 +238,7 @@ def _bytes(
     text: str,
     *,
     kind: Kind = models.UNKNOWN,
+    noise: Noise = BYTES,
 ) -> _Guess:
     """Return a figure in bytes from the runs without traffic, whose own writes are not the migration's."""
     points = [Point(x=run.x, y=value) for run in runs if not run.under and (value := figure(run)) is not None]
@@ -241,8 +250,23 @@ def _bytes(
     if reason:
         return _unknown("bytes", reason, points)
     driver = ground.driver(text)
-    fit = fitted(points, kind, rows=driver[1], noise=BYTES)
+    fit = fitted(points, kind, rows=driver[1], noise=noise)
     return _fitted("bytes", fit, fit.draws, points, words.width(fit, points), driver)
+
+
+def _disk(runs: Sequence[Seen], ground: Ground, texts: str) -> Figure:
+    """Return what it needs on disk: new files by their size, and what was sampled beside them, if runs were long."""
+    missing = "what it takes on disk was not measured"
+    found = _bytes(runs, lambda one: one.disk_bytes, missing, ground, texts, noise=DISK)
+    largest = max(one.x for one in runs)
+    if found.draws is None or found.figure.amount is None or not found.figure.amount.high:
+        return found.figure
+    if float(np.median([one.seconds for one in runs if one.x == largest])) >= _SAMPLED_S:
+        return found.figure
+    drawn = found.draws * np.exp(_UNSEEN * np.abs(np.random.default_rng(5).standard_normal(DRAWS)))
+    why = f"no run was longer than {_SAMPLED_S:.0f} s: what was there for a moment was not seen, up to a half more"
+    low, middle, high = (float(one) for one in np.quantile(drawn, (0.05, 0.5, 0.95)))
+    return replace(found.figure, amount=Amount(low=low, middle=middle, high=high), why=[*found.figure.why, why])
 
 
 def _unfit(points: Sequence[Point], telling: float) -> str | None:
@@ -340,27 +364,78 @@ def _with_points(figure: Figure, points: Sequence[Point], ground: Ground, texts:
 # --- outages, window
 
 
-def _outages(runs: Sequence[Seen], ground: Ground) -> list[OutageForecast]:
-    found: dict[tuple[str, str], list[tuple[Seen, tuple[float, float]]]] = defaultdict(list)
-    for run in runs:
-        for one in run.closed:
-            free = run.free_s / run.seconds if run.seconds > 0 else 1.0
-            found[one.table, one.stops].append((run, (free * one.longest_s, free * one.total_s)))
+def _outages(
+    runs: Sequence[Seen], parts: Sequence[tuple[_Key, _Part]], waits: _Guess, ground: Ground
+) -> list[OutageForecast]:
+    """Return the outages, the longest first: the time of the statements that closed a table, and what lay between."""
+    found = sorted({(one.table, one.stops) for run in runs for one in run.closed})
     made = []
-    for seed, ((table, stops), each) in enumerate(sorted(found.items()), 1):
-        longest, total = (
-            [Point(x=item[0].x, y=item[1][at], under=frozenset(item[0].under)) for item in each] for at in (0, 1)
-        )
-        busy = frozenset([TRAFFIC]) if _had(longest, TRAFFIC) else frozenset[str]()
+    for seed, (table, stops) in enumerate(found, 1):
+        seen = [
+            (run, next((one for one in run.closed if (one.table, one.stops) == (table, stops)), None)) for run in runs
+        ]
+        closed = [(run, one) for run, one in seen if one is not None]
+        shares = [_share(key, closed) for key, _ in parts]
+        between = _time(_between(closed, parts, shares), models.UNKNOWN, frozenset(), ground, table, seed=seed)
+        some = [_scaled(part.guesses[0], share) for (_, part), share in zip(parts, shares, strict=True) if share]
+        points = [Point(x=run.x, y=_free(run, one.total_s), under=frozenset(run.under)) for run, one in closed]
+        total = _sum([*some, *([waits] if max(shares, default=0.0) > _MOSTLY else []), between], "s")
+        total_figure = _with_points(total.figure, points, ground, table)
         made.append(
             OutageForecast(
                 table=table,
                 stops="reads" if stops == "reads" else "writes",
-                longest=_time(longest, models.UNKNOWN, busy, ground, table, seed=seed).figure,
-                total=_time(total, models.UNKNOWN, busy, ground, table, seed=seed).figure,
+                longest=total_figure if _is_one(closed) else _longest(closed, ground, table, seed),
+                total=total_figure,
             )
         )
     return sorted(made, key=lambda one: -(one.longest.amount.middle if one.longest.amount else 0.0))
+
+
+def _share(key: _Key, closed: Sequence[tuple[Seen, Closed]]) -> float:
+    """Return the share of a statement's time in which the table was closed, at the largest sizes."""
+    largest = sorted({run.x for run, _ in closed})[-2:]
+    shares = []
+    for run, one in closed:
+        pairs = [(run.statements[n], one.inside[n]) for n in key.places(run) if n < len(one.inside)]
+        whole = sum(each.work_s + each.waited_s + each.queued_s for each, _ in pairs)
+        if run.x in largest and whole > 0:
+            shares.append(sum(inside for _, inside in pairs) / whole)
+    return min(1.0, float(np.median(shares))) if shares else 0.0
+
+
+def _between(
+    closed: Sequence[tuple[Seen, Closed]], parts: Sequence[tuple[_Key, _Part]], shares: Sequence[float]
+) -> list[Point]:
+    """Return how long the table was closed while no statement ran."""
+    found = []
+    for run, one in closed:
+        told = sum(
+            share * sum(each.work_s + each.waited_s + each.queued_s for each in key.of(run))
+            for (key, _), share in zip(parts, shares, strict=True)
+        )
+        found.append(Point(x=run.x, y=max(one.total_s - told, 0.0), under=frozenset(run.under)))
+    return found
+
+
+def _is_one(closed: Sequence[tuple[Seen, Closed]]) -> bool:
+    """Say whether the table was closed in one stretch at all sizes."""
+    return all(one.longest_s > _ONE * one.total_s for _, one in closed)
+
+
+def _longest(closed: Sequence[tuple[Seen, Closed]], ground: Ground, table: str, seed: int) -> Figure:
+    points = [Point(x=run.x, y=_free(run, one.longest_s), under=frozenset(run.under)) for run, one in closed]
+    under = frozenset([TRAFFIC]) if _had(points, TRAFFIC) else frozenset[str]()
+    return _time(points, models.UNKNOWN, under, ground, table, seed=seed).figure
+
+
+def _free(run: Seen, seconds: float) -> float:
+    """Return a time of a run as it would have been with a core to itself."""
+    return seconds * run.free_s / run.seconds if run.seconds > 0 else seconds
+
+
+def _scaled(guess: _Guess, share: float) -> _Guess:
+    return guess if guess.draws is None else _Guess(guess.figure, guess.draws * share)
 
 
 def _had(points: Sequence[Point], condition: str) -> bool:

@@ -34,23 +34,19 @@ class Kind:
     bend: float = 0.03
 
 
-METADATA = Kind(
-    name="metadata", says="a change of the catalog alone", laws={CONSTANT: 0.90, LINEAR: 0.09, SORTED: 0.01}
-)
-REWRITE = Kind(
-    name="rewrite", says="writes the whole table anew", laws={LINEAR: 0.70, SORTED: 0.28, CONSTANT: 0.02}, bend=0.035
-)
-INDEX = Kind(name="index", says="reads the table and sorts keys", laws={SORTED: 0.62, LINEAR: 0.36, CONSTANT: 0.02})
+METADATA = Kind(name="metadata", says="a change of the catalog alone", laws={CONSTANT: 0.95, LINEAR: 0.05})
+REWRITE = Kind(name="rewrite", says="writes the whole table anew", laws={LINEAR: 0.82, SORTED: 0.16, CONSTANT: 0.02})
+INDEX = Kind(name="index", says="reads the table and sorts keys", laws={LINEAR: 0.60, SORTED: 0.38, CONSTANT: 0.02})
 SCAN = Kind(name="scan", says="reads the table", laws={LINEAR: 0.85, SORTED: 0.13, CONSTANT: 0.02})
 ROWS = Kind(
-    name="rows", says="writes rows", laws={LINEAR: 0.78, SORTED: 0.17, SQUARE: 0.03, CONSTANT: 0.02}, bend=0.045
+    name="rows", says="writes rows", laws={LINEAR: 0.78, SORTED: 0.17, SQUARE: 0.03, CONSTANT: 0.02}, bend=0.035
 )
 BATCHES = Kind(name="batches", says="the same statement again and again, more often on more rows", laws=ROWS.laws)
 UNKNOWN = Kind(
     name="unknown",
     says="work whose kind is not told by what was seen",
     laws={CONSTANT: 0.35, LINEAR: 0.46, SORTED: 0.17, SQUARE: 0.02},
-    bend=0.045,
+    bend=0.035,
 )
 KINDS = {one.name: one for one in (METADATA, REWRITE, INDEX, SCAN, ROWS, BATCHES, UNKNOWN)}
 

@@ -33,6 +33,7 @@ class Regime:
 
     name: str
     says: str
+    brief: str  # the same among the reasons of an interval
     kinds: frozenset[str]
     width: float
     slower: bool = True
@@ -67,6 +68,7 @@ def _regimes(limits: Limits, tables: Reach, sorts: Reach, log: Reach, *, spilled
     if _crosses(limits.cache, tables):
         yield Regime(
             name="cache",
+            brief="cache: up to a fifth slower",
             says=f"the tables, {human_size(tables.target)}, no longer fit the server's cache of "
             f"{human_size(limits.cache)} as they did at {human_size(tables.seen)}: up to a fifth slower",
             kinds=_READS,
@@ -75,6 +77,7 @@ def _regimes(limits: Limits, tables: Reach, sorts: Reach, log: Reach, *, spilled
     if limits.memory and tables.target > _RAM * limits.memory and tables.seen <= _RAM * limits.memory:
         yield Regime(
             name="storage",
+            brief="storage: up to 2.5 times slower",
             says=f"the tables, {human_size(tables.target)}, are more than a machine with "
             f"{human_size(limits.memory)} keeps in memory: pages come from storage, whose speed was not measured; "
             "up to 2.5 times slower (give --machine, or run it on a disk like production's)",
@@ -84,6 +87,7 @@ def _regimes(limits: Limits, tables: Reach, sorts: Reach, log: Reach, *, spilled
     if _crosses(limits.sort, sorts) and not spilled:
         yield Regime(
             name="sort",
+            brief="sort: up to a fifth slower",
             says=f"the keys to sort, about {human_size(sorts.target)}, are more than {human_size(limits.sort)} of "
             "memory for it: sorts go to temporary files, which none did at the sizes that were run; up to a fifth "
             "slower",
@@ -93,6 +97,7 @@ def _regimes(limits: Limits, tables: Reach, sorts: Reach, log: Reach, *, spilled
     if _crosses(None if limits.log is None else limits.log // 2, log):
         yield Regime(
             name="checkpoints",
+            brief="checkpoints: up to a quarter slower",
             says=f"about {human_size(log.target)} of log are written, and {human_size(limits.log)} make the server "
             "begin a checkpoint, which none of the runs saw: up to a quarter slower, more on slow storage",
             kinds=_WRITES,
@@ -102,6 +107,7 @@ def _regimes(limits: Limits, tables: Reach, sorts: Reach, log: Reach, *, spilled
     if few != many:
         yield Regime(
             name="workers",
+            brief="workers: a fifth quicker or slower",
             says=f"a table of that size is read by up to {many} parallel workers, of the largest size run by {few}: "
             "a fifth quicker or slower",
             kinds=frozenset((INDEX.name, SCAN.name, UNKNOWN.name)),

@@ -23,7 +23,7 @@ _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """A statement: what it took is `work_s`, `waited_s` for locks and `queued_s` for a core of the machine it ran on."""
+    """A statement: it worked for `work_s`, and waited for locks (`waited_s`) and for a core (`queued_s`)."""
 
     key: str  # its text without literals
     sql: str
@@ -39,13 +39,14 @@ class Ran:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """A table that was closed to reads or to writes."""
+    """A table that was closed to reads or to writes; `inside` is how long each statement ran meanwhile."""
 
     table: str
     stops: str
     longest_s: float
     total_s: float
     doubt_s: float
+    inside: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,7 @@ def seen(
     begin, end = ran.acted_ns or ran.at_ns, ran.finished_ns or ran.ended_ns
     took = load(recording, ran)
     statements = tuple(_statements(recording, ran))
+    spans = [(one.at_ns, one.ended_ns) for one in _within(recording, ran)]
     logged = [one.log_bytes for one in statements if one.log_bytes is not None]
     anew = {name for one in statements for name in one.rewrites}
     grown = float(sum(max(size - before.get(name, 0), 0) for name, size in after.items() if name not in anew))
@@ -112,6 +114,7 @@ def seen(
                 longest_s=one.longest_ns / NS_PER_S,
                 total_s=one.total_ns / NS_PER_S,
                 doubt_s=one.doubt_ns / NS_PER_S,
+                inside=tuple(sum(_overlap_ns(span, window) for window in one.windows) / NS_PER_S for span in spans),
             )
             for one in outages(recording, phase)
         ),
@@ -133,14 +136,9 @@ def without_literals(sql: str) -> str:
 def _statements(recording: Recording, phase: PhaseRan) -> Iterator[Ran]:
     waits = [one for one in recording.history.of(LockWaited) if one.role == "migration"]
     progress = recording.history.of(Progressed)
-    for one in recording.history.of(StatementRan):
-        if not phase.at_ns <= one.at_ns <= phase.ended_ns:
-            continue
-        waited = sum(
-            min(wait.ended_ns, one.ended_ns) - max(wait.at_ns, one.at_ns)
-            for wait in waits
-            if wait.session == one.session and wait.at_ns < one.ended_ns and wait.ended_ns > one.at_ns
-        )
+    for one in _within(recording, phase):
+        span = (one.at_ns, one.ended_ns)
+        waited = sum(_overlap_ns(span, (wait.at_ns, wait.ended_ns)) for wait in waits if wait.session == one.session)
         queued = min(one.queued_ns or 0, max(one.ended_ns - one.at_ns - waited, 0))
         commands = [each.command for each in progress if each.session == one.session and _inside(each, one)]
         yield Ran(
@@ -155,6 +153,14 @@ def _statements(recording: Recording, phase: PhaseRan) -> Iterator[Ran]:
             log_bytes=one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes,
             error=one.error,
         )
+
+
+def _within(recording: Recording, phase: PhaseRan) -> list[StatementRan]:
+    return [one for one in recording.history.of(StatementRan) if phase.at_ns <= one.at_ns <= phase.ended_ns]
+
+
+def _overlap_ns(one: tuple[int, int], other: tuple[int, int]) -> int:
+    return max(0, min(one[1], other[1]) - max(one[0], other[0]))
 
 
 def _inside(part: Progressed, statement: StatementRan) -> bool:

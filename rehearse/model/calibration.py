@@ -13,7 +13,7 @@ class Speed:
     """How much of a kind of work a second."""
 
     name: Annotated[Literal["cpu", "sort", "read"], told("the kind of work")]
-    per_s: Annotated[float, told("units of it a second, the median of the tries")]
+    per_s: Annotated[float, told("units of it a second, the median of the better half of the tries")]
     unit: Annotated[str, told("rows or bytes")]
     doubt: Annotated[float, told("relative standard deviation of one try")]
     tries: Annotated[int, told("how often it was tried")]

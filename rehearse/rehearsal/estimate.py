@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from rehearse import registry, units
@@ -15,7 +14,7 @@ from rehearse.forecast.machines import Ratio
 from rehearse.forecast.outcome import Change, Estimate, SizeSeen
 from rehearse.forecast.regimes import crossed
 from rehearse.forecast.seen import LITTLE_MEMORY, Seen
-from rehearse.model import Calibration, Limits, OfCapacity, Scenario
+from rehearse.model import Calibration, Limits, OfCapacity, Scenario, Setting
 from rehearse.profiles import Profile
 from rehearse.reading import profile as profiles
 from rehearse.rehearsal import machine, scales
@@ -26,6 +25,7 @@ from rehearse.rehearsal.sizes import Site, Size, site
 _TRAFFIC_S = 1.7  # a run under traffic beyond the run itself: connecting, half a second before and after, the end
 _FOR_LITTLE = 0.3  # of the time, for a server with little memory where the target's tables outgrow its cache
 _LITTLE_RUNS = 3
+_LOST = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +110,8 @@ def estimate(scenario: Scenario, asked: Asked, *, progress: Progress | None = No
         limits = run.limits()
         version = here.server.version
         ratio = None if asked.machine is None else machine.ratio(asked.machine, run.calibration())
-    changed = crossed(limits, run.seen)
-    little = bool(asked.within_s and {"cache", "sort", "checkpoints"} & {one.name for one in changed})
-    if little and run.left_s() > 0:
-        with _little(scenario, limits, run, progress) as small:
-            run.measure_little(small)
+    if run.left_s() > 0:
+        run.measure_little(limits)
     took_s = time.monotonic() - began
     return _estimate(scenario, run, limits, ratio, version, took_s)
 
@@ -129,16 +126,6 @@ def _check_machine(scenario: Scenario, there: Calibration) -> None:
         )
 
 
-@contextmanager
-def _little(scenario: Scenario, limits: Limits, run: _Measuring, progress: Progress) -> Iterator[Site]:
-    """Start a server whose memory and log are to the largest size as the scenario's are to the target's."""
-    part = registry.part("engine", scenario.engine.name, "limits")
-    settings = {**scenario.engine.settings, **part.scaled(limits, run.largest)}
-    engine = replace(scenario.engine, settings=settings)
-    with site(replace(scenario, engine=engine), progress, under=(LITTLE_MEMORY,)) as small:
-        yield small
-
-
 @dataclass(slots=True)
 class _Measuring:
     """What was measured so far, and how long it took."""
@@ -151,6 +138,7 @@ class _Measuring:
     costs: list[scales.Cost] = field(default_factory=list)
     sizes: list[Size] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    little: dict[str, dict[str, Setting]] = field(default_factory=dict)  # by what changes: how that was had here
 
     @property
     def largest(self) -> float:
@@ -177,12 +165,25 @@ class _Measuring:
                 return
             self._run(size, traffic=traffic)
 
-    def measure_little(self, small: Site) -> None:
-        """Run on a server with little memory, at the largest size."""
-        scenario = self.goal.scenario(self.site.scenario, self.largest)
-        size = small.loaded(self.largest, scenario)
-        for _ in range(_LITTLE_RUNS):
-            self.seen += small.measured(size, traffic=False, back=self.asked.back)
+    def measure_little(self, limits: Limits) -> None:
+        """Run on a server whose memory and log are to the largest size as the server's are to the target's.
+
+        It has little of that alone of which the target's tables ask for more than there is.
+        """
+        scenario = self.site.scenario
+        if not registry.has_part("engine", scenario.engine.name, "limits"):
+            return
+        part = registry.part("engine", scenario.engine.name, "limits")
+        names = [one.name for one in crossed(limits, self.seen)]
+        self.little = part.scaled(limits, self.largest, names)
+        if not self.little:
+            return
+        settings = {name: value for some in self.little.values() for name, value in some.items()}
+        engine = replace(scenario.engine, settings={**scenario.engine.settings, **settings})
+        with site(replace(scenario, engine=engine), self.site.progress, under=(LITTLE_MEMORY,)) as small:
+            size = small.loaded(self.largest, self.goal.scenario(small.scenario, self.largest))
+            for _ in range(_LITTLE_RUNS):
+                self.seen += small.measured(size, traffic=False, back=self.asked.back)
 
     def limits(self) -> Limits:
         """Return the limits of the server."""
@@ -211,8 +212,8 @@ class _Measuring:
         planned = list(self._plan(budget, rows).sizes)
         if planned[0] > 1.2 * first:
             self._drop(first)
-        else:
-            planned = [x for x in planned if x > 1.2 * first]
+        else:  # the first stands for the planned size that is next to it
+            planned.remove(min(planned, key=lambda x: abs(x - first)))
         while planned:
             self._first(planned.pop(0))
             again = self._plan(self.left_s() * (1.0 - _FOR_LITTLE) + self._spent(), rows)
@@ -254,15 +255,13 @@ def _estimate(  # noqa: PLR0917  all that is known in the end
 ) -> Estimate:
     goal, asked = run.goal, run.asked
     changed = crossed(limits, run.seen)
-    is_little = any(LITTLE_MEMORY in one.under for one in run.seen)
-    known = {"cache", "sort", "checkpoints"} if is_little else set[str]()
+    known = set(run.little)
     ground = Ground(
         at=goal.tables,
         regimes=[one for one in changed if one.name not in known],
         window_s=asked.window_s,
         machine=ratio.factor if ratio else None,
-        machine_says=ratio.says if ratio else None,
-        little=is_little,
+        little=bool(known),
     )
     names = ["forward", *(["back"] if asked.back else [])]
     ways = [way(run.seen, name, ground) for name in names]
@@ -282,7 +281,7 @@ def _estimate(  # noqa: PLR0917  all that is known in the end
         took_s=took_s,
         ways=ways,
         changes=changes,
-        notes=[*_notes(scenario, asked), *run.notes],
+        notes=[*_notes(scenario, asked, run.seen), *run.notes],
         settings=dict(limits.settings),
     )
 
@@ -299,7 +298,13 @@ def _size(size: Size, runs: Sequence[Seen]) -> SizeSeen:
     )
 
 
-def _notes(scenario: Scenario, asked: Asked) -> Iterator[str]:
+def _lost(runs: Sequence[Seen]) -> float:
+    """Return the share of the statements' time in which they waited for a core."""
+    whole = sum(one.work_s + one.queued_s for run in runs for one in run.statements)
+    return sum(run.queued_s for run in runs) / whole if whole > 0 else 0.0
+
+
+def _notes(scenario: Scenario, asked: Asked, runs: Sequence[Seen]) -> Iterator[str]:
     rate = scenario.workload.rate
     if asked.traffic:
         told = str(rate) if isinstance(rate, OfCapacity) else f"{rate:g} calls/s"
@@ -308,6 +313,12 @@ def _notes(scenario: Scenario, asked: Asked) -> Iterator[str]:
             "is the same at every size"
         )
     yield "every run began with the server's own cache empty, and with the files in the operating system's"
+    lost = _lost(runs)
+    if lost > _LOST:
+        yield (
+            f"for {100 * lost:.0f} % of the time of statements the server wanted a core of this machine that others "
+            "had; that is taken out, and the forecast is for a machine that is not so full"
+        )
     if not asked.machine:
         yield (
             "the times are this machine's: `rehearse calibrate` compares it with production's, and --machine applies it"

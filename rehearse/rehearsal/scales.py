@@ -72,10 +72,11 @@ def _round(x: float) -> float:
 
 
 def rest(planned: Sequence[float], done: Sequence[float], largest: float) -> list[float]:
-    """Return the sizes that are still to load, none above what fits; evenly apart from the largest that is done."""
-    left = [x for x in planned if x > max(done) * 1.01]
-    if not left or left[-1] <= largest:
-        return left
+    """Return the sizes that are still to load: those above what is done are brought down to what fits, evenly apart."""
+    small = [x for x in planned if x <= max(done)]
+    large = [x for x in planned if x > max(done)]
+    if not large or large[-1] <= largest:
+        return list(planned)
     top = max(largest, max(done) * 1.5)
-    step = (top / max(done)) ** (1.0 / len(left))
-    return [_round(max(done) * math.pow(step, n + 1)) for n in range(len(left))]
+    step = (top / max(done)) ** (1.0 / len(large))
+    return [*small, *(_round(max(done) * math.pow(step, n + 1)) for n in range(len(large)))]

@@ -12,6 +12,7 @@ SHAPES = {
     "matrix": ("reports.matrix", "Matrix"),
     "history": ("reports.history", "History"),
     "estimate": ("forecast.outcome", "Estimate"),
+    "calibration": ("model.calibration", "Calibration"),
     "comparison": ("reports._shape_comparison", "Compared"),
 }
 

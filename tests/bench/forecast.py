@@ -299,7 +299,8 @@ def table(rows: Sequence[Row]) -> bool:
         print(
             f"{one.kind:<22}{one.rows // 1_000_000:>5}M{_s(one.truth):>10}{_s(told.middle) if told else '':>10}"
             f"{_percent(one.error):>8}{interval:>22}{'yes' if one.inside else 'NO' if told else '–':>8}"
-            f"{_s(one.ratio):>10}{_percent(one.ratio / one.truth - 1):>8}{_s(one.rule):>10}{_percent(one.rule / one.truth - 1):>8}"
+            f"{_s(one.ratio):>10}{_percent(one.ratio / one.truth - 1):>8}"
+            f"{_s(one.rule):>10}{_percent(one.rule / one.truth - 1):>8}"
         )
     known = [one for one in rows if one.told is not None]
     if not known:
@@ -308,12 +309,10 @@ def table(rows: Sequence[Row]) -> bool:
     errors = median(abs(one.error or 0.0) for one in known)
     inside = sum(bool(one.inside) for one in known) / len(known)
     wide = median(one.told.high / one.told.low for one in known if one.told)
-    print(
-        f"median error           {errors:.1%} (promised: {ERROR_LIMIT:.0%}); × ratio {_median(known, 'ratio'):.1%}, rule of thumb {_median(known, 'rule'):.1%}"
-    )
-    print(
-        f"truths in the interval {inside:.1%} of {len(known)} (promised: {COVERAGE_LIMIT:.0%}); its ends are {wide:.2f} × apart, in the median"
-    )
+    others = f"× ratio {_median(known, 'ratio'):.1%}, rule of thumb {_median(known, 'rule'):.1%}"
+    print(f"median error           {errors:.1%} (promised: {ERROR_LIMIT:.0%}); {others}")
+    promised = f"(promised: {COVERAGE_LIMIT:.0%})"
+    print(f"truths in the interval {inside:.1%} of {len(known)} {promised}; its ends are {wide:.2f} × apart (median)")
     return errors <= ERROR_LIMIT and inside >= COVERAGE_LIMIT
 
 

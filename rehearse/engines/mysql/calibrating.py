@@ -19,10 +19,10 @@ _LIMITS = {
     False: "SET SESSION max_execution_time = 3000, lock_wait_timeout = 1, cte_max_recursion_depth = 1000000",
 }
 _READ_ONLY = "SET SESSION TRANSACTION READ ONLY"
-_CPU = "SELECT BENCHMARK({}, MD5('rehearse'))"
+_CPU = "SELECT BENCHMARK({}, SHA2('rehearse', 256))"
 _SORT = """
     WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {})
-    SELECT MAX(place) FROM (SELECT ROW_NUMBER() OVER (ORDER BY MD5(n)) AS place FROM n) sorted
+    SELECT MAX(place) FROM (SELECT ROW_NUMBER() OVER (ORDER BY SHA2(n, 256)) AS place FROM n) sorted
 """
 # Sizes and rows as the statistics have them; milliseconds.
 _LARGEST = """
@@ -42,7 +42,7 @@ _TABLE = "CREATE TABLE calibration (n int PRIMARY KEY, words varchar(300))"
 _FILL = """
     INSERT INTO calibration
     WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 200000)
-    SELECT n, REPEAT(MD5(n), 8) FROM n
+    SELECT n, REPEAT(SHA2(n, 256), 4) FROM n
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import psutil
 
 from rehearse.engines.mysql.client import rows
@@ -11,7 +13,7 @@ from rehearse.model import Limits, Setting
 _POOL, _SORT = "innodb_buffer_pool_size", "innodb_sort_buffer_size"
 _LOGS = ("innodb_redo_log_capacity", "innodb_log_file_size")  # MySQL's since 8.0.30, and MariaDB's
 _SETTINGS = "SHOW GLOBAL VARIABLES WHERE variable_name IN (%s, %s, %s, %s)"
-_LEAST = {_POOL: 6 << 20, _SORT: 64 << 10, **dict.fromkeys(_LOGS, 8 << 20)}
+_LITTLE = {"cache": ((_POOL,), 24 << 20), "sort": ((_SORT,), 64 << 10), "checkpoints": (_LOGS, 8 << 20)}
 
 
 def limits(database: MysqlDatabase) -> Limits:
@@ -28,7 +30,15 @@ def limits(database: MysqlDatabase) -> Limits:
     )
 
 
-def scaled(limits: Limits, x: float) -> dict[str, Setting]:
-    """Return settings that are to data of a share of the size what the server's are to the whole."""
-    names = [name for name in (_POOL, _SORT, *_LOGS) if name in limits.settings]
-    return {name: max(round(int(limits.settings[name]) * x), _LEAST[name]) for name in names}
+def scaled(limits: Limits, x: float, regimes: Collection[str]) -> dict[str, dict[str, Setting]]:
+    """Return by regime the settings that are to data of a share of the size what the server's are to the whole.
+
+    A regime that no such small server would show is left out.
+    """
+    found: dict[str, dict[str, Setting]] = {}
+    for regime in (one for one in regimes if one in _LITTLE):
+        names, least = _LITTLE[regime]
+        sizes = {name: round(int(limits.settings[name]) * x) for name in names if name in limits.settings}
+        if sizes and min(sizes.values()) >= least:
+            found[regime] = dict(sizes)
+    return found

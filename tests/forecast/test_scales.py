@@ -1,0 +1,48 @@
+"""At which sizes to measure: a decade, as large as the time allows, and never fewer than three."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rehearse.rehearsal.scales import COUNT, Cost, pilot, plan, rest
+
+COST = Cost(x=0.001, load_s=1.0, run_s=0.3)
+
+
+@given(st.floats(1.0, 1e5), st.integers(1, 9), st.floats(1e3, 1e9), st.floats(0.01, 100.0))
+def test_sizes_are_a_decade_and_fit_the_time_where_they_can(
+    within_s: float, runs: int, rows: float, load_s: float
+) -> None:
+    found = plan(
+        [Cost(x=pilot(rows), load_s=load_s, run_s=0.3)], within_s=within_s, runs=runs, traffic_s=1.7, rows=rows
+    )
+    assert len(set(found.sizes)) == COUNT
+    assert list(found.sizes) == sorted(found.sizes)
+    assert 0 < found.sizes[0] < found.sizes[-1] <= 1
+    assert found.sizes[0] / found.sizes[-1] == pytest.approx(0.1, rel=0.02)
+    least = min(1.0, 20_000 / rows) * 1.01
+    assert found.seconds <= 1.05 * within_s or found.sizes[-1] <= least
+
+
+def test_more_time_is_for_larger_sizes() -> None:
+    few, many = (plan([COST], within_s=s, runs=3, traffic_s=1.7, rows=1e8).sizes[-1] for s in (60.0, 600.0))
+    assert many > 5 * few
+
+
+def test_two_sizes_tell_the_fixed_part_of_a_cost() -> None:
+    more = Cost(x=0.01, load_s=1.9, run_s=0.4)
+    alone = plan([COST], within_s=300.0, runs=3, traffic_s=1.7, rows=1e8).sizes[-1]
+    both = plan([COST, more], within_s=300.0, runs=3, traffic_s=1.7, rows=1e8).sizes[-1]
+    assert both > alone
+
+
+def test_what_no_longer_fits_is_brought_down_and_stays_apart() -> None:
+    assert rest([0.02, 0.1], [0.005, 0.01], 0.2) == [0.02, 0.1]
+    smaller = rest([0.02, 0.1], [0.005, 0.01], 0.04)
+    assert smaller[-1] == 0.04
+    assert 0.01 < smaller[0] < smaller[1]
+    assert rest([0.001, 0.1], [0.01], 0.05) == [0.001, 0.05]
+    assert rest([0.1], [0.01], 0.0) == [0.015]
+    assert rest([], [0.01], 1.0) == []
