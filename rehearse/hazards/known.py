@@ -182,6 +182,12 @@ def _create_table(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     known.tables[act.table] = Table(is_new=is_new, is_whole=not act.has("as query"), charset=act.to)
 
 
+def _create_view(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
+    known.objects.add(act.name)
+    if act.table:  # a materialized one, which has rows
+        known.tables[act.table] = Table(is_new=is_new)
+
+
 def _drop_table(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
     known.tables.pop(act.table, None)
 
@@ -254,6 +260,7 @@ def _add_label(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
 
 _CHANGES = {
     "create table": _create_table,
+    "create view": _create_view,
     "drop table": _drop_table,
     "rename table": _rename_table,
     "add column": _add_column,
