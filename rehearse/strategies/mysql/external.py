@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rehearse.errors import ScenarioMistake
 from rehearse.strategies._site import Site
@@ -35,9 +35,8 @@ def gh_ost(site: Site) -> Steps:
     return _by(site, _gh, _GH_NEEDS)
 
 
-def _by(site: Site, tool: object, needs: tuple[str, ...]) -> Steps:
+def _by(site: Site, tool: Callable[[Site, str, Iterable[str]], str], needs: tuple[str, ...]) -> Steps:
     """Return the commands that fill, change and change back by a tool."""
-    assert callable(tool)
     if site.change.kind == "widen key":
         every = widened(site)
         forward = [tool(site, name, alter.modified(site, name, types)) for name, types in every.items()]

@@ -12,11 +12,10 @@ from pglast.visitors import Visitor
 
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles.blueprint import Column, Constraint, Plan
-from rehearse.strategies._site import Site, listed
+from rehearse.strategies._site import Site
 from rehearse.strategies._steps import Step, Steps, alone, batches, patient, together
 from rehearse.strategies.postgres import parts, proofs
 from rehearse.strategies.postgres.names import beside, made, quoted, table
-from rehearse.strategies.postgres.names import listed as names_of
 from rehearse.strategies.postgres.shadow import take_over
 
 # Functions that are computed once in a statement: a column with such a default is a catalog entry (from version 11).
@@ -268,8 +267,3 @@ def _away(site: Site, old: str, new: str, *, keep: str) -> Step:
         f"DROP VIEW {table(plan)}",
         f"ALTER TABLE {base} RENAME TO {quoted(plan.own)}",
     )
-
-
-def named(site: Site) -> str:
-    """Return the columns of the change in SQL."""
-    return names_of(listed(site.change.columns))

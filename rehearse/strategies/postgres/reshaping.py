@@ -83,10 +83,8 @@ def _trigger(site: Site, values: dict[str, str], others: dict[str, str]) -> list
     row = f"FROM (SELECT NEW.*) AS {quoted(site.plan.own)}"
     forth = "\n".join(f"        NEW.{quoted(one)} := (SELECT {value} {row});" for one, value in values.items())
     back = "\n".join(f"        NEW.{quoted(one)} := (SELECT {value} {row});" for one, value in others.items())
-    if not others or set(others) != set(site.columns) | set(others):
-        back = ""
     body = forth.replace("        ", "    ")
-    if back:
+    if gone(site):
         same = " AND ".join(f"NEW.{quoted(one)} IS NOT DISTINCT FROM OLD.{quoted(one)}" for one in others)
         written = " OR ".join(f"NEW.{quoted(one)} IS DISTINCT FROM OLD.{quoted(one)}" for one in values)
         empty = " AND ".join(f"NEW.{quoted(one)} IS NULL" for one in others)

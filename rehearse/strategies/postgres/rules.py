@@ -7,7 +7,7 @@ from dataclasses import replace
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles.blueprint import Constraint, Index
 from rehearse.profiles.made_up import made_up
-from rehearse.strategies._site import Site, check_columns, found_table, listed
+from rehearse.strategies._site import Site, check_columns, found_table
 from rehearse.strategies._steps import Step, Steps, alone, batches, patient, together
 from rehearse.strategies.postgres import parts, proofs
 from rehearse.strategies.postgres.names import beside, qualified, quoted, table
@@ -216,8 +216,3 @@ def _free_index(site: Site) -> Index:
     if one.name in there:
         raise ScenarioMistake(f"change.name: there is an index {one.name!r} already; name another")
     return one
-
-
-def named(site: Site) -> tuple[str, ...]:
-    """Return the columns of the change, which must be there."""
-    return listed(site.change.columns)
