@@ -23,7 +23,6 @@ from rehearse.rehearsal.progress import Progress
 from rehearse.rehearsal.run import run
 from rehearse.rehearsal.writing import is_unwritten, standing_in, written
 
-
 _NO_ROWS = "rows and values: this engine compares none"
 
 
