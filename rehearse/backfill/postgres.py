@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import groupby
@@ -161,6 +162,11 @@ class Postgres:
     def explained(self, session: Session, statement: str, /) -> Sequence[str]:
         """Return the lines of EXPLAIN."""
         return [str(line) for (line,) in session.ask(f"EXPLAIN {statement}")]
+
+    def estimated(self, session: Session, query: str, /) -> int | None:
+        """Return the planner's estimate."""
+        found = re.search(r" rows=(\d+) ", self.explained(session, query)[0])
+        return int(found[1]) if found else None
 
     def strays(self, session: Session, target: Target, statement: str, /) -> str | None:
         """Return the first scan of the plan where no condition on an index is about the key."""

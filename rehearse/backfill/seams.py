@@ -125,6 +125,10 @@ class Dialect(Protocol):
         """Return the server's plan for a statement, in its words; nothing is run."""
         ...
 
+    def estimated(self, session: Session, query: str, /) -> int | None:
+        """Return the rows that the server expects of a query; None where it does not say. Nothing is run."""
+        ...
+
     def strays(self, session: Session, target: Target, statement: str, /) -> str | None:
         """Return how the plan for a batch reads the table where that is not by its key; None: it is by its key."""
         ...

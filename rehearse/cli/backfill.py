@@ -169,7 +169,8 @@ def _lines(found: Outlook, *, dry_run: bool) -> Iterator[str]:
 
     plan, task = found.plan, found.plan.task
     rows = "an unknown number of" if plan.target.rows is None else f"about {plan.target.rows:,}"
-    yield f"table    {plan.table}: {rows} rows, by ({', '.join(f'{one.name} {one.type}' for one in plan.target.key)})"
+    rows += " rows" if found.left is None else f" rows, of which the server takes {found.left:,} to be left"
+    yield f"table    {plan.table}: {rows}, by ({', '.join(f'{one.name} {one.type}' for one in plan.target.key)})"
     size = f"{task.batch:,} keys"
     size += f" at first, then what takes {human_duration(task.batch_time_ns)}" if task.batch_time_ns else ""
     workers = f", {task.workers} workers" if task.workers > 1 else ""
@@ -261,6 +262,7 @@ def _outlook(found: Outlook) -> dict[str, Any]:
     return {
         "table": found.plan.table,
         "rows": found.plan.target.rows,
+        "rows_left": found.left,
         "key": [one.name for one in found.plan.target.key],
         "state": found.plan.state,
         "keys_done": found.keys,

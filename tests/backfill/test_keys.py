@@ -69,6 +69,26 @@ def test_rows_are_done_once_by_keys_of_every_type(place: Place, key: str) -> Non
             assert (found.left, found.swept) == (0, 0), type_
 
 
+def test_workers_share_keys_that_are_no_numbers(place: Place) -> None:
+    kind = "text" if place.is_postgres else "varchar(20)"
+    place.tell(
+        "CREATE TABLE n (id int PRIMARY KEY)",
+        place.numbers("n", 2_000),
+        f"CREATE TABLE t (a int NOT NULL, b {kind} NOT NULL, times int DEFAULT 0, PRIMARY KEY (a, b))",
+        f"INSERT INTO t (a, b) SELECT id % 2, CAST(id AS {'text' if place.is_postgres else 'char'}) FROM n",
+        "ANALYZE t" if place.is_postgres else "ANALYZE TABLE t",
+    )
+    task = Backfill(statement="UPDATE t SET times = times + 1", once=True, workers=2, batch=20, verify="times <> 1")
+    found = run(place.url, task)
+    assert (found.rows, found.keys, found.left) == (2_000, 2_000, 0)
+    with Connections(place.url, 10_000, 60_000).open() as session:
+        ranges = session.ask("SELECT after_key, upto_key FROM rehearse_backfill ORDER BY range_no")
+    assert 6 <= len(ranges) <= 8  # eight, by the server's estimate of rows
+    assert [one[0] for one in ranges[1:]] == [one[1] for one in ranges[:-1]]
+    assert ranges[0][0] is None
+    assert ranges[-1][1] is not None  # once: what comes later is not its own
+
+
 def test_a_key_that_does_not_order_as_it_compares_is_refused(place: Place) -> None:
     if place.is_postgres:
         place.tell(
