@@ -19,6 +19,7 @@ class Options:
     pause: str = "500ms"
     backoff: float = 1.2
     batch: int = 5000
+    batch_time: str = "100ms"
     batch_pause: str = "0ms"
     tool: str = ""
 
@@ -30,11 +31,12 @@ class Options:
             f"pause={self.pause} backoff={self.backoff:g}"
         )
 
-    def backfill_marker(self, key: Sequence[str]) -> str:
-        """Return the marker before what goes through a table."""
+    def backfill_marker(self, key: Sequence[str], *, short: bool = False) -> str:
+        """Return the marker before what goes through a table; `short` batches hold few locks, none for long."""
         plain = bool(key) and all(part.isidentifier() for part in key)
         named = f" key={','.join(key)}" if plain else ""
-        return f"-- rehearse:backfill{named} batch={self.batch} pause={self.batch_pause}"
+        batch, time = (min(self.batch, 100), "20ms") if short else (self.batch, self.batch_time)
+        return f"-- rehearse:backfill{named} batch={batch} batch_time={time} pause={self.batch_pause}"
 
 
 def read(given: Mapping[str, Any], where: str = "strategies.options") -> Options:
@@ -43,7 +45,7 @@ def read(given: Mapping[str, Any], where: str = "strategies.options") -> Options
     for name in given:
         if name not in known:
             raise ScenarioMistake(f"{where}.{name}: unknown{near_miss(name, known)}")
-    for name in ("lock_timeout", "pause", "batch_pause"):
+    for name in ("lock_timeout", "pause", "batch_time", "batch_pause"):
         if name in given:
             _checked(name, given[name], where)
     for name in ("attempts", "batch"):

@@ -16,13 +16,15 @@ class Step:
     """A step: what it is for, and its statements.
 
     They run each by itself (`alone`), in one transaction (`together`), in one transaction that asks for its locks with
-    a short time-out again and again (`patient`), or as one statement that goes through a table (`batches`, by `key`).
+    a short time-out again and again (`patient`), or as one statement that goes through a table (`batches`, by `key`,
+    `short` ones where their locks are in the way of others).
     """
 
     says: str
     sql: tuple[str, ...]
     mode: Mode = "alone"
     key: tuple[str, ...] = ()
+    short: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +56,9 @@ def patient(says: str, *sql: str) -> Step:
     return Step(says, sql, "patient")
 
 
-def batches(says: str, sql: str, key: Sequence[str]) -> Step:
+def batches(says: str, sql: str, key: Sequence[str], *, short: bool = False) -> Step:
     """Return a step of one statement that goes through a table in batches, by a key of it (bare names)."""
-    return Step(says, (sql,), "batches", tuple(key))
+    return Step(says, (sql,), "batches", tuple(key), short)
 
 
 def text(steps: Iterable[Step], options: Options, notes: Sequence[str] = ()) -> str:
@@ -78,7 +80,7 @@ def _lines(number: int, step: Step, options: Options) -> Iterator[str]:
     if step.mode == "patient":
         yield options.retry_marker
     if step.mode == "batches":
-        yield options.backfill_marker(step.key)
+        yield options.backfill_marker(step.key, short=step.short)
     grouped = step.mode in ("together", "patient") and len(step.sql) > 1
     if grouped:
         yield "BEGIN;"

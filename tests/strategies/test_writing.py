@@ -52,7 +52,7 @@ def test_the_careful_way_to_not_null() -> None:
 ALTER TABLE public."order" ALTER COLUMN "Status" SET DEFAULT 'new';
 
 -- 2. Old rows of Status in batches.
--- rehearse:backfill key=id batch=100 pause=0ms
+-- rehearse:backfill key=id batch=100 batch_time=100ms pause=0ms
 UPDATE public."order" SET "Status" = 'new' WHERE "Status" IS NULL;
 
 -- 3. New rows must have it: a lock for a moment, no row is read.
@@ -60,7 +60,7 @@ UPDATE public."order" SET "Status" = 'new' WHERE "Status" IS NULL;
 ALTER TABLE public."order" ADD CONSTRAINT "order_Status_not_null" NOT NULL "Status" NOT VALID;
 
 -- 4. Old rows of Status in batches, those written since.
--- rehearse:backfill key=id batch=100 pause=0ms
+-- rehearse:backfill key=id batch=100 batch_time=100ms pause=0ms
 UPDATE public."order" SET "Status" = 'new' WHERE "Status" IS NULL;
 
 -- 5. The rows that are there are read while everyone works.
