@@ -16,6 +16,7 @@ pytest_plugins = ["pytester"]
 # Tests that measure time, one after the other, by one of the processes of `-n 2`.
 TIMED = (
     "tests/end_to_end/test_company.py",
+    "tests/end_to_end/test_lock_policy.py",
     "tests/end_to_end/test_exhausted_pool.py",
     "tests/end_to_end/test_scenarios.py",
     "tests/end_to_end/test_thinking_tool.py",
@@ -48,6 +49,7 @@ EXHAUSTIVE = re.compile(
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
     r"|test_conformance\.py::.*(mariadb docker|mysql \w+)-.*(two_servers|_that_fails_|SIGTERM)"
     r"|test_docker_mysql\.py::.*\[mysql\]"
+    r"|strategies/test_mariadb\.py::.*\[mysql-"
     r"|test_conformance\.py::.*fake embedded-.*(_is_stopped_|SIGINT|SIGTERM)"
     r"|test_conformance\.py::.*(mariadb|mysql) docker-.*(it_sees_|its_checksums_|its_columns_|it_loads_)"
 )

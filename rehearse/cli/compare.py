@@ -52,7 +52,7 @@ def command(  # noqa: PLR0917
     run's report and recording stand in OUT/STRATEGY/ROUND, and comparison.html, .md and .json beside them.
 
     \b
-    rehearse compare scenarios/set_not_null_ways/ways.toml
+    rehearse compare scenarios/set_not_null_ways/compare.toml
     rehearse compare bad.toml good.toml --repeats 5
     rehearse compare change.toml --ways all           each way of the library to make its [change]
     rehearse compare reports/orders/2026-01-05T10-00-00     the same again, from its recordings

@@ -21,6 +21,7 @@ from rehearse.cli.run import Options, console, read_whole
 from rehearse.errors import Mistake, ScenarioMistake, near_miss
 from rehearse.events import Event, Remarked
 from rehearse.judging import judge
+from rehearse.measures import alike
 from rehearse.measures.end_states import EndState
 from rehearse.model import Recording, Scenario, StrategyChoice
 from rehearse.reading import strategies
@@ -158,7 +159,7 @@ class _Known:
 
 def compare(whole: Scenario, scenarios: Sequence[Scenario], *, repeats: int, out: Path | None, telling: Telling) -> int:
     """Rehearse all strategies in rounds, write and show the comparison, and return the exit code."""
-    known = _Known()
+    known = _Known(remarks=list(alike.other_words(scenarios)))
     with folders.opened(whole, out) as folder, _kept(whole, known, repeats, folder):
         with _shown(telling) as line, contest(scenarios, line) as going:
             known.entries, known.copies, known.capacity = going.entries, going.copies, going.capacity
@@ -169,8 +170,6 @@ def compare(whole: Scenario, scenarios: Sequence[Scenario], *, repeats: int, out
                 line.what = f"round {number} of {repeats}: {name}"
                 _run(going, known, (number, place, name), folder, line)
         found = _written(whole, known, repeats, folder)
-        if out is None:
-            folders.point(folder)
         tell(found, folder / "comparison.html", telling)
     return worst([EXIT[found.status], *known.codes])
 

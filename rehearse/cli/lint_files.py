@@ -24,8 +24,12 @@ _IGNORED = re.compile(r"--[ \t]*rehearse:ignore\b[ \t]*(?P<code>\S*)[ \t]*(?P<wh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is said on the command line for all files: the engine, the schema before, rows of tables, transactions."""
+    """What is said on the command line for all files: the engine, the schema before, rows of tables, transactions.
 
+    `told` is the engine as it was given; None: it was not, and a scenario's own counts.
+    """
+
+    told: str | None = None
     engine: str = "postgres"
     version: str | None = None
     schema: Path | None = None
@@ -84,7 +88,7 @@ def _scenario(path: Path, asked: Asked) -> Linted:
     """Judge both ways of a scenario, with its own engine, schema and rows."""
     from rehearse.reading.scenario import read  # noqa: PLC0415
 
-    found = scenario_read(read(path), rows=asked.rows, disabled=asked.disabled)
+    found = scenario_read(read(path, engine=asked.told), rows=asked.rows, disabled=asked.disabled)
     return Linted(str(path), found.statements, found.hazards)
 
 
@@ -197,7 +201,7 @@ def _script(script: _layouts.Script, known: Known, asked: Asked, places: Mapping
             one.sql,
             known,
             place=_placed(one.place, places),
-            repeats=one.repeat is not None,
+            repeats=bool(one.repeat or one.backfill),
             ignored=ignored.get(one.place, frozenset()) | asked.disabled,
         )
         for one in script.statements

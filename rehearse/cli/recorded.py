@@ -39,8 +39,10 @@ class _Loaded:
 
 def compare(what: Sequence[Path], out: Path | None, *, budgets: Sequence[str], anyway: bool, telling: Telling) -> int:
     """Compare recordings, or whole comparisons, by their strategies' names, and return the exit code."""
+    known = _comparison(what[0]) if len(what) == 1 else None
     loaded = [_load(folder, budgets) for one in what for folder in _folders(one)]
-    known = _comparison(what)
+    if not loaded:
+        raise Mistake(f"{what[0]}: nothing was run in this comparison")
     remarks = _checked([one.recording for one in loaded], anyway=anyway)
     contenders = list(_contenders(loaded, known, out))
     if len(contenders) < 2:
@@ -52,12 +54,11 @@ def compare(what: Sequence[Path], out: Path | None, *, budgets: Sequence[str], a
 
 
 def _folders(path: Path) -> list[Path]:
-    """Return the folders of the recordings that a path names: one, or all those of a comparison."""
-    if (path / recordings.NAME).exists() or not (path / _NAME).exists():
+    """Return the folders of the recordings that a path names: one, or all that a comparison tells of."""
+    found = None if (path / recordings.NAME).exists() else _comparison(path)
+    if found is None:
         return [path]
-    return sorted(
-        (one.parent for one in path.glob(f"*/*/{recordings.NAME}")), key=lambda one: (one.parent.name, int(one.name))
-    )
+    return [path / run.folder for one in found.strategies for run in one.runs if run.folder is not None]
 
 
 def _load(folder: Path, budgets: Sequence[str]) -> _Loaded:
@@ -67,18 +68,18 @@ def _load(folder: Path, budgets: Sequence[str]) -> _Loaded:
     return _Loaded(found, name, folder)
 
 
-def _comparison(what: Sequence[Path]) -> Compared | None:
-    """Return what was written of a comparison, where it is the only one that is named."""
-    path = what[0] / _NAME
-    if len(what) > 1 or not path.exists():
+def _comparison(folder: Path) -> Compared | None:
+    """Return the comparison that was written into a folder; None: there is none."""
+    path = folder / _NAME
+    if not path.exists():
         return None
     try:
         found: Compared = TypeAdapter(Compared).validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as broken:
-        what_lacks = str(broken).splitlines()
+        lacks = str(broken).splitlines()
         raise Mistake(
-            f"{path} is not a comparison that this rehearse wrote ({' '.join(what_lacks[1:3])}); name its recordings, "
-            f"{what[0]}/*/*"
+            f"{path} is not a comparison that this rehearse wrote ({' '.join(lacks[1:3])}); name its recordings, "
+            f"{folder}/*/*"
         ) from None
     return found
 

@@ -86,10 +86,17 @@ def _tell(answer: dict[str, Any]) -> None:
     click.echo("  lock_timeout  attempts that  had in   attempts  time until  calls    waits of    longest")
     click.echo("                get the lock   the end  expected  it is had   queued   all calls   stall")
     for one in answer["policies"]:
-        mark = "  <- least harm" if one["recommended"] else ""
-        click.echo(
-            f"  {one['lock_timeout_ms']:>9,.0f} ms  {one['share']:>11.0%}  {one['gets']:>7.0%}  {one['attempts']:>8.1f}"
-            f"  {one['took_s']:>8.2f} s  {one['queued']:>6.1f}  {one['queued_s']:>8.2f} s  {one['stall_ms']:>6.0f} ms{mark}"
+        cells = (
+            f"{one['lock_timeout_ms']:>9,.0f} ms",
+            f"{one['share']:>11.0%}",
+            f"{one['gets']:>7.0%}",
+            f"{one['attempts']:>8.1f}",
+            f"{one['took_s']:>8.2f} s",
+            f"{one['queued']:>6.1f}",
+            f"{one['queued_s']:>8.2f} s",
+            f"{one['stall_ms']:>6.0f} ms",
+            "<- least harm" if one["recommended"] else "",
         )
+        click.echo(f"  {'  '.join(cells)}".rstrip())
     if not any(one["recommended"] for one in answer["policies"]):
         click.echo("  none of them gets the lock in nearly all cases within the budget: find out who holds it so long")

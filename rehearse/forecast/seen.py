@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rehearse.events import LockWaited, PhaseRan, Progressed, StatementRan
+from rehearse.events import LockTaken, LockWaited, PhaseRan, Progressed, Remarked, StatementRan
 from rehearse.forecast.kinds import kind_of
 from rehearse.measures.load import load
 from rehearse.measures.outage import outages
@@ -60,7 +60,7 @@ class Seen:
     sizes: dict[str, int]
     seconds: float
     statements: tuple[Ran, ...]
-    closed: tuple[Closed, ...]
+    closed: tuple[Closed, ...] | None  # None: locks were not seen
     disk_bytes: float | None
     log_bytes: float | None
     temp_bytes: float | None
@@ -107,7 +107,9 @@ def seen(
         sizes=before,
         seconds=(end - begin) / NS_PER_S,
         statements=statements,
-        closed=tuple(
+        closed=None
+        if _is_blind(recording)
+        else tuple(
             Closed(
                 table=one.table,
                 stops=one.stops,
@@ -153,6 +155,13 @@ def _statements(recording: Recording, phase: PhaseRan) -> Iterator[Ran]:
             log_bytes=one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes,
             error=one.error,
         )
+
+
+def _is_blind(recording: Recording) -> bool:
+    """Say whether locks went unseen: the observer says so, or statements ran and no lock at all was seen."""
+    history = recording.history
+    weak = any(one.source == "locks" and one.weakens for one in history.of(Remarked))
+    return weak or (bool(history.of(StatementRan)) and not history.of(LockTaken))
 
 
 def _within(recording: Recording, phase: PhaseRan) -> list[StatementRan]:

@@ -34,6 +34,7 @@ class Constraint:
     columns: tuple[str, ...] = ()
     condition: str = ""
     is_valid: bool = True
+    references: str = ""  # the table that a foreign key points at
     made: int | None = None
 
 
@@ -157,7 +158,12 @@ class Known:
         if act.has("using index"):
             columns = table.indexes.get(act.to, ())
         table.constraints[name] = Constraint(
-            act.does, columns, act.expression, not act.has("not valid"), self.transaction if is_new else None
+            act.does,
+            columns,
+            act.expression,
+            not act.has("not valid"),
+            act.references,
+            self.transaction if is_new else None,
         )
         if act.does == "add primary key":
             for column in columns:
@@ -180,6 +186,12 @@ def _create_table(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     if act.table in known.tables and act.has("if not exists"):
         return
     known.tables[act.table] = Table(is_new=is_new, is_whole=not act.has("as query"), charset=act.to)
+
+
+def _create_view(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
+    known.objects.add(act.name)
+    if act.table:  # a materialized one, which has rows
+        known.tables[act.table] = Table(is_new=is_new)
 
 
 def _drop_table(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
@@ -254,6 +266,7 @@ def _add_label(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
 
 _CHANGES = {
     "create table": _create_table,
+    "create view": _create_view,
     "drop table": _drop_table,
     "rename table": _rename_table,
     "add column": _add_column,

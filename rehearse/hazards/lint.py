@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from rehearse.hazards import algorithms, mysql, postgres
 from rehearse.hazards.acts import Act, Said
@@ -66,7 +67,8 @@ def hazards(script: Script, known: Known) -> Iterator[Hazard]:
                 yield hazard
         _pass(one, known)
     if script.statements:
-        yield from _judged(_rules(known, "end"), Moment(script.statements[-1], _NOTHING, known), len(script.statements))
+        last = Moment(script.statements[-1], _NOTHING, known)
+        yield from _judged(_rules(known.engine, "end"), last, len(script.statements))
     known.end()
 
 
@@ -91,15 +93,16 @@ def _given(script: Script) -> Iterator[str]:
             yield f"{act.table}.{act.to}"
 
 
-def _rules(known: Known, per: str) -> list[Rule]:
-    return [rule for rule in RULES if rule.per == per and known.engine in rule.engines]
+@cache
+def _rules(engine: str, per: str) -> tuple[Rule, ...]:
+    return tuple(rule for rule in RULES if rule.per == per and engine in rule.engines)
 
 
 def _of(one: Said, number: int, known: Known) -> Iterator[Hazard]:
     first = one.acts[0] if one.acts else _NOTHING
-    yield from _judged(_rules(known, "statement"), Moment(one, first, known), number)
+    yield from _judged(_rules(known.engine, "statement"), Moment(one, first, known), number)
     for act in one.acts:
-        yield from _judged(_rules(known, "act"), Moment(one, act, known), number)
+        yield from _judged(_rules(known.engine, "act"), Moment(one, act, known), number)
 
 
 def _judged(rules: Sequence[Rule], moment: Moment, number: int) -> Iterator[Hazard]:

@@ -117,7 +117,8 @@ def _create_table(node: Node) -> Iterator[Act]:
 
 def _create_table_as(node: Node) -> Iterator[Act]:
     if node.objtype == enums.ObjectType.OBJECT_MATVIEW:
-        yield Act(does="create view", name=ranged(node.into.rel))
+        name = ranged(node.into.rel)
+        yield Act(does="create view", table=name, name=name)
     else:
         is_own = node.into.rel.relpersistence == "t"
         yield Act(does="create table", table=ranged(node.into.rel), said=_words(temporary=is_own, as_query=True))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from rehearse import registry, units
 from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.forecast.forecast import Ground, way
+from rehearse.forecast.figures import Ground
+from rehearse.forecast.forecast import way
 from rehearse.forecast.machines import Ratio
 from rehearse.forecast.outcome import Change, Estimate, SizeSeen
 from rehearse.forecast.regimes import crossed

@@ -72,11 +72,10 @@ def _round(x: float) -> float:
 
 
 def rest(planned: Sequence[float], done: Sequence[float], largest: float) -> list[float]:
-    """Return the sizes that are still to load: those above what is done are brought down to what fits, evenly apart."""
+    """Return the sizes that are still to load: those above what is done are set anew, evenly apart up to what fits."""
     small = [x for x in planned if x <= max(done)]
     large = [x for x in planned if x > max(done)]
-    if not large or large[-1] <= largest:
-        return list(planned)
-    top = max(largest, max(done) * 1.5)
-    step = (top / max(done)) ** (1.0 / len(large))
-    return [*small, *(_round(max(done) * math.pow(step, n + 1)) for n in range(len(large)))]
+    top = min(1.0, max(largest, max(done) * 1.5))
+    step = (top / max(done)) ** (1.0 / max(len(large), 1))
+    anew = [_round(max(done) * math.pow(step, n + 1)) for n in range(len(large))]
+    return [*small, *(x for x in anew if x > max(done))]

@@ -16,11 +16,12 @@ from rich.text import Text
 
 from rehearse.errors import Mistake
 from rehearse.reports import _comparison_charts, _words
+from rehearse.reports._comparison_words import interval, value
 from rehearse.reports._escape import line, plain
 from rehearse.reports._escape import markdown as escaped
 from rehearse.reports._matrix_forms import SYMBOLS, TITLES
 from rehearse.reports._shape_comparison import Compared, FigureTold, StrategySeen
-from rehearse.reports.comparison import Contender, as_json, interval, value
+from rehearse.reports.comparison import Contender, as_json
 from rehearse.reports.html import rendered
 
 _STYLES = {"passed": "green", "failed": "bold red", "unknown": "bold yellow", "not run": "yellow"}

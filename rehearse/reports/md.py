@@ -104,7 +104,17 @@ def _asked_again(report: Report) -> str:
         for phase in report.phases
         for one in phase.lock_attempts
     ]
-    head = ["phase", "where", "table", "attempts", "had", "until then", "longest wait", "calls behind it", "their waits"]
+    head = [
+        "phase",
+        "where",
+        "table",
+        "attempts",
+        "had",
+        "until then",
+        "longest wait",
+        "calls behind it",
+        "their waits",
+    ]
     return _table(head, rows) if rows else ""
 
 

@@ -28,7 +28,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from rehearse import registry, units
-from rehearse.forecast.forecast import Ground, way
+from rehearse.forecast.figures import Ground
+from rehearse.forecast.forecast import way
 from rehearse.forecast.outcome import Amount
 from rehearse.forecast.regimes import crossed
 from rehearse.forecast.seen import Ran, Seen

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import pytest
 
+from rehearse.cli.estimate import command
 from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.errors import RehearseError
 from rehearse.protocols import Role
 from rehearse.reports import schema
 
@@ -107,23 +111,23 @@ def test_sizes_are_chosen_to_fit_the_time_and_memory_is_little_where_the_target_
         (("--at", "items"), "--at items: "),
         (("--scales", "0.1,0.2"), "three different sizes"),
         (("--within", "5"), "--within: '5' is not a duration"),
-        (("--machine", "keys.toml"), "this is no calibration"),
-        (("--machine", "none.json"), "No such file"),
+        (("--machine", "@/keys.toml"), "this is no calibration"),
+        (("--machine", "@/none.json"), "No such file"),
     ],
 )
 def test_a_mistake_is_told_before_anything_starts(folder: Path, args: tuple[str, ...], says: str) -> None:
-    done = rehearse("estimate", "keys.toml", *args, cwd=folder)
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert "start the server" not in done.stderr
+    with pytest.raises((RehearseError, click.UsageError), match=re.escape(says)):
+        command.main(
+            [str(folder / "keys.toml"), *(one.replace("@", str(folder)) for one in args)], standalone_mode=False
+        )
     assert not (folder / "reports").exists()
 
 
 def test_rows_of_files_cannot_be_estimated(folder: Path) -> None:
-    (folder / "keys.toml").write_text(SCENARIO.replace('profile = "profile.toml"', 'load = ["schema.sql"]'))
-    done = rehearse("estimate", "keys.toml", cwd=folder)
-    assert done.returncode == 2
-    assert "data.profile is needed" in done.stderr
+    path = folder / "keys.toml"
+    path.write_text(SCENARIO.replace('profile = "profile.toml"', 'load = ["schema.sql"]'), encoding="utf-8")
+    with pytest.raises(RehearseError, match=r"data\.profile is needed"):
+        command.main([str(path)], standalone_mode=False)
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from rehearse.events import StatementRan
-from rehearse.forecast.forecast import Ground, way
+from rehearse.forecast.figures import Ground
+from rehearse.forecast.forecast import way
 from rehearse.forecast.kinds import kind_of
 from rehearse.forecast.machines import Ratio
 from rehearse.forecast.regimes import crossed
@@ -35,7 +36,16 @@ def run(x: float, *statements: Ran, under: tuple[str, ...] = (), **more: object)
         "checkpoints": 0,
         "sizes": {"orders": round(1000 * MB * x)},
         "rows": {"orders": round(ROWS * x)},
-        "closed": (Closed(table="orders", stops="reads", longest_s=20 * x, total_s=20 * x, doubt_s=0.0),),
+        "closed": (
+            Closed(
+                table="orders",
+                stops="reads",
+                longest_s=sum(one.work_s for one in statements),
+                total_s=sum(one.work_s for one in statements),
+                doubt_s=0.0,
+                inside=tuple(one.work_s for one in statements),
+            ),
+        ),
         "seconds": sum(one.work_s + one.waited_s + one.queued_s for one in statements) + 0.001,
     } | more
     return Seen(x=x, phase="forward", under=under, statements=statements, **fields)  # type: ignore[arg-type]
@@ -83,6 +93,31 @@ def test_what_no_law_can_be_told_of_is_not_known(spoil: Callable[[list[Seen]], l
     assert found.duration.amount is None
     assert says in str(found.duration.unknown)
     assert found.window.sure_s is found.window.chance is None
+
+
+def test_where_locks_were_not_seen_no_outage_is_told() -> None:
+    assert way([replace(one, closed=None) for one in runs(lambda x: 20 * x)], "forward", GROUND).outages is None
+    assert way([replace(one, closed=()) for one in runs(lambda x: 20 * x)], "forward", GROUND).outages == []
+
+
+def test_an_outage_takes_the_time_of_the_statements_that_close_the_table() -> None:
+    quick, slow = "ALTER TABLE orders ADD c int", "CREATE INDEX CONCURRENTLY i ON orders (a)"
+    closed = [
+        run(
+            x,
+            ran(quick, 0.1, "metadata"),
+            ran(slow, 20 * x, "index"),
+            closed=(Closed(table="orders", stops="reads", longest_s=0.1, total_s=0.1, doubt_s=0.0, inside=(0.1, 0.0)),),
+        )
+        for x in SIZES
+        for _ in range(2)
+    ]
+    found = way(closed, "forward", GROUND)
+    (outage,) = found.outages or []
+    assert outage.longest.amount is not None
+    assert outage.longest.amount.middle == pytest.approx(0.1, rel=0.2)
+    assert found.duration.amount is not None
+    assert found.duration.amount.middle > 15
 
 
 def test_batches_are_counted_and_taken_together() -> None:

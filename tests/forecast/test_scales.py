@@ -38,11 +38,12 @@ def test_two_sizes_tell_the_fixed_part_of_a_cost() -> None:
     assert both > alone
 
 
-def test_what_no_longer_fits_is_brought_down_and_stays_apart() -> None:
-    assert rest([0.02, 0.1], [0.005, 0.01], 0.2) == [0.02, 0.1]
+def test_what_is_still_to_load_is_set_anew_by_what_fits() -> None:
+    assert rest([0.02, 0.1], [0.005, 0.01], 0.4) == pytest.approx([0.0632, 0.4])
     smaller = rest([0.02, 0.1], [0.005, 0.01], 0.04)
     assert smaller[-1] == 0.04
     assert 0.01 < smaller[0] < smaller[1]
     assert rest([0.001, 0.1], [0.01], 0.05) == [0.001, 0.05]
     assert rest([0.1], [0.01], 0.0) == [0.015]
     assert rest([], [0.01], 1.0) == []
+    assert rest([1.0], [0.5], 7.0) == [1.0]

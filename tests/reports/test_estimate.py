@@ -8,7 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from rehearse.forecast.forecast import Ground, way
+from rehearse.forecast.figures import Ground
+from rehearse.forecast.forecast import way
 from rehearse.forecast.outcome import Change, Estimate, SizeSeen
 from rehearse.reports import estimate as reports
 from rehearse.reports import schema
