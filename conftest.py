@@ -16,6 +16,7 @@ pytest_plugins = ["pytester"]
 # Tests that measure time, one after the other, by one of the processes of `-n 2`.
 TIMED = (
     "tests/end_to_end/test_company.py",
+    "tests/end_to_end/test_lock_policy.py",
     "tests/end_to_end/test_exhausted_pool.py",
     "tests/end_to_end/test_scenarios.py",
     "tests/end_to_end/test_thinking_tool.py",
@@ -33,7 +34,7 @@ TIMED = (
 EXHAUSTIVE = re.compile(
     r"tests/engines/mysql/test_(compare|schema_changes)\.py::.*\[mysql|test_schema_changes\.py::.*\[installed-"
     r"|_keeps_its_word\[(mariadb|add_column_dialects|mysql(?!_(long_transaction|lock_refused)-bad))"
-    r"|a_shipped_comparison_keeps_its_word|end_to_end/test_compare\.py::.*mariadb"
+    r"|a_shipped_comparison_keeps_its_word|test_faces\.py::test_a_strategy_that_pytest_runs|end_to_end/test_compare\.py::.*mariadb"
     r"|end_to_end/test_damage\.py::.*(\[a script\]|\[an update of one column\]|an_update_of_the_key)"
     r"|_keeps_its_word\[(int_to_bigint|set_not_null|create_index|partition_table|split_name|add_foreign_key"
     r"|add_column_volatile_default|fill_column)-good"
@@ -42,11 +43,13 @@ EXHAUSTIVE = re.compile(
     r"|end_to_end/test_asserts\.py::test_a_trigger_that_misses"
     r"|test_lock_situations\.py::.*\[binary"
     r"|engines/mysql/test_tools\.py::.*\[mysql"
-    r"|backfill/test_servers\.py::.*\[mysql"
+    r"|backfill/test_(servers|keys)\.py::.*(\[mysql|-k\]|\[k-)"
+    r"|hazards/test_proof\.py::.*\[installed|hazards/test_(algorithms|proof_family)\.py::.*\[mysql"
     r"|test_buckets\.py::test_by_any_key.*-1\]"
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
     r"|test_conformance\.py::.*(mariadb docker|mysql \w+)-.*(two_servers|_that_fails_|SIGTERM)"
     r"|test_docker_mysql\.py::.*\[mysql\]"
+    r"|strategies/test_mariadb\.py::.*\[mysql-"
     r"|test_conformance\.py::.*fake embedded-.*(_is_stopped_|SIGINT|SIGTERM)"
     r"|test_conformance\.py::.*(mariadb|mysql) docker-.*(it_sees_|its_checksums_|its_columns_|it_loads_)"
 )

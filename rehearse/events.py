@@ -85,8 +85,8 @@ class StatementRan(Event):
     """A statement of the migration; `n` counts from 1 in a phase. BEGIN and COMMIT are statements too.
 
     `transaction` is a number that statements of one transaction share. `doubt_ns` is the width of the times' error.
-    `attempt` counts from 1 where it is told to be tried again while a lock is not free (`-- rehearse:retry`); one that
-    failed so, and after which all of it was rolled back and tried again, is `retried`.
+    `attempt` counts from 1 where it is told to be tried again while a lock is not free (`-- rehearse:retry`), and
+    `block` is where that begins; one that failed so, and after which all was rolled back and tried again, is `retried`.
     """
 
     ended_ns: int
@@ -106,6 +106,7 @@ class StatementRan(Event):
     doubt_ns: int = 0
     file: str | None = None  # where the statement stands: "up.sql:12"
     attempt: int | None = None
+    block: str | None = None
     retried: bool = False
 
 

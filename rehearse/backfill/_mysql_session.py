@@ -8,6 +8,7 @@ from typing import Any
 
 import pymysql
 from pymysql.constants import CLIENT
+from pymysql.cursors import DictCursor
 
 from rehearse import registry
 from rehearse.backfill.seams import Refused, Rows
@@ -46,6 +47,17 @@ class MysqlSession:
     def run(self, statement: str, /) -> int:
         """Run the user's statement."""
         return self.tell(statement)
+
+    def behind_ms(self) -> float | None:
+        """Return how far this replica is behind, in whole seconds; None: it is no replica, or does not replicate."""
+        with _refusing(), self._connection.cursor(DictCursor) as cursor:
+            try:
+                cursor.execute("SHOW REPLICA STATUS")
+            except pymysql.err.ProgrammingError:  # older than MySQL 8.0.22
+                cursor.execute("SHOW SLAVE STATUS")
+            found = cursor.fetchone() or {}
+        seconds = found.get("Seconds_Behind_Source", found.get("Seconds_Behind_Master"))
+        return None if seconds is None else float(seconds) * 1000
 
     def cancel(self) -> None:
         """Have the server stop the statement under way, from a connection of its own."""

@@ -12,6 +12,12 @@ from psycopg import sql
 from rehearse import registry
 from rehearse.backfill.seams import Refused, Rows
 
+_BEHIND = """
+    SELECT CASE WHEN NOT pg_is_in_recovery() THEN NULL
+                WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+                ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000 END
+"""
+
 
 @contextmanager
 def opened(url: str) -> Iterator[PostgresSession]:
@@ -41,6 +47,11 @@ class PostgresSession:
     def run(self, statement: str, /) -> int:
         """Run the user's statement."""
         return self.tell(statement)
+
+    def behind_ms(self) -> float | None:
+        """Return how far this replica is behind; None: it is no replica, or has replayed no transaction yet."""
+        found = self.ask(_BEHIND)[0][0]
+        return None if found is None else float(found)
 
     def cancel(self) -> None:
         """Have the server stop the statement under way; from any thread."""

@@ -127,8 +127,11 @@ class Batches:
 
     def give_way(self, refused: Refused, times: int) -> None:
         """Take smaller batches after one that was refused; raise where another try would not help."""
-        if not self.plan.dialect.is_worth_a_retry(refused):
-            raise ServerFailed(f"a batch failed and was rolled back: {refused}") from None
+        if not self.plan.dialect.is_worth_a_retry(refused.code):
+            raise ServerFailed(
+                f"a batch failed and was rolled back: {refused}; what was done before it is kept, and the same command "
+                "goes on from there"
+            ) from None
         if times >= self.plan.task.attempts:
             raise ServerFailed(f"a batch was refused {times} times in a row, the last time so: {refused}") from None
         self.pace = self.pace.after_refusal()

@@ -12,9 +12,15 @@ from rehearse.backfill.seams import Dialect, Session
 from rehearse.errors import Missing
 
 
-class _Cancelled(Session, Protocol):
+class Opened(Session, Protocol):
+    """A connection of our own."""
+
     def cancel(self) -> None:
         """Have the server stop the statement under way; from any thread."""
+        ...
+
+    def behind_ms(self) -> float | None:
+        """Return how far the server is behind the one that it is a replica of; None: it is none, or does not say."""
         ...
 
 
@@ -29,7 +35,8 @@ def dialect(engine: str, session: Session) -> Dialect:
     return mysql.dialect(session)
 
 
-def _opened(url: str) -> AbstractContextManager[_Cancelled]:
+def opened(url: str) -> AbstractContextManager[Opened]:
+    """Connect, with the server's own settings."""
     if registry.engine_of(url) == "postgres":
         from rehearse.backfill import _postgres_session  # noqa: PLC0415
 
@@ -52,13 +59,13 @@ class Connections:
     def __init__(self, url: str, lock_ms: int, statement_ms: int) -> None:
         self._url = url
         self._limits = lock_ms, statement_ms
-        self._open: set[_Cancelled] = set()
+        self._open: set[Opened] = set()
         self._lock = threading.Lock()
 
     @contextmanager
     def open(self) -> Iterator[Session]:
         """Open a session."""
-        with _opened(self._url) as session:
+        with opened(self._url) as session:
             spoken = self.dialect(session)
             for name, value in spoken.settings(*self._limits).items():
                 session.tell(spoken.setting(name, value))

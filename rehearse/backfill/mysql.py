@@ -11,7 +11,7 @@ from math import ceil
 
 from rehearse.backfill._mysql_reading import read
 from rehearse.backfill.keys import UniqueKey, chosen
-from rehearse.backfill.seams import Key, KeyColumn, Refused, Rows, Session, Target
+from rehearse.backfill.seams import Key, KeyColumn, Rows, Session, Target
 from rehearse.backfill.statement import Reading
 from rehearse.errors import Mistake
 
@@ -136,9 +136,9 @@ class Mysql:
             else:  # else MySQL converts the column, and no index serves
                 yield f"CONVERT({self.quoted(value)} USING {one.charset}) COLLATE {one.collation}"
 
-    def is_worth_a_retry(self, refused: Refused, /) -> bool:
+    def is_worth_a_retry(self, code: str | None, /) -> bool:
         """Say whether it was a lock, a deadlock or a time-out."""
-        return refused.code in _AGAIN
+        return code in _AGAIN
 
     def settings(self, lock_ms: int, statement_ms: int, /) -> Mapping[str, str]:
         """Return the settings of a session; locks are waited for in whole seconds, and MySQL cuts no UPDATE."""
@@ -170,7 +170,12 @@ class Mysql:
 
     def explained(self, session: Session, statement: str, /) -> Sequence[str]:
         """Return the rows of EXPLAIN: table, how it is read, possible indexes, the one that is taken, rows."""
-        return ["  ".join(str(cell) for cell in row if cell is not None) for row in session.ask(f"EXPLAIN {statement}")]
+        table = "EXPLAIN" if self.is_mariadb else "EXPLAIN FORMAT = TRADITIONAL"  # MySQL 9 would answer a tree
+        return ["  ".join(str(cell) for cell in row if cell is not None) for row in session.ask(f"{table} {statement}")]
+
+    def estimated(self, _session: Session, _query: str, /) -> int | None:
+        """Return None: these servers tell in EXPLAIN what they read, and MariaDB not what is left of it."""
+        return None
 
     def strays(self, session: Session, target: Target, statement: str, /) -> str | None:
         """Return how the plan reads the table where it does not take the index of the key."""

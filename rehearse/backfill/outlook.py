@@ -20,6 +20,7 @@ class Outlook:
 
     plan: Plan
     ranges: tuple[Range, ...]
+    left: int | None  # rows for which its WHERE holds, as the server estimates; None: it was not asked
     statement: str | None
     explained: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -52,10 +53,17 @@ def _looked(session: Session, plan: Plan, *, restart: bool) -> Outlook:
     return Outlook(
         plan=plan,
         ranges=tuple(found),
+        left=_left(session, plan),
         statement=statement,
         explained=tuple(explained),
         warnings=(*warnings(plan), *_strays(session, plan, statement)),
     )
+
+
+def _left(session: Session, plan: Plan) -> int | None:
+    if plan.reading.kind == "insert" or plan.reading.condition is None:
+        return None
+    return plan.dialect.estimated(session, f"SELECT 1 FROM {plan.reading.source} WHERE ({plan.reading.condition}\n)")
 
 
 def _strays(session: Session, plan: Plan, statement: str | None) -> Iterator[str]:

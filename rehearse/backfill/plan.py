@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 
 from rehearse.backfill.seams import Dialect, Key, Session, Target
 from rehearse.backfill.statement import Reading
@@ -12,6 +13,7 @@ from rehearse.backfill.task import Backfill
 from rehearse.errors import Mistake
 
 _T = "rehearse_t"  # the table in queries of ours: a bare name would be that of a column as text
+_STRIDE = 500_000  # keys
 _RANGES_A_WORKER = 4  # so that none is idle for long where keys are not spread evenly
 
 
@@ -49,6 +51,11 @@ class Plan:
         key = ",".join(one.name for one in self.target.key)
         words = (self.target.schema, self.target.name, key, " ".join(self.reading.template.split()))
         return blake2b("\0".join(words).encode(), digest_size=8).hexdigest()
+
+    @property
+    def is_whole_number(self) -> bool:
+        """Say whether the key is one whole number."""
+        return len(self.target.key) == 1 and self.target.key[0].is_whole
 
     @property
     def table(self) -> str:
@@ -173,17 +180,26 @@ def _cuts(session: Session, plan: Plan, last: Key) -> list[Key]:
     first = _one(session.ask(plan.nth_key(None, None, 1)))
     if first is None:
         return []
-    if len(plan.target.key) == 1 and plan.target.key[0].is_whole:
+    if plan.is_whole_number:
         low, high = int(first[0]), int(last[0])
         return [(str(cut),) for cut in sorted({low + (high - low) * n // wanted for n in range(1, wanted)})]
-    step = max(1, (plan.target.rows or 0) // wanted)
-    found: list[Key] = []
-    while len(found) < wanted - 1 and step >= plan.task.batch:
-        cut = _one(session.ask(plan.nth_key(found[-1] if found else None, None, step)))
-        if cut is None:
-            break
-        found.append(cut)
-    return found
+    keys = (plan.target.rows or 0) // wanted
+    return list(islice(_every(session, plan, keys), wanted - 1)) if keys >= plan.task.batch else []
+
+
+def _every(session: Session, plan: Plan, keys: int) -> Iterator[Key]:
+    """Yield the key that each so many keys end with; no query of it reads more of the index than a second's worth."""
+    at: Key | None = None
+    while True:
+        ahead = keys
+        while ahead:
+            stride = min(ahead, _STRIDE)
+            at = _one(session.ask(plan.nth_key(at, None, stride)))
+            if at is None:
+                return
+            ahead -= stride
+        assert at is not None
+        yield at
 
 
 def _one(found: object) -> Key | None:

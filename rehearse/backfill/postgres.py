@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import groupby
@@ -9,7 +10,7 @@ from itertools import groupby
 from rehearse.backfill._postgres_reading import quoted as named
 from rehearse.backfill._postgres_reading import read
 from rehearse.backfill.keys import UniqueKey, chosen
-from rehearse.backfill.seams import Key, KeyColumn, Refused, Rows, Session, Target
+from rehearse.backfill.seams import Key, KeyColumn, Rows, Session, Target
 from rehearse.backfill.statement import Reading
 from rehearse.errors import Mistake
 
@@ -124,9 +125,9 @@ class Postgres:
         for value, one in zip(key, target.key, strict=True):
             yield value if one.is_whole else f"{self.quoted(value)}::{one.type}"
 
-    def is_worth_a_retry(self, refused: Refused, /) -> bool:
+    def is_worth_a_retry(self, code: str | None, /) -> bool:
         """Say whether it was a lock, a deadlock, a failed serialization or a time-out."""
-        return refused.code in _AGAIN
+        return code in _AGAIN
 
     def settings(self, lock_ms: int, statement_ms: int, /) -> Mapping[str, str]:
         """Return the settings of a session whose keys, as text, mean the same at any time."""
@@ -161,6 +162,11 @@ class Postgres:
     def explained(self, session: Session, statement: str, /) -> Sequence[str]:
         """Return the lines of EXPLAIN."""
         return [str(line) for (line,) in session.ask(f"EXPLAIN {statement}")]
+
+    def estimated(self, session: Session, query: str, /) -> int | None:
+        """Return the planner's estimate."""
+        found = re.search(r" rows=(\d+) ", self.explained(session, query)[0])
+        return int(found[1]) if found else None
 
     def strays(self, session: Session, target: Target, statement: str, /) -> str | None:
         """Return the first scan of the plan where no condition on an index is about the key."""

@@ -73,7 +73,7 @@ class Standing:
     def sweep(self) -> None:
         """Begin to look at all keys."""
         with self._lock:
-            self.stage, self.stage_keys = "verify", 0
+            self.stage, self.stage_keys, self.took_ns = "verify", 0, None
             self._marks.clear()
 
     def look(self, seen: Look, pace: Pace) -> None:
@@ -112,9 +112,9 @@ class Standing:
         rates, keys = self._rates(), self.stage_keys
         if self.estimate is None or rates is None:
             return None
-        ahead = max(0, self.estimate - keys)
+        ahead = self.estimate - keys
         low, middle, high = np.percentile(rates, [5, 50, 95])
-        return None if low <= 0 else Left(seconds=ahead / middle, least=ahead / high, most=ahead / low)
+        return None if low <= 0 or ahead <= 0 else Left(seconds=ahead / middle, least=ahead / high, most=ahead / low)
 
     def result(self, *, seconds: float, left: int | None, examples: tuple[Key, ...], is_stopped: bool) -> Result:
         """Return what it came to."""

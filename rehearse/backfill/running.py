@@ -190,4 +190,5 @@ def only(session: Session, plan: Plan, name: str, *, patience_s: float = 0.0) ->
     try:
         yield
     finally:
-        session.ask(plan.dialect.unlock(name))
+        with suppress(Refused):  # a connection that is lost holds no lock
+            session.ask(plan.dialect.unlock(name))

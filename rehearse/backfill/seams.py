@@ -93,8 +93,8 @@ class Dialect(Protocol):
         """Return the condition for keys beyond one, up to and with another."""
         ...
 
-    def is_worth_a_retry(self, refused: Refused, /) -> bool:
-        """Say whether the same statement may go well another time: a lock, a deadlock, its length."""
+    def is_worth_a_retry(self, code: str | None, /) -> bool:
+        """Say by the server's code whether it may go well another time: a lock, a deadlock, its length."""
         ...
 
     def settings(self, lock_ms: int, statement_ms: int, /) -> Mapping[str, str]:
@@ -123,6 +123,10 @@ class Dialect(Protocol):
 
     def explained(self, session: Session, statement: str, /) -> Sequence[str]:
         """Return the server's plan for a statement, in its words; nothing is run."""
+        ...
+
+    def estimated(self, session: Session, query: str, /) -> int | None:
+        """Return the rows that the server expects of a query; None where it does not say. Nothing is run."""
         ...
 
     def strays(self, session: Session, target: Target, statement: str, /) -> str | None:

@@ -25,13 +25,40 @@ class Look:
 Looking = Callable[[Batches, Stretch], Look]
 
 
+class _Steps:
+    """The stretches of a sweep: of a whole number by its value, which reads no index twice; else key by key."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self._after: Key | None = None
+        self._at = self._last = 0
+        self._spread = 1.0  # of numbers, for one key
+        plan = batches.plan
+        first, last = (batches.session.ask(one) for one in (plan.nth_key(None, None, 1), plan.last_key(None, None)))
+        if plan.is_whole_number and first and last:
+            self._at, self._last = int(first[0][0] or 0), int(last[0][0] or 0)
+            self._spread = max(1.0, (self._last - self._at) / max(1, plan.target.rows or 1))
+
+    def next(self, keys: int) -> Stretch | None:
+        """Return the stretch of about so many keys that comes next; None where there is none."""
+        if self._at >= self._last:
+            return stretch(self._batches.session, self._batches.plan, self._after, None, keys)
+        upto = min(self._last, self._at + max(1, round(keys * self._spread)))
+        return Stretch(self._after, (str(upto),), keys)
+
+    def seen(self, found: Stretch) -> None:
+        """Go on beyond a stretch."""
+        self._after = found.upto
+        self._at = int(found.upto[0]) if self._at < self._last else self._at
+
+
 def swept(batches: Batches, look: Looking) -> Iterator[Look]:
     """Yield what a look at each stretch of keys found, each sized to take its time; ends early where told to stop."""
-    after: Key | None = None
+    steps = _Steps(batches)
     refusals = 0
     while (pace := batches.wait(batches.pace)) is not None:
         batches.pace = pace
-        found = stretch(batches.session, batches.plan, after, None, pace.keys)
+        found = steps.next(pace.keys)
         if found is None:
             return
         began = time.monotonic_ns()
@@ -43,7 +70,8 @@ def swept(batches: Batches, look: Looking) -> Iterator[Look]:
             yield Look(keys=0, refused=str(refused))
             continue
         batches.pace = batches.pace.after(found.keys, time.monotonic_ns() - began)
-        refusals, after = 0, found.upto
+        refusals = 0
+        steps.seen(found)
         yield seen
 
 

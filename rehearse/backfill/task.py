@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rehearse.errors import Mistake
 from rehearse.units import NS_PER_MS, NS_PER_S
@@ -43,7 +43,8 @@ class Backfill:
     statement_timeout_ns: int = 30 * NS_PER_S
     attempts: int = 50  # of one batch, that the server refuses for a lock, a deadlock or its length
     ceilings: tuple[Ceiling, ...] = ()
-    max_lag_ns: int | None = None  # of replicas, as the primary knows it
+    max_lag_ns: int | None = None  # of replicas
+    replicas: tuple[str, ...] = field(default=(), repr=False)  # their URLs; without one the primary is asked for all
     latency: Ceiling | None = None  # a query whose own time, in ms, may not be above `most` at the 99th percentile
     state: str = "rehearse_backfill"
 

@@ -7,19 +7,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from rehearse.backfill.connections import Opened, opened
 from rehearse.backfill.control import Pace
 from rehearse.backfill.plan import Plan
 from rehearse.backfill.seams import Refused, Session
 from rehearse.backfill.task import Ceiling
-from rehearse.errors import Mistake
+from rehearse.errors import Mistake, ServerFailed
 from rehearse.units import NS_PER_MS, NS_PER_S, human_duration
 
 _EVERY_S = 0.2
-_LATENCIES = 100  # of the last 20 seconds
-_FEWEST = 5
+_PATIENCE_LOOKS = 150  # half a minute of them
+_LATENCIES = 100  # of a window, two seconds long
+_LATENCY_EVERY_S = 0.02
 _LOOK_S = 0.02
+_LONGEST_LOOK_S = 10.0
 
 
 class Watch:
@@ -30,12 +33,17 @@ class Watch:
         self._positions = plan.dialect.positions()
         self._backlog = Backlog()
         self._stop = stop
-        self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._latencies: list[float] = []
+        self._heard = (0.0, 0)  # of the last full window, its p99 as a share of the budget; and the number of windows
+        self._looked_at: float | None = None
+        self._unseen = 0
+        self._failure: str | None = None
         self.reason: str | None = None  # why no batch may begin; None: it may
-        if plan.task.max_lag_ns is not None and self._positions is None:
-            raise Mistake(
-                "this server does not know how far its replicas are behind; give --probe a query that tells it"
-            )
+        self._replicas: list[Opened] = []
+        if plan.task.replicas and plan.task.max_lag_ns is None:
+            raise Mistake("a replica is looked at for its lag: say how far it may be behind, by --max-lag")
+        if plan.task.max_lag_ns is not None and self._positions is None and not plan.task.replicas:
+            raise Mistake("this server does not know how far its replicas are behind; name them by --replica URL")
 
     @property
     def is_needed(self) -> bool:
@@ -45,15 +53,22 @@ class Watch:
     @contextmanager
     def watching(self, session: Session) -> Iterator[None]:
         """Ask once, so that a query that cannot be asked is said at once, then again and again until the end."""
-        self._look(session)
+        with ExitStack() as replicas:
+            self._replicas = [replicas.enter_context(opened(one)) for one in self._task.replicas]
+            self._look(session)
+            if self._task.latency is not None:
+                session.ask(self._task.latency.query)
+            with self._looking(session):
+                yield
+
+    @contextmanager
+    def _looking(self, session: Session) -> Iterator[None]:
         ended = threading.Event()
 
         def go_on() -> None:
-            while not ended.wait(_EVERY_S):
-                try:
-                    self._look(session)
-                except Refused as refused:
-                    self.reason = f"what is watched cannot be asked: {refused}"
+            every = _EVERY_S if self._task.latency is None else _LATENCY_EVERY_S
+            while not ended.wait(every) and not self._failure:
+                self._look_again(session)
 
         thread = threading.Thread(target=go_on, daemon=True, name="backfill watch")
         thread.start()
@@ -63,34 +78,54 @@ class Watch:
             ended.set()
             thread.join()
 
+    def _look_again(self, session: Session) -> None:
+        """Look; what cannot be asked for a while ends the backfill, for it may be that it never can be."""
+        try:
+            if self._looked_at is None or time.monotonic() - self._looked_at >= _EVERY_S * 0.9:
+                self._look(session)
+            if self._task.latency is not None:
+                self._listen(session, self._task.latency.query, self._task.latency.most)
+            self._unseen = 0
+        except Refused as refused:
+            self._unseen += 1
+            self.reason = f"what is watched cannot be asked: {refused}"
+            self._failure = self.reason if self._unseen > _PATIENCE_LOOKS else None
+
     def wait(self, pace: Pace) -> Pace | None:
         """Wait until a batch may begin; returns its pace, or None where the backfill is to stop."""
         if pace.pause_ns + pace.rest_ns and self._stop.wait((pace.pause_ns + pace.rest_ns) / NS_PER_S):
             return None
-        while self.reason is not None:
+        while self._reason_now() is not None:
+            if self._failure is not None:
+                raise ServerFailed(f"{self._failure}; the same command goes on from here")
             if self._stop.wait(_LOOK_S):
                 return None
-        return None if self._stop.is_set() else pace.after_latency(self._share())
-
-    def _share(self) -> float | None:
-        """Return the 99th percentile of the watched latency as a share of its budget; None: not known."""
-        if self._task.latency is None or len(self._latencies) < _FEWEST:
+        if self._stop.is_set():
             return None
-        return self.p99_ms() / self._task.latency.most
+        share, window = self._heard
+        return pace.after_latency(share, window) if window else pace
 
-    def p99_ms(self) -> float:
-        """Return the 99th percentile of the watched latency, in ms."""
-        found = sorted(self._latencies)
-        return found[max(0, math.ceil(0.99 * len(found)) - 1)]
+    def _reason_now(self) -> str | None:
+        """Return why no batch may begin; what was seen long ago is no leave to."""
+        if self._looked_at is not None and time.monotonic() - self._looked_at > _LONGEST_LOOK_S:
+            self.reason = "what is watched does not answer"
+        return self.reason
+
+    def _listen(self, session: Session, query: str, most_ms: float) -> None:
+        """Ask once for the latency; a window that is full tells its 99th percentile as a share of the budget."""
+        began = time.monotonic_ns()
+        session.ask(query)
+        self._latencies.append((time.monotonic_ns() - began) / NS_PER_MS)
+        if len(self._latencies) == _LATENCIES:
+            p99 = sorted(self._latencies)[math.ceil(0.99 * _LATENCIES) - 1]
+            self._heard = p99 / most_ms, self._heard[1] + 1
+            self._latencies.clear()
 
     def _look(self, session: Session) -> None:
+        self._looked_at = time.monotonic()
         reasons = [self._above(session, one) for one in self._task.ceilings]
-        if self._task.max_lag_ns is not None and self._positions is not None:
-            reasons.append(self._behind(session, self._positions, self._task.max_lag_ns))
-        if self._task.latency is not None:
-            began = time.monotonic_ns()
-            session.ask(self._task.latency.query)
-            self._latencies.append((time.monotonic_ns() - began) / NS_PER_MS)
+        if self._task.max_lag_ns is not None:
+            reasons.append(self._lag(session, self._task.max_lag_ns))
         self.reason = "; ".join(filter(None, reasons)) or None
 
     @staticmethod
@@ -101,14 +136,27 @@ class Watch:
             return f"the probe answers no number: {ceiling.query}"
         return f"the probe answers {value:g}, above {ceiling.most:g}" if value > ceiling.most else None
 
+    def _lag(self, session: Session, most_ns: int) -> str | None:
+        if not self._replicas:
+            assert self._positions is not None
+            return self._behind(session, self._positions, most_ns)
+        found = [one.behind_ms() for one in self._replicas]
+        if None in found:
+            return "a --replica does not say how far it is behind: it is none, or does not replicate now"
+        return _too_far(max(round((one or 0) * NS_PER_MS) for one in found), most_ns)
+
     def _behind(self, session: Session, query: str, most_ns: int) -> str | None:
         now, slowest, hidden = session.ask(query)[0]
         if hidden != "0":
             return "how far replicas are may not be known by this user; on PostgreSQL, GRANT pg_monitor to it"
         behind = self._backlog.behind_ns(time.monotonic_ns(), int(now or 0), None if slowest is None else int(slowest))
-        if behind <= most_ns:
-            return None
-        return f"a replica is {human_duration(behind)} behind, above {human_duration(most_ns)}"
+        return _too_far(behind, most_ns)
+
+
+def _too_far(behind_ns: int, most_ns: int) -> str | None:
+    if behind_ns <= most_ns:
+        return None
+    return f"a replica is {human_duration(behind_ns)} behind, above {human_duration(most_ns)}"
 
 
 class Backlog:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 @click.option("--probe-max", "ceilings", multiple=True, type=float, help="One for each --probe.")
 @click.option("--latency", metavar="SQL", help="Slow down while the p99 of this query's time is above --latency-max.")
 @click.option("--latency-max", metavar="TIME", help="Such as 20ms.")
-@click.option("--max-lag", metavar="TIME", help="Wait while a replica is further behind (PostgreSQL).")
+@click.option("--max-lag", metavar="TIME", help="Wait while a replica is further behind.")
+@click.option("--replica", "replicas", multiple=True, metavar="URL", help="Ask this one; PostgreSQL knows its own.")
 @click.option("--verify", metavar="SQL", help="A condition that no row may meet at the end; else the --where.")
 @click.option(
     "--once", is_flag=True, help="The statement is not idempotent: the table of states alone tells what is done."
@@ -81,6 +82,7 @@ def command(
     Exit codes: 0 done, and right; 1 rows are left that are not right; 3 the server refused it; 130 interrupted.
     """
     from rehearse.backfill import connections, look  # noqa: PLC0415
+    from rehearse.cli import masked  # noqa: PLC0415
 
     task = _task(options)
     found = look(url, task, restart=not resume)
@@ -88,6 +90,8 @@ def command(
         _tell(found, dry_run=dry_run, as_json=as_json)
     if dry_run:
         return 0
+    if masked(url) != url:
+        click.echo("warning  the password in the URL stands in this machine's list of processes", err=True)
     _ask(url, yes=yes)
     result = _run(url, task, connections(url, task), restart=not resume, keep_state=keep_state, quiet=quiet or as_json)
     if as_json:
@@ -124,6 +128,7 @@ def _task(options: dict[str, Any]) -> Backfill:
         attempts=options["attempts"],
         ceilings=tuple(Ceiling(query=query, most=most) for query, most in zip(probes, ceilings, strict=True)),
         max_lag_ns=None if options["max_lag"] is None else time_ns("max_lag"),
+        replicas=options["replicas"],
         latency=None
         if options["latency"] is None
         else Ceiling(query=options["latency"], most=time_ns("latency_max") / units.NS_PER_MS),
@@ -164,7 +169,8 @@ def _lines(found: Outlook, *, dry_run: bool) -> Iterator[str]:
 
     plan, task = found.plan, found.plan.task
     rows = "an unknown number of" if plan.target.rows is None else f"about {plan.target.rows:,}"
-    yield f"table    {plan.table}: {rows} rows, by ({', '.join(f'{one.name} {one.type}' for one in plan.target.key)})"
+    rows += " rows" if found.left is None else f" rows, of which the server takes {found.left:,} to be left"
+    yield f"table    {plan.table}: {rows}, by ({', '.join(f'{one.name} {one.type}' for one in plan.target.key)})"
     size = f"{task.batch:,} keys"
     size += f" at first, then what takes {human_duration(task.batch_time_ns)}" if task.batch_time_ns else ""
     workers = f", {task.workers} workers" if task.workers > 1 else ""
@@ -256,6 +262,7 @@ def _outlook(found: Outlook) -> dict[str, Any]:
     return {
         "table": found.plan.table,
         "rows": found.plan.target.rows,
+        "rows_left": found.left,
         "key": [one.name for one in found.plan.target.key],
         "state": found.plan.state,
         "keys_done": found.keys,

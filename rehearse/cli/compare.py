@@ -14,6 +14,9 @@ import click
 )
 @click.option("--ways", metavar="all|WAY,WAY", help="Ways of the library to make the scenario's [change], besides.")
 @click.option("--strategy", "only", multiple=True, metavar="NAME", help="Only these strategies; may be given often.")
+@click.option(
+    "--leftover", "leftovers", multiple=True, metavar="TABLE", help="A table that a strategy may leave behind."
+)
 @click.option("--scale", type=click.FloatRange(min=0, min_open=True), help="Share of the profile's row counts.")
 @click.option("--seed", type=int, help="Seed of the data, the traffic and the order of the runs.")
 @click.option("--engine", metavar="NAME[:VERSION]", help="Another engine or version than the scenario's.")
@@ -30,6 +33,7 @@ def command(  # noqa: PLR0917
     repeats: int,
     ways: str | None,
     only: tuple[str, ...],
+    leftovers: tuple[str, ...],
     scale: float | None,
     seed: int | None,
     engine: str | None,
@@ -48,7 +52,7 @@ def command(  # noqa: PLR0917
     run's report and recording stand in OUT/STRATEGY/ROUND, and comparison.html, .md and .json beside them.
 
     \b
-    rehearse compare scenarios/set_not_null_ways/ways.toml
+    rehearse compare scenarios/set_not_null_ways/compare.toml
     rehearse compare bad.toml good.toml --repeats 5
     rehearse compare change.toml --ways all           each way of the library to make its [change]
     rehearse compare reports/orders/2026-01-05T10-00-00     the same again, from its recordings
@@ -69,4 +73,5 @@ def command(  # noqa: PLR0917
         ctx.exit(recorded.compare(what, out, budgets=budgets, anyway=anyway, telling=telling))
     options = Options(scale=scale, seed=seed, via=via, budgets=budgets)
     whole, scenarios = comparing.strategies_of(files, engine, options, ways=ways, only=only)
+    scenarios = [comparing.leaving(one, leftovers) for one in scenarios]
     ctx.exit(comparing.compare(whole, scenarios, repeats=repeats, out=out, telling=telling))

@@ -21,6 +21,7 @@ from rehearse.cli.run import Options, console, read_whole
 from rehearse.errors import Mistake, ScenarioMistake, near_miss
 from rehearse.events import Event, Remarked
 from rehearse.judging import judge
+from rehearse.measures import alike
 from rehearse.measures.end_states import EndState
 from rehearse.model import Recording, Scenario, StrategyChoice
 from rehearse.reading import strategies
@@ -37,8 +38,8 @@ EXIT = {"passed": 0, "failed": 1, "unknown": 3, "not run": 3}
 _COPIED = "prepared once; every run had a copy of the same bytes, checkpointed and brought to the disk"
 _ANEW = "prepared anew for each run from the same seed, since this engine makes no copies: the same rows, other files"
 _CACHES = (
-    "at each start the system's cache held the fresh copy's files and the server's own cache nothing of it; the "
-    "baseline's traffic of {baseline} warmed it, the same for all"
+    "each run began with its data on the disk and in the system's cache; the server's own cache was warmed by what "
+    "reads keys for the calls and by {baseline} of the baseline's traffic, the same for all"
 )
 
 
@@ -92,6 +93,12 @@ def _named_apart(found: Sequence[Scenario]) -> list[Scenario]:
         is_clear = bool(one.strategies) and counts[name] == 1
         named.append(one if is_clear else replace(one, strategies=[replace(choice, name=one.name)]))
     return named
+
+
+def leaving(scenario: Scenario, tables: Sequence[str]) -> Scenario:
+    """Return a strategy's scenario with more tables that it may leave for its own use."""
+    choice = scenario.strategies[0] if scenario.strategies else StrategyChoice(name=strategies.AS_WRITTEN)
+    return replace(scenario, strategies=[replace(choice, leftovers=[*choice.leftovers, *tables])])
 
 
 def _whole(read: Sequence[Scenario]) -> Scenario:
@@ -152,7 +159,7 @@ class _Known:
 
 def compare(whole: Scenario, scenarios: Sequence[Scenario], *, repeats: int, out: Path | None, telling: Telling) -> int:
     """Rehearse all strategies in rounds, write and show the comparison, and return the exit code."""
-    known = _Known()
+    known = _Known(remarks=list(alike.other_words(scenarios)))
     with folders.opened(whole, out) as folder, _kept(whole, known, repeats, folder):
         with _shown(telling) as line, contest(scenarios, line) as going:
             known.entries, known.copies, known.capacity = going.entries, going.copies, going.capacity
@@ -163,8 +170,6 @@ def compare(whole: Scenario, scenarios: Sequence[Scenario], *, repeats: int, out
                 line.what = f"round {number} of {repeats}: {name}"
                 _run(going, known, (number, place, name), folder, line)
         found = _written(whole, known, repeats, folder)
-        if out is None:
-            folders.point(folder)
         tell(found, folder / "comparison.html", telling)
     return worst([EXIT[found.status], *known.codes])
 
@@ -180,6 +185,7 @@ def _run(going: Contest, known: _Known, at: tuple[int, int, str], folder: Path, 
     except Mistake as error:
         known.refused[name] = masked(str(error))
         known.codes.append(error.exit_code)
+        click.echo(f"rehearse: {name}: not run: {known.refused[name]}", err=True)
         return
     known.order.append(name)
     here = folder / strategies.folder_name(name) / str(number)

@@ -20,7 +20,11 @@ _WIDTH = 110
 
 @click.command("lint")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--engine", metavar="NAME[:VERSION]", default="postgres", help="postgres (default), mysql or mariadb.")
+@click.option(
+    "--engine",
+    metavar="NAME[:VERSION]",
+    help="postgres (the default of files), mysql or mariadb; a scenario says its own.",
+)
 @click.option("--schema", type=click.Path(exists=True, path_type=Path), help="The schema that the change starts from.")
 @click.option("--profile", metavar="PROFILE", help="A data profile: how many rows tables have.")
 @click.option(
@@ -38,7 +42,7 @@ _WIDTH = 110
 def command(
     files: Sequence[Path],
     *,
-    engine: str,
+    engine: str | None,
     schema: Path | None,
     profile: str | None,
     transaction: str,
@@ -80,16 +84,23 @@ def command(
 
 
 def _asked(
-    engine: str, schema: Path | None, profile: str | None, transaction: str, disable: Sequence[str], *, is_back: bool
+    engine: str | None,
+    schema: Path | None,
+    profile: str | None,
+    transaction: str,
+    disable: Sequence[str],
+    *,
+    is_back: bool,
 ) -> Asked:
     from rehearse import hazards  # noqa: PLC0415
     from rehearse.cli.lint_files import Asked, profiled  # noqa: PLC0415
     from rehearse.errors import Mistake, near_miss  # noqa: PLC0415
 
-    name, _, version = engine.partition(":")
+    name, _, version = (engine or Asked().engine).partition(":")
     if name not in _ENGINES:
         raise Mistake(f"--engine {engine}: hazards are known of {', '.join(_ENGINES)}{near_miss(name, _ENGINES)}")
     asked = Asked(
+        told=engine,
         engine=name,
         version=version or None,
         schema=schema,

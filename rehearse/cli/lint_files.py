@@ -18,13 +18,18 @@ from rehearse.tools import _split as splitting
 if TYPE_CHECKING:
     from rehearse.model import Scenario
 
+_MOST_BYTES = 1_000_000
 _IGNORED = re.compile(r"--[ \t]*rehearse:ignore\b[ \t]*(?P<code>\S*)[ \t]*(?P<why>.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is said on the command line for all files: the engine, the schema before, rows of tables, transactions."""
+    """What is said on the command line for all files: the engine, the schema before, rows of tables, transactions.
 
+    `told` is the engine as it was given; None: it was not, and a scenario's own counts.
+    """
+
+    told: str | None = None
     engine: str = "postgres"
     version: str | None = None
     schema: Path | None = None
@@ -82,29 +87,60 @@ def _named(ways: _layouts.Ways, asked: Asked) -> Sequence[_layouts.Script]:
 def _scenario(path: Path, asked: Asked) -> Linted:
     """Judge both ways of a scenario, with its own engine, schema and rows."""
     from rehearse.reading.scenario import read  # noqa: PLC0415
+
+    found = scenario_read(read(path, engine=asked.told), rows=asked.rows, disabled=asked.disabled)
+    return Linted(str(path), found.statements, found.hazards)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A scenario's SQL: its way forward, what is known before it, and the hazards of both ways."""
+
+    forward: tuple[Script, ...]
+    known: Known
+    statements: int
+    hazards: tuple[Hazard, ...]
+
+
+def scenario_read(
+    scenario: Scenario, *, rows: Mapping[str, int] | None = None, disabled: frozenset[str] = frozenset()
+) -> Read:
+    """Return a scenario's SQL as it is read without a server; a Mistake where another tool runs the migration."""
     from rehearse.tools.sql import SqlTool  # noqa: PLC0415
 
-    scenario = read(path)
-    if scenario.migration.tool != "sql":
-        raise Mistake(f"{path}: migration.tool = {scenario.migration.tool!r}: only SQL is read without a server")
+    choice = scenario.migration
+    if choice.tool != "sql":
+        raise Mistake(
+            f"{scenario.file or scenario.name}: migration.tool = {choice.tool!r}: only SQL is read without a server"
+        )
     migration = SqlTool().open(scenario)
-    asked = replace(
-        asked,
+    asked = Asked(
         engine=scenario.engine.name,
         version=scenario.engine.version,
-        transaction=scenario.migration.transaction,
-        rows=asked.rows or _rows(scenario),
+        transaction=choice.transaction,
+        rows=rows or _rows(scenario),
+        disabled=disabled,
     )
-    known = hazards.beginning(
-        asked.engine,
-        asked.version,
-        schema=[one.sql for script in migration.prepared for one in script.statements],
-        rows=asked.rows,
-    )
-    for name, value in scenario.migration.settings.items():
-        known.settings[name] = str(value).lower()
+    schema = [*_loaded(scenario), *(one.sql for script in migration.prepared for one in script.statements)]
+
+    def before() -> Known:
+        known = hazards.beginning(asked.engine, asked.version, schema=schema, rows=asked.rows)
+        known.settings |= {name: str(value).lower() for name, value in choice.settings.items()}
+        return known
+
+    places, known = _places(scenario), before()
     scripts = (*migration.ways.forward, *(migration.ways.back or ()))
-    return _judged(str(path), scripts, known, asked, _places(scenario))
+    judged = _judged(str(scenario.file), scripts, before(), asked, places)
+    forward = tuple(_script(one, known, asked, places) for one in migration.ways.forward)
+    return Read(forward, known, judged.statements, judged.hazards)
+
+
+def _loaded(scenario: Scenario) -> Iterator[str]:
+    """Yield the statements of the SQL files that bring schema and rows, but for large ones, which are rows."""
+    for name in scenario.data.load or ():
+        path = scenario.folder / name
+        if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+            yield from (one.sql for one in splitting.splitter(scenario.engine.name)(_text(path), path.name, 1))
 
 
 def _rows(scenario: Scenario) -> Mapping[str, int]:
@@ -153,20 +189,24 @@ def _judged(
 ) -> Linted:
     found: list[Hazard] = []
     for script in scripts:
-        ignored = _ignored(script, places)
-        statements = tuple(
-            hazards.said(
-                one.sql,
-                known,
-                place=_placed(one.place, places),
-                repeats=one.repeat is not None,
-                ignored=ignored.get(one.place, frozenset()) | asked.disabled,
-            )
-            for one in script.statements
-        )
-        found += hazards.hazards(Script(statements, script.transaction or asked.transaction), known)
+        found += hazards.hazards(_script(script, known, asked, places), known)
     known.settled()
     return Linted(name, sum(len(one.statements) for one in scripts), tuple(found))
+
+
+def _script(script: _layouts.Script, known: Known, asked: Asked, places: Mapping[str, Path]) -> Script:
+    ignored = _ignored(script, places)
+    statements = tuple(
+        hazards.said(
+            one.sql,
+            known,
+            place=_placed(one.place, places),
+            repeats=one.repeat is not None,
+            ignored=ignored.get(one.place, frozenset()) | asked.disabled,
+        )
+        for one in script.statements
+    )
+    return Script(statements, script.transaction or asked.transaction)
 
 
 def _placed(place: str, places: Mapping[str, Path]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from rehearse.cli.comparing import EXIT, Telling, tell
 from rehearse.errors import Mistake
@@ -21,6 +21,7 @@ from rehearse.recording import folder as recordings
 from rehearse.rehearsal.contest import schemas
 from rehearse.reports import _comparison_forms as forms
 from rehearse.reports._document import document
+from rehearse.reports._shape_comparison import Compared, RunSeen
 from rehearse.reports.comparison import Contender, Ran, Setting, compared
 
 _NAME = "comparison.json"
@@ -38,8 +39,10 @@ class _Loaded:
 
 def compare(what: Sequence[Path], out: Path | None, *, budgets: Sequence[str], anyway: bool, telling: Telling) -> int:
     """Compare recordings, or whole comparisons, by their strategies' names, and return the exit code."""
+    known = _comparison(what[0]) if len(what) == 1 else None
     loaded = [_load(folder, budgets) for one in what for folder in _folders(one)]
-    known = _comparison(what)
+    if not loaded:
+        raise Mistake(f"{what[0]}: nothing was run in this comparison")
     remarks = _checked([one.recording for one in loaded], anyway=anyway)
     contenders = list(_contenders(loaded, known, out))
     if len(contenders) < 2:
@@ -51,12 +54,11 @@ def compare(what: Sequence[Path], out: Path | None, *, budgets: Sequence[str], a
 
 
 def _folders(path: Path) -> list[Path]:
-    """Return the folders of the recordings that a path names: one, or all those of a comparison."""
-    if (path / recordings.NAME).exists() or not (path / _NAME).exists():
+    """Return the folders of the recordings that a path names: one, or all that a comparison tells of."""
+    found = None if (path / recordings.NAME).exists() else _comparison(path)
+    if found is None:
         return [path]
-    return sorted(
-        (one.parent for one in path.glob(f"*/*/{recordings.NAME}")), key=lambda one: (one.parent.name, int(one.name))
-    )
+    return [path / run.folder for one in found.strategies for run in one.runs if run.folder is not None]
 
 
 def _load(folder: Path, budgets: Sequence[str]) -> _Loaded:
@@ -66,16 +68,20 @@ def _load(folder: Path, budgets: Sequence[str]) -> _Loaded:
     return _Loaded(found, name, folder)
 
 
-def _comparison(what: Sequence[Path]) -> dict[str, Any] | None:
-    """Return what was written of a comparison, where it is the only one that is named."""
-    path = what[0] / _NAME
-    if len(what) > 1 or not path.exists():
+def _comparison(folder: Path) -> Compared | None:
+    """Return the comparison that was written into a folder; None: there is none."""
+    path = folder / _NAME
+    if not path.exists():
         return None
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as broken:
-        raise Mistake(f"{path}: not a comparison: {broken}") from None
-    return content
+        found: Compared = TypeAdapter(Compared).validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as broken:
+        lacks = str(broken).splitlines()
+        raise Mistake(
+            f"{path} is not a comparison that this rehearse wrote ({' '.join(lacks[1:3])}); name its recordings, "
+            f"{folder}/*/*"
+        ) from None
+    return found
 
 
 def _checked(found: Sequence[Recording], *, anyway: bool) -> list[str]:
@@ -86,22 +92,32 @@ def _checked(found: Sequence[Recording], *, anyway: bool) -> list[str]:
     return [*(f"other data: {one}" for one in data), *alike.other_circumstances(found)]
 
 
-def _contenders(loaded: Sequence[_Loaded], known: dict[str, Any] | None, out: Path | None) -> Iterator[Contender]:
+def _contenders(loaded: Sequence[_Loaded], known: Compared | None, out: Path | None) -> Iterator[Contender]:
     first = next((one for one in loaded if _forward(one.recording)), None)
     for name in dict.fromkeys(one.name for one in loaded):
         mine = [one for one in loaded if one.name == name]
         yield Contender(
             name=name,
             scenario=mine[0].recording.scenario,
-            runs=[_ran(one, number, out) for number, one in enumerate(mine, 1)],
+            runs=[_ran(one, number, out, known) for number, one in enumerate(mine, 1)],
             end=_end(mine, first) if known is None else _known_end(known, name),
         )
 
 
-def _ran(one: _Loaded, number: int, out: Path | None) -> Ran:
+def _ran(one: _Loaded, number: int, out: Path | None, known: Compared | None) -> Ran:
     report = document(one.recording, judge(one.recording))
     folder = None if out is None else Path(os.path.relpath(one.folder, out)).as_posix()
-    return Ran(report=report, round=int(one.folder.name) if one.folder.name.isdigit() else number, folder=folder)
+    written = _known_run(known, one)
+    if written is None:
+        return Ran(report=report, round=number, folder=folder)
+    return Ran(report=report, round=written.round, place=written.place, folder=folder)
+
+
+def _known_run(known: Compared | None, one: _Loaded) -> RunSeen | None:
+    """Return what was written of a run where it was compared on its server."""
+    place = f"{one.folder.parent.name}/{one.folder.name}"
+    runs = (run for strategy in (known.strategies if known else ()) for run in strategy.runs)
+    return next((run for run in runs if run.folder == place), None)
 
 
 def _forward(recording: Recording) -> bool:
@@ -122,29 +138,42 @@ def _end(mine: Sequence[_Loaded], first: _Loaded | None) -> EndState | None:
     return replace(found, not_compared=(*found.not_compared, _ROWS))
 
 
-def _known_end(known: dict[str, Any], name: str) -> EndState | None:
+def _known_end(known: Compared, name: str) -> EndState | None:
     """Return where a strategy ended when it was compared on its server."""
-    for one in known["strategies"]:
-        if one["name"] == name and one["end"]["is_alternative"] is not None:
-            end = one["end"]
-            texts: dict[str, Any] = {
-                key: tuple(end[key]) for key in ("differs", "cosmetic", "leftovers", "not_compared")
-            }
-            return EndState(is_first=end["is_first"], error=end["error"], **texts)
-    return None
+    end = next((one.end for one in known.strategies if one.name == name), None)
+    if end is None or end.is_alternative is None:
+        return None
+    return EndState(
+        is_first=end.is_first,
+        error=end.error,
+        differs=tuple(end.differs),
+        cosmetic=tuple(end.cosmetic),
+        leftovers=tuple(end.leftovers),
+        not_compared=tuple(end.not_compared),
+    )
 
 
-def _setting(loaded: Sequence[_Loaded], known: dict[str, Any] | None, remarks: Sequence[str]) -> Setting:
+def _setting(loaded: Sequence[_Loaded], known: Compared | None, remarks: Sequence[str]) -> Setting:
     scenario = loaded[0].recording.scenario
-    method = known["method"] if known else {}
     runs = [sum(one.name == name for one in loaded) for name in {one.name for one in loaded}]
-    named = replace(scenario, name=known["name"], strategies=[]) if known else scenario
+    if known is not None:
+        named = replace(scenario, name=known.name, strategies=[])
+        told = known.method
+        return Setting(
+            scenario=named,
+            repeats=told.repeats,
+            order=told.order,
+            data=told.data,
+            traffic=told.traffic,
+            caches=told.caches,
+            remarks=[*known.remarks, *remarks],
+        )
     return Setting(
-        scenario=named,
-        repeats=method.get("repeats", max(runs)),
-        order=method.get("order", [one.name for one in loaded]),
-        data=method.get("data", "recordings made before, each on data of its own"),
-        traffic=method.get("traffic", "as each recording has it"),
-        caches=method.get("caches", "as each run found them"),
+        scenario=scenario,
+        repeats=max(runs),
+        order=[one.name for one in loaded],
+        data="recordings made before, each on data of its own",
+        traffic="as each recording has it",
+        caches="as each run found them",
         remarks=remarks,
     )

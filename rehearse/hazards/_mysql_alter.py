@@ -132,7 +132,17 @@ def key(words: Words, table: str) -> Iterator[Act]:
     elif kind == "FOREIGN KEY":
         words.take("REFERENCES")
         parent = read.name(words)
-        yield Act(does="add foreign key", table=table, name=name, columns=columns, references=parent)
+        keys = ", ".join(map(read.column, read.bracketed(words)))
+        action = words.one_of(("CASCADE", "SET NULL", "RESTRICT", "NO ACTION")) if words.take("ON", "DELETE") else None
+        yield Act(
+            does="add foreign key",
+            table=table,
+            name=name,
+            columns=columns,
+            references=parent,
+            to=keys,
+            said=frozenset({f"on delete {action.lower()}"} if action else ()),
+        )
     else:
         said |= {kind.lower()} if kind in ("UNIQUE", "FULLTEXT", "SPATIAL") else set()
         yield Act(does="create index", table=table, name=name, columns=columns, said=frozenset(said))

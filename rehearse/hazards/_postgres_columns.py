@@ -87,18 +87,32 @@ def constraint(table: str, one: Node, *, column: str = "") -> Act:
     )
 
 
-class _Calls(Visitor):
+class _Names(Visitor):
+    """Collects the functions that are called and the columns that are named."""
+
     def __init__(self) -> None:
-        self.found: set[str] = set()
+        self.functions: set[str] = set()
+        self.columns: set[str] = set()
 
     def visit_FuncCall(self, _ancestors: Any, node: Node) -> None:  # noqa: N802
-        self.found.add(texts(node.funcname)[-1])
+        self.functions.add(texts(node.funcname)[-1])
+
+    def visit_ColumnRef(self, _ancestors: Any, node: Node) -> None:  # noqa: N802
+        self.columns |= {one.sval or "" for one in node.fields[-1:] if isinstance(one, ast.String)}
+
+
+def _names(expression: Node) -> _Names:
+    names = _Names()
+    if isinstance(expression, ast.Node):
+        names(expression)
+    return names
 
 
 def called(expression: Node) -> frozenset[str]:
     """Return the functions that an expression calls; those without brackets (CURRENT_DATE) are no functions here."""
-    if not isinstance(expression, ast.Node):
-        return frozenset()
-    calls = _Calls()
-    calls(expression)
-    return frozenset(calls.found)
+    return frozenset(_names(expression).functions)
+
+
+def read(expression: Node) -> frozenset[str]:
+    """Return the columns that an expression names."""
+    return frozenset(_names(expression).columns)

@@ -58,7 +58,9 @@ class Act:
     references: str = ""  # the table that a foreign key points at, or that a partition belongs to
     to: str = ""  # the new name, the new value
     expression: str = ""  # a check's condition, USING, a generated column's expression
-    mode: str = ""  # of LOCK TABLE: "access exclusive"
+    mode: str = ""  # of LOCK TABLE: "access exclusive"; of a partitioned table: "range", "list", "hash"
+    values: tuple[str, ...] = ()  # SQL of what an UPDATE sets `columns` to
+    reads: frozenset[str] = frozenset()  # columns that these name
     said: frozenset[str] = frozenset()
 
     def has(self, *words: str) -> bool:

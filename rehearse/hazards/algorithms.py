@@ -17,6 +17,9 @@ ORDER = ("INSTANT", "INPLACE", "REBUILD", "COPY")
 _BYTES = {"utf8mb4": 4, "utf8": 3, "utf8mb3": 3, "latin1": 1, "ascii": 1, "binary": 1}
 # MariaDB computes a default once, where it has no function that gives another value each time.
 _CALLED = re.compile(r"\b(uuid\w*|sys_guid|rand|random_bytes|nextval|next value|sysdate|sleep)\b", re.IGNORECASE)
+_WIDENED = (  # MariaDB takes texts of the first as texts of the second
+    ("utf8mb3", "utf8mb4"), ("utf8", "utf8mb4"), ("ascii", "utf8mb4"), ("ascii", "utf8mb3"), ("ascii", "latin1"),
+)  # fmt: skip
 _OF_LENGTH = ("varchar", "varbinary")
 
 
@@ -159,12 +162,15 @@ def _width(type_: Type) -> int:
     return (1 if count < 256 else 2) if type_.name == "enum" else next(n for n in (1, 2, 3, 4, 8) if count <= 8 * n)
 
 
+def _charset(type_: Type) -> str:
+    return next((one.split()[-1] for one in type_.words if one.startswith("character set")), "")
+
+
 def _lengthened(was: Type, becomes: Type, charset: str, known: Known) -> Way | None:
-    own = next((one.split()[-1] for one in becomes.words if one.startswith("character set")), charset)
-    if {one for one in was.words if one.startswith("character")} != {
-        one for one in becomes.words if one.startswith("character")
-    }:
-        return Way("COPY", "H501", "the character set changes", lock="SHARED")
+    mine, own = _charset(was) or charset, _charset(becomes) or charset
+    if mine != own:
+        widens = (mine, own) in _WIDENED and known.engine == "mariadb" and known.version >= (10, 4, 3)
+        return None if widens else Way("COPY", "H501", "the character set changes", lock="SHARED")
     each = 1 if was.name == "varbinary" else _BYTES.get(own, 4)
     before, after = (int(one.args[0]) * each if one.args else 0 for one in (was, becomes))
     if after < before:

@@ -7,7 +7,7 @@ makes itself are new: nobody waits for an empty table that no application knows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rehearse.hazards.acts import Act, Said, Type
@@ -66,6 +66,9 @@ class Known:
     transaction: int = 0
     locks: list[tuple[Lock, str]] = field(default_factory=list)  # that the open transaction holds, and where it asked
     labels: set[str] = field(default_factory=set)  # of enums, added in the open transaction
+    given: set[str] = field(default_factory=set)  # names of tables, and of columns, that the migration itself gave
+    retaken: set[str] = field(default_factory=set)  # … and those that it will give to another before it ends
+    renames: dict[str, str] = field(default_factory=dict)  # of the script: the table that takes a name, by that name
     changes: int = 0  # statements of the script that change the schema
     altered: str = ""  # the table that the statement before changed
 
@@ -76,6 +79,12 @@ class Known:
     def column(self, table: str, name: str) -> Column | None:
         """Return a column; None: it is not known."""
         return self.tables[table].columns.get(name) if table in self.tables else None
+
+    def is_own(self, table: str, column: str = "") -> bool:
+        """Say whether no code that runs can know a name, or will miss it: the migration gave it, or gives it anew."""
+        name = f"{table}.{column}" if column else table
+        found = self.column(table, column)
+        return name in self.given | self.retaken or (found is not None and found.is_new)
 
     def is_new(self, table: str) -> bool:
         """Say whether the migration itself has made a table."""
@@ -128,7 +137,7 @@ class Known:
                 column.is_new = False
             for constraint in table.constraints.values():
                 constraint.made = None
-        self.objects, self.settings, self.changes, self.altered = set(), {}, 0, ""
+        self.objects, self.given, self.settings = set(), set(), {}
 
     def _fold(self, act: Act, *, is_new: bool) -> None:
         if act.does in _CONSTRAINTS:
@@ -173,11 +182,18 @@ def _create_table(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     known.tables[act.table] = Table(is_new=is_new, is_whole=not act.has("as query"), charset=act.to)
 
 
+def _create_view(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
+    known.objects.add(act.name)
+    if act.table:  # a materialized one, which has rows
+        known.tables[act.table] = Table(is_new=is_new)
+
+
 def _drop_table(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
     known.tables.pop(act.table, None)
 
 
 def _rename_table(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    known.given.add(act.to)
     if act.table in known.tables:
         known.tables[act.to] = known.tables.pop(act.table)
 
@@ -186,7 +202,9 @@ def _add_column(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     not_null = act.has("not null") or act.has("primary key") or act.has("identity")
     table = known.table(act.table)
     table.columns[act.name] = Column(act.type, not_null, act.default is not None, is_new)
-    if act.has("primary key") or act.has("unique"):
+    if act.has("primary key"):
+        table.constraints[f"{act.table}_pkey"] = Constraint("add primary key", (act.name,))
+    elif act.has("unique"):
         table.indexes.setdefault(f"{act.table}_{act.name}_key", (act.name,))
 
 
@@ -195,6 +213,7 @@ def _drop_column(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
 
 
 def _rename_column(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    known.given.add(f"{act.table}.{act.to}")
     columns = known.table(act.table).columns
     if act.name in columns:
         columns[act.to] = columns.pop(act.name)
@@ -206,7 +225,8 @@ def _change_column(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT0
         column.type = act.type
         if act.does == "modify column":
             column.not_null = act.has("not null")
-            _rename_column(known, act, False)  # noqa: FBT003
+    if act.to:
+        _rename_column(known, act, False)  # noqa: FBT003
 
 
 def _set_not_null(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
@@ -240,6 +260,7 @@ def _add_label(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
 
 _CHANGES = {
     "create table": _create_table,
+    "create view": _create_view,
     "drop table": _drop_table,
     "rename table": _rename_table,
     "add column": _add_column,
@@ -262,10 +283,3 @@ def with_rows(known: Known, rows: Mapping[str, int]) -> None:
     """Take in how many rows tables have."""
     for name, count in rows.items():
         known.table(name).rows = count
-
-
-def of_schema(known: Known, statements: Iterable[Said]) -> None:
-    """Take in the statements of the schema that the change starts from."""
-    for said in statements:
-        known.fold(said, is_new=False)
-    known.settled()

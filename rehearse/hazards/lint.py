@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from rehearse.hazards import algorithms, mysql, postgres
 from rehearse.hazards.acts import Act, Said
-from rehearse.hazards.known import Known, of_schema, with_rows
+from rehearse.hazards.known import Known, with_rows
 from rehearse.hazards.modes import locks
 from rehearse.hazards.rule import Hazard, Moment, Rule, Seen
 from rehearse.hazards.rules import RULES
@@ -46,7 +47,11 @@ def beginning(
 ) -> Known:
     """Return what is known before a migration: the schema's statements, and how many rows tables have."""
     known = Known(engine, version_of(engine, version))
-    of_schema(known, (said(one, known) for one in schema))
+    for one in schema:
+        read = said(one, known)
+        _count(read, known)
+        known.fold(read, is_new=False)
+    known.settled()
     with_rows(known, rows or {})
     return known
 
@@ -62,27 +67,42 @@ def hazards(script: Script, known: Known) -> Iterator[Hazard]:
                 yield hazard
         _pass(one, known)
     if script.statements:
-        yield from _judged(_rules(known, "end"), Moment(script.statements[-1], _NOTHING, known), len(script.statements))
+        last = Moment(script.statements[-1], _NOTHING, known)
+        yield from _judged(_rules(known.engine, "end"), last, len(script.statements))
     known.end()
 
 
 def _open(script: Script, known: Known) -> None:
     """Open the transaction that a tool would."""
-    known.changes, known.altered = 0, ""
+    known.changes, known.altered, known.retaken = 0, "", set(_given(script))
+    acts = [act for one in script.statements for act in one.acts]
+    known.renames = {act.to: act.table for act in acts if act.does == "rename table"}
     several = script.transaction == "query" and len(script.statements) > 1
     if known.engine == "postgres" and (script.transaction == "file" or several):
         known.begin(is_said=False)
 
 
-def _rules(known: Known, per: str) -> list[Rule]:
-    return [rule for rule in RULES if rule.per == per and known.engine in rule.engines]
+def _given(script: Script) -> Iterator[str]:
+    """Yield the names that a script gives to tables and columns."""
+    for act in (act for one in script.statements for act in one.acts):
+        if act.does in ("create table", "create view"):
+            yield act.table or act.name
+        elif act.does == "add column":
+            yield f"{act.table}.{act.name}"
+        elif act.to and act.does in ("rename column", "modify column"):
+            yield f"{act.table}.{act.to}"
+
+
+@cache
+def _rules(engine: str, per: str) -> tuple[Rule, ...]:
+    return tuple(rule for rule in RULES if rule.per == per and engine in rule.engines)
 
 
 def _of(one: Said, number: int, known: Known) -> Iterator[Hazard]:
     first = one.acts[0] if one.acts else _NOTHING
-    yield from _judged(_rules(known, "statement"), Moment(one, first, known), number)
+    yield from _judged(_rules(known.engine, "statement"), Moment(one, first, known), number)
     for act in one.acts:
-        yield from _judged(_rules(known, "act"), Moment(one, act, known), number)
+        yield from _judged(_rules(known.engine, "act"), Moment(one, act, known), number)
 
 
 def _judged(rules: Sequence[Rule], moment: Moment, number: int) -> Iterator[Hazard]:
@@ -125,8 +145,7 @@ def _pass(one: Said, known: Known) -> None:
     if known.is_open:
         quick = [act for act in one.acts if act.does != "lock table"]  # H120 has told of those
         known.locks += [(lock, one.place) for act in quick for lock in locks(act)]
-    if known.engine != "postgres":
-        _count(one, known)
+    _count(one, known)
     known.fold(one)
     changed = [act for act in one.acts if is_change(act)]
     known.changes += bool(changed)
@@ -135,7 +154,7 @@ def _pass(one: Said, known: Known) -> None:
 
 def _count(one: Said, known: Known) -> None:
     """Count the INSTANT changes of columns, which the server has a limit for; a rebuild begins anew."""
-    for act in one.acts:
+    for act in one.acts if known.engine != "postgres" else ():
         found = algorithms.way(act, one.acts, known)
         if found is None or not act.table:
             continue

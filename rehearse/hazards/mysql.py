@@ -147,9 +147,33 @@ def _update(words: Words) -> Iterator[Act]:
     said |= {"limit"} if words.has("LIMIT") else set()
     while words.at < len(words.tokens) and not words.take("SET"):
         words.at += 1
-    column = read_.own(words)
-    words.skip(".")
-    yield Act(does="update", table=table, columns=(column,), said=frozenset(said))
+    pairs = [_assigned(part) for part in _until(words, "WHERE", "LIMIT", "ORDER").parted()]
+    condition = read_.text(words) if words.take("WHERE") else ""
+    yield Act(
+        does="update",
+        table=table,
+        columns=tuple(name for name, _ in pairs),
+        values=tuple(value for _, value in pairs),
+        expression=condition,
+        said=frozenset(said),
+    )
+
+
+def _until(words: Words, *ends: str) -> Words:
+    """Take the words before one of these."""
+    begin = words.at
+    while words.at < len(words.tokens) and words.word() not in ends:
+        words.at += 1
+    return Words(words.tokens[begin : words.at])
+
+
+def _assigned(words: Words) -> tuple[str, str]:
+    """Return the column that is set and the SQL of its value."""
+    name = read_.own(words)
+    while words.take("."):
+        name = read_.own(words)
+    words.take("=")
+    return name, read_.text(words)
 
 
 def _delete(words: Words) -> Iterator[Act]:

@@ -24,6 +24,7 @@ _MODES = (
     "", "access share", "row share", "row exclusive", "share update exclusive", "share", "share row exclusive",
     "exclusive", "access exclusive",
 )  # fmt: skip
+_STRATEGIES = {"r": "range", "l": "list", "h": "hash"}
 _DROPS: Mapping[enums.ObjectType, Does] = {
     enums.ObjectType.OBJECT_TABLE: "drop table",
     enums.ObjectType.OBJECT_FOREIGN_TABLE: "drop table",
@@ -98,8 +99,15 @@ def _create_table(node: Node) -> Iterator[Act]:
     table = ranged(node.relation)
     is_own = node.relation.relpersistence == "t"
     said = _words(if_not_exists=node.if_not_exists, temporary=is_own, partition=node.partbound is not None)
-    parent = ranged(node.inhRelations[0]) if node.inhRelations else ""
-    yield Act(does="create table", table=table, references=parent, said=said)
+    yield Act(
+        does="create table",
+        table=table,
+        columns=tuple(one.name or "" for one in node.partspec.partParams) if node.partspec else (),
+        references=ranged(node.inhRelations[0]) if node.inhRelations else "",
+        expression=RawStream()(node.partbound) if node.partbound else "",
+        mode=_STRATEGIES.get(node.partspec.strategy, "") if node.partspec else "",
+        said=said,
+    )
     for element in node.tableElts or ():
         if isinstance(element, ast.ColumnDef):
             yield from _postgres_columns.added(table, element)
@@ -109,7 +117,8 @@ def _create_table(node: Node) -> Iterator[Act]:
 
 def _create_table_as(node: Node) -> Iterator[Act]:
     if node.objtype == enums.ObjectType.OBJECT_MATVIEW:
-        yield Act(does="create view", name=ranged(node.into.rel))
+        name = ranged(node.into.rel)
+        yield Act(does="create view", table=name, name=name)
     else:
         is_own = node.into.rel.relpersistence == "t"
         yield Act(does="create table", table=ranged(node.into.rel), said=_words(temporary=is_own, as_query=True))
@@ -182,7 +191,19 @@ def _index(node: Node) -> Iterator[Act]:
             unique=node.unique,
             if_not_exists=node.if_not_exists,
             only=not node.relation.inh,
+            special=_is_special(node),
         ),
+    )
+
+
+def _is_special(node: ast.IndexStmt) -> bool:
+    """Say whether an index is more than the values of columns in their order."""
+    plain = enums.SortByDir.SORTBY_DEFAULT
+    parts = node.indexParams or ()
+    return (
+        node.accessMethod != "btree"
+        or bool(node.indexIncludingParams)
+        or any(one.expr or one.opclass or one.collation or one.ordering != plain for one in parts)
     )
 
 
@@ -225,15 +246,15 @@ def _refresh(node: Node) -> Iterator[Act]:
 def _write(node: Node) -> Iterator[Act]:
     does: Does = "update" if isinstance(node, ast.UpdateStmt) else "delete"
     condition = RawStream()(node.whereClause) if node.whereClause else ""
-    columns = tuple(one.name for one in getattr(node, "targetList", None) or ())
-    values = tuple(RawStream()(one.val) for one in getattr(node, "targetList", None) or ())
+    targets = getattr(node, "targetList", None) or ()
     yield Act(
         does=does,
         table=ranged(node.relation),
-        columns=columns,
-        to=values[0] if len(values) == 1 else "",
+        columns=tuple(one.name for one in targets),
+        values=tuple(RawStream()(one.val) for one in targets),
+        reads=frozenset(name for one in targets for name in _postgres_columns.read(one.val)),
         expression=condition,
-        said=_words(where=bool(condition)),
+        said=_words(where=bool(condition), joined=bool(getattr(node, "fromClause", None))),
     )
 
 

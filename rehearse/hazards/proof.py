@@ -46,10 +46,11 @@ def _answers(hazard: Hazard, ran: StatementRan, locks: Sequence[LockTaken]) -> I
     claim = hazard.claim
     if hazard.severity == "fails" and ran.error is not None:
         yield _Answer(holds=True, says=f"the server refused it: {ran.error}")
-    yield from _rewritten(claim, ran)
     if claim.algorithm and ran.algorithm in ("COPY", "INPLACE", "INSTANT"):
         is_so = ran.algorithm == claim.algorithm
         yield _Answer(holds=is_so, says=f"the server changed it by {ran.algorithm}")
+    else:
+        yield from _rewritten(claim, ran)
     if any(lock.session == ran.session for lock in locks):
         each = [_locked(lock, ran, locks) for lock in claim.locks if lock.stops]
         yield from [one for one in each if one.holds] or each[:1]  # one of several tables is enough to be right

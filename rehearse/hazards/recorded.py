@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,8 @@ from rehearse.model.names import split
 _CONSTRAINTS = re.compile(
     r"table (?P<table>.+?) (?P<kind>constraint|check|unique|foreign key|primary key)(?: (?P<name>.+))?"
 )
+_ROWS = re.compile(r"\s*(?:update|insert|delete|select|copy|with|merge|replace|fetch)\b", re.IGNORECASE)
+_MOST_ROWS = 500
 _INDEX = re.compile(r"table (?P<table>.+?) index (?P<name>.+)")
 
 
@@ -63,13 +65,22 @@ def _of(recording: Recording, known: Known, name: Literal["forward", "back"]) ->
     phase = next((one for one in recording.history.of(PhaseRan) if one.name == name), None)
     if phase is None:
         return
-    ran = [one for one in recording.history.of(StatementRan) if phase.at_ns <= one.at_ns <= phase.ended_ns]
+    ran = list(_read(one for one in recording.history.of(StatementRan) if phase.at_ns <= one.at_ns <= phase.ended_ns))
     locks = [one for one in recording.history.of(LockTaken) if phase.at_ns <= one.at_ns <= phase.ended_ns]
     script = Script(tuple(said(one.sql, known, place=one.file or "") for one in ran), "none")
     for hazard in hazards(script, known):
         if hazard.rule.per != "end":  # the tool's own BEGIN and COMMIT were seen
             one = ran[hazard.statement - 1]
             yield Recorded(name, one, hazard, proof(hazard, one, locks))
+
+
+def _read(statements: Iterable[StatementRan]) -> Iterator[StatementRan]:
+    """Yield the statements that are read: all but the later ones of those, in thousands, that change rows alone."""
+    rows = 0
+    for one in statements:
+        rows += bool(_ROWS.match(one.sql))
+        if rows <= _MOST_ROWS or not _ROWS.match(one.sql):
+            yield one
 
 
 def schema(snapshot: Snapshot, engine: str) -> Iterator[str]:

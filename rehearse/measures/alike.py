@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rehearse.events import TableLoaded
-from rehearse.model import Recording
+from rehearse.model import Recording, Scenario
 
 _MACHINE = ("cpu", "cores", "memory_bytes", "system", "engine_version", "rehearse")
 _TRAFFIC = ("rate", "sessions", "calls", "skew", "arrivals", "curve", "mix")
@@ -62,10 +62,14 @@ def other_circumstances(recordings: Sequence[Recording]) -> Iterator[str]:
         shared = frozenset.intersection(*map(frozenset, settings))
         names = sorted({name for one in settings for name, _ in frozenset(one) - shared})
         yield f"the servers had other settings: {', '.join(names)}"
+    yield from other_words([one.scenario for one in recordings])
+
+
+def other_words(scenarios: Sequence[Scenario]) -> Iterator[str]:
+    """Say in what traffic and budget scenarios differ that are compared."""
+    first = scenarios[0]
     for key in _TRAFFIC:
-        if any(
-            getattr(one.scenario.workload, key) != getattr(recordings[0].scenario.workload, key) for one in recordings
-        ):
-            yield f"the traffic was another: workload.{key}"
-    if any(one.scenario.budget != recordings[0].scenario.budget for one in recordings):
-        yield "each recording is judged by its own budget, and they differ"
+        if any(getattr(one.workload, key) != getattr(first.workload, key) for one in scenarios):
+            yield f"the traffic is not the same: workload.{key}"
+    if any(one.budget != first.budget for one in scenarios):
+        yield "each is judged by its own budget, and they differ"

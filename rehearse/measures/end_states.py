@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rehearse import bookkeeping
 from rehearse.events import PhaseRan
@@ -99,7 +99,14 @@ def otherwise(recording: Recording, beside_quiet: Callable[[Snapshot], Compariso
     for name in ("forward", "again"):
         state = recording.snapshots.get(name)
         if state is not None and not failed(recording, name):
-            yield from (f"{name}: {one}" for one in beside(beside_quiet(state), own).differs)
+            found = beside_quiet(state)
+            theirs = tuple(one for one in found.schema if not _is_by_traffic(one))
+            yield from (f"{name}: {one}" for one in beside(replace(found, schema=theirs), own).differs)
+
+
+def _is_by_traffic(one: PropertyDifference) -> bool:
+    """Say whether calls may have made a difference: what is drawn from counters, and what views and the like hold."""
+    return one.property in ("value", "behind") or one.property.startswith("content")
 
 
 def failed(recording: Recording, phase: str) -> bool:
@@ -111,18 +118,26 @@ def _sort(one: PropertyDifference, own: Own, parts: _Differences) -> None:
     table = _TABLE.match(one.object)
     if table and own.has(table[1]):
         parts.leftovers.append(table[1])
-    elif one.severity == "cosmetic":
+    elif one.severity == "cosmetic" or _is_position(one):
         parts.cosmetic.append(_property(one))
     else:
         parts.schema.append(_property(one))
 
 
+def _is_position(one: PropertyDifference) -> bool:
+    """Say whether a counter only stands elsewhere; one that lags behind its column is told by "behind"."""
+    is_counter = one.object.startswith("sequence ") or one.object.endswith((" sequence", " counter"))
+    return is_counter and one.property == "value"
+
+
 def _property(one: PropertyDifference) -> str:
     """Return "index orders_status_idx is missing", or what of an object is otherwise."""
     if one.property == "exists":
-        return f"{one.object} {'is missing' if one.after is None else 'is there besides'}"
-    before, after = (("not there" if side is None else _short(side)) for side in (one.before, one.after))
-    return f"{one.object}: {one.property} is {after}, not {before}"
+        is_table = _TABLE.fullmatch(one.object) is not None
+        besides = "is there besides" + (" (is it for its own use? say so in leftovers)" if is_table else "")
+        return f"{one.object} {'is missing' if one.after is None else besides}"
+    before, after = (("(none)" if side is None else _short(side)) for side in (one.before, one.after))
+    return f"{one.object}: {one.property} is {after}, and not {before}"
 
 
 def _sort_values(table: TableComparison, by_chance: Container[str], parts: _Differences) -> None:

@@ -192,7 +192,7 @@ def ordered(groups: Sequence[Sequence[str]], figures: Sequence[Mapping[str, Samp
             for samples in figures:
                 lead = leaders({name: samples[name] for name in left})
                 left = [name for name in left if name in lead] or left
-            found.append(min(left, key=lambda name: [_middle(samples[name]) for samples in reversed(figures)]))
+            found.append(min(left, key=lambda name: [_middle(samples[name]) for samples in figures]))
             rest.remove(found[-1])
     return found
 

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from rehearse.engines import _differences
-from rehearse.errors import Missing, RehearseError, ScenarioMistake
+from rehearse.errors import Missing, Mistake, RehearseError, ScenarioMistake
 from rehearse.events import RowWritten
 from rehearse.measures import end_states
 from rehearse.measures.end_states import EndState
 from rehearse.model import Comparison, OfCapacity, Recording, Scenario, Snapshot
-from rehearse.protocols import Comparable, Database, Forkable, Migration, MigrationFailed, NoWayBack, Role
+from rehearse.protocols import Comparable, Database, Migration, MigrationFailed, NoWayBack, Role
 from rehearse.reading import strategies
 from rehearse.recording.journal import ListingJournal, frame_of
 from rehearse.rehearsal.ground import Ground, Template, at_capacity, capacity, ground
 from rehearse.rehearsal.opening import opened
-from rehearse.rehearsal.prepare import prepare
+from rehearse.rehearsal.prepare import open_mix, prepare
 from rehearse.rehearsal.progress import Progress
 from rehearse.rehearsal.run import run
 from rehearse.rehearsal.writing import is_unwritten, standing_in, written
@@ -71,7 +71,11 @@ class Contest:
             if entry.refused is not None:
                 continue
             self.progress.stage(f"forward in quiet: {entry.name}")
-            ended = self._quiet(entry, f"quiet{number}")
+            try:
+                ended = self._quiet(entry, f"quiet{number}")
+            except Mistake as mistake:  # a tool that is not here is known when it is called
+                entry.refused = mistake
+                continue
             if ended.error is not None:
                 yield entry.name, EndState(error=ended.error)
                 ended.database.drop()
@@ -143,6 +147,7 @@ def contest(scenarios: Sequence[Scenario], progress: Progress) -> Iterator[Conte
         _prepare(shared, entries)
         for entry in entries:
             _write(shared, entry)
+        _check_calls(entries)
         found = _capacity(entries, progress)
         yield Contest(shared, entries, progress, found)
 
@@ -228,6 +233,16 @@ def _write(shared: Ground, entry: Entry) -> None:
         entry.refused = missing
 
 
+def _check_calls(entries: Sequence[Entry]) -> None:
+    """Raise what is wrong with the calls of any strategy before the first of them is rehearsed."""
+    checked = []
+    for entry in entries:
+        if entry.template is not None and entry.scenario.workload not in checked:
+            scenario, _ = opened(standing_in(entry.scenario))
+            open_mix(scenario, entry.template.database)
+            checked.append(entry.scenario.workload)
+
+
 def _capacity(entries: Sequence[Entry], progress: Progress) -> float | None:
     """Measure once how many calls the database answers, and give every strategy its rate by that."""
     asked = next((one for one in entries if isinstance(one.scenario.workload.rate, OfCapacity) and one.template), None)
@@ -241,7 +256,7 @@ def _capacity(entries: Sequence[Entry], progress: Progress) -> float | None:
 
 def _compared(entry: Entry, older: _Ended, newer: _Ended) -> Comparison:
     """Return what differs between two databases that were to become the same; else of their schemas."""
-    if isinstance(newer.database, Comparable) and isinstance(newer.database, Forkable):
+    if isinstance(newer.database, Comparable):
         origin = entry.template.start if entry.template else None
         nothing = frame_of(RowWritten, []).assign(call=None)
         return newer.database.compare(older.database, older.state, newer.state, nothing, origin=origin)

@@ -50,6 +50,7 @@ from rehearse.workload import mix as mixes
 from rehearse.workload.driver import Driver
 
 _ROWS = ("22", "23")  # classes of errors that rows are at fault for: of data, and of constraints
+_COPIED = "the data is a copy of what was prepared once, for several rehearsals on one server"
 _ANSWERS = 12  # sets of values that a call is asked with, to compare what it answers
 _STATEMENTS = 20  # rows that a call writes of one table, at most, to learn which columns it gives values to
 
@@ -121,7 +122,7 @@ class _Rehearsal:
             self.scenario, self.migration = opened(written_for(self.scenario, database, self.server.version))
         workload = self.scenario.workload
         mix = open_mix(self.scenario, database)
-        notes = mix.notes
+        notes = mix.notes if self.template is None else (*mix.notes, _COPIED)
         if isinstance(workload.rate, OfCapacity):
             with staged("measure the capacity", self.journal, self.progress):
                 asked, (workload, capacity) = workload.rate, calibrated(mix, database, workload, self.scenario.seed)

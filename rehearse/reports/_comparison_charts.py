@@ -10,12 +10,13 @@ from markupsafe import Markup
 from rehearse.reports import _words
 from rehearse.reports._charts import beside
 from rehearse.reports._comparison_figures import BLOCKED, DURATION
+from rehearse.reports._comparison_words import cell, interval, value
+from rehearse.reports._contenders import Contender
 from rehearse.reports._escape import plain
 from rehearse.reports._shape import Report
 from rehearse.reports._shape_comparison import Compared, SpreadSeen, StrategySeen
 from rehearse.reports._shape_phases import Phase
 from rehearse.reports._svg import LogScale, line, path, picture, rect, runs, tag, text, ticks
-from rehearse.reports.comparison import Contender, cell, interval, value
 
 WIDTH = 1100.0
 LEFT = 236.0

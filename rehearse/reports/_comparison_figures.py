@@ -9,9 +9,11 @@ from typing import Literal
 
 from rehearse.reports._shape import Report
 from rehearse.reports._shape_phases import Outage, Phase, Statement, Traffic
+from rehearse.reports._words import short
 
 Unit = Literal["ms", "s", "bytes", "count", "ratio", "share"]
 _TRANSACTION = re.compile(r"\s*(begin|commit|start\s+transaction|end)\b", re.IGNORECASE)
+_STEP, _STEPS = 300, 60  # letters of a statement, and statements, that are shown
 _NUMBER = re.compile(r"\d+")
 
 
@@ -121,6 +123,15 @@ def statements(report: Report) -> int | None:
     if forward is None or not forward.statements:
         return None
     return len(set(map(_kind, _own(forward.statements))))
+
+
+def steps(report: Report) -> list[str]:
+    """Return the different statements of the way forward, in the order in which they first ran, on a line each."""
+    forward = _phase(report, "forward")
+    found: dict[str, str] = {}
+    for one in _own(forward.statements if forward else ()):
+        found.setdefault(_kind(one), short(one.sql, _STEP))
+    return list(found.values())[:_STEPS]
 
 
 def _own(ran: Sequence[Statement]) -> Iterator[Statement]:

@@ -16,11 +16,12 @@ from rich.text import Text
 
 from rehearse.errors import Mistake
 from rehearse.reports import _comparison_charts, _words
+from rehearse.reports._comparison_words import interval, value
 from rehearse.reports._escape import line, plain
 from rehearse.reports._escape import markdown as escaped
 from rehearse.reports._matrix_forms import SYMBOLS, TITLES
 from rehearse.reports._shape_comparison import Compared, FigureTold, StrategySeen
-from rehearse.reports.comparison import Contender, as_json, interval, value
+from rehearse.reports.comparison import Contender, as_json
 from rehearse.reports.html import rendered
 
 _STYLES = {"passed": "green", "failed": "bold red", "unknown": "bold yellow", "not run": "yellow"}
@@ -144,12 +145,15 @@ def ends(found: Compared) -> Iterator[tuple[StrategySeen, str]]:
 
 
 def same_end(found: Compared) -> str | None:
-    """Say which strategies end in the same place."""
+    """Say which strategies end in the same place, as far as that was looked at."""
     first = next((one for one in found.strategies if one.end.is_first), None)
-    same = [one.name for one in found.strategies if one.end.is_alternative and not one.end.is_first]
+    same = [one for one in found.strategies if one.end.is_alternative and not one.end.is_first]
     if first is None or not same:
         return None
-    return f"{' and '.join([first.name, *same])} end with the same schema and the same rows"
+    names = " and ".join(one.name for one in (first, *same))
+    if any(one.end.not_compared for one in same):
+        return f"{names} end with the same schema, and with the same rows as far as they were compared"
+    return f"{names} end with the same schema and the same rows"
 
 
 # --- a terminal

@@ -7,12 +7,15 @@ from dataclasses import fields
 
 from rehearse.events import PhaseRan, Progressed, StatementRan
 from rehearse.measures import load as measured
+from rehearse.measures.lock_attempts import lock_attempts
 from rehearse.measures.losses import losses
 from rehearse.measures.obstacles import obstacles
 from rehearse.model import Recording
 from rehearse.reports import _words
-from rehearse.reports._shape_phases import Load, Lost, Obstacle, Progress
+from rehearse.reports._shape_phases import Load, LockAttempts, Lost, Obstacle, Progress
 from rehearse.units import NS_PER_MS, NS_PER_S
+
+_SHOWN = 100
 
 
 def load(recording: Recording, phase: PhaseRan) -> Load | None:
@@ -42,6 +45,24 @@ def lost(recording: Recording, phase: PhaseRan) -> Lost | None:
         driver_ms=found.driver_ns / NS_PER_MS,
         load_ms=found.load_ns / NS_PER_MS,
     )
+
+
+def attempts(recording: Recording, phase: PhaseRan) -> list[LockAttempts]:
+    """Return what was told to be tried again in a phase."""
+    return [
+        LockAttempts(
+            block=one.block,
+            sql=one.sql,
+            table=one.table,
+            attempts=len(one.attempts),
+            got=one.got,
+            took_s=one.took_ns / NS_PER_S,
+            waited_ms=[each.waited_ns / NS_PER_MS for each in one.attempts[:_SHOWN]],
+            queued=sum(each.queued for each in one.attempts),
+            queued_s=sum(each.queued_ns for each in one.attempts) / NS_PER_S,
+        )
+        for one in lock_attempts(recording, phase.name)
+    ]
 
 
 def stood_in_the_way(recording: Recording, phase: PhaseRan) -> list[Obstacle]:

@@ -65,6 +65,7 @@ def _phase(recording: Recording, phase: PhaseRan, zero_ns: int) -> Phase:
         outages=_outages(recording, phase, locks),
         waits=_waits([one for one in recording.history.of(LockWaited) if within(phase, one.at_ns)]),
         obstacles=_load.stood_in_the_way(recording, phase),
+        lock_attempts=_load.attempts(recording, phase),
         other_progress=_load.progress(phase, others),
         load=_load.load(recording, phase),
         traffic=_traffic(recording, phase),

@@ -64,6 +64,7 @@ class StrategySeen:
     why: Annotated[str, told("why it has this place, in a sentence")]
     deploys: Annotated[int | None, told("releases of the application that it needs; null: not told")]
     statements: Annotated[int | None, told("different statements of its way forward, repetitions counted once")]
+    steps: Annotated[list[str], told("these statements, each on a line; at most 60")]
     tool: Annotated[str, told("what runs it")]
     end: Annotated[EndSeen, told("where it ends")]
     figures: Annotated[Mapping[str, SpreadSeen | None], told("by the figure's key; null: not measured in any run")]
@@ -111,7 +112,9 @@ class Compared:
     via: Annotated[str, told("how the server was had")]
     seed: Annotated[int, told("the seed of rows, traffic and order")]
     status: Annotated[Literal["passed", "unknown", "failed", "not run"], told("whether any strategy passed")]
-    winner: Annotated[str | None, told("the first in the order, if it keeps its budget; null: none does")]
+    winner: Annotated[
+        str | None, told("who keeps the budget and is better than all who do; null: none, or noise hides it")
+    ]
     says: Annotated[str, told("the result in one sentence")]
     budget: Annotated[Allowed, told("what the application can bear")]
     environment: Annotated[Machine | None, told("where it ran; null: nothing ran")]

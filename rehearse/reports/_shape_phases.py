@@ -119,6 +119,21 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockAttempts:
+    """A part of the migration that is told to be tried again while its locks are not free (rehearse:retry)."""
+
+    block: Annotated[str, told("where it begins, as file:line")]
+    sql: Annotated[str, told("its first statement")]
+    table: Annotated[str | None, told("the table that it waited for longest; null: it waited for none")]
+    attempts: Annotated[int, told("how often it was tried")]
+    got: Annotated[bool, told("whether the last attempt went through")]
+    took_s: Annotated[float, told("from the first attempt to the end of the last, pauses included")]
+    waited_ms: Annotated[list[float], told("what each attempt waited for locks; at most 100, the first")]
+    queued: Annotated[int, told("waits of the application behind its attempts")]
+    queued_s: Annotated[float, told("these waits together")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What the server and this machine did in a stretch, the application's work included."""
 
@@ -250,6 +265,7 @@ class Phase:
     outages: Annotated[list[Outage] | None, told("by table and kind, the longest first; null: locks were not seen")]
     waits: Annotated[list[Waits], told("waits for locks, by role and table")]
     obstacles: Annotated[list[Obstacle], told("what the migration itself waited for, the longest first; at most 100")]
+    lock_attempts: Annotated[list[LockAttempts], told("what was told to be tried again while its locks are not free")]
     other_progress: Annotated[list[Progress], told("long commands of others, vacuums that ran by themselves too")]
     load: Annotated[Load | None, told("what the server and this machine did; null: not sampled")]
     traffic: Annotated[Traffic | None, told("what the application felt; null: there was no traffic")]

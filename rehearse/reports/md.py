@@ -51,6 +51,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield _folded("Rules that new columns follow, to declare", _rules(report))
     yield _folded("Hazards that the SQL tells", _hazards(report))
     yield _folded("Statements and locks", _statements(report))
+    yield _folded("Locks that were asked for again", _asked_again(report))
     yield _folded("Versions of the application", _compatibility(report))
     yield _folded("What the schema promises and is not so", _invariants(report))
     yield _folded("What the failed migration left", _failure(report))
@@ -84,6 +85,37 @@ def _phases(phases: Sequence[Phase]) -> str:
         for phase in phases
     ]
     return _table(["phase", "took", "longest outage", "p99 (× baseline)", "failed", "missed", "migration"], rows) + "\n"
+
+
+def _asked_again(report: Report) -> str:
+    """Return a table of what was tried again while its locks were not free."""
+    rows = [
+        [
+            phase.name,
+            one.block,
+            one.table or "–",
+            f"{one.attempts:,}",
+            "yes" if one.got else "no",
+            _words.seconds(one.took_s),
+            _words.seconds(max(one.waited_ms) / 1000),
+            f"{one.queued:,}",
+            _words.seconds(one.queued_s),
+        ]
+        for phase in report.phases
+        for one in phase.lock_attempts
+    ]
+    head = [
+        "phase",
+        "where",
+        "table",
+        "attempts",
+        "had",
+        "until then",
+        "longest wait",
+        "calls behind it",
+        "their waits",
+    ]
+    return _table(head, rows) if rows else ""
 
 
 def _compatibility(report: Report) -> str:

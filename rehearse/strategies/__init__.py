@@ -7,6 +7,7 @@ of change which keys it needs. All ways to make one change end in the same schem
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,6 +78,23 @@ def effects(change: Change) -> tuple[Effect, ...]:
     return ()
 
 
+def missing(strategy: Strategy) -> str | None:
+    """Return the first program that a strategy needs and that is not on this machine, with how to get it.
+
+    Of what it needs, a program begins with its name: "gh-ost (https://…)".
+    """
+    for need in strategy.needs:
+        program = need.partition(" (")[0]
+        if " " not in program and shutil.which(program) is None:
+            return need
+    return None
+
+
+def engines() -> tuple[str, ...]:
+    """Return the names of the engines that the library has ways for."""
+    return tuple(_ENGINES)
+
+
 def _ways(kind: ChangeKind, engine: str) -> Mapping[str, Way]:
     if engine not in _ENGINES:
         raise ScenarioMistake(f"engine.name: the library has no ways for {engine!r}{near_miss(engine, _ENGINES)}")
@@ -110,4 +128,4 @@ def _told(written: Steps) -> tuple[str, ...]:
     return (*(one.says for one in written.forward if one.sql), *last)
 
 
-__all__ = ["KINDS", "Kind", "Step", "effects", "says", "ways", "write"]
+__all__ = ["KINDS", "Kind", "Step", "effects", "engines", "missing", "says", "ways", "write"]

@@ -119,6 +119,7 @@ def _check_texts(change: Change, plan: Plan) -> None:
         if name not in (*change.into, change.to):
             known = [*change.into, *([change.to] if change.to else [])]
             raise ScenarioMistake(f"change.types: {name!r} is no new column{near_miss(name, known)}")
+    columns = listed(change.columns)
     for name in change.back:
-        if name not in listed(change.columns):
-            raise ScenarioMistake(f"change.back: {name!r} is not of change.columns{near_miss(name, change.columns)}")
+        if name not in columns:
+            raise ScenarioMistake(f"change.back: {name!r} is not of change.columns{near_miss(name, columns)}")

@@ -32,7 +32,7 @@ class Options:
 
     def backfill_marker(self, key: Sequence[str]) -> str:
         """Return the marker before what goes through a table."""
-        plain = all(part.isidentifier() for part in key)
+        plain = bool(key) and all(part.isidentifier() for part in key)
         named = f" key={','.join(key)}" if plain else ""
         return f"-- rehearse:backfill{named} batch={self.batch} pause={self.batch_pause}"
 

@@ -27,10 +27,9 @@ def run(runner: Runner, part: Statement, task: Backfill) -> None:
 
     Its state is in memory: a migration that fails is run again from its beginning.
     """
-    session = _Session(runner, part)
     try:
-        with _limited(session, runner.engine, task):
-            result = _result(session, runner.engine, task)
+        with _limited(_Session(runner, part, runner), task) as session:
+            result = _result(session, task)
     except (RehearseError, seams.Refused) as error:
         raise MigrationFailed(f"{part.place}: {error}") from error
     if result.left:
@@ -41,21 +40,31 @@ def run(runner: Runner, part: Statement, task: Backfill) -> None:
         )
 
 
-def _result(session: _Session, engine: str, task: Backfill) -> Result:
-    plan = planned(session, dialect(engine, session), task)
+def _result(session: _Session, task: Backfill) -> Result:
+    plan = planned(session, session.dialect(), task)
+    if task.workers > 1:
+        return Running(plan, lambda: _another(session, task), Memory()).run(session)
     return Running(plan, lambda: nullcontext(session), Memory()).run(session)
 
 
 @contextmanager
-def _limited(session: _Session, engine: str, task: Backfill) -> Iterator[None]:
-    """Limit how long statements wait and run, as long as the backfill lasts."""
-    spoken = dialect(engine, session)
+def _another(session: _Session, task: Backfill) -> Iterator[_Session]:
+    """Open one more connection for a worker."""
+    assert session.runner.more is not None
+    with session.runner.more() as runner, _limited(_Session(runner, session.part, session.runner), task) as worker:
+        yield worker
+
+
+@contextmanager
+def _limited(session: _Session, task: Backfill) -> Iterator[_Session]:
+    """Limit how long a session's statements wait and run, as long as the backfill lasts."""
+    spoken = session.dialect()
     wanted = spoken.settings(task.lock_timeout_ns // NS_PER_MS, task.statement_timeout_ns // NS_PER_MS)
     before = session.ask(spoken.current(wanted))[0]
     for name, value in wanted.items():
         session.tell(spoken.setting(name, value))
     try:
-        yield
+        yield session
     finally:
         for name, was in zip(wanted, before, strict=True):
             with suppress(seams.Refused):  # a connection that is lost has no settings
@@ -63,33 +72,44 @@ def _limited(session: _Session, engine: str, task: Backfill) -> Iterator[None]:
 
 
 class _Session:
-    """The migration's connection: the batches are statements of the migration, our own queries are not."""
+    """A connection of the migration: the batches are statements of the migration, our own queries are not.
 
-    def __init__(self, runner: Runner, part: Statement) -> None:
-        self._runner = runner
-        self._part = part
+    `first` is the runner whose time-out ends all of them.
+    """
+
+    def __init__(self, runner: Runner, part: Statement, first: Runner) -> None:
+        self.runner = runner
+        self.part = part
+        self._first = first
+        self._spoken: seams.Dialect | None = None
+
+    def dialect(self) -> seams.Dialect:
+        """Return how the server is spoken to."""
+        if self._spoken is None:
+            self._spoken = dialect(self.runner.engine, self)
+        return self._spoken
 
     def ask(self, query: str, /) -> seams.Rows:
         """Return a query's rows as text."""
         self._check_time()
         with _refusing():
-            return self._runner.link.ask(query)
+            return self.runner.link.ask(query)
 
     def tell(self, statement: str, /) -> int:
         """Run a statement of ours."""
         with _refusing():
-            return self._runner.link.send(statement, None) or 0
+            return self.runner.link.send(statement, None) or 0
 
     def run(self, statement: str, /) -> int:
         """Run a statement of a batch, and write it down."""
         from rehearse.tools._split import Statement  # noqa: PLC0415  which reads our markers
 
         with _refusing():
-            return self._runner.retried(Statement(statement, self._part.place))
+            return self.runner.tried(Statement(statement, self.part.place), self.dialect().is_worth_a_retry)
 
     def _check_time(self) -> None:
-        if self._runner.timed_out:
-            raise MigrationFailed(f"{self._runner.timed_out}, in the backfill at {self._part.place}")
+        if self._first.timed_out:
+            raise MigrationFailed(f"{self._first.timed_out}, in the backfill at {self.part.place}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from rehearse.errors import Mistake, near_miss
 _MARKER = r"--[ \t]*rehearse:{}\b([^\n]*)"
 _ROWS = ("batch", "most_keys")
 _TIMES = ("batch_time", "pause", "lock_timeout", "statement_timeout")
-_BACKFILL = ("key", "once", "attempts", *_ROWS, *_TIMES)
+_BACKFILL = ("key", "once", "attempts", "workers", *_ROWS, *_TIMES)
 
 
 def words(name: str, known: Sequence[str], comments: str, place: str) -> Mapping[str, str] | None:
@@ -47,5 +47,5 @@ def _options(found: Mapping[str, str]) -> dict[str, Any]:
     options |= {f"{name}_ns": units.duration_ns(found[name]) for name in _TIMES if found.get(name, "off") != "off"}
     options |= {"batch_time_ns": None} if found.get("batch_time") == "off" else {}
     options |= {"key": tuple(found["key"].split(","))} if "key" in found else {}
-    options |= {"attempts": units.rows(found["attempts"])} if "attempts" in found else {}
+    options |= {name: units.rows(found[name]) for name in ("attempts", "workers") if name in found}
     return options | {"once": "once" in found}

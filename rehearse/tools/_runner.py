@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Timer
 from typing import Any
 
@@ -30,7 +32,7 @@ _LOST = (None, "1213", "2006", "2013")  # a deadlock rolls the transaction back,
 class Runner:
     """One connection of the migration's role and what runs on it, statements counted from 1.
 
-    `attempt` is that of the block that is tried again while its locks are not free; `seed` is for the pauses between.
+    `attempt` is that of the `block` that is tried again while its locks are not free; `seed` is for the pauses between.
     """
 
     link: Link
@@ -38,9 +40,13 @@ class Runner:
     onlooker: Onlooker | None = None
     engine: str = "postgres"
     seed: int = 0
+    more: Callable[[], AbstractContextManager[Runner]] | None = None  # opens one more like it, counted together
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    transactions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     number: int = 0
     transaction: int = 0
     attempt: int | None = field(default=None, init=False)
+    block: str | None = field(default=None, init=False)
     timed_out: str | None = field(default=None, init=False)
     session: int = field(default=0, init=False)  # the backend's process id
 
@@ -87,12 +93,12 @@ class Runner:
         """Run a block; where a lock is not to be had in time, roll back, wait, and run it again."""
         with patience(self.link, retry):
             for attempt in range(1, retry.attempts + 1):
-                self.attempt = attempt
+                self.attempt, self.block = attempt, block[0].place
                 try:
                     if self._tried(block, is_last=attempt == retry.attempts):
                         return
                 finally:
-                    self.attempt = None
+                    self.attempt = self.block = None
                 time.sleep(retry.pause_after_ns(attempt, f"{self.seed}:{block[0].place}") / NS_PER_S)
 
     def _tried(self, block: Sequence[Statement], *, is_last: bool) -> bool:
@@ -147,11 +153,14 @@ class Runner:
             rows = self._perform(part)
             times += 1
 
-    def retried(self, part: Statement) -> int:
-        """Send a statement whose failure is no end of the migration: it is written down, and raises Refused."""
+    def tried(self, part: Statement, is_retried: Callable[[str | None], bool]) -> int:
+        """Send a statement whose failure is no end of the migration: it is written down, and raises Refused.
+
+        `is_retried` says by the server's code whether it will be tried again.
+        """
         ran = self._attempt(part)
         if self.journal is not None:
-            self.journal.write(ran)
+            self.journal.write(replace(ran, retried=ran.error is not None and is_retried(ran.code)))
         if ran.error is not None:
             raise Refused(ran.error, ran.code)
         return ran.rows or 0
@@ -172,7 +181,7 @@ class Runner:
             self._roll_back(part)
             raise MigrationFailed(f"{self.timed_out}, before {part.place}")
         was_open = self._is_open()
-        self.number += 1
+        self.number = next(self.numbers)
         began = time.monotonic_ns()
         error, rows = None, None
         try:
@@ -181,7 +190,7 @@ class Runner:
             error = refused
         ended = time.monotonic_ns()
         if self._is_open() and not was_open:
-            self.transaction += 1
+            self.transaction = next(self.transactions)
         inside = self.transaction if was_open or self._is_open() else None
         effects = self._look(self.number)
         return StatementRan(
@@ -202,6 +211,7 @@ class Runner:
             commits=was_open and not self._is_open() and _commits(part.sql, error),
             file=part.place,
             attempt=self.attempt,
+            block=self.block,
         )
 
     def _noted(self, part: Statement, ran: StatementRan) -> int:
@@ -269,8 +279,16 @@ def runner(
     """Connect as the migration's role, with its settings; a statement that outlives the time-out is cancelled."""
     with linked(url, settings, journal) as link:
         running = Runner(link, journal, onlooker, registry.engine_of(url), seed)
+        running.more = partial(_more, running, url, settings)
         with _limit(running, timeout_ns):
             yield running
+
+
+@contextmanager
+def _more(running: Runner, url: str, settings: Mapping[str, Any]) -> Iterator[Runner]:
+    """Open one more connection, whose statements are counted with those of the first."""
+    with linked(url, settings, running.journal) as link:
+        yield replace(running, link=link, onlooker=None, more=None)
 
 
 @contextmanager

@@ -5,11 +5,12 @@ after `from` up to `to` are the change, by default the newest alone (`from = "0"
 the schema that the change starts from, where `schema` or `prepare` names the same folder or neither is given.
 
 A statement under `-- rehearse:repeat [pause=10ms] [limit=5000]` is run until it affects no row, each time in a
-transaction of its own. One under `-- rehearse:backfill [key=id] [batch=1000] [batch_time=100ms] [pause=0ms]`, an UPDATE
-or an INSERT … SELECT, is run as `rehearse backfill` runs it: in batches by key, each sized to take its time, looked
-after and verified. One under `-- rehearse:retry [lock_timeout=100ms] [attempts=30] [pause=500ms] [backoff=1.5]`, or all
-from a BEGIN under it to its COMMIT, gives up a lock that it does not get in time, is rolled back, and tried again. Each
-of them needs `transaction = "none"` or the file's own marker for that.
+transaction of its own. An UPDATE or an INSERT … SELECT under
+`-- rehearse:backfill [key=id] [batch=1000] [batch_time=100ms] [pause=0ms] [workers=1]` is run as `rehearse backfill`
+runs it: in batches by key, each sized to take its time, looked after and verified. A statement under
+`-- rehearse:retry [lock_timeout=100ms] [attempts=30] [pause=500ms] [backoff=1.5]`, or all from a BEGIN under it to its
+COMMIT, gives up a lock that it does not get in time, is rolled back, and tried again. Each of them needs
+`transaction = "none"` or the file's own marker for that.
 """
 
 from __future__ import annotations

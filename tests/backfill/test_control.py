@@ -87,13 +87,23 @@ def test_a_refusal_halves_the_batch_down_to_the_least() -> None:
     assert pace.keys == pace.least
 
 
-def test_rests_grow_while_the_latency_is_above_its_budget_and_go_when_it_is_not() -> None:
+def test_batches_are_eased_while_the_latency_is_above_its_budget_and_not_any_more_when_it_is_below() -> None:
     pace = START
-    for _ in range(4):
-        pace = pace.after_latency(1.5)
-    assert pace.rest_ns == 80 * NS_PER_MS
-    assert pace.keys < START.keys
-    for _ in range(30):
-        pace = pace.after_latency(0.5)
-    assert pace.rest_ns == 0
-    assert START.after_latency(None) == START
+    for window in range(1, 4):
+        pace = pace.after_latency(1.5, window)
+        assert pace.after_latency(1.5, window) == pace  # a window is heeded once, whoever asks again
+    assert pace.ease == 0.125
+    after = driven(pace, lambda keys: TARGET * keys / 8_000, 30)[-1]
+    assert after.keys == pytest.approx(1_000, rel=0.15)  # an eighth of the target's time,
+    assert after.rest_ns == pytest.approx(TARGET * 7 / 8, rel=0.15)  # and then seven of rest
+    for window in range(4, 14):
+        after = after.after_latency(0.5, window)
+    assert after.ease == 1
+    assert after.after(after.keys, TARGET).rest_ns == 0
+
+
+def test_it_is_never_eased_to_a_standstill() -> None:
+    pace = START
+    for window in range(1, 50):
+        pace = pace.after_latency(9.0, window)
+    assert pace.after(pace.keys, TARGET).rest_ns == 15 * TARGET

@@ -184,6 +184,40 @@ def test_what_is_refused_again_and_again_is_an_error_and_can_be_gone_on_with(pla
     assert place.number(WRONG) == 0
 
 
+def test_a_connection_that_is_lost_ends_it_and_nothing_is_lost(place: Place) -> None:
+    filled(place, 1_000)
+    task = Backfill(statement=AGAIN, once=True, batch=50, batch_time_ns=None, pause_ns=50 * NS_PER_MS)
+    raised: list[Exception] = []
+    standing = Standing()
+
+    def go() -> None:
+        try:
+            run(place.url, task, standing=standing)
+        except ServerFailed as failed:
+            raised.append(failed)
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    until(lambda: standing.batches > 2, "batches")
+    with connections(place.url, task).open() as session:
+        if place.is_postgres:
+            session.tell(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                "AND datname = current_database() AND application_name = 'rehearse backfill'"
+            )
+        else:
+            found = session.ask(
+                "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+            )
+            for (number,) in found:
+                session.tell(f"KILL {number}")
+    thread.join(20)
+    assert "goes on from there" in str(raised[0])
+    result = run(place.url, Backfill(statement=AGAIN, once=True, verify="times <> 1"))
+    assert result.before == standing.rows
+    assert result.is_right
+
+
 def test_a_deadlock_is_tried_again(place: Place) -> None:
     filled(place, 1_000)
     if place.is_postgres:
@@ -304,6 +338,30 @@ def test_it_waits_while_a_probe_is_above_its_ceiling(place: Place) -> None:
         place.tell("UPDATE busy SET id = 1")
         until(lambda: results, "the end")
     assert results[0].is_right
+
+
+def test_a_replica_that_does_not_replicate_is_waited_for(place: Place) -> None:
+    filled(place, 500)
+    task = Backfill(statement=FILL, max_lag_ns=NS_PER_MS, replicas=(place.url,))
+    with beside(place, task) as (stop, standing, results):
+        until(lambda: standing.watch and standing.watch.reason, "a reason")
+        assert standing.watch is not None
+        assert "does not say how far it is behind" in str(standing.watch.reason)
+        stop.set()
+        until(lambda: results, "the end")
+    assert results[0].rows == 0
+    with pytest.raises(Mistake, match="by --max-lag"):
+        run(place.url, Backfill(statement=FILL, replicas=(place.url,)))
+
+
+def test_a_primary_is_asked_for_its_replicas_where_it_knows_them(place: Place) -> None:
+    filled(place, 500)
+    task = Backfill(statement=FILL, max_lag_ns=NS_PER_MS)
+    if place.is_postgres:
+        assert run(place.url, task).is_right
+    else:
+        with pytest.raises(Mistake, match="name them by --replica URL"):
+            run(place.url, task)
 
 
 def test_a_probe_that_cannot_be_asked_is_said_before_anything_is_done(place: Place) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -11,8 +15,9 @@ from rehearse.backfill.batches import Batch
 from rehearse.backfill.control import Pace
 from rehearse.backfill.plan import Plan, Range
 from rehearse.backfill.postgres import DIALECT
-from rehearse.backfill.seams import KeyColumn, Rows, Target
+from rehearse.backfill.seams import KeyColumn, Refused, Rows, Target
 from rehearse.backfill.watch import Backlog, Watch
+from rehearse.errors import ServerFailed
 from rehearse.units import NS_PER_MS, NS_PER_S
 
 KEY = KeyColumn(name="id", type="bigint", is_whole=True)
@@ -30,9 +35,12 @@ class Answers:
     def __init__(self, *rows: Rows) -> None:
         self.rows = list(rows)
         self.asked = threading.Semaphore(0)
+        self.is_lost = False
 
     def ask(self, _query: str, /) -> Rows:
         self.asked.release()
+        if self.is_lost:
+            raise Refused("the connection is lost", None)
         return self.rows.pop(0) if len(self.rows) > 1 else self.rows[0]
 
     def tell(self, _statement: str, /) -> int:
@@ -88,18 +96,64 @@ def test_a_replica_that_does_not_move_falls_behind_from_the_first_look_on() -> N
     assert [backlog.behind_ns(at * NS_PER_S, 100 + at, 50) for at in range(3)] == [0, NS_PER_S, 2 * NS_PER_S]
 
 
-def test_a_latency_above_its_budget_makes_smaller_batches_and_rests() -> None:
-    watch = Watch(plan(latency=Ceiling(query="SELECT 1", most=1e-9)), threading.Event())
+@pytest.mark.parametrize(("most_ms", "ease"), [(1e-9, 0.5), (1e9, 1.0)])
+def test_a_window_of_latencies_above_their_budget_eases_the_batches(
+    monkeypatch: pytest.MonkeyPatch, most_ms: float, ease: float
+) -> None:
+    monkeypatch.setattr("rehearse.backfill.watch._LATENCY_EVERY_S", 0.0001)
+    watch = Watch(plan(latency=Ceiling(query="SELECT 1", most=most_ms)), threading.Event())
     answers = Answers([["1"]])
     pace = Pace(keys=1_000, target_ns=100 * NS_PER_MS)
+    assert watch.wait(pace) == pace  # nothing is known yet
     with watch.watching(answers):
-        assert watch.wait(pace) == pace  # one answer is no percentile
-        for _ in range(5):
+        for _ in range(102):
             answers.asked.acquire(timeout=10)
-    slower = watch.wait(pace)
-    assert slower is not None
-    assert slower.keys == 500
-    assert slower.rest_ns > 0
+    eased = watch.wait(pace)
+    assert eased is not None
+    assert eased.ease == ease
+
+
+def test_what_cannot_be_asked_any_more_is_no_leave_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearse.backfill.watch._EVERY_S", 0.001)
+    answers = Answers([["1"]])
+    watch = Watch(plan(ceilings=(Ceiling(query="SELECT 1", most=5),)), threading.Event())
+    with watch.watching(answers):
+        assert watch.wait(Pace(keys=10, target_ns=None)) is not None
+        answers.is_lost = True
+        ends = time.monotonic() + 10
+        while watch.reason is None:
+            assert time.monotonic() < ends
+        with pytest.raises(ServerFailed, match="cannot be asked: the connection is lost; the same command goes on"):
+            watch.wait(Pace(keys=10, target_ns=None))
+
+
+def test_the_replica_that_is_furthest_behind_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def opened(url: str) -> Iterator[Replica]:
+        yield Replica(float(url))
+
+    monkeypatch.setattr("rehearse.backfill.watch.opened", opened)
+    assert reason(plan(max_lag_ns=NS_PER_S, replicas=("0", "999")), []) is None
+    assert reason(plan(max_lag_ns=NS_PER_S, replicas=("2500", "0")), []) == "a replica is 2.50 s behind, above 1.00 s"
+
+
+@dataclass
+class Replica:
+    behind: float
+
+    def behind_ms(self) -> float:
+        return self.behind
+
+
+def test_what_does_not_answer_for_long_is_no_leave_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearse.backfill.watch._LONGEST_LOOK_S", -1.0)
+    monkeypatch.setattr("rehearse.backfill.watch._EVERY_S", 60.0)
+    stop = threading.Event()
+    watch = Watch(plan(ceilings=(Ceiling(query="SELECT 1", most=5),)), stop)
+    with watch.watching(Answers([["1"]])):
+        threading.Timer(0.05, stop.set).start()
+        assert watch.wait(Pace(keys=10, target_ns=None)) is None
+    assert watch.reason == "what is watched does not answer"
 
 
 def test_a_stop_ends_the_wait() -> None:

@@ -28,6 +28,7 @@ def url(database: PostgresDatabase) -> str:
     with psycopg.connect(url) as connection:
         connection.execute("create table t (id int primary key, v int)")
         connection.execute("insert into t select g, null from generate_series(1, 2000) g")
+        connection.execute("analyze t")
     return url
 
 
@@ -66,13 +67,14 @@ def test_it_says_what_it_will_do_and_writes_only_with_a_yes(url: str) -> None:
     shown = called(url, *STATEMENT, "--dry-run")
     assert shown.returncode == 0
     assert 'UPDATE t SET v = id\nWHERE "t"."id" <= 1000 AND (v IS NULL' in shown.stdout
+    assert "of which the server takes 2,000 to be left" in shown.stdout
     with psycopg.connect(url) as connection:
         assert connection.execute("select count(v), to_regclass('rehearse_backfill') from t").fetchone() == (0, None)
     done = called(url, *STATEMENT, "--yes", "--json")
     assert done.returncode == 0
     result = json.loads(done.stdout)
     assert (result["rows"], result["left"], result["is_right"], result["key"]) == (2_000, 0, True, ["id"])
-    assert not done.stderr
+    assert done.stderr.splitlines() == ["warning  the password in the URL stands in this machine's list of processes"]
 
 
 @pytest.mark.slow
@@ -103,7 +105,6 @@ def test_the_first_signal_ends_it_after_a_batch_and_the_same_command_goes_on(url
         psycopg.connect(url, autocommit=True) as connection,
     ):
         _until(connection, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rehearse backfill'")
-        _until(connection, "SELECT count(*) FROM t WHERE v IS NOT NULL") if number is None else None
         _until(connection, "SELECT count(*) FROM pg_class WHERE relname = 'rehearse_backfill'")
         process.send_signal(number)
         assert process.wait(20) == 130

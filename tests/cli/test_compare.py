@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from rehearse import strategies as library
+from rehearse.cli import comparing
+from rehearse.errors import Mistake
 from rehearse.model import Recording, StrategyChoice
+from rehearse.reading.scenario import parse
 from rehearse.recording import folder
 from rehearse.rehearsal.contest import check_alike, rounds
 from rehearse.testing import examples
@@ -128,3 +132,32 @@ def test_every_round_has_every_strategy_once_in_an_order_that_the_seed_draws() -
         assert sorted(name for n, name in order if n == number) == ["a", "b", "c"]
     assert len({tuple(name for n, name in order if n == number) for number in range(1, 21)}) > 3
     assert order == rounds(["a", "b", "c"], 20, 7) != rounds(["a", "b", "c"], 20, 8)
+
+
+def test_a_comparison_of_another_rehearse_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "comparison.json").write_text('{"format": 1, "strategies": []}', encoding="utf-8")
+    done = rehearse("compare", str(tmp_path))
+    assert done.returncode == 2
+    assert "is not a comparison that this rehearse wrote" in done.stderr and "Traceback" not in done.stderr
+
+
+CHANGE = parse({"name": "a", "data": {"load": ["x"]}, "change": {"kind": "set not null", "table": "a", "columns": "b"}})
+
+
+def test_ways_are_those_of_the_library() -> None:
+    known = comparing.strategies.expanded(CHANGE, comparing._ways(CHANGE, "all"))
+    assert [comparing.strategies.named(one) for one in known] == list(library.ways(CHANGE.change, "postgres"))  # type: ignore[arg-type]
+    assert comparing._ways(CHANGE, "careful, plain") == ["careful", "plain"]
+    with pytest.raises(Mistake, match="no way to set not null here; did you mean 'careful'"):
+        comparing._ways(CHANGE, "carefull")
+    has_one = replace(CHANGE, strategies=[StrategyChoice(way="careful")])
+    assert comparing._ways(has_one, "plain,careful") == ["plain"], "one that the file has is not there twice"
+
+
+def test_scenarios_of_several_files_go_by_names_that_tell_them_apart() -> None:
+    one = examples.clean().scenario
+    bad, good = (replace(one, name=f"set_not_null-{way}") for way in ("bad", "good"))
+    assert [comparing.strategies.named(each) for each in comparing._named_apart([bad, good])] == [bad.name, good.name]
+    assert comparing._whole([bad, good]).name == "set_not_null"
+    twins = [replace(each, strategies=[StrategyChoice(name="plain")]) for each in (bad, good)]
+    assert [comparing.strategies.named(each) for each in comparing._named_apart(twins)] == [bad.name, good.name]

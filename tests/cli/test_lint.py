@@ -128,6 +128,12 @@ def test_a_scenario_is_judged_both_ways_with_its_engine_and_its_schema(topic: st
     assert expected not in good
 
 
+def test_a_scenario_with_words_for_several_engines_is_judged_for_the_one_that_is_asked_for() -> None:
+    path = str(SCENARIOS / "add_column_dialects" / "bad.toml")
+    assert [one[0] for one in codes(path)] == ["H101"]
+    assert [one[0] for one in codes(path, "--engine", "mariadb:10.11")] == ["H504"]
+
+
 def test_code_scanning_gets_each_hazard_at_its_line(tmp_path: Path) -> None:
     written(tmp_path, "up.sql", INDEX)
     done = rehearse("lint", "up.sql", "--sarif", cwd=tmp_path)

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 import rehearse
+from rehearse.engines.postgres.database import PostgresDatabase
+from rehearse.engines.postgres.server import PostgresServer
 from rehearse.events import CallEnded, PhaseRan, StatementRan
 from rehearse.model import Recording
+from rehearse.rehearsal.ground import Template
 from tests.cli.test_cli import rehearse as command
 from tests.end_to_end import small
 from tests.end_to_end.test_faults import gone, traces
@@ -45,10 +48,9 @@ migration = { forward = "alter table items add a int null;" }
 QUICK = {"baseline": "1s", "lead": "300ms", "settle": "300ms"}
 
 
-def scenario(folder: Path, strategies: str = STRATEGIES, *, more: str = "") -> Path:
-    """Write a small scenario of strategies, and return its path."""
-    back = "drop index if exists items_price_idx; drop table if exists kept; alter table items drop token;"
-    path = small.scenario(folder, "", back, more=more)
+def scenario(folder: Path, strategies: str, *, back: str | None = None) -> Path:
+    """Write a small scenario of strategies, by default without a way back, and return its path."""
+    path = small.scenario(folder, "", back, migration="" if back else "back = false")
     text = path.read_text(encoding="utf-8").replace('forward = "up.sql"\n', "")
     for key, value in QUICK.items():
         text = text.replace(f'{key} = "{value}"', f'{key} = "200ms"')
@@ -67,7 +69,7 @@ def calls(recording: Recording) -> list[tuple[int, str]]:
 
 def test_strategies_meet_the_same_rows_and_calls_and_one_ends_elsewhere(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = command("compare", str(scenario(tmp_path)), "--repeats", "1", "--json", f"--out={out}")
+    done = command("compare", str(scenario(tmp_path, STRATEGIES)), "--repeats", "1", "--json", f"--out={out}")
     assert done.returncode in (0, 1, 3), done.stderr  # a busy machine fails them all, or leaves all in doubt
     found = json.loads(done.stdout)
     strategies: dict[str, Any] = {one["name"]: one for one in found["strategies"]}
@@ -90,10 +92,36 @@ def test_strategies_meet_the_same_rows_and_calls_and_one_ends_elsewhere(tmp_path
     assert again["strategies"][2]["end"] == found["strategies"][2]["end"]
 
 
+def test_a_copy_has_the_same_rows_and_nothing_in_the_servers_cache(
+    server: PostgresServer, database: PostgresDatabase
+) -> None:
+    with database.connect() as connection:
+        connection.execute("create table items (id int primary key, name text)")
+        connection.execute("insert into items select n, repeat('x', 200) from generate_series(1, 20000) n")
+    start = database.snapshot("start")
+    copy = Template(database, start, ()).fork(server, f"{database.name}_copy")
+    try:
+        assert cached(server, database.name) > 100, "the one that was read is in the cache"
+        assert cached(server, copy.name) < 5
+        assert copy.snapshot("start").tables["items"].is_like(start.tables["items"])
+    finally:
+        copy.drop()
+
+
+def cached(server: PostgresServer, name: str) -> int:
+    """Return how many pages of a database the server holds in its own cache."""
+    count = "select count(*) from pg_buffercache where reldatabase = (select oid from pg_database where datname = %s)"
+    with server.connect() as connection:
+        connection.execute("create extension if not exists pg_buffercache")
+        found = connection.execute(count, [name]).fetchone()
+        connection.execute("drop extension pg_buffercache")
+    assert found is not None
+    return int(found[0])
+
+
 def test_ctrl_c_writes_what_is_known_and_leaves_nothing_running(tmp_path: Path, room: Path) -> None:
     out = tmp_path / "out"
     path = scenario(tmp_path, TWO)
-    (tmp_path / "down.sql").write_text("alter table items drop a;", encoding="utf-8")
     asked = [sys.executable, "-m", "rehearse", "compare", str(path), f"--out={out}"]
     with subprocess.Popen(asked, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         deadline = time.monotonic() + 60
@@ -121,13 +149,12 @@ migration = { forward = "alter table items add stock int not null default 0, alg
 
 
 def test_strategies_on_mariadb_end_in_the_same_place(tmp_path: Path) -> None:
-    path = scenario(tmp_path, MARIADB)
+    path = scenario(tmp_path, MARIADB, back="alter table items drop stock;")
     (tmp_path / "base.sql").write_text(
         "create table items (id bigint primary key, name text not null, price numeric(10,2) not null, note text);\n"
         "insert into items select seq, concat('item ', seq), seq % 100, null from seq_1_to_5000;\n",
         encoding="utf-8",
     )
-    (tmp_path / "down.sql").write_text("alter table items drop stock;\n", encoding="utf-8")
     done = command("compare", str(path), "--engine=mariadb", "--repeats=1", "--json", f"--out={tmp_path / 'out'}")
     if "install" in done.stderr or "no mariadb" in done.stderr:
         pytest.skip(done.stderr)

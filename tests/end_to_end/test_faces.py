@@ -84,6 +84,27 @@ def test_pytest_collects_a_check_an_item(pytester: pytest.Pytester) -> None:
     assert list((pytester.path / "reports").glob("small/*/report.html"))
 
 
+def strategies(folder: Path) -> None:
+    """Write a scenario with two strategies, of which the first loses values."""
+    path = small.scenario(folder, LOSSY[0], LOSSY[1])
+    text = path.read_text(encoding="utf-8").replace('forward = "up.sql"\n', "")
+    ways = '[[strategies]]\nname = "drop"\nmigration = { forward = "up.sql" }\n[[strategies]]\nname = "add"\n'
+    ways += 'migration = { forward = "alter table items add a int;", back = "alter table items drop a;" }\n'
+    path.write_text(text.replace("[workload]", f"{ways}[workload]", 1), encoding="utf-8")
+
+
+def test_pytest_collects_a_strategy_an_item(pytester: pytest.Pytester) -> None:
+    strategies(pytester.path / "scenarios" / "items")
+    listed = pytester.runpytest_subprocess("--rehearse", "-p", "no:cacheprovider", "--collect-only", "-q")
+    listed.stdout.fnmatch_lines(["*::strategy drop", "*::strategy add", "2 tests collected*"])
+
+
+def test_a_strategy_that_pytest_runs_fails_with_its_findings(pytester: pytest.Pytester) -> None:
+    strategies(pytester.path / "scenarios" / "items")
+    failed = pytester.runpytest_subprocess("--rehearse", "-p", "no:cacheprovider", "-v", "-k", "drop")
+    failed.stdout.fnmatch_lines(["*strategy drop FAILED*", "*values of items.note did not come back*", "*remedy:*"])
+
+
 def test_each_engine_that_pytest_is_asked_for_has_items_of_its_own(pytester: pytest.Pytester) -> None:
     folder = pytester.path / "scenarios"
     folder.mkdir()

@@ -100,3 +100,13 @@ def test_the_report_says_that_the_rehearsal_refutes() -> None:
     recording = run(hand.statement(1, COLUMN, 11, 12, rewrites=()), locks=(hand.lock("orders", 11, 11, 12),))
     for form in ("md", "html"):
         assert "refuted by the rehearsal: it did not write orders anew" in renderer(form)(recording, judge(recording))
+
+
+def test_a_backfill_of_many_batches_hides_nothing_that_comes_after_it() -> None:
+    batches = [
+        hand.statement(n, f"UPDATE orders SET code = 'x' WHERE id = {n}", 11 + n / 1e5, 11 + n / 1e5)
+        for n in range(1, 3000)
+    ]
+    last = hand.statement(3000, COLUMN, 11.9, 12, rewrites=("orders",))
+    (hazard,) = [one for one in recorded(run(*batches, last)) if one.hazard.rule.code == "H101"]
+    assert hazard.ran is last

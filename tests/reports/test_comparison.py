@@ -14,16 +14,19 @@ import jsonschema
 import pytest
 from rich.console import Console
 
+from rehearse.measures import ranking
 from rehearse.measures.end_states import EndState
+from rehearse.measures.ranking import Sample
 from rehearse.model import Scenario, StrategyChoice
 from rehearse.reports import _comparison_forms as forms
-from rehearse.reports import comparison, schema
+from rehearse.reports import schema
 from rehearse.reports._comparison_charts import timelines, typical
+from rehearse.reports._comparison_words import interval
 from rehearse.reports._document import document
 from rehearse.reports._shape import Report
 from rehearse.reports._shape_comparison import Compared
 from rehearse.reports._shape_phases import Outage, Phase
-from rehearse.reports.comparison import Contender, Ran, Setting, compared, interval
+from rehearse.reports.comparison import Contender, Ran, Setting, compared
 from rehearse.testing.recordings import scenario
 from tests.reports.conftest import judged
 
@@ -98,7 +101,18 @@ def test_within_the_noise_of_the_outage_the_duration_decides() -> None:
 def test_what_noise_does_not_tell_apart_is_no_difference() -> None:
     found = compared([CAREFUL, replace(CAREFUL, name="twin")], SETTING)
     assert found.says.startswith("no difference that the noise allows between careful and twin")
-    assert found.winner == "careful"
+    assert found.winner is None and found.status == "passed"
+    assert "NO DIFFERENCE" in forms.page(found, [CAREFUL, replace(CAREFUL, name="twin")])
+
+
+def test_one_run_each_tells_nothing_and_the_medians_decide_by_outage() -> None:
+    quick, careful = strategy("quick", [900], [1]), strategy("careful", [10], [3])
+    found = compared([quick, careful], SETTING)
+    assert [one.name for one in found.strategies] == ["careful", "quick"] and found.winner is None
+    assert found.says.startswith(
+        "1 run of each cannot tell careful and quick apart; by the medians careful is first: it"
+    )
+    assert "1 run of each cannot measure; the medians decide" in found.strategies[0].why
 
 
 def test_a_strategy_that_ends_elsewhere_takes_no_part() -> None:
@@ -162,8 +176,8 @@ def test_the_run_that_is_drawn_is_the_one_with_the_median_outage() -> None:
      ((100_000, 61_000), "1 min 01 s – 1 min 40 s")],
 )  # fmt: skip
 def test_an_interval_has_its_unit_once(runs: Sequence[float], says: str | None) -> None:
-    sample = comparison.Sample(values=tuple(map(float, runs)))
-    assert interval("ms", comparison.ranking.spread(sample)) == says
+    sample = Sample(values=tuple(map(float, runs)))
+    assert interval("ms", ranking.spread(sample)) == says
 
 
 # --- forms

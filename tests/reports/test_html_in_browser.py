@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from rehearse.reports import _comparison_forms as forms
 from tests.reports.conftest import judged
+from tests.reports.test_comparison import nasty
 
 pytestmark = pytest.mark.slow
 
@@ -71,8 +73,21 @@ def test_the_console_is_silent_and_nothing_is_asked_for(browser: str, tmp_path: 
 
 @pytest.mark.parametrize("width", [390, 820, 1400])
 def test_a_page_is_no_wider_than_its_window(browser: str, tmp_path: Path, width: int) -> None:
-    page = tmp_path / "report.html"
-    page.write_text(judged("harmful").rendered("html"), encoding="utf-8")
+    assert width_of(judged("harmful").rendered("html"), browser, tmp_path, width) <= width
+
+
+def test_a_comparison_is_silent_and_no_wider_than_a_phone(browser: str, tmp_path: Path) -> None:
+    text = forms.page(*nasty())
+    (tmp_path / "comparison.html").write_text(text, encoding="utf-8")
+    log = tmp_path / "net.json"
+    done = run(browser, tmp_path, f"--log-net-log={log}", "--dump-dom", (tmp_path / "comparison.html").as_uri())
+    assert "CONSOLE" not in done.stderr and not asked(log)
+    assert width_of(text, browser, tmp_path, 390) <= 390
+
+
+def width_of(text: str, browser: str, tmp_path: Path, width: int) -> int:
+    """Return how wide a page is in a window of this width."""
+    (tmp_path / "report.html").write_text(text, encoding="utf-8")
     frame = (
         f"<iframe id=f src=report.html width={width} height=3000 style='border:0'></iframe>"
         "<script>f.onload = () => document.title = f.contentDocument.documentElement.scrollWidth</script>"
@@ -81,4 +96,4 @@ def test_a_page_is_no_wider_than_its_window(browser: str, tmp_path: Path, width:
     done = run(browser, tmp_path, "--allow-file-access-from-files", "--dump-dom", (tmp_path / "frame.html").as_uri())
     found = re.search(r"<title>(\d+)</title>", done.stdout)
     assert found, done.stdout[:400]
-    assert int(found[1]) <= width
+    return int(found[1])

@@ -64,7 +64,7 @@ def test_a_batch_that_fails_is_rolled_back_and_fails_the_migration(url: str, jou
     with pytest.raises(MigrationFailed, match=r"migration.forward:2: .* division by zero"):
         opened(TEXT.replace("a * 2", "a / (a - 150)")).forward(url, journal)
     assert [one.sql.split()[0] for one in ran(journal)] == ["BEGIN", "update", "COMMIT", "BEGIN", "update", "ROLLBACK"]
-    assert ran(journal)[4].code == "22012"
+    assert (ran(journal)[4].code, ran(journal)[4].retried) == ("22012", False)
 
 
 def test_a_lock_that_is_not_had_is_a_statement_that_failed_and_is_tried_again(
@@ -82,8 +82,18 @@ def test_a_lock_that_is_not_had_is_a_statement_that_failed_and_is_tried_again(
         freeing = Freeing()
         opened(TEXT.replace("batch=100", "batch=100 lock_timeout=50ms")).forward(url, freeing)
     failed = [one for one in ran(freeing) if one.error]
-    assert [one.code for one in failed] == ["55P03"]
+    assert [(one.code, one.retried) for one in failed] == [("55P03", True)]
     assert sum(one.rows or 0 for one in ran(freeing) if one.sql.startswith("update")) == 250
+
+
+def test_workers_have_connections_of_their_own_and_count_together(url: str, journal: KeepingJournal) -> None:
+    opened(TEXT.replace("batch=100", "batch=20 workers=2")).forward(url, journal)
+    found = ran(journal)
+    assert sum(one.rows or 0 for one in found if one.sql.startswith("update")) == 250
+    assert sorted(one.n for one in found) == list(range(1, len(found) + 1))
+    by_transaction = {one.transaction: one.session for one in found}
+    assert all(by_transaction[one.transaction] == one.session for one in found)
+    assert len(by_transaction) == len(found) / 3
 
 
 def test_a_time_out_ends_it(url: str, journal: KeepingJournal) -> None:

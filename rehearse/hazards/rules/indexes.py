@@ -193,7 +193,6 @@ RULES = (
             schema="CREATE MATERIALIZED VIEW totals AS SELECT status, sum(total) FROM orders GROUP BY status;"
             "CREATE UNIQUE INDEX totals_of ON totals (status);",
         ),
-        covers={"squawk": ("require-concurrent-refresh-materialized-view",)},
     ),
     Rule(
         code="H116",

@@ -10,15 +10,9 @@ from rehearse.hazards.rules._shop import every, family, postgres
 _DEPLOY = "Code that is running says the old name until its last process is gone: every such call fails."
 
 
-def _is_own(moment: Moment, column: str) -> bool:
-    """Say whether the migration itself has made a column."""
-    known = moment.known.column(moment.act.table, column)
-    return known is not None and known.is_new
-
-
 def _drop_column(moment: Moment) -> Iterator[Seen]:
     act = moment.act
-    if act.does == "drop column" and not _is_own(moment, act.name):
+    if act.does == "drop column" and not moment.known.is_own(act.table, act.name):
         yield Seen(
             says=f"code that says {act.table}.{act.name} fails, and its values are gone for good", table=act.table
         )
@@ -26,21 +20,21 @@ def _drop_column(moment: Moment) -> Iterator[Seen]:
 
 def _rename_column(moment: Moment) -> Iterator[Seen]:
     act = moment.act
-    if act.does in ("rename column", "modify column") and act.to and not _is_own(moment, act.name):
+    if act.does in ("rename column", "modify column") and act.to and not moment.known.is_own(act.table, act.name):
         yield Seen(says=f"code that says {act.table}.{act.name} fails once it is called {act.to}", table=act.table)
 
 
 def _rename_table(moment: Moment) -> Iterator[Seen]:
-    act = moment.act
-    renamed = [one for one in moment.said.acts if one.does == "rename table"]
+    act, known = moment.act, moment.known
     if act.does == "set schema":
         yield Seen(says=f"code that says {act.table} fails once it is in {act.to}", table=act.table)
-    elif act.does == "rename table" and act.to not in {one.table for one in renamed}:  # else it takes a name in use
-        swap = next((one.table for one in renamed if one.to == act.table), None)
-        says = f"code that says {act.table} fails once it is called {act.to}" if swap is None else (
-            f"{act.table} becomes {act.to} and {swap} takes its name: what was written to it meanwhile must be there"
-        )  # fmt: skip
-        yield Seen(says=says, table=act.table)
+    if act.does != "rename table" or known.is_own(act.table) or act.to in known.renames.values():
+        return  # the last: it takes the name of a table that makes room for it
+    taker = known.renames.get(act.table)
+    says = f"code that says {act.table} fails once it is called {act.to}"
+    if taker is not None:
+        says = f"{taker} takes the name of {act.table}: it must be alike, and hold what was written meanwhile"
+    yield Seen(says=says, table=taker or act.table)
 
 
 def _required(moment: Moment) -> Iterator[Seen]:
@@ -64,7 +58,9 @@ def _refused(moment: Moment) -> Iterator[Seen]:
 
 def _gone(moment: Moment) -> Iterator[Seen]:
     act = moment.act
-    is_callable = act.does == "drop other" and bool(act.said & {"function", "procedure", "type", "sequence", "domain"})
+    is_callable = act.does == "drop other" and bool(
+        act.said & {"function", "procedure", "type", "sequence", "domain", "extension", "aggregate"}
+    )
     if (act.does == "drop view" or is_callable) and act.name not in moment.known.objects:
         yield Seen(says=f"code that uses {act.name} fails")
 
@@ -131,7 +127,7 @@ RULES = (
         bad=every("ALTER TABLE orders RENAME TO purchases;"),
         good=every("CREATE TABLE purchases (id int);\nALTER TABLE purchases RENAME TO buys;"),
         covers={
-            "squawk": ("renaming-table",),
+            "squawk": ("renaming-table", "renaming-object", "ban-set-schema"),
             "strong_migrations": ("renaming a table", "renaming a schema"),
             "atlas": ("BC101",),
             "django-migration-linter": ("RENAME_TABLE",),
@@ -186,7 +182,8 @@ RULES = (
         good={**postgres("CREATE VIEW report AS SELECT id FROM orders;"),
               **family("CREATE VIEW report AS SELECT id FROM orders;")},
         covers={
-            "squawk": ("ban-drop-view", "ban-drop-function", "ban-drop-type", "ban-drop-sequence", "ban-drop-domain"),
+            "squawk": ("ban-drop-view", "ban-drop-function", "ban-drop-type", "ban-drop-sequence",
+                       "ban-drop-domain", "ban-drop-extension"),
         },
     ),
     Rule(

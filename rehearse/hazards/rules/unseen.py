@@ -6,11 +6,17 @@ from collections.abc import Iterator
 
 from rehearse.hazards.rule import EVERY, Moment, Rule, Seen
 from rehearse.hazards.rules._shop import family, postgres
+from rehearse.measures._words import split
+from rehearse.measures.deeds import unknown
 
 
 def _block(moment: Moment) -> Iterator[Seen]:
     if moment.act.does == "unseen":
         yield Seen(says=f"what {moment.act.name} does cannot be seen in the text")
+    elif moment.act.does == "select":
+        called = next((found for words in split(moment.said.sql) or () if (found := unknown(words))), None)
+        if called is not None:
+            yield Seen(says=f"what {called} does cannot be seen in the text")
 
 
 def _unread(moment: Moment) -> Iterator[Seen]:

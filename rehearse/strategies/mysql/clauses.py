@@ -100,7 +100,7 @@ def _drop_column(site: Site) -> Clauses:
     return Clauses(
         first=words,
         back=(f"ADD COLUMN {own} {old.type}",),
-        back_fill=update(site.plan, f"{own} = {value}"),
+        back_fill=update(site.plan, f"{own} = {value}", f"NOT {own} <=> ({value})"),
         back_then=(f"MODIFY COLUMN {own} {bare}", *(f"ADD {one.definition}" for one in alone)),
         how=how,
         back_how=_INPLACE,
@@ -261,13 +261,14 @@ def _reshape(site: Site) -> Clauses:
     if indexed:
         raise ScenarioMistake(f"change.columns: {', '.join(indexed)} of {site.plan.name} is of them; drop it first")
     olds = [site.plan.columns[one] for one in site.columns]
+    undone = " OR ".join(f"NOT {quoted(one)} <=> ({value})" for one, value in site.change.back.items())
     back_sets = ", ".join(f"{quoted(one)} = {value}" for one, value in site.change.back.items())
     return Clauses(
         first=added,
         fill=update(site.plan, sets),
         then=tuple(f"DROP COLUMN {quoted(one.name)}" for one in olds),
         back=tuple(f"ADD COLUMN {quoted(one.name)} {one.type}" for one in olds),
-        back_fill=update(site.plan, back_sets),
+        back_fill=update(site.plan, back_sets, undone),
         back_then=(*(f"MODIFY COLUMN {quoted(one.name)} {one.definition}" for one in olds), *away),
         how=_INSTANT,
         back_how=_INPLACE,

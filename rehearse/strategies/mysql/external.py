@@ -13,11 +13,12 @@ from rehearse.strategies.mysql.clauses import clauses, widened
 from rehearse.strategies.mysql.names import quoted
 
 # The password stands in a file that only its owner reads, and never in a process list.
-_HEAD = """set -eu
+_HEAD = r"""set -eu
 conf=$(mktemp)
 trap 'rm -f "$conf"' EXIT
-printf '[client]\\nprotocol=tcp\\nhost="%s"\\nport="%s"\\nuser="%s"\\npassword="%s"\\n' \\
-    "$MYSQL_HOST" "$MYSQL_TCP_PORT" "$MYSQL_USER" "$MYSQL_PWD" > "$conf"
+told() { printf '%s' "$1" | sed 's/[\\"]/\\&/g'; }
+printf '[client]\nprotocol=tcp\nhost="%s"\nport="%s"\nuser="%s"\npassword="%s"\n' \
+    "$MYSQL_HOST" "$MYSQL_TCP_PORT" "$(told "$MYSQL_USER")" "$(told "$MYSQL_PWD")" > "$conf"
 run() { "$(command -v mariadb || command -v mysql)" --defaults-file="$conf" -N "$MYSQL_DATABASE" -e "$1"; }"""
 _PT_NEEDS = ("pt-online-schema-change (Debian: apt-get install percona-toolkit)", "the client mariadb or mysql")
 _GH_NEEDS = ("gh-ost (https://github.com/github/gh-ost), a binary log in row format",)

@@ -94,7 +94,7 @@ def steps(site: Site, plan: Plan, words: Iterable[Iterable[str]], values: Mappin
     return [
         alone("The shadow, empty, as the table is to be.", f"CREATE TABLE {there} LIKE {quoted(own)}", *changed),
         *(patient("From now on every write goes to both.", one) for one in triggers),
-        batches("The rows that are there, in batches; those written since are newer, and stay.", copied, key),
+        batches("The rows that are there, in batches; those written since are newer, and stay.", copied, ()),
         patient("The swap: names only.", f"RENAME TABLE {quoted(own)} TO {old}, {there} TO {quoted(own)}"),
         patient("The old table goes, with the triggers.", f"DROP TABLE {old}"),
     ]

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from rehearse.model.change import ChangeKind
 from rehearse.strategies._way import Way
-from rehearse.strategies.postgres import attach, columns, moving, reshaping, rules, shadow, types, uuids
+from rehearse.strategies.postgres import attach, columns, external, moving, reshaping, rules, shadow, types, uuids
 
 _PLAIN = "at once, as one would write it first"
 _RETRY = "a lock with a time-out, tried again until it comes soon"
 _SHADOW = Way("a shadow table, kept in step by a trigger, filled in batches, swapped by its name", shadow.shadow)
+_PGROLL = Way("pgroll, unmodified: a schema of views for old code and one for new", external.pgroll, 2, "command")
 _PROVED = Way("NOT VALID, then VALIDATE while everyone works", rules.constraint_careful)
 _SPLIT = Way("new columns that a trigger fills, old rows in batches, then the old ones go", reshaping.expand, deploys=2)
 
@@ -18,6 +19,7 @@ WAYS: Mapping[ChangeKind, Mapping[str, Way]] = {
     "add column": {
         "plain": Way(_PLAIN, columns.add),
         "careful": Way("empty, then the default, old rows in batches, NOT NULL proved", columns.add_careful),
+        "pgroll": _PGROLL,
     },
     "drop column": {
         "plain": Way(_PLAIN, columns.drop),
@@ -31,17 +33,20 @@ WAYS: Mapping[ChangeKind, Mapping[str, Way]] = {
             columns.rename_behind_view,
             deploys=2,
         ),
+        "pgroll": _PGROLL,
     },
     "change type": {
         "plain": Way(_PLAIN, types.plain),
         "careful": Way("only where no row is rewritten: a lock with a time-out, tried again", types.careful),
         "expand": Way("a second column, kept in step by a trigger, filled in batches, swapped in", types.expand),
         "shadow": _SHADOW,
+        "pgroll": _PGROLL,
     },
     "set not null": {
         "plain": Way(_PLAIN, rules.not_null),
         "careful": Way("filled in batches, proved while everyone works, then NOT NULL", rules.not_null_careful),
         "shadow": _SHADOW,
+        "pgroll": _PGROLL,
     },
     "set default": {
         "plain": Way(_PLAIN, rules.default),

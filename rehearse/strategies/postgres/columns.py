@@ -139,7 +139,7 @@ def _restored(site: Site) -> tuple[tuple[Step, ...] | None, str | None]:
 
 def _restoring(site: Site) -> str:
     own, value = quoted(site.column), site.change.back[site.column]
-    return f"UPDATE {table(site.plan)} SET {own} = {value} WHERE {own} IS DISTINCT FROM ({value})"
+    return f"UPDATE {table(site.plan)} SET {own} = {value} WHERE ({own} IS DISTINCT FROM ({value}))"
 
 
 def refuse_read(plan: Plan, columns: Sequence[str]) -> None:

@@ -24,11 +24,11 @@ class _Renaming(Visitor):
     def visit_ColumnRef(self, _ancestors: Any, node: Any) -> None:  # noqa: N802
         last: Any = node.fields[-1]
         if isinstance(last, ast.String) and last.sval in self.names:
-            node.fields = (*node.fields[:-1], ast.String(sval=self.names[last.sval]))
+            node.fields = (*node.fields[:-1], ast.String(sval=self.names[str(last.sval)]))
 
     def visit_IndexElem(self, _ancestors: Any, node: Any) -> None:  # noqa: N802
         if isinstance(node.name, str):
-            node.name = self.names.get(node.name, node.name)
+            node.name = self.names.get(str(node.name), node.name)
 
 
 def index(one: Index, names: Names, *, name: str | None = None) -> Index:

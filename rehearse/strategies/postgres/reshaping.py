@@ -73,7 +73,7 @@ def _filled(site: Site, values: dict[str, str]) -> Step:
     undone = " OR ".join(f"{quoted(one)} IS DISTINCT FROM ({value})" for one, value in values.items())
     key = site.plan.primary_key
     return batches(
-        "Old rows in batches.", f"UPDATE {table(site.plan)} SET {sets} WHERE {undone}", key.columns if key else ()
+        "Old rows in batches.", f"UPDATE {table(site.plan)} SET {sets} WHERE ({undone})", key.columns if key else ()
     )
 
 

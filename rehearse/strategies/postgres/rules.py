@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles.blueprint import Constraint, Index
 from rehearse.profiles.made_up import made_up
@@ -45,8 +47,11 @@ def not_null(site: Site) -> Steps:
 
 def not_null_careful(site: Site) -> Steps:
     """Fill in batches, prove while everyone works, and keep by NOT NULL, which believes the proof."""
+    first, *proved = proofs.not_null(site.plan, site.columns, native=site.at_least(18))
+    filled = _filled(site)
+    between = [replace(one, says=f"{one.says[:-1]}, those written since.") for one in filled if one.mode == "batches"]
     return Steps(
-        forward=(*_filled(site), *proofs.not_null(site.plan, site.columns, native=site.at_least(18))),
+        forward=(*filled, first, *between, *proved),
         back=(patient("Undone: catalog entries.", *_nullable(site)),),
     )
 

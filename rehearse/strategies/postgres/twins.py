@@ -245,7 +245,7 @@ class Twinned:
         key = self.plan.primary_key
         yield batches(
             f"Old rows of {self.plan.name} in batches.",
-            f"UPDATE {self.where} SET {sets} WHERE {undone}",
+            f"UPDATE {self.where} SET {sets} WHERE ({undone})",
             key.columns if key else (),
         )
 

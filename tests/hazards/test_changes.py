@@ -1,0 +1,122 @@
+"""What naive migrations change, whatever way they take; and what is no single change."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearse import hazards
+from rehearse.hazards.changes import change_of
+from rehearse.model.change import Change
+from rehearse.tools._split import splitter
+
+SCHEMA = """
+CREATE TABLE customers (id bigint PRIMARY KEY, full_name text);
+CREATE TABLE orders (id int PRIMARY KEY, customer_id bigint, state varchar(20), total int, note text);
+"""
+NAIVE = {
+    "ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()": Change(
+        kind="add column", table="orders", columns="token", type="uuid", default="gen_random_uuid()"
+    ),
+    "ALTER TABLE orders ADD COLUMN level int NOT NULL DEFAULT 3": Change(
+        kind="add column", table="orders", columns="level", type="integer", default="3", nullable=False
+    ),
+    "ALTER TABLE orders ALTER state SET NOT NULL": Change(kind="set not null", table="orders", columns="state"),
+    "ALTER TABLE orders ALTER state SET DEFAULT 'new'; UPDATE orders SET state = 'old' WHERE state IS NULL;"
+    "ALTER TABLE orders ALTER state SET NOT NULL": Change(
+        kind="set not null", table="orders", columns="state", fill="'old'", default="'new'"
+    ),
+    "ALTER TABLE orders ADD CONSTRAINT of FOREIGN KEY (customer_id) REFERENCES customers ON DELETE CASCADE": Change(
+        kind="add foreign key", table="orders", columns="customer_id", references="customers.id", on_delete="CASCADE",
+        name="of",
+    ),
+    "ALTER TABLE orders ADD CONSTRAINT one UNIQUE (customer_id, total)": Change(
+        kind="add unique", table="orders", columns=["customer_id", "total"], name="one"
+    ),
+    "CREATE INDEX by_state ON orders (state) WHERE total > 0": Change(
+        kind="add index", table="orders", columns="state", condition="total > 0", name="by_state"
+    ),
+    "ALTER TABLE orders ALTER id TYPE bigint": Change(kind="widen key", table="orders", columns="id", type="bigint"),
+    "ALTER TABLE orders ALTER total TYPE bigint": Change(
+        kind="change type", table="orders", columns="total", type="bigint"
+    ),
+    "ALTER TABLE orders ALTER note TYPE varchar(40) USING left(note, 40)": Change(
+        kind="change type", table="orders", columns="note", type="varchar(40)", fill='"left"(note, 40)'
+    ),
+    "ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0)": Change(
+        kind="add check", table="orders", condition="total > 0", name="positive"
+    ),
+    "ALTER TABLE orders RENAME total TO total_cents": Change(
+        kind="rename column", table="orders", columns="total", to="total_cents"
+    ),
+    "ALTER TABLE orders DROP COLUMN note": Change(kind="drop column", table="orders", columns="note"),
+    "BEGIN; ALTER TABLE orders ADD COLUMN kind text; UPDATE orders SET kind = 'old';"
+    "ALTER TABLE orders ALTER kind SET NOT NULL; COMMIT": Change(
+        kind="add column", table="orders", columns="kind", type="text", fill="'old'", nullable=False
+    ),
+    "ALTER TABLE customers ADD COLUMN first text, ADD COLUMN last text;"
+    "UPDATE customers SET first = split_part(full_name, ' ', 1), last = split_part(full_name, ' ', 2)": Change(
+        kind="split column", table="customers", columns="full_name",
+        into={"first": "split_part(full_name, ' ', 1)", "last": "split_part(full_name, ' ', 2)"},
+        types={"first": "text", "last": "text"},
+    ),
+    "ALTER TABLE orders RENAME TO orders_old;"
+    "CREATE TABLE orders (LIKE orders_old INCLUDING DEFAULTS, PRIMARY KEY (id)) PARTITION BY RANGE (id);"
+    "CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (MINVALUE) TO (1000);"
+    "CREATE TABLE orders_2 PARTITION OF orders FOR VALUES FROM (1000) TO (MAXVALUE);"
+    "INSERT INTO orders SELECT * FROM orders_old; DROP TABLE orders_old;": Change(
+        kind="partition table", table="orders", columns="id", by="range",
+        bounds={"orders_1": "FROM (minvalue) TO (1000)", "orders_2": "FROM (1000) TO (maxvalue)"},
+    ),
+}  # fmt: skip
+FAMILY = {
+    "ALTER TABLE orders ADD COLUMN token varchar(36) NOT NULL DEFAULT ''": Change(
+        kind="add column", table="orders", columns="token", type="varchar(36)", default="''", nullable=False
+    ),
+    "ALTER TABLE orders MODIFY id bigint": Change(kind="widen key", table="orders", columns="id", type="bigint"),
+    "ALTER TABLE orders MODIFY total bigint": Change(
+        kind="change type", table="orders", columns="total", type="bigint"
+    ),
+    "CREATE INDEX by_state ON orders (state, total)": Change(
+        kind="add index", table="orders", columns=["state", "total"], name="by_state"
+    ),
+    "ALTER TABLE orders ADD FOREIGN KEY c (customer_id) REFERENCES customers (id) ON DELETE CASCADE": Change(
+        kind="add foreign key", table="orders", columns="customer_id", references="customers.id", on_delete="CASCADE",
+        name="c",
+    ),
+    "ALTER TABLE orders ADD COLUMN kind varchar(9); UPDATE orders SET kind = 'old'": Change(
+        kind="add column", table="orders", columns="kind", type="varchar(9)", fill="'old'"
+    ),
+}  # fmt: skip
+NONE = (
+    "ALTER TABLE orders ADD COLUMN a int; ALTER TABLE customers ADD COLUMN a int",
+    "ALTER TABLE orders ADD COLUMN n bigserial",
+    "ALTER TABLE orders ADD COLUMN gross numeric GENERATED ALWAYS AS (total * 2) STORED",
+    "UPDATE orders SET state = 'x'",
+    "ALTER TABLE orders ADD COLUMN a int; UPDATE orders SET a = 1 WHERE total > 3",
+    "CREATE INDEX i ON orders USING gin (note)",
+    "CREATE INDEX i ON orders (lower(note))",
+    "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID",
+    "DO $$ BEGIN NULL; END $$",
+    "DROP TABLE orders",
+)
+
+
+def changed(sql: str, engine: str = "postgres") -> Change | None:
+    split = splitter(engine)
+    known = hazards.beginning(engine, schema=[one.sql for one in split(SCHEMA, "schema", 1)])
+    return change_of([hazards.said(one.sql, known) for one in split(sql, "up", 1)], known)
+
+
+@pytest.mark.parametrize("sql", NAIVE)
+def test_a_naive_migration_is_one_change(sql: str) -> None:
+    assert changed(sql) == NAIVE[sql]
+
+
+@pytest.mark.parametrize("sql", FAMILY)
+def test_a_naive_migration_of_mysql_is_one_change(sql: str) -> None:
+    assert changed(sql, "mysql") == FAMILY[sql]
+
+
+@pytest.mark.parametrize("sql", NONE)
+def test_several_changes_or_one_without_a_way_are_none(sql: str) -> None:
+    assert changed(sql) is None

@@ -1,0 +1,201 @@
+"""The texts of the ways, and what a change must say: no server is asked."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rehearse import strategies
+from rehearse.errors import ScenarioMistake
+from rehearse.model.change import Change, Strategy
+from rehearse.profiles.blueprint import Blueprint, Column, Constraint, Index, Plan
+from rehearse.strategies import KINDS
+from rehearse.tools._split import statements
+
+KEY = Constraint(
+    name="order_pkey", kind="primary key", definition="PRIMARY KEY (id)", columns=("id",), index="order_pkey"
+)
+ORDER = Plan(
+    name="order",
+    schema="public",
+    own="order",
+    columns={
+        "id": Column(name="id", type="integer", nullable=False),
+        "Status": Column(name="Status", type="text", nullable=True),
+        "user": Column(name="user", type="integer", nullable=True),
+    },
+    constraints=(KEY,),
+    indexes=(
+        Index(name="order_pkey", unique=True, definition="USING btree (id)", columns=("id",), constraint="order_pkey"),
+    ),
+)
+USER = replace(ORDER, name="app.user", schema="app", own="user", columns={"id": ORDER.columns["id"]})
+TABLES = Blueprint({"order": ORDER, "app.user": USER})
+REQUIRED = Change(kind="set not null", table="order", columns="Status", fill="'new'", default="'new'")
+
+
+def written(change: Change, way: str, **more: Any) -> Strategy:
+    return strategies.write(change, way, TABLES, engine="postgres", version="18", **more)
+
+
+def test_the_careful_way_to_not_null() -> None:
+    options = {"lock_timeout": "50ms", "attempts": 7, "pause": "1s", "backoff": 2, "batch": 100}
+    assert (
+        written(REQUIRED, "careful", options=options).forward
+        == """\
+-- 1. New rows get the default, so that the filling has an end.
+-- rehearse:retry lock_timeout=50ms attempts=7 pause=1s backoff=2
+ALTER TABLE public."order" ALTER COLUMN "Status" SET DEFAULT 'new';
+
+-- 2. Old rows of Status in batches.
+-- rehearse:backfill key=id batch=100 pause=0ms
+UPDATE public."order" SET "Status" = 'new' WHERE "Status" IS NULL;
+
+-- 3. New rows must have it: a lock for a moment, no row is read.
+-- rehearse:retry lock_timeout=50ms attempts=7 pause=1s backoff=2
+ALTER TABLE public."order" ADD CONSTRAINT "order_Status_not_null" NOT NULL "Status" NOT VALID;
+
+-- 4. Old rows of Status in batches, those written since.
+-- rehearse:backfill key=id batch=100 pause=0ms
+UPDATE public."order" SET "Status" = 'new' WHERE "Status" IS NULL;
+
+-- 5. The rows that are there are read while everyone works.
+ALTER TABLE public."order" VALIDATE CONSTRAINT "order_Status_not_null";
+"""
+    )
+
+
+def test_an_older_server_is_given_a_check_for_a_proof() -> None:
+    text = strategies.write(REQUIRED, "careful", TABLES, engine="postgres", version="15.4").forward
+    assert 'ADD CONSTRAINT "order_Status_known" CHECK ("Status" IS NOT NULL) NOT VALID' in text
+    assert 'ALTER COLUMN "Status" SET NOT NULL' in text
+
+
+@pytest.mark.parametrize("way", ["plain", "careful", "shadow"])
+def test_each_text_is_read_as_the_statements_that_it_is(way: str) -> None:
+    change = Change(kind="add foreign key", table="order", columns="user", references="app.user.id")
+    strategy = written(change, way)
+    for text in (strategy.forward, strategy.back or ""):
+        found = statements(text, "up.sql")
+        assert len(found) == len(
+            [line for line in text.splitlines() if line.endswith(";") and not line.startswith(" ")]
+        )
+        assert [one.sql for one in found].count("BEGIN") == [one.sql for one in found].count("COMMIT")
+
+
+def test_every_kind_has_two_ways_and_the_six_have_three() -> None:
+    for kind in KINDS:
+        assert len(strategies.ways(Change(kind=kind, table="t"), "postgres")) >= 2, kind
+    for kind in ("widen key", "set not null", "add foreign key", "add index", "split column", "partition table"):
+        assert len(strategies.ways(Change(kind=kind, table="t"), "postgres")) >= 3, kind
+    for kind in ("widen key", "set not null", "add index", "partition table"):
+        found = strategies.ways(Change(kind=kind, table="t"), "mariadb")  # type: ignore[arg-type]
+        assert {"plain", "pt-osc"} < set(found), kind
+
+
+def of(kind: Any, columns: Any = "", **keys: Any) -> Change:
+    return Change(kind=kind, table=keys.pop("table", "order"), columns=columns, **keys)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (of("add index", "user", table="orders"), "table: there is no table 'orders'; did you mean 'order'"),
+        (of("add index", "usr"), "columns: order has no column 'usr'; did you mean 'user'"),
+        (of("add index"), "columns: 'add index' needs it"),
+        (of("set default", "user"), "default: 'set default' needs it"),
+        (of("set default", ["user", "id"], default="1"), "columns: .* one column, and 2"),
+        (of("add column", "user", type="int"), "columns: order has a column 'user' already"),
+        (of("rename column", "user", to="id"), "to: order has a column 'id' already"),
+        (
+            of("add foreign key", "user", references="app.usr.id"),
+            "references: there is no table 'app.usr'; did you mean 'app.user'",
+        ),
+        (
+            of("add foreign key", "user", references="app.user.idd"),
+            "references: app.user has no column 'idd'; did you mean 'id'",
+        ),
+        (of("split column", "Status", into={"a": "1"}, types={"b": "int"}), "types: 'b' is no new column"),
+        (
+            of("split column", "Status", into={"a": "1"}, back={"status": "a"}),
+            "back: 'status' is not of change.columns; did you mean 'Status'",
+        ),
+        (of("add column", "x", type="int", nullable=False), "nullable: .* needs `default`, or `fill`"),
+    ],
+)
+def test_what_a_change_lacks_or_misnames_is_told_by_its_key(change: Change, says: str) -> None:
+    with pytest.raises(ScenarioMistake, match=f"change.{says}"):
+        written(change, "plain")
+
+
+def test_a_way_that_is_none_is_told_with_the_nearest() -> None:
+    with pytest.raises(ScenarioMistake, match="no way to 'set not null' on postgres; did you mean 'careful'"):
+        written(REQUIRED, "carefull")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"lock_timout": "1s"}, "strategies.options.lock_timout: unknown; did you mean 'lock_timeout'"),
+        ({"lock_timeout": 5}, "strategies.options.lock_timeout: 5 is not a duration"),
+        ({"attempts": 0}, "strategies.options.attempts: 0 is no whole number from 1 on"),
+        ({"backoff": 0.5}, "strategies.options.backoff: 0.5 is no number from 1 on"),
+    ],
+)
+def test_options_are_checked(options: dict[str, object], says: str) -> None:
+    with pytest.raises(ScenarioMistake, match=says):
+        written(REQUIRED, "careful", options=options)
+
+
+def test_what_would_be_lost_is_refused() -> None:
+    policed = Blueprint({"order": replace(ORDER, hindrances=(("policy own_rows", ()),))})
+    with pytest.raises(ScenarioMistake, match="order has what a shadow table would lose: policy own_rows"):
+        strategies.write(REQUIRED, "shadow", policed, engine="postgres")
+
+
+def test_what_only_the_way_forward_knows_has_no_way_back_and_says_why() -> None:
+    strategy = written(Change(kind="drop column", table="order", columns="Status"), "careful")
+    assert strategy.back is None
+    assert strategy.steps[-1].startswith("There is no way back: what Status held is gone")
+
+
+def test_an_external_tool_that_is_not_here_is_named_with_its_remedy() -> None:
+    strategy = written(REQUIRED, "plain")
+    assert strategies.missing(replace(strategy, needs=("the client psql", "sh (the shell)"))) is None
+    assert strategies.missing(replace(strategy, needs=("no-such-tool (build it)",))) == "no-such-tool (build it)"
+
+
+def test_the_recipe_for_pgroll_is_one_operation_and_shows_no_password() -> None:
+    text = written(REQUIRED, "pgroll").forward
+    plan = json.loads(text.partition("<<'JSON'\n")[2].partition("\nJSON\n")[0])
+    up = "coalesce(\"Status\", 'new')"
+    assert plan["operations"] == [
+        {"alter_column": {"table": "order", "column": "Status", "nullable": False, "up": up, "down": '"Status"'}}
+    ]
+    assert 'PGROLL_PG_URL="$DATABASE_URL"' in text
+    assert written(REQUIRED, "pgroll").back is None
+
+
+def test_an_external_tool_of_the_family_gets_its_password_by_a_file() -> None:
+    tables = Blueprint(
+        {
+            "order": replace(
+                ORDER,
+                columns={
+                    **ORDER.columns,
+                    "Status": replace(ORDER.columns["Status"], definition="varchar(9) DEFAULT NULL COMMENT 'NULL'"),
+                },
+            )
+        }
+    )
+    for way in ("pt-osc", "gh-ost"):
+        strategy = strategies.write(REQUIRED, way, tables, engine="mariadb", version="10.11")
+        last = strategy.forward.strip().splitlines()[-1]
+        assert "$MYSQL_PWD" not in last and '="$conf"' in last
+        altered = "--alter=MODIFY COLUMN `Status` varchar(9) COMMENT 'NULL' NOT NULL DEFAULT 'new'"
+        assert altered in shlex.split(last)
+        assert strategy.tool == "command" and strategy.needs
