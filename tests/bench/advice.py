@@ -116,9 +116,7 @@ def main() -> None:
     asked.add_argument("--only", choices=NAIVE)
     asked.add_argument("--out", type=Path, default=Path("reports/advice"))
     given = asked.parse_args()
-    print(
-        "| naive migration | advised | longest outage, naive | … advised | errors | same end | broken, and kept |"
-    )
+    print("| naive migration | advised | longest outage, naive | … advised | errors | same end | broken, and kept |")
     print("|---|---|---|---|---|---|---|")
     for name in NAIVE:
         if given.only in (None, name):
