@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from rehearse import hazards
 from rehearse import strategies as library
 from rehearse.cli import comparing
 from rehearse.cli.lint_files import Read, scenario_read
 from rehearse.cli.run import Options, read_whole
-from rehearse.errors import Mistake
+from rehearse.errors import Missing, Mistake, ScenarioMistake
 from rehearse.hazards.changes import changes_of
 from rehearse.model import Change, Scenario, StrategyChoice
+from rehearse.protocols import Database
 from rehearse.reading import strategies
+from rehearse.rehearsal import writing
 from rehearse.rehearsal.contest import contest
 from rehearse.rehearsal.progress import Silent
+from rehearse.tools._split import splitter
 
 # The ways that are tried in this order, by the kind of change; then any that is not the plain one.
 _PREFERRED: Mapping[str, tuple[str, ...]] = {
@@ -27,7 +32,10 @@ _PREFERRED: Mapping[str, tuple[str, ...]] = {
     "change type": ("expand", "careful"),
     "widen key": ("expand",),
     "split column": ("expand",),
+    "rename column": ("view",),
 }
+_FEW = 0.000_001  # of the profile's rows: what is written hangs on the tables alone
+_BY_HAND = "H120"  # LOCK TABLE before a swap, which is over in a moment
 
 
 @click.command("advise")
@@ -73,7 +81,7 @@ def command(  # noqa: PLR0917
     whole = strategies.single(read_whole(scenario, None, Options(scale=scale, seed=seed, via=via, budgets=budgets)))
     read = scenario_read(whole)
     changes = _changes(whole, read)
-    advised = _advised(whole, changes, [way or advised_way(one, whole.engine.name) for one in changes])
+    advised = _advised(whole, read, changes, way)
     if no_run:
         _print(read, changes, advised, as_json=as_json)
         return
@@ -85,13 +93,11 @@ def command(  # noqa: PLR0917
     ctx.exit(comparing.compare(whole, [*strategies.expanded(own), advised], repeats=repeats, out=out, telling=telling))
 
 
-def advised_way(change: Change, engine: str) -> str:
-    """Return the way of the library that is advised for a change; a Mistake where there is only the plain one."""
+def advised_ways(change: Change, engine: str) -> list[str]:
+    """Return the ways of the library for a change but the plain one, the first the one to be tried first."""
     known = [one for one in library.ways(change, engine) if one != "plain"]
-    found = next((one for one in (*_PREFERRED.get(change.kind, ()), "careful", *known) if one in known), None)
-    if found is None:
-        raise Mistake(f"{change.kind} on {engine}: no other way than the plain one is known")
-    return found
+    wanted = (*_PREFERRED.get(change.kind, ()), "careful", *known)
+    return [one for one in dict.fromkeys(wanted) if one in known]
 
 
 def _changes(whole: Scenario, read: Read) -> tuple[Change, ...]:
@@ -105,16 +111,11 @@ def _changes(whole: Scenario, read: Read) -> tuple[Change, ...]:
     return found
 
 
-def _advised(whole: Scenario, changes: Sequence[Change], ways: Sequence[str]) -> Scenario:
-    """Return the scenario with the ways of its changes, one after the other; back is their reverse.
-
-    They are written on a database with the same tables and few rows.
-    """
-    parts = [
-        _unwritten(whole, change, way, number) for number, (change, way) in enumerate(zip(changes, ways, strict=True))
-    ]
-    written = _written(parts)
+def _advised(whole: Scenario, read: Read, changes: Sequence[Change], way: str | None) -> Scenario:
+    """Return the scenario with the ways of its changes, one after the other; back is their reverse."""
+    written = _written(whole, read, changes, way)
     back = [one.migration.back for one in reversed(written)]
+    ways = dict.fromkeys(one.strategies[0].way or "" for one in written)
     migration = replace(
         written[0].migration,
         forward="\n".join(str(one.migration.forward) for one in written),
@@ -122,32 +123,63 @@ def _advised(whole: Scenario, changes: Sequence[Change], ways: Sequence[str]) ->
         effects=[*whole.migration.effects, *(each for one in written for each in one.migration.effects)],
     )
     choice = StrategyChoice(
-        name=f"advised: {' + '.join(dict.fromkeys(ways))}",
-        deploys=max(one.strategies[0].deploys or 1 for one in written),
+        name=f"advised: {' + '.join(ways)}", deploys=max(one.strategies[0].deploys or 1 for one in written)
     )
     advised = replace(whole, migration=migration, workload=written[-1].workload, strategies=[choice])
     (found,) = strategies.expanded(advised)
     return found
 
 
-def _unwritten(whole: Scenario, change: Change, way: str, number: int) -> Scenario:
-    """Return a change of the scenario as a way that is still to be written, on few rows."""
+def _written(whole: Scenario, read: Read, changes: Sequence[Change], way: str | None) -> list[Scenario]:
+    """Return each change as the way that is advised for it, written on a database with the same tables and few rows."""
     few = replace(whole.data, scale=_FEW, tables={}) if whole.data.profile else whole.data
+    own = replace(whole, data=few, strategies=[StrategyChoice(name=strategies.AS_WRITTEN)])
+    with contest(strategies.expanded(own), Silent()) as going:
+        (entry,) = going.entries
+        if entry.template is None:
+            raise Mistake(f"{whole.engine.name}: a server that makes no copies of a database cannot be written for yet")
+        on = (entry.template.database, going.ground.server.version)
+        return [
+            _best(whole, read, change, [way] if way else advised_ways(change, whole.engine.name), on)
+            for change in changes
+        ]
+
+
+def _best(whole: Scenario, read: Read, change: Change, ways: Sequence[str], on: tuple[Database, str]) -> Scenario:
+    """Return the first way that can be written and that the linter has nothing against, or the first of all."""
+    found: list[Scenario] = []
+    refused: list[str] = []
+    for way in ways:
+        try:
+            written = writing.written(_unwritten(whole, change, way), *on)
+        except (ScenarioMistake, Missing) as error:
+            refused.append(str(error))
+            continue
+        if written.migration.tool != "sql" or not _stands_against(written, read):
+            return written
+        found.append(written)
+    if not found:
+        raise Mistake("; ".join(refused) or f"{change.kind}: no other way than the plain one is known")
+    return found[0]
+
+
+def _stands_against(written: Scenario, read: Read) -> list[str]:
+    """Return the codes of what the linter has against the SQL of a way: outages, and what the server refuses."""
+    known, split = deepcopy(read.known), splitter(written.engine.name)
+    statements = tuple(
+        hazards.said(one.sql, known, repeats=bool(one.repeat or one.backfill))
+        for one in split(str(written.migration.forward), "advised", 1)
+    )
+    found = hazards.hazards(hazards.Script(statements, "none"), known)
+    return [one.rule.code for one in found if one.severity in ("outage", "fails") and one.rule.code != _BY_HAND]
+
+
+def _unwritten(whole: Scenario, change: Change, way: str) -> Scenario:
+    """Return a change of the scenario as a way that is still to be written."""
     migration = replace(whole.migration, forward=None, back=None, effects=[])
-    part = replace(whole, change=change, data=few, migration=migration)
-    (found,) = strategies.expanded(replace(part, strategies=[StrategyChoice(name=f"{number}: {way}", way=way)]))
+    choice = StrategyChoice(name=way, way=way)
+    (found,) = strategies.expanded(replace(whole, change=change, migration=migration, strategies=[choice]))
     return found
-
-
-def _written(parts: Sequence[Scenario]) -> list[Scenario]:
-    with contest(parts, Silent()) as going:
-        for entry in going.entries:
-            if entry.refused is not None:
-                raise entry.refused
-        return [entry.scenario for entry in going.entries]
-
-
-_FEW = 0.000_001
 
 
 def _print(read: Read, changes: Sequence[Change], written: Scenario, *, as_json: bool) -> None:

@@ -201,7 +201,7 @@ def _script(script: _layouts.Script, known: Known, asked: Asked, places: Mapping
             one.sql,
             known,
             place=_placed(one.place, places),
-            repeats=one.repeat is not None,
+            repeats=bool(one.repeat or one.backfill),
             ignored=ignored.get(one.place, frozenset()) | asked.disabled,
         )
         for one in script.statements

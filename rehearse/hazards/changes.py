@@ -47,7 +47,17 @@ def changes_of(statements: Sequence[Said], known: Known) -> tuple[Change, ...] |
             return None
         found.append(change)
         acts = acts[size:]
-    return tuple(found) or None
+    widened = [one for one in found if one.kind == "widen key"]
+    return tuple(one for one in found if not any(_follows(one, key, known) for key in widened)) or None
+
+
+def _follows(one: Change, key: Change, known: Known) -> bool:
+    """Say whether a change of type is of a column that points at a key which is widened: the key's change makes it."""
+    table = known.tables.get(one.table)
+    if one.kind != "change type" or table is None:
+        return False
+    keys = [each for each in table.constraints.values() if each.kind == "add foreign key"]
+    return any(each.references == key.table and each.columns == (one.columns,) for each in keys)
 
 
 def _acts(statements: Sequence[Said]) -> list[Act] | None:

@@ -34,6 +34,7 @@ class Constraint:
     columns: tuple[str, ...] = ()
     condition: str = ""
     is_valid: bool = True
+    references: str = ""  # the table that a foreign key points at
     made: int | None = None
 
 
@@ -157,7 +158,12 @@ class Known:
         if act.has("using index"):
             columns = table.indexes.get(act.to, ())
         table.constraints[name] = Constraint(
-            act.does, columns, act.expression, not act.has("not valid"), self.transaction if is_new else None
+            act.does,
+            columns,
+            act.expression,
+            not act.has("not valid"),
+            act.references,
+            self.transaction if is_new else None,
         )
         if act.does == "add primary key":
             for column in columns:

@@ -54,9 +54,11 @@ NAIVE = {
         "ALTER TABLE orders ADD COLUMN currency text;\nUPDATE orders SET currency = 'EUR';",
         "ALTER TABLE orders DROP COLUMN currency;",
     ),
-    "RENAME COLUMN": (
-        "ALTER TABLE orders RENAME COLUMN full_name TO name;",
-        "ALTER TABLE orders RENAME COLUMN name TO full_name;",
+    "split by one UPDATE": (
+        "ALTER TABLE orders ADD COLUMN first_name varchar(80), ADD COLUMN last_name varchar(80);\n"
+        "UPDATE orders SET first_name = split_part(full_name, ' ', 1),\n"
+        "    last_name = substr(full_name, strpos(full_name, ' ') + 1);",
+        "ALTER TABLE orders DROP COLUMN first_name, DROP COLUMN last_name;",
     ),
 }
 

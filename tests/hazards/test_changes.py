@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rehearse import hazards
-from rehearse.hazards.changes import change_of
+from rehearse.hazards.changes import change_of, changes_of
 from rehearse.model.change import Change
 from rehearse.tools._split import splitter
 
@@ -120,3 +120,21 @@ def test_a_naive_migration_of_mysql_is_one_change(sql: str) -> None:
 @pytest.mark.parametrize("sql", NONE)
 def test_several_changes_or_one_without_a_way_are_none(sql: str) -> None:
     assert changed(sql) is None
+
+
+def test_columns_that_point_at_a_key_are_widened_with_it_and_other_changes_stand_for_themselves() -> None:
+    schema = SCHEMA + "CREATE TABLE lines (id bigint, order_id int REFERENCES orders (id), n int);"
+    sql = """
+    ALTER TABLE orders ALTER id TYPE bigint;
+    ALTER TABLE lines ALTER order_id TYPE bigint, ALTER n TYPE bigint;
+    CREATE INDEX lines_order ON lines (order_id);
+    """
+    split = splitter("postgres")
+    known = hazards.beginning("postgres", schema=[one.sql for one in split(schema, "schema", 1)])
+    found = changes_of([hazards.said(one.sql, known) for one in split(sql, "up", 1)], known)
+    assert found is not None
+    assert [(one.kind, one.columns) for one in found] == [
+        ("widen key", "id"),
+        ("change type", "n"),
+        ("add index", "order_id"),
+    ]
