@@ -46,6 +46,7 @@ class Standing:
         self.stage_keys = 0
         self.pace_keys: int | None = None
         self.took_ns: int | None = None
+        self.ease = 1.0  # share of its time that it works, for the sake of the latency that is watched
         self.last_refusal: str | None = None
         self.watch: Watch | None = None
 
@@ -58,7 +59,7 @@ class Standing:
     def note(self, batch: Batch, pace: Pace) -> None:
         """Count a batch."""
         with self._lock:
-            self.pace_keys = pace.keys
+            self.pace_keys, self.ease = pace.keys, pace.ease
             if batch.refused is not None:
                 self.refused += 1
                 self.last_refusal = batch.refused
@@ -79,7 +80,7 @@ class Standing:
     def look(self, seen: Look, pace: Pace) -> None:
         """Count what was looked at."""
         with self._lock:
-            self.pace_keys = pace.keys
+            self.pace_keys, self.ease = pace.keys, pace.ease
             if seen.refused is not None:
                 self.refused += 1
                 self.last_refusal = seen.refused

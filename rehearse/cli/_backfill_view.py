@@ -74,6 +74,7 @@ def words(found: Standing) -> str:
     if found.pace_keys is not None:
         took = f" in {human_duration(found.took_ns)}" if found.took_ns else ""
         parts.append(f"batches of {found.pace_keys:,}{took}")
+    parts += [f"eased to {found.ease:.0%} for the latency"] if found.ease < 1 else []
     left = found.time_left()
     if left is not None:
         least, most = human_duration(left.least * NS_PER_S), human_duration(left.most * NS_PER_S)

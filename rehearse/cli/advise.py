@@ -114,6 +114,8 @@ def _changes(whole: Scenario, read: Read) -> tuple[Change, ...]:
 def _advised(whole: Scenario, read: Read, changes: Sequence[Change], way: str | None) -> Scenario:
     """Return the scenario with the ways of its changes, one after the other; back is their reverse."""
     written = _written(whole, read, changes, way)
+    if len({one.migration.tool for one in written}) > 1:
+        raise Mistake(f"{whole.name}: its changes are made by different tools; give each a migration of its own")
     back = [one.migration.back for one in reversed(written)]
     ways = dict.fromkeys(one.strategies[0].way or "" for one in written)
     migration = replace(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +27,7 @@ def outages(runs: Sequence[Seen], parts: Sequence[Part], waits: Guess, ground: G
     told = [run for run in runs if run.closed is not None]
     if {run.x for run in told} != {run.x for run in runs}:
         return None
+    unlike = replace(ground, telling_s=math.inf)  # what lies between is short and uneven, and no reason to know nothing
     found = sorted({(one.table, one.stops) for run in told for one in run.closed or ()})
     made = []
     for seed, (table, stops) in enumerate(found, 1):
@@ -34,7 +37,7 @@ def outages(runs: Sequence[Seen], parts: Sequence[Part], waits: Guess, ground: G
         ]
         closed = [(run, one) for run, one in seen if one is not None]
         shares = [_share(one.key, closed) for one in parts]
-        between = seconds_of(_between(closed, parts, shares), models.UNKNOWN, frozenset(), ground, table, seed=seed)
+        between = seconds_of(_between(closed, parts, shares), models.UNKNOWN, frozenset(), unlike, table, seed=seed)
         some = [_scaled(one.busy, share) for one, share in zip(parts, shares, strict=True) if share]
         points = [Point(x=run.x, y=_free(run, one.total_s), under=frozenset(run.under)) for run, one in closed]
         whole = summed([*some, *([waits] if max(shares, default=0.0) > _MOSTLY else []), between], "s")

@@ -88,7 +88,7 @@ class Way:
     """A way of the migration: forward or back."""
 
     name: Annotated[str, told("forward or back")]
-    duration: Annotated[Figure, told("from its beginning to its end, under the scenario's traffic")]
+    duration: Annotated[Figure, told("from its beginning to its end, under the scenario's traffic where runs were")]
     quiet: Annotated[Figure, told("the same without traffic")]
     statements: Annotated[list[StatementForecast], told("in the order in which they ran")]
     outages: Annotated[list[OutageForecast] | None, told("the longest first; null: locks were not seen")]

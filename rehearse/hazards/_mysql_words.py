@@ -59,7 +59,15 @@ def text(found: Words) -> str:
     """Take the rest as SQL, strings in quotes."""
     rest = found.tokens[found.at :]
     found.at = len(found.tokens)
-    return " ".join(f"'{one.text}'" if one.kind == "STRING" else one.text for one in rest)
+    return "".join(_spaced(before, one) for before, one in zip([None, *rest], rest, strict=False))
+
+
+def _spaced(before: Token | None, one: Token) -> str:
+    """Return a token with the blank before it: none within brackets, nor between a function and its own."""
+    quotes = {"STRING": "'", "IDENTIFIER": "`"}.get(one.kind, "")
+    shown = f"{quotes}{one.text.replace(quotes, quotes * 2) if quotes else one.text}{quotes}"
+    is_close = one.word in (")", ",", ".", "(") or (before is not None and before.word in ("(", "."))
+    return shown if before is None or is_close else f" {shown}"
 
 
 def column(part: Words) -> str:

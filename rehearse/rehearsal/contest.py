@@ -23,6 +23,8 @@ from rehearse.rehearsal.progress import Progress
 from rehearse.rehearsal.run import run
 from rehearse.rehearsal.writing import is_unwritten, standing_in, written
 
+_NO_ROWS = "rows and values: this engine compares none"
+
 
 @dataclass(slots=True)
 class Entry:
@@ -93,7 +95,7 @@ class Contest:
     def otherwise(self, name: str, recording: Recording) -> list[str]:
         """Say in which schemas a rehearsal under traffic ended other than in the quiet one."""
         quiet = self.ended.get(name)
-        return [] if quiet is None else [*end_states.otherwise(recording, lambda state: _schema(quiet, state))]
+        return [] if quiet is None else [*end_states.otherwise(recording, lambda state: schemas(quiet, state))]
 
     def _quiet(self, entry: Entry, name: str) -> _Ended:
         _, migration = opened(entry.scenario)
@@ -122,6 +124,8 @@ class Contest:
         found = _compared(entry, other, ended)
         own = end_states.Own.of((reference.scenario, [other.state]), (entry.scenario, [ended.state]))
         state = end_states.beside(found, own)
+        if not isinstance(ended.database, Comparable):
+            return replace(state, not_compared=(*state.not_compared, _NO_ROWS))
         if not state.values_differ:
             return state
         self.progress.stage(f"forward in quiet once more: {reference.name}")
@@ -273,7 +277,3 @@ def schemas(first: Snapshot, other: Snapshot) -> Comparison:
         physical=_differences.physical(first, other),
         tables=(),
     )
-
-
-def _schema(quiet: Snapshot, state: Snapshot) -> Comparison:
-    return schemas(quiet, state)

@@ -47,7 +47,7 @@ class Template:
     facts: Sequence[Event]
 
     def fork(self, server: Server, name: str) -> Database:
-        """Return a copy of the same bytes, checkpointed and on the disk; nothing of it is in the server's cache."""
+        """Return a copy of the same bytes, checkpointed and on the disk (on PostgreSQL, nothing of it is cached)."""
         assert isinstance(self.database, Forkable)
         with server.loading():
             return self.database.fork(name)

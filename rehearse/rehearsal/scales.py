@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 COUNT = 4  # sizes, in a decade: three tell a law, the fourth tells when it is wrong
 RATIO = 10.0 ** (-1.0 / (COUNT - 1))
-LEAST_ROWS = 2_000  # of the largest table: fewer fit a few pages, and tell nothing of many
+LEAST_ROWS = 5_000  # of the largest table: fewer fit a few pages, and tell nothing of many
 PILOT_ROWS = 20_000
 _FIXED_LOAD_S, _FIXED_RUN_S = 0.5, 0.1
 

@@ -83,11 +83,9 @@ def lines(estimate: Estimate) -> list[str]:
 
 def facts(way: Way) -> list[tuple[str, str]]:
     """Return the figures of a way, each with its name."""
-    found = [
-        ("duration, under traffic", told(way.duration)),
-        ("duration, without traffic", told(way.quiet)),
-        ("maintenance window", sure(way)),
-    ]
+    is_busy = any("traffic" in one.under for one in way.duration.measured)
+    found = [("duration, under traffic", told(way.duration))] if is_busy else []
+    found += [("duration, without traffic", told(way.quiet)), ("maintenance window", sure(way))]
     if way.outages is None:
         found.append(("outages", "not measured"))
     found += [

@@ -146,4 +146,8 @@ def test_the_line_of_progress_says_what_it_waits_for() -> None:
     standing = Standing()
     standing.keys = standing.stage_keys = standing.rows = 1_500
     standing.pace_keys, standing.took_ns, standing.refused, standing.last_refusal = 700, 99_000_000, 2, "deadlock"
-    assert words(standing) == ("backfill: 1,500 keys, 1,500 rows, batches of 700 in 99 ms, 2 tried again (deadlock)")
+    standing.ease = 0.25
+    assert words(standing) == (
+        "backfill: 1,500 keys, 1,500 rows, batches of 700 in 99 ms, eased to 25% for the latency, "
+        "2 tried again (deadlock)"
+    )

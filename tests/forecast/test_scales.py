@@ -22,7 +22,7 @@ def test_sizes_are_a_decade_and_fit_the_time_where_they_can(
     assert list(found.sizes) == sorted(found.sizes)
     assert 0 < found.sizes[0] < found.sizes[-1] <= 1
     assert found.sizes[0] / found.sizes[-1] == pytest.approx(0.1, rel=0.02)
-    least = min(1.0, 20_000 / rows) * 1.01
+    least = min(1.0, 50_000 / rows) * 1.01
     assert found.seconds <= 1.05 * within_s or found.sizes[-1] <= least
 
 

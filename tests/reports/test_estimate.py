@@ -68,6 +68,13 @@ def test_what_is_not_known_is_said_in_every_form(tmp_path: Path) -> None:
         assert "fewer than 3 tell no law" in text
 
 
+def test_where_no_run_was_under_traffic_none_is_claimed() -> None:
+    assert [name for name, _ in reports.facts(made().ways[0])][:2] == [
+        "duration, without traffic",
+        "maintenance window",
+    ]
+
+
 def test_the_sentence_has_the_interval_and_the_window() -> None:
     says = reports.headline(made())
     assert says.startswith("At 10 M rows of orders forward takes ")
