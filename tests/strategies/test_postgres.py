@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from tests.strategies.ends import Ends, gone_through, unlike
 
 pytestmark = pytest.mark.slow
 
-WAYS = [(name, way) for name, change in CHANGES.items() for way in strategies.ways(change, "postgres")]
+WAYS = [
+    (name, way) for name, change in CHANGES.items() for way in strategies.ways(change, "postgres") if way != "pgroll"
+]
 REFUSED = {("another type", "careful")}
 
 
@@ -69,3 +72,12 @@ def test_a_way_ends_where_the_plain_one_does_and_comes_back(
     assert unlike(start, ended.back, without=excused) == []
     assert ended.again is not None
     assert unlike(ended.forward, ended.again) == []
+
+
+def test_pgroll_ends_where_the_plain_way_does(shapes: PostgresDatabase, plain_ends: Ends) -> None:
+    if shutil.which("pgroll") is None:
+        pytest.skip("pgroll is not here; see https://github.com/xataio/pgroll/releases")
+    for name, change in CHANGES.items():
+        if "pgroll" in strategies.ways(change, "postgres"):
+            ended = gone_through(shapes, plain_ends.written(change, "pgroll"), "postgres")
+            assert unlike(plain_ends.of(name, change), ended.forward) == [], name

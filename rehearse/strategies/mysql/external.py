@@ -21,7 +21,11 @@ printf '[client]\nprotocol=tcp\nhost="%s"\nport="%s"\nuser="%s"\npassword="%s"\n
     "$MYSQL_HOST" "$MYSQL_TCP_PORT" "$(told "$MYSQL_USER")" "$(told "$MYSQL_PWD")" > "$conf"
 run() { "$(command -v mariadb || command -v mysql)" --defaults-file="$conf" -N "$MYSQL_DATABASE" -e "$1"; }"""
 _PT_NEEDS = ("pt-online-schema-change (Debian: apt-get install percona-toolkit)", "the client mariadb or mysql")
-_GH_NEEDS = ("gh-ost (https://github.com/github/gh-ost), a binary log in row format",)
+_GH_NEEDS = (
+    "gh-ost (https://github.com/github/gh-ost; from MySQL 8.4 on 1.1.7 or later)",
+    "a binary log in row format, and the rights REPLICATION CLIENT and REPLICATION SLAVE",
+)
+_GH_OF_MARIADB = 11  # it asks for transaction_isolation, which older ones do not know
 _NOTE = "While foreign keys are away nothing keeps orphans out; they come back without a look at the rows."
 
 
@@ -32,6 +36,8 @@ def pt_osc(site: Site) -> Steps:
 
 def gh_ost(site: Site) -> Steps:
     """Return the change by gh-ost."""
+    if site.engine == "mariadb" and not site.at_least(_GH_OF_MARIADB):
+        raise ScenarioMistake("strategies.way: gh-ost runs on MariaDB from 11.1 on; take 'pt-osc' or 'shadow'")
     return _by(site, _gh, _GH_NEEDS)
 
 
