@@ -87,12 +87,14 @@ def _insert(text: str, node: Any) -> Reading:
 
 
 def _tokens(text: str) -> list[Token]:
-    """Return the tokens; the ON of ON CONFLICT bears its own word, for a JOIN has an ON, too."""
+    """Return the tokens; the ON of ON CONFLICT bears its own word, and the FROM of IS DISTINCT FROM none."""
     found = [one for one in scan(text) if one.name not in _COMMENTS]
     words = [one.name.removesuffix("_P") if one.kind != "NO_KEYWORD" else "" for one in found]
     for at, (first, second) in enumerate(pairwise(words)):
         if first == "ON" and second == "CONFLICT":
             words[at] = "ON_CONFLICT"
+        if first == "DISTINCT" and second == "FROM":
+            words[at + 1] = ""
     return [Token(word, one.start, one.end + 1) for word, one in zip(words, found, strict=True)]
 
 

@@ -47,6 +47,17 @@ def test_what_comes_behind_the_where_stays_behind_it() -> None:
     assert theirs.template.endswith(f"WHERE {RANGE} AND (b\n)\nON DUPLICATE KEY UPDATE x = 1")
 
 
+@pytest.mark.parametrize(
+    ("statement", "source"),
+    [
+        ("UPDATE t SET a = b WHERE a IS DISTINCT FROM b::bigint", '"t"'),
+        ("UPDATE t SET f = a IS DISTINCT FROM b FROM u WHERE u.id = t.id AND u.a IS NOT DISTINCT FROM t.a", '"t", u'),
+    ],
+)
+def test_the_from_of_a_comparison_is_no_clause(statement: str, source: str) -> None:
+    assert read("postgres", statement).source == source
+
+
 def test_names_in_quotes_are_kept() -> None:
     ours = read("postgres", 'UPDATE "S s"."T""t" AS "x.y" SET "ä" = 1 WHERE "ö" IS NULL')
     assert (ours.table, ours.alias, ours.sets) == (("S s", 'T"t'), "x.y", ("ä",))
