@@ -72,7 +72,7 @@ def test_ways_are_written_as_files_that_a_scenario_can_name(tmp_path: Path) -> N
     snippet = (tmp_path / "ways/strategies.toml").read_text(encoding="utf-8")
     both.write_text(f'name = "both"\n{snippet}', encoding="utf-8")
     found = read(both)
-    assert [one.name for one in found.strategies] == ["plain", "careful", "shadow"]
+    assert [one.name for one in found.strategies] == ["plain", "careful", "shadow", "pgroll"]
     assert [(one.table, one.column, one.back) for one in found.migration.effects] == [("Order", "state", False)]
 
 

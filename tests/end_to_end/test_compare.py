@@ -83,7 +83,10 @@ def test_strategies_meet_the_same_rows_and_calls_and_one_ends_elsewhere(tmp_path
     assert len(end["differs"]) == 2, "what chance made is none of them"
     recordings = [rehearse.load(out / one["runs"][0]["folder"]) for one in strategies.values()]
     assert len({calls(one)[0][1] for one in recordings}) == 1
-    assert calls(recordings[0]) == calls(recordings[1]) == calls(recordings[2]) != []
+    sent = [calls(one) for one in recordings]
+    shortest = min(map(len, sent))  # a phase ends when it ends: the last calls of one may not be due in another
+    assert shortest > 5
+    assert sent[0][:shortest] == sent[1][:shortest] == sent[2][:shortest]
     starts = [one.snapshots["start"].tables for one in recordings]
     assert all(start["items"].is_like(starts[0]["items"]) for start in starts)
     assert {one["place"] for strategy in strategies.values() for one in strategy["runs"]} == {1, 2, 3}

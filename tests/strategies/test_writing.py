@@ -193,9 +193,14 @@ def test_an_external_tool_of_the_family_gets_its_password_by_a_file() -> None:
         }
     )
     for way in ("pt-osc", "gh-ost"):
-        strategy = strategies.write(REQUIRED, way, tables, engine="mariadb", version="10.11")
+        strategy = strategies.write(REQUIRED, way, tables, engine="mariadb", version="11.4")
         last = strategy.forward.strip().splitlines()[-1]
         assert "$MYSQL_PWD" not in last and '="$conf"' in last
         altered = "--alter=MODIFY COLUMN `Status` varchar(9) COMMENT 'NULL' NOT NULL DEFAULT 'new'"
         assert altered in shlex.split(last)
         assert strategy.tool == "command" and strategy.needs
+
+
+def test_gh_ost_is_refused_where_it_cannot_run() -> None:
+    with pytest.raises(ScenarioMistake, match=r"gh-ost runs on MariaDB from 11\.1 on"):
+        strategies.write(REQUIRED, "gh-ost", TABLES, engine="mariadb", version="10.11")
