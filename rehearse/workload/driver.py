@@ -262,7 +262,7 @@ class Driver:
             "patience_ns": self._choice.patience,
             "connect_ns": _CONNECT_NS,
             "drain_ns": _DRAIN_NS,
-            "goes_first": count < (os.cpu_count() or 1),  # else the server would have no core left when all are busy
+            "goes_first": _leaves_room(count, self._phase.rate),
         }
 
     def _all_ready(self) -> None:
@@ -358,6 +358,11 @@ def workers(choice: WorkloadChoice) -> int:
     if choice.rate <= rate and choice.sessions <= sessions:
         return 1
     return min(os.cpu_count() or 1, choice.sessions)
+
+
+def _leaves_room(workers: int, rate: float) -> bool:
+    """Say whether the processes that send may run before all others: they leave a core, and most of the next one."""
+    return workers < (os.cpu_count() or 1) and rate <= _ONE_WORKER[0]
 
 
 def _session_module(engine: str) -> str:
