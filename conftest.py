@@ -45,6 +45,7 @@ EXHAUSTIVE = re.compile(
     r"|engines/mysql/test_tools\.py::.*\[mysql"
     r"|backfill/test_(servers|keys)\.py::.*(\[mysql|-k\]|\[k-)"
     r"|hazards/test_proof\.py::.*\[installed|hazards/test_(algorithms|proof_family)\.py::.*\[mysql"
+    r"|strategies/test_(mariadb|postgres)\.py::test_(gh_ost|pgroll)_"  # programs that no package brings
     r"|test_buckets\.py::test_by_any_key.*-1\]"
     r"|test_conformance\.py::.*(docker|mysql binary)-.*(_is_stopped_|SIGINT)"
     r"|test_conformance\.py::.*(mariadb docker|mysql \w+)-.*(two_servers|_that_fails_|SIGTERM)"
