@@ -162,7 +162,7 @@ def test_a_lock_that_is_held_is_waited_for_a_moment_and_tried_again_in_smaller_b
         )
         with beside(place, task) as (_, standing, results):
             until(lambda: standing.refused, "a refusal")
-            assert standing.pace_keys == 200
+            assert standing.pace_keys < 400  # halved; a batch that went through since may have let it grow again
             session.tell("COMMIT")
             until(lambda: results, "the end")
     assert results[0].refused >= 1
