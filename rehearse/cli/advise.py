@@ -105,8 +105,8 @@ def _changes(whole: Scenario, read: Read) -> tuple[Change, ...]:
     if found is None:
         raise Mistake(
             f"{whole.file or whole.name}: migration.forward holds what is no change that a way is known for; "
-            "describe it "
-            "as [change] and compare ways (rehearse compare --ways all), or see what stands against it: rehearse lint"
+            "describe it as [change] and compare ways (rehearse compare --ways all), or see what stands against it: "
+            "rehearse lint"
         )
     return found
 
