@@ -22,6 +22,16 @@ _OPTIONS = (
     "STATS_PERSISTENT",
 )
 _REBUILDS = ("ROW_FORMAT", "KEY_BLOCK_SIZE")
+_HARMLESS = (  # first words of what touches no row
+    "DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "CHECKSUM", "AVG_ROW_LENGTH", "MAX_ROWS", "MIN_ROWS",
+    "DELAY_KEY_WRITE", "INSERT_METHOD", "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES", "SECONDARY_ENGINE",
+    "SECONDARY_LOAD", "SECONDARY_UNLOAD", "PACK_KEYS", "PASSWORD", "AUTOEXTEND_SIZE", "ENGINE_ATTRIBUTE",
+    "SECONDARY_ENGINE_ATTRIBUTE", "WITHOUT", "WITH", "DISABLE", "ENABLE", "ANALYZE", "CHECK",
+)  # fmt: skip
+_OF_PARTITIONS = (
+    "PARTITION BY", "REMOVE PARTITIONING", "REORGANIZE PARTITION", "COALESCE PARTITION", "REBUILD PARTITION",
+    "OPTIMIZE PARTITION", "REPAIR PARTITION",
+)  # fmt: skip
 
 
 def acts(words: Words) -> Iterator[Act]:
@@ -38,7 +48,11 @@ def acts(words: Words) -> Iterator[Act]:
     if words.take("WAIT"):
         words.at += 1
     words.take("NOWAIT")
+    is_list = False  # what follows a comma there is one more name, and not another change
     for part in words.parted():
+        if is_list and part.word() not in ("ALGORITHM", "LOCK"):
+            continue
+        is_list = part.word() == "ORDER" or "PARTITION" in (part.word(), part.word(1))
         yield from _action(part, table)
 
 
@@ -70,28 +84,37 @@ def _action(words: Words, table: str) -> Iterator[Act]:
 
 def _whole(words: Words, table: str) -> Iterator[Act]:
     """Yield what concerns the table as a whole: its options, which need no commas, and its partitions."""
-    if words.one_of(("PARTITION BY", "REMOVE PARTITIONING", "REORGANIZE PARTITION", "COALESCE PARTITION")) is not None:
+    if words.one_of(_OF_PARTITIONS) is not None:
         yield Act(does="partition", table=table)
         return
+    if words.take("TRUNCATE", "PARTITION"):
+        yield Act(does="truncate", table=table, name=read.own(words), said=frozenset({"partition"}))
+        return
+    first, found = words.word(), 0
     while words.at < len(words.tokens):
         option = words.one_of(_OPTIONS)
         if option is None:
             words.at += 1
             continue
         words.take("=")
-        value = read.own(words)
+        value, found = read.own(words), found + 1
         if option == "ENGINE":
             yield Act(does="set engine", table=table, to=value)
         elif option in _REBUILDS:
             yield Act(does="rebuild", table=table, name=option.lower())
         else:
             yield Act(does="set options", table=table, name=option.lower(), to=value)
+    if words.tokens and not found and first not in _HARMLESS:
+        yield Act(does="unknown", table=table, name=first or words.tokens[0].text)
 
 
 def _add(words: Words, table: str) -> Iterator[Act]:
     words.take("ADD")
     if words.take("PARTITION"):
         yield Act(does="add partition", table=table)
+        return
+    if words.take("SYSTEM", "VERSIONING"):
+        yield Act(does="system versioning", table=table)
         return
     if is_key(words):
         yield from key(words, table)
@@ -153,7 +176,10 @@ def _drop(words: Words, table: str) -> Act:
     if words.take("PRIMARY", "KEY"):
         return Act(does="drop primary key", table=table)
     if words.take("PARTITION"):
-        return Act(does="drop partition", table=table)
+        words.skip("IF EXISTS")
+        return Act(does="drop partition", table=table, name=read.own(words))
+    if words.take("SYSTEM", "VERSIONING"):
+        return Act(does="system versioning", table=table)
     kind = words.one_of(("FOREIGN KEY", "INDEX", "KEY", "CONSTRAINT", "CHECK", "COLUMN"))
     said = frozenset({"if exists"}) if words.take("IF", "EXISTS") else frozenset()
     name = read.own(words)

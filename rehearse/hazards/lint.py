@@ -116,7 +116,8 @@ def _judged(rules: Sequence[Rule], moment: Moment, number: int) -> Iterator[Haza
 def _hazard(rule: Rule, seen: Seen, moment: Moment, number: int) -> Hazard | None:
     """Return the hazard; None: nobody is waiting for a table that the migration itself has made."""
     known, severity, says = moment.known, seen.severity or rule.severity, seen.says
-    makes = any(act.does == "create table" and act.table == seen.table for act in moment.said.acts)
+    is_made = any(act.does == "create table" and act.table == seen.table for act in moment.said.acts)
+    makes = is_made and moment.act.does != "drop table"  # CREATE OR REPLACE TABLE
     if seen.table and (makes or known.is_new(seen.table)):
         return None
     rows = known.tables[seen.table].rows if seen.table in known.tables else None

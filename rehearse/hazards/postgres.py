@@ -43,13 +43,30 @@ def read(sql: str, *, version: tuple[int, ...] = ()) -> Said:
         return Said(sql=sql, unread=f"PostgreSQL's parser does not know it: {error.args[0]}")
     nodes = [one.stmt for one in parsed]
     acts = tuple(act for node in nodes for act in _acts(node))
-    return Said(sql=sql, acts=acts, stands_alone=any(_stands_alone(node, version) for node in nodes))
+    unknown = next((type(one).__name__ for one in nodes if type(one) not in _READERS.keys() | _HARMLESS), None)
+    return Said(
+        sql=sql,
+        acts=acts,
+        stands_alone=any(_stands_alone(node, version) for node in nodes),
+        unread=f"the reader does not know what it does ({unknown.removesuffix('Stmt')})" if unknown else None,
+    )
 
 
 def _acts(node: Node) -> Iterator[Act]:
+    """Yield what a statement does, and what the statements within its WITH do before it."""
+    for inner in _inner(node):
+        yield from _acts(inner)
     reader = _READERS.get(type(node))
     if reader is not None:
         yield from reader(node)
+
+
+def _inner(node: Node) -> Iterator[Node]:
+    with_ = getattr(node, "withClause", None)
+    yield from (one.ctequery for one in (with_.ctes if with_ else ()) if not isinstance(one.ctequery, ast.SelectStmt))
+    query = getattr(node, "selectStmt", None) or getattr(node, "query", None)
+    if isinstance(query, ast.SelectStmt):  # of INSERT, CREATE TABLE AS: its own WITH
+        yield from _inner(query)
 
 
 def _stands_alone(node: Node, version: tuple[int, ...]) -> bool:
@@ -325,8 +342,19 @@ def _alter_domain(node: Node) -> Iterator[Act]:
         yield Act(does="alter other", name=name)
 
 
+def _drop_owned(_node: Node) -> Iterator[Act]:
+    yield Act(does="drop schema", name="what a role owns")
+
+
+def _explain(node: Node) -> Iterator[Act]:
+    """Yield what EXPLAIN ANALYZE runs; EXPLAIN alone runs nothing."""
+    if any(one.defname == "analyze" and not _is_off(one) for one in node.options or ()):
+        yield from _acts(node.query)
+
+
 def _unseen(node: Node) -> Iterator[Act]:
-    word = "a DO block" if isinstance(node, ast.DoStmt) else "a call of a procedure"
+    prepared = "a prepared statement" if isinstance(node, ast.ExecuteStmt) else "a call of a procedure"
+    word = "a DO block" if isinstance(node, ast.DoStmt) else prepared
     yield Act(does="unseen", name=word, expression=_body(node))
 
 
@@ -378,6 +406,9 @@ _READERS: Mapping[type, Callable[[Node], Iterator[Act]]] = {
     ast.AlterDomainStmt: _alter_domain,
     ast.DoStmt: _unseen,
     ast.CallStmt: _unseen,
+    ast.ExecuteStmt: _unseen,
+    ast.DropOwnedStmt: _drop_owned,
+    ast.ExplainStmt: _explain,
     ast.ViewStmt: _other("create view"),
     ast.CreateTrigStmt: _other("create trigger"),
     ast.CreatePolicyStmt: _other("policy"),
@@ -390,4 +421,41 @@ _READERS: Mapping[type, Callable[[Node], Iterator[Act]]] = {
     ast.CreateSchemaStmt: _other("create other"),
     ast.AlterSeqStmt: _other("alter other"),
     ast.AlterFunctionStmt: _other("alter other"),
+    **dict.fromkeys(
+        (
+            ast.RuleStmt,
+            ast.CreateStatsStmt,
+            ast.CreateRoleStmt,
+            ast.DefineStmt,
+            ast.CompositeTypeStmt,
+            ast.CreateRangeStmt,
+            ast.CreatePublicationStmt,
+            ast.CreateEventTrigStmt,
+            ast.CreateFdwStmt,
+            ast.CreateForeignServerStmt,
+            ast.CreateUserMappingStmt,
+            ast.CreatePLangStmt,
+            ast.CreateCastStmt,
+            ast.CreateConversionStmt,
+            ast.CreateOpClassStmt,
+            ast.CreateOpFamilyStmt,
+            ast.CreateTransformStmt,
+            ast.CreateAmStmt,
+            ast.CreateTableSpaceStmt,
+            ast.CreatedbStmt,
+        ),
+        _other("create other"),
+    ),
 }
+# What changes neither rows nor what the application meets of the schema, and stops nobody.
+_HARMLESS = frozenset({
+    ast.VariableShowStmt, ast.ConstraintsSetStmt, ast.PrepareStmt, ast.DeallocateStmt, ast.DiscardStmt,
+    ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt, ast.CheckPointStmt, ast.LoadStmt, ast.DeclareCursorStmt,
+    ast.FetchStmt, ast.ClosePortalStmt, ast.GrantRoleStmt, ast.AlterDefaultPrivilegesStmt, ast.AlterOwnerStmt,
+    ast.ReassignOwnedStmt, ast.AlterRoleStmt, ast.AlterRoleSetStmt, ast.AlterDatabaseStmt, ast.AlterDatabaseSetStmt,
+    ast.AlterSystemStmt, ast.AlterStatsStmt, ast.AlterExtensionStmt, ast.AlterExtensionContentsStmt,
+    ast.AlterObjectDependsStmt, ast.AlterOperatorStmt, ast.AlterTypeStmt, ast.AlterCollationStmt,
+    ast.AlterDatabaseRefreshCollStmt, ast.AlterEventTrigStmt, ast.AlterFdwStmt, ast.AlterForeignServerStmt,
+    ast.AlterUserMappingStmt, ast.AlterOpFamilyStmt, ast.AlterTSConfigurationStmt, ast.AlterTSDictionaryStmt,
+    ast.AlterPublicationStmt, ast.SecLabelStmt, ast.AlterTableSpaceOptionsStmt,
+})  # fmt: skip
