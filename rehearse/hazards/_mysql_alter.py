@@ -175,11 +175,19 @@ def _drop(words: Words, table: str) -> Act:
     words.take("DROP")
     if words.take("PRIMARY", "KEY"):
         return Act(does="drop primary key", table=table)
+    return _drop_of_table(words, table) or _drop_named(words, table)
+
+
+def _drop_of_table(words: Words, table: str) -> Act | None:
     if words.take("PARTITION"):
         words.skip("IF EXISTS")
         return Act(does="drop partition", table=table, name=read.own(words))
     if words.take("SYSTEM", "VERSIONING"):
         return Act(does="system versioning", table=table)
+    return None
+
+
+def _drop_named(words: Words, table: str) -> Act:
     kind = words.one_of(("FOREIGN KEY", "INDEX", "KEY", "CONSTRAINT", "CHECK", "COLUMN"))
     said = frozenset({"if exists"}) if words.take("IF", "EXISTS") else frozenset()
     name = read.own(words)

@@ -46,7 +46,7 @@ def beginning(
     engine: str, version: str | None = None, *, schema: Iterable[str] = (), rows: Mapping[str, int] | None = None
 ) -> Known:
     """Return what is known before a migration: the schema's statements, and how many rows tables have."""
-    known = Known(engine, version_of(engine, version))
+    known = Known(engine, version_of(engine, version), is_told=version is not None)
     for one in schema:
         read = said(one, known)
         _count(read, known)
@@ -87,7 +87,7 @@ def _given(script: Script) -> Iterator[str]:
     for act in (act for one in script.statements for act in one.acts):
         if act.does in ("create table", "create view"):
             yield act.table or act.name
-        elif act.does == "add column":
+        elif act.does == "add column" and not act.said & {"stored", "virtual"}:  # which nobody may write
             yield f"{act.table}.{act.name}"
         elif act.to and act.does in ("rename column", "modify column"):
             yield f"{act.table}.{act.to}"

@@ -10,6 +10,7 @@ from pglast.parser import ParseError
 from pglast.stream import RawStream
 
 from rehearse.hazards import _postgres_alter, _postgres_columns
+from rehearse.hazards._postgres_kinds import CREATES, HARMLESS
 from rehearse.hazards._postgres_names import named, ranged, texts
 from rehearse.hazards.acts import Act, Does, Said
 
@@ -43,7 +44,7 @@ def read(sql: str, *, version: tuple[int, ...] = ()) -> Said:
         return Said(sql=sql, unread=f"PostgreSQL's parser does not know it: {error.args[0]}")
     nodes = [one.stmt for one in parsed]
     acts = tuple(act for node in nodes for act in _acts(node))
-    unknown = next((type(one).__name__ for one in nodes if type(one) not in _READERS.keys() | _HARMLESS), None)
+    unknown = next((type(one).__name__ for one in nodes if type(one) not in _READERS.keys() | HARMLESS), None)
     return Said(
         sql=sql,
         acts=acts,
@@ -421,41 +422,5 @@ _READERS: Mapping[type, Callable[[Node], Iterator[Act]]] = {
     ast.CreateSchemaStmt: _other("create other"),
     ast.AlterSeqStmt: _other("alter other"),
     ast.AlterFunctionStmt: _other("alter other"),
-    **dict.fromkeys(
-        (
-            ast.RuleStmt,
-            ast.CreateStatsStmt,
-            ast.CreateRoleStmt,
-            ast.DefineStmt,
-            ast.CompositeTypeStmt,
-            ast.CreateRangeStmt,
-            ast.CreatePublicationStmt,
-            ast.CreateEventTrigStmt,
-            ast.CreateFdwStmt,
-            ast.CreateForeignServerStmt,
-            ast.CreateUserMappingStmt,
-            ast.CreatePLangStmt,
-            ast.CreateCastStmt,
-            ast.CreateConversionStmt,
-            ast.CreateOpClassStmt,
-            ast.CreateOpFamilyStmt,
-            ast.CreateTransformStmt,
-            ast.CreateAmStmt,
-            ast.CreateTableSpaceStmt,
-            ast.CreatedbStmt,
-        ),
-        _other("create other"),
-    ),
+    **dict.fromkeys(CREATES, _other("create other")),
 }
-# What changes neither rows nor what the application meets of the schema, and stops nobody.
-_HARMLESS = frozenset({
-    ast.VariableShowStmt, ast.ConstraintsSetStmt, ast.PrepareStmt, ast.DeallocateStmt, ast.DiscardStmt,
-    ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt, ast.CheckPointStmt, ast.LoadStmt, ast.DeclareCursorStmt,
-    ast.FetchStmt, ast.ClosePortalStmt, ast.GrantRoleStmt, ast.AlterDefaultPrivilegesStmt, ast.AlterOwnerStmt,
-    ast.ReassignOwnedStmt, ast.AlterRoleStmt, ast.AlterRoleSetStmt, ast.AlterDatabaseStmt, ast.AlterDatabaseSetStmt,
-    ast.AlterSystemStmt, ast.AlterStatsStmt, ast.AlterExtensionStmt, ast.AlterExtensionContentsStmt,
-    ast.AlterObjectDependsStmt, ast.AlterOperatorStmt, ast.AlterTypeStmt, ast.AlterCollationStmt,
-    ast.AlterDatabaseRefreshCollStmt, ast.AlterEventTrigStmt, ast.AlterFdwStmt, ast.AlterForeignServerStmt,
-    ast.AlterUserMappingStmt, ast.AlterOpFamilyStmt, ast.AlterTSConfigurationStmt, ast.AlterTSDictionaryStmt,
-    ast.AlterPublicationStmt, ast.SecLabelStmt, ast.AlterTableSpaceOptionsStmt,
-})  # fmt: skip

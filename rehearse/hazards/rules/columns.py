@@ -55,6 +55,9 @@ def _stored(moment: Moment) -> Iterator[Seen]:
     act = moment.act
     if act.does == "add column" and act.has("stored"):
         yield _rewritten(moment, f"the stored generated column {act.table}.{act.name} writes the table anew")
+    elif act.does == "set expression":
+        unless = " unless it is VIRTUAL" if moment.since(18) else ""
+        yield _rewritten(moment, f"{act.table}.{act.name} is computed anew, and so {act.table} is written{unless}")
 
 
 def _numbered(moment: Moment) -> Iterator[Seen]:
@@ -77,6 +80,9 @@ def _type(moment: Moment) -> Iterator[Seen]:
     using = act.expression
     is_plain = not using or using.replace('"', "").split("::", maxsplit=1)[0].strip() == act.name
     if was is not None and is_plain and _types.is_free(was, act.type, is_utc=is_utc):
+        if _types.compares_otherwise(was, act.type) and moment.known.indexed(act.table, act.name):
+            says = f"the indexes of {act.table}.{act.name} are built anew while {act.table} is closed"
+            yield Seen(says=says, table=act.table, claim=Claim(locks=tuple(locks(act)), scans=(act.table,)))
         return
     told = f"from {was} to {act.type}" if was else f"to {act.type}"
     yield _rewritten(moment, f"the type of {act.table}.{act.name} changes {told}, which writes the table anew")

@@ -35,7 +35,7 @@ def _by_code(code: str) -> Looks:
             return
         algorithm = "INPLACE" if one.algorithm == "REBUILD" else one.algorithm
         rewrites = (moment.act.table,) if one.algorithm in ("REBUILD", "COPY") else ()
-        stops = f", closed to writes ({one.algorithm})" if one.lock != "NONE" else " beside the traffic (INPLACE)"
+        stops = f", closed to writes ({one.algorithm})" if one.lock != "NONE" else f" beside the traffic ({algorithm})"
         doing = "is copied" if one.algorithm == "COPY" else "is written anew" if rewrites else "is read"
         claim = Claim(algorithm=algorithm, rewrites=rewrites) if one.is_sure else Claim()
         yield Seen(says=f"{moment.act.table} {doing}{stops}: {one.why}", table=moment.act.table, claim=claim)
@@ -152,7 +152,8 @@ RULES = (
         "Does a column get a type that copies the table?",
         bad="ALTER TABLE orders MODIFY number bigint NOT NULL;",
         good="ALTER TABLE orders MODIFY code varchar(60), ALGORITHM=INPLACE, LOCK=NONE;",
-        versions="a varchar that grows past 255 bytes copies; MariaDB from 10.4.3 on only from 128 bytes on",
+        versions="a varchar that grows past 255 bytes copies; MariaDB from 10.4.3 on only from 128 bytes on; "
+        "from 11.2 on it copies beside the traffic, where the table has no foreign key",
         covers={
             "strong_migrations": ("changing the type of a column",),
             "django-migration-linter": ("ALTER_COLUMN",),
@@ -196,7 +197,7 @@ RULES = (
     _rule(
         "H505",
         "FULLTEXT or SPATIAL index",
-        "Is a FULLTEXT or SPATIAL index built?",
+        "Is a FULLTEXT or SPATIAL index built, or one of an expression?",
         harm="All who would write the table wait until the index is built: it grows with the rows.",
         bad="ALTER TABLE orders ADD FULLTEXT INDEX words (note);",
         good="ALTER TABLE orders ADD INDEX by_code (code), ALGORITHM=INPLACE, LOCK=NONE;",
