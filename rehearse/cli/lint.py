@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from rehearse.hazards import Hazard
 
 _ENGINES = ("postgres", "mysql", "mariadb")
+_LIKE = {"postgres": "16", "mysql": "8.0", "mariadb": "10.11"}
+_VERSION = re.compile(r"\d+(\.\d+){0,2}")
 _WIDTH = 110
 
 
@@ -99,6 +102,8 @@ def _asked(
     name, _, version = (engine or Asked().engine).partition(":")
     if name not in _ENGINES:
         raise Mistake(f"--engine {engine}: hazards are known of {', '.join(_ENGINES)}{near_miss(name, _ENGINES)}")
+    if version and not _VERSION.fullmatch(version):
+        raise Mistake(f"--engine {engine}: {version!r} is no version; write it as {name}:{_LIKE[name]}")
     asked = Asked(
         told=engine,
         engine=name,

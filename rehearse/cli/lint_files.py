@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from rehearse.model import Scenario
 
 _MOST_BYTES = 1_000_000
-_IGNORED = re.compile(r"--[ \t]*rehearse:ignore\b[ \t]*(?P<code>\S*)[ \t]*(?P<why>.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,14 +193,13 @@ def _judged(
 
 
 def _script(script: _layouts.Script, known: Known, asked: Asked, places: Mapping[str, Path]) -> Script:
-    ignored = _ignored(script, places)
     statements = tuple(
         hazards.said(
             one.sql,
             known,
             place=_placed(one.place, places),
             repeats=bool(one.repeat or one.backfill),
-            ignored=ignored.get(one.place, frozenset()) | asked.disabled,
+            ignored=_passed_over(one, asked),
         )
         for one in script.statements
     )
@@ -218,31 +215,11 @@ def _placed(place: str, places: Mapping[str, Path]) -> str:
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
 
 
-def _ignored(script: _layouts.Script, places: Mapping[str, Path]) -> dict[str, frozenset[str]]:
-    """Return, by a statement's place, the codes that a comment in it or above it says to pass over."""
-    files = {one.place.rpartition(":")[0] for one in script.statements}
-    found: dict[str, frozenset[str]] = {}
-    for file in files & places.keys():
-        lines = _text(places[file]).splitlines()
-        for number, line in enumerate(lines, 1):
-            marker = _IGNORED.search(line)
-            if marker is None:
-                continue
-            if not marker["code"] or not marker["why"].strip():
-                raise Mistake(
-                    f"{places[file]}:{number}: rehearse:ignore: name a code, and say why: ignore H110 the table is "
-                    "small"
-                )
-            place = _meant(number, [one for one in script.statements if one.place.rpartition(":")[0] == file])
-            if place is not None:
-                found[place] = found.get(place, frozenset()) | {marker["code"].upper().replace("ALL", "all")}
-    return found
-
-
-def _meant(line: int, statements: Sequence[splitting.Statement]) -> str | None:
-    """Return the place of the statement that a comment on a line is about: the one around it, or the next."""
-    for one in statements:
-        begin = int(one.place.rpartition(":")[2])
-        if line <= begin + one.sql.count("\n"):
-            return one.place
-    return None
+def _passed_over(one: splitting.Statement, asked: Asked) -> frozenset[str]:
+    """Return the codes that are not asked of a statement; a comment with one that is not there is a mistake."""
+    for code in one.ignored - {"ALL"}:
+        try:
+            hazards.by_code(code)
+        except Mistake as error:
+            raise Mistake(f"{one.place}: rehearse:ignore: {error}") from None
+    return one.ignored | asked.disabled

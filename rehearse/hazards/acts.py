@@ -84,4 +84,4 @@ class Said:
     stands_alone: bool = False
     repeats: bool = False
     unread: str | None = None
-    ignored: frozenset[str] = field(default_factory=frozenset)  # codes, or "all"
+    ignored: frozenset[str] = field(default_factory=frozenset)  # codes, or "ALL"

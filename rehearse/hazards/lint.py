@@ -109,7 +109,7 @@ def _judged(rules: Sequence[Rule], moment: Moment, number: int) -> Iterator[Haza
     for rule in rules:
         for seen in rule.looks(moment):
             hazard = _hazard(rule, seen, moment, number)
-            if hazard is not None and not moment.said.ignored & {rule.code, "all"}:
+            if hazard is not None and not moment.said.ignored & {rule.code, "ALL"}:
                 yield hazard
 
 

@@ -53,6 +53,27 @@ def test_a_hazard_is_passed_over_with_a_reason_and_without_one_is_a_mistake(tmp_
     assert "b.sql:1: rehearse:ignore: name a code, and say why" in done.stderr
 
 
+@pytest.mark.parametrize("engine", ["postgres", "mysql:8.0"])
+def test_a_comment_passes_over_no_other_statement_of_its_line(engine: str, tmp_path: Path) -> None:
+    text = "DROP TABLE a; DROP TABLE b; -- rehearse:ignore H401 b was a test\nDROP TABLE c;\n"
+    written(tmp_path, "a.sql", text)
+    found = codes("a.sql", "--engine", engine, cwd=tmp_path)
+    assert found == [("H401", "a.sql", 1), ("H401", "a.sql", 2)]
+
+
+def test_a_comment_with_a_code_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    written(tmp_path, "a.sql", "-- rehearse:ignore H11O a table of ten rows\n" + INDEX)
+    done = rehearse("lint", "a.sql", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "rehearse:ignore: no hazard has the code 'H11O'; did you mean" in done.stderr
+
+
+def test_a_version_that_is_none_is_a_mistake_and_is_not_taken_for_the_newest(tmp_path: Path) -> None:
+    written(tmp_path, "a.sql", INDEX)
+    done = rehearse("lint", "a.sql", "--engine", "postgres:latest", cwd=tmp_path)
+    assert (done.returncode, "'latest' is no version; write it as postgres:16" in done.stderr) == (2, True)
+
+
 def test_a_rule_is_left_out_and_a_wrong_code_is_a_mistake(tmp_path: Path) -> None:
     written(tmp_path, "a.sql", INDEX)
     assert codes("a.sql", "--disable", "h110", cwd=tmp_path) == []
