@@ -72,6 +72,8 @@ def command(
     """
     from rehearse.cli.lint_files import linted  # noqa: PLC0415
 
+    if as_json and as_sarif:
+        raise click.UsageError("--json and --sarif are two forms of the same: take one")
     asked = _asked(engine, schema, profile, transaction, disable, is_back=back)
     found = [one for file in files for one in linted(file, asked)]
     if as_sarif:

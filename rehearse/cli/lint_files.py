@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from rehearse import hazards, units
 from rehearse.errors import Mistake
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from rehearse.model import Scenario
 
 _MOST_BYTES = 1_000_000
+_UNDO = re.compile(r"U\d[^/]*__")  # Flyway's way back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +63,10 @@ def profiled(asked: Asked, profile: str) -> Asked:
 
 def linted(path: Path, asked: Asked) -> Iterator[Linted]:
     """Yield what the linter says of a file, of each migration of a folder, or of a scenario."""
-    if path.suffix == ".py":
+    if path.suffix == ".py" or (path.is_dir() and not any(path.rglob("*.sql")) and any(path.rglob("*.py"))):
         raise Mistake(
             f"{path}: only SQL is read; let your tool print it (alembic upgrade --sql, manage.py sqlmigrate) and "
-            "lint that, "
-            "or rehearse the migration: rehearse run"
+            "lint that, or rehearse the migration: rehearse run"
         )
     if path.suffix == ".toml":
         yield _scenario(path, asked)
@@ -72,10 +75,21 @@ def linted(path: Path, asked: Asked) -> Iterator[Linted]:
         raise Mistake(f"{path}: there is no such file")
     split = splitting.splitter(asked.engine)
     known = _beginning(asked, splitting.splitter(asked.engine))
-    is_folder = path.is_dir() and not (path / "up.sql").is_file()
-    for one in _layouts.versions(path, str(path)) if is_folder else [path / "up.sql" if path.is_dir() else path]:
+    for one in _files(path):
         ways = _layouts.file(one, split)
         yield _judged(str(one), _named(ways, asked), known, asked, {_label(one): one})
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the migrations of a folder in their order, Flyway's repeatable ones last; what is not read is told."""
+    own = [path / name for name in _layouts.FOLDERED if (path / name).is_file()]
+    if own or not path.is_dir():
+        return own[:1] or [path]
+    found = [*_layouts.versions(path, "lint"), *sorted(path.glob("R__*.sql"))]
+    others = {one for one in path.rglob("*.sql") if not one.name.endswith("down.sql")} - set(found)
+    for one in sorted(one for one in others if not _UNDO.match(one.name)):
+        click.echo(f"{one}: not read: it stands where {path} keeps no migrations; name it to have it read", err=True)
+    return found
 
 
 def _named(ways: _layouts.Ways, asked: Asked) -> Sequence[_layouts.Script]:
@@ -162,7 +176,7 @@ def _places(scenario: Scenario) -> dict[str, Path]:
 
 
 def _label(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}" if path.name in ("up.sql", "down.sql") else path.name
+    return f"{path.parent.name}/{path.name}" if path.name in (*_layouts.FOLDERED, "down.sql") else path.name
 
 
 def _beginning(asked: Asked, split: splitting.Split) -> Known:

@@ -100,6 +100,30 @@ def test_a_folder_is_read_version_by_version_and_what_was_made_before_is_known(t
     assert [one[0] for one in codes("m", "--back", cwd=tmp_path)] == ["H110", "H401"]
 
 
+def test_a_folder_of_prismas_is_read_and_flyways_repeatable_files_come_last(tmp_path: Path) -> None:
+    written(tmp_path, "p/migration_lock.toml", 'provider = "postgresql"')
+    written(tmp_path, "p/20240101_a/migration.sql", "CREATE TABLE orders (id int);")
+    written(tmp_path, "p/20240102_b/migration.sql", "DROP TABLE orders;")
+    assert codes("p", cwd=tmp_path) == [("H401", "p/20240102_b/migration.sql", 1)]
+    written(tmp_path, "f/R__a.sql", "DROP TABLE report;")
+    written(tmp_path, "f/V1__b.sql", "CREATE TABLE report (id int);")
+    written(tmp_path, "f/U1__b.sql", "DROP TABLE report;")
+    assert codes("f", cwd=tmp_path) == [("H401", "f/R__a.sql", 1)]
+
+
+def test_a_file_of_a_folder_that_is_not_read_is_told(tmp_path: Path) -> None:
+    written(tmp_path, "m/1_a.sql", "SELECT 1;")
+    written(tmp_path, "m/more/2_b.sql", "DROP TABLE orders;")
+    done = rehearse("lint", "m", cwd=tmp_path)
+    assert "m/more/2_b.sql: not read" in done.stderr
+
+
+def test_a_new_table_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    for engine, sql in (("postgres", "CREATE TABLE a (id int);"), ("mysql", "CREATE TABLE a (id int);")):
+        written(tmp_path, "a.sql", sql)
+        assert "H901" not in rehearse("lint", "a.sql", "--engine", engine, cwd=tmp_path).stdout, engine
+
+
 def test_the_schema_and_the_rows_are_reckoned_with(tmp_path: Path) -> None:
     written(tmp_path, "up.sql", "ALTER TABLE orders ALTER code TYPE varchar(20); CREATE INDEX i ON orders (id);")
     schema = written(tmp_path, "schema.sql", "CREATE TABLE orders (id bigint, code varchar(10));")

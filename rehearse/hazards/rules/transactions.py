@@ -137,7 +137,7 @@ def _timeout(moment: Moment) -> Iterator[Seen]:
     if waiting:
         says = f"{waiting} is waited for without a {name}, and everyone queues behind the wait"
         rewrite = "SET lock_timeout = '2s';" if known.engine == "postgres" else "SET lock_wait_timeout = 2;"
-        yield Seen(says=says, rewrite=rewrite)
+        yield Seen(says=says, rewrite=rewrite, table=waiting)
 
 
 def _waiting(moment: Moment) -> str:
