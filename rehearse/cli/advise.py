@@ -17,7 +17,7 @@ from rehearse.cli import comparing
 from rehearse.cli.lint_files import Read, scenario_read
 from rehearse.cli.run import Options, read_whole
 from rehearse.errors import Missing, Mistake, ScenarioMistake
-from rehearse.hazards.changes import changes_of
+from rehearse.hazards.changes import changes_of, not_told
 from rehearse.model import Change, Scenario, StrategyChoice
 from rehearse.protocols import Database
 from rehearse.reading import strategies
@@ -34,6 +34,7 @@ _PREFERRED: Mapping[str, tuple[str, ...]] = {
     "split column": ("expand",),
     "rename column": ("view",),
 }
+_SHOWN = 120  # characters of a statement
 _FEW = 0.000_001  # of the profile's rows: what is written hangs on the tables alone
 _BY_HAND = "H120"  # LOCK TABLE before a swap, which is over in a moment
 
@@ -101,10 +102,13 @@ def advised_ways(change: Change, engine: str) -> list[str]:
 
 
 def _changes(whole: Scenario, read: Read) -> tuple[Change, ...]:
-    found = changes_of([one for script in read.forward for one in script.statements], read.known)
+    statements = [one for script in read.forward for one in script.statements]
+    found = changes_of(statements, read.known)
     if found is None:
+        odd = not_told(statements, read.known)
+        where = f": {odd.place}: {' '.join(odd.sql.split())[:_SHOWN]}" if odd else ""
         raise Mistake(
-            f"{whole.file or whole.name}: migration.forward holds what is no change that a way is known for; "
+            f"{whole.file or whole.name}: migration.forward holds what is no change that a way is known for{where}; "
             "describe it as [change] and compare ways (rehearse compare --ways all), or see what stands against it: "
             "rehearse lint"
         )

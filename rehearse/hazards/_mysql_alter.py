@@ -149,14 +149,21 @@ def key(words: Words, table: str) -> Iterator[Act]:
         name = read.own(words) or name
     if words.take("USING"):
         words.at += 1
-    columns = tuple(map(read.column, read.bracketed(words)))
+    parts = read.bracketed(words)
+    columns = tuple(map(read.column, parts))
+    said |= {"special"} if any(one.at < len(one.tokens) for one in parts) else set()  # a prefix, DESC
     if kind == "PRIMARY KEY":
         yield Act(does="add primary key", table=table, columns=columns)
     elif kind == "FOREIGN KEY":
         words.take("REFERENCES")
         parent = read.name(words)
         keys = ", ".join(map(read.column, read.bracketed(words)))
-        action = words.one_of(("CASCADE", "SET NULL", "RESTRICT", "NO ACTION")) if words.take("ON", "DELETE") else None
+        actions = {"on delete": "", "on update": ""}
+        while (event := words.one_of(("ON DELETE", "ON UPDATE"))) is not None:
+            actions[event.lower()] = words.one_of(("CASCADE", "SET NULL", "RESTRICT", "NO ACTION", "SET DEFAULT")) or ""
+        action = actions["on delete"]
+        said |= {f"on delete {action.lower()}"} if action else set()
+        said |= {"special"} if actions["on update"] not in ("", "RESTRICT", "NO ACTION") else set()
         yield Act(
             does="add foreign key",
             table=table,
@@ -164,7 +171,7 @@ def key(words: Words, table: str) -> Iterator[Act]:
             columns=columns,
             references=parent,
             to=keys,
-            said=frozenset({f"on delete {action.lower()}"} if action else ()),
+            said=frozenset(said),
         )
     else:
         said |= {kind.lower()} if kind in ("UNIQUE", "FULLTEXT", "SPATIAL") else set()

@@ -84,12 +84,14 @@ def _with(act: Act, word: str) -> Act:
 
 def _type(table: str, command: Node) -> Act:
     using = command.def_.raw_default
+    said = frozenset({"special"} if command.def_.collClause else ())
     return Act(
         does="change type",
         table=table,
         name=command.name,
         type=_postgres_columns.typed(command.def_.typeName),
         expression=RawStream()(using) if using is not None else "",
+        said=said,
     )
 
 

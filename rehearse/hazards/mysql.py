@@ -97,7 +97,9 @@ def _index(words: Words, kind: str | None) -> Iterator[Act]:
         words.at += 1
     words.take("ON")
     table = read_.name(words)
-    columns = tuple(map(read_.column, read_.bracketed(words)))
+    parts = read_.bracketed(words)
+    columns = tuple(map(read_.column, parts))
+    said |= {"special"} if any(one.at < len(one.tokens) for one in parts) else set()  # a prefix, DESC
     yield Act(does="create index", table=table, name=index, columns=columns, said=frozenset(said))
     while words.at < len(words.tokens):
         option = words.one_of(("ALGORITHM", "LOCK"))

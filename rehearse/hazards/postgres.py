@@ -216,12 +216,15 @@ def _index(node: Node) -> Iterator[Act]:
 
 def _is_special(node: ast.IndexStmt) -> bool:
     """Say whether an index is more than the values of columns in their order."""
-    plain = enums.SortByDir.SORTBY_DEFAULT
+    plain, nulls = enums.SortByDir.SORTBY_DEFAULT, enums.SortByNulls.SORTBY_NULLS_DEFAULT
+    if node.options or node.tableSpace or node.nulls_not_distinct:
+        return True
     parts = node.indexParams or ()
     return (
         node.accessMethod != "btree"
         or bool(node.indexIncludingParams)
         or any(one.expr or one.opclass or one.collation or one.ordering != plain for one in parts)
+        or any(one.nulls_ordering != nulls for one in parts)
     )
 
 

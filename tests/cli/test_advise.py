@@ -33,7 +33,8 @@ def test_a_migration_that_no_way_is_known_for_is_a_mistake(tmp_path: Path) -> No
     path = small.scenario(tmp_path, "ALTER TABLE items ADD COLUMN n bigserial;", None)
     done = rehearse("advise", str(path))
     assert done.returncode == 2
-    assert "no change that a way is known for" in done.stderr
+    assert "no change that a way is known for: " in done.stderr
+    assert "up.sql:1: ALTER TABLE items ADD COLUMN n bigserial" in done.stderr
 
 
 @pytest.mark.slow
