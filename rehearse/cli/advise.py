@@ -79,6 +79,11 @@ def command(  # noqa: PLR0917
 
     Exit code: as of rehearse compare; with --no-run 0. 2 if the SQL holds what no way is known for.
     """
+    if scenario.suffix == ".sql":
+        raise Mistake(
+            f"{scenario}: advise needs a scenario, which says what the change meets: rehearse init writes one; for SQL "
+            "alone there is rehearse lint"
+        )
     whole = strategies.single(read_whole(scenario, None, Options(scale=scale, seed=seed, via=via, budgets=budgets)))
     read = scenario_read(whole)
     changes = _changes(whole, read)
@@ -104,6 +109,11 @@ def advised_ways(change: Change, engine: str) -> list[str]:
 def _changes(whole: Scenario, read: Read) -> tuple[Change, ...]:
     statements = [one for script in read.forward for one in script.statements]
     found = changes_of(statements, read.known)
+    if found is None and not any(one.severity != "note" for one in read.hazards):
+        raise Mistake(
+            f"{whole.file or whole.name}: the linter has nothing against this SQL, so that no safer way is "
+            "advised; see how it goes: rehearse run"
+        )
     if found is None:
         odd = not_told(statements, read.known)
         where = f": {odd.place}: {' '.join(odd.sql.split())[:_SHOWN]}" if odd else ""
@@ -165,7 +175,7 @@ def _best(whole: Scenario, read: Read, change: Change, ways: Sequence[str], on: 
             return written
         found.append(written)
     if not found:
-        raise Mistake("; ".join(refused) or f"{change.kind}: no other way than the plain one is known")
+        raise Mistake("; ".join(dict.fromkeys(refused)) or f"{change.kind}: no other way than the plain one is known")
     return found[0]
 
 
