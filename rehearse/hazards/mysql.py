@@ -118,6 +118,7 @@ def _table(words: Words, *, is_own: bool, is_replaced: bool) -> Iterator[Act]:
     parts = read_.bracketed(words)
     if parts and parts[0].word() in ("SELECT", "LIKE"):
         parts = []
+    rest = Words(words.tokens, words.at)
     charset = _charset(words)
     if is_replaced and not is_own:
         yield Act(does="drop table", table=table, name=table, said=frozenset({"if exists"}))
@@ -127,6 +128,8 @@ def _table(words: Words, *, is_own: bool, is_replaced: bool) -> Iterator[Act]:
             yield from _mysql_alter.key(part, table)
         else:
             yield from _mysql_columns.column(part, does="add column", table=table)
+    if rest.has("SELECT"):
+        yield _filled(rest, table)
 
 
 def _charset(words: Words) -> str:
@@ -228,8 +231,17 @@ def _delete(words: Words) -> Iterator[Act]:
 def _insert(words: Words) -> Iterator[Act]:
     words.at += 1
     words.skip("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO")
-    said = {"as query"} if words.has("SELECT") else set()
-    yield Act(does="insert", table=read_.name(words), said=frozenset(said))
+    table = read_.name(words)
+    yield _filled(words, table) if words.has("SELECT") else Act(does="insert", table=table)
+
+
+def _filled(words: Words, table: str) -> Act:
+    """Return the act of filling a table by a query; it `references` the first table that the query reads."""
+    said = {word.lower() for word in ("WHERE", "LIMIT") if words.has(word)}
+    while words.at < len(words.tokens) and not words.take("FROM"):
+        words.at += 1
+    source = "" if words.word() == "(" else read_.name(words)
+    return Act(does="insert", table=table, references=source, said=frozenset({"as query"} | said))
 
 
 def _lock(words: Words) -> Iterator[Act]:

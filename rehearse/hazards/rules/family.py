@@ -86,6 +86,17 @@ def _locked(moment: Moment) -> Iterator[Seen]:
         yield Seen(says=f"LOCK={moment.said.lock} closes {table} to {stops} for the whole change", table=table)
 
 
+def _read_under_lock(moment: Moment) -> Iterator[Seen]:
+    levels = [moment.known.setting(name) for name in ("transaction", "transaction_isolation", "tx_isolation")]
+    if moment.said.repeats or any("committed" in one for one in levels):
+        return
+    for act in (one for one in moment.said.acts if one.does == "insert" and one.references):
+        if act.said & {"where", "limit"}:
+            continue
+        says = f"every row of {act.references} is locked as it is read, and who would change one waits until COMMIT"
+        yield Seen(says=says, table=act.references)
+
+
 def _versions(moment: Moment) -> Iterator[Seen]:
     known = moment.known
     if known.engine != "mysql" or known.version < (8, 0, 29):
@@ -291,6 +302,20 @@ RULES = (
         good="ALTER TABLE orders ADD INDEX by_code (code), ALGORITHM=INPLACE, LOCK=NONE;",
         harm="All who would write the table wait until it is done: it grows with the rows.",
         looks=_locked,
+        proof="static",
+    ),
+    _rule(
+        "H519",
+        "rows locked as they are read",
+        "Does a table get all rows of another in one statement, which locks them as it reads?",
+        bad="CREATE TABLE copied LIKE orders;\nINSERT INTO copied SELECT * FROM orders;",
+        good="CREATE TABLE copied LIKE orders;\nSET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"
+        "INSERT INTO copied SELECT * FROM orders;",
+        harm="Under REPEATABLE READ, the default, nobody can change a row that was read until it is done: it grows "
+        "with the rows.",
+        remedy="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED before it, or copy in batches by the key, each "
+        "committed.",
+        looks=_read_under_lock,
         proof="static",
     ),
     Rule(
