@@ -99,8 +99,9 @@ class Batches:
 
     def _end(self, before: Range) -> Batch:
         after = replace(before, is_done=True)
-        with transaction(self.session, self.plan.dialect, self.state.moving(before, after)) as opened:
-            self._check(opened.touched)
+        if moving := self.state.moving(before, after):
+            with transaction(self.session, self.plan.dialect, moving) as opened:
+                self._check(opened.touched)
         return Batch(range=after)
 
     def _do(self, found: Stretch, before: Range) -> Batch:
