@@ -79,7 +79,7 @@ def command(
     if as_sarif:
         from rehearse.cli import lint_sarif  # noqa: PLC0415
 
-        click.echo(lint_sarif.text([hazard for one in found for hazard in one.hazards]))
+        click.echo(lint_sarif.text(found))
     elif as_json:
         click.echo(json.dumps(_plain(found), ensure_ascii=False, indent=2))
     else:

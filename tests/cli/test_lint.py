@@ -190,6 +190,16 @@ def test_code_scanning_gets_each_hazard_at_its_line(tmp_path: Path) -> None:
     assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("up.sql", 2)
 
 
+def test_sql_within_a_scenario_is_placed_at_the_scenario(tmp_path: Path) -> None:
+    written(tmp_path, "base.sql", "CREATE TABLE orders (id int);")
+    text = 'name = "x"\n[data]\nload = ["base.sql"]\n[migration]\nforward = "SELECT 1;\\nDROP TABLE orders;"\n'
+    written(tmp_path, "x.toml", text)
+    done = rehearse("lint", "x.toml", "--sarif", cwd=tmp_path)
+    (told,) = json.loads(done.stdout)["runs"]
+    places = [one["locations"][0]["physicalLocation"] for one in told["results"] if one["ruleId"] == "H401"]
+    assert places == [{"artifactLocation": {"uri": "x.toml"}, "region": {"startLine": 1}}]
+
+
 def test_a_hazard_is_explained_with_its_examples_and_listed() -> None:
     done = rehearse("explain", "h110")
     assert done.returncode == 0
