@@ -57,15 +57,17 @@ def command(
 ) -> int:
     r"""Say which statements of a migration would be an outage, fail, break running code or lose data.
 
-    FILES are SQL files, folders of migrations (dbmate, goose, golang-migrate, diesel, Flyway), or scenarios, whose both
-    ways are judged with their own engine, schema and profile. With --schema and --profile it is judged by what is
-    known: the types that columns have, indexes, the rows of tables. Without them it must reckon with the worst.
+    FILES are SQL files (- reads what a tool prints), folders of migrations (dbmate, goose, golang-migrate, diesel,
+    Prisma, Flyway), or scenarios, whose both ways are judged with their own engine, schema and profile. With --schema
+    and --profile it is judged by what is known: the types that columns have, indexes, the rows of tables. Without
+    them it must reckon with the worst.
 
     `-- rehearse:ignore CODE why` above a statement passes over a hazard. `rehearse explain CODE` says more of one.
 
     \b
     rehearse lint migrations/0042_status.sql --schema schema.sql
     rehearse lint migrations/ --engine mysql:8.0 --sarif
+    alembic upgrade head --sql | rehearse lint -
     rehearse lint scenarios/set_not_null/bad.toml
 
     Exit codes: 0 no hazard (notes apart), 1 a hazard, 3 none, but not all could be seen (a DO block).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,10 +72,15 @@ def linted(path: Path, asked: Asked) -> Iterator[Linted]:
     if path.suffix == ".toml":
         yield _scenario(path, asked)
         return
-    if not path.exists():
+    is_piped = str(path) == "-" or path.is_fifo() or path.is_char_device()
+    if not is_piped and not path.exists():
         raise Mistake(f"{path}: there is no such file")
     split = splitting.splitter(asked.engine)
-    known = _beginning(asked, splitting.splitter(asked.engine))
+    known = _beginning(asked, split)
+    if is_piped:  # which can be read once
+        text = sys.stdin.read() if str(path) == "-" else _text(path)
+        yield _judged("stdin", [_layouts.Script(tuple(split(text, "stdin", 1)), "stdin")], known, asked, {})
+        return
     for one in _files(path):
         ways = _layouts.file(one, split)
         yield _judged(str(one), _named(ways, asked), known, asked, {_label(one): one})

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pglast import ast
+from collections.abc import Mapping
+
+from pglast import ast, enums
+
+from rehearse.hazards.acts import Does
 
 CREATES = (
     ast.RuleStmt, ast.CreateStatsStmt, ast.CreateRoleStmt, ast.DefineStmt, ast.CompositeTypeStmt, ast.CreateRangeStmt,
@@ -22,3 +26,20 @@ HARMLESS = frozenset({
     ast.AlterUserMappingStmt, ast.AlterOpFamilyStmt, ast.AlterTSConfigurationStmt, ast.AlterTSDictionaryStmt,
     ast.AlterPublicationStmt, ast.SecLabelStmt, ast.AlterTableSpaceOptionsStmt,
 })  # fmt: skip
+CALLED_BY_NAME = (  # by running code
+    enums.ObjectType.OBJECT_TYPE,
+    enums.ObjectType.OBJECT_DOMAIN,
+    enums.ObjectType.OBJECT_FUNCTION,
+    enums.ObjectType.OBJECT_PROCEDURE,
+    enums.ObjectType.OBJECT_AGGREGATE,
+    enums.ObjectType.OBJECT_SEQUENCE,
+    enums.ObjectType.OBJECT_SCHEMA,
+)
+DROPS: Mapping[enums.ObjectType, Does] = {
+    enums.ObjectType.OBJECT_TABLE: "drop table",
+    enums.ObjectType.OBJECT_FOREIGN_TABLE: "drop table",
+    enums.ObjectType.OBJECT_INDEX: "drop index",
+    enums.ObjectType.OBJECT_VIEW: "drop view",
+    enums.ObjectType.OBJECT_MATVIEW: "drop view",
+    enums.ObjectType.OBJECT_SCHEMA: "drop schema",
+}

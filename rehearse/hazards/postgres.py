@@ -10,30 +10,17 @@ from pglast.parser import ParseError
 from pglast.stream import RawStream
 
 from rehearse.hazards import _postgres_alter, _postgres_columns
-from rehearse.hazards._postgres_kinds import CREATES, HARMLESS
+from rehearse.hazards._postgres_alone import is_concurrent, stands_alone
+from rehearse.hazards._postgres_kinds import CALLED_BY_NAME, CREATES, DROPS, HARMLESS
 from rehearse.hazards._postgres_names import named, ranged, texts
 from rehearse.hazards.acts import Act, Does, Said
 
 Node = Any  # of pglast's tree
-_FIRST_IN_BLOCK = (12,)  # ALTER TYPE … ADD VALUE may run in a block from here on
-_DATABASE_WIDE = (
-    enums.ReindexObjectType.REINDEX_OBJECT_SCHEMA,
-    enums.ReindexObjectType.REINDEX_OBJECT_SYSTEM,
-    enums.ReindexObjectType.REINDEX_OBJECT_DATABASE,
-)
 _MODES = (
     "", "access share", "row share", "row exclusive", "share update exclusive", "share", "share row exclusive",
     "exclusive", "access exclusive",
 )  # fmt: skip
 _STRATEGIES = {"r": "range", "l": "list", "h": "hash"}
-_DROPS: Mapping[enums.ObjectType, Does] = {
-    enums.ObjectType.OBJECT_TABLE: "drop table",
-    enums.ObjectType.OBJECT_FOREIGN_TABLE: "drop table",
-    enums.ObjectType.OBJECT_INDEX: "drop index",
-    enums.ObjectType.OBJECT_VIEW: "drop view",
-    enums.ObjectType.OBJECT_MATVIEW: "drop view",
-    enums.ObjectType.OBJECT_SCHEMA: "drop schema",
-}
 
 
 def read(sql: str, *, version: tuple[int, ...] = ()) -> Said:
@@ -48,7 +35,7 @@ def read(sql: str, *, version: tuple[int, ...] = ()) -> Said:
     return Said(
         sql=sql,
         acts=acts,
-        stands_alone=any(_stands_alone(node, version) for node in nodes),
+        stands_alone=any(stands_alone(node, version) for node in nodes),
         unread=f"the reader does not know what it does ({unknown.removesuffix('Stmt')})" if unknown else None,
     )
 
@@ -68,42 +55,6 @@ def _inner(node: Node) -> Iterator[Node]:
     query = getattr(node, "selectStmt", None) or getattr(node, "query", None)
     if isinstance(query, ast.SelectStmt):  # of INSERT, CREATE TABLE AS: its own WITH
         yield from _inner(query)
-
-
-def _stands_alone(node: Node, version: tuple[int, ...]) -> bool:
-    """Say whether a statement is refused in a transaction block."""
-    if isinstance(node, ast.AlterEnumStmt):
-        return node.newVal is not None and node.oldVal is None and bool(version) and version < _FIRST_IN_BLOCK
-    asked = _ALONE.get(type(node))
-    return asked is not None and asked(node)
-
-
-def _is_concurrent(node: ast.ReindexStmt) -> bool:
-    return any(option.defname == "concurrently" for option in node.params or ())
-
-
-def _detaches(node: ast.AlterTableStmt) -> bool:
-    commands = [one.def_ for one in node.cmds or () if isinstance(one, ast.AlterTableCmd)]
-    return any(isinstance(one, ast.PartitionCmd) and one.concurrent for one in commands)
-
-
-_ALONE: Mapping[type, Callable[[Node], bool]] = {
-    ast.IndexStmt: lambda node: bool(node.concurrent),
-    ast.DropStmt: lambda node: bool(node.concurrent),
-    ast.ReindexStmt: lambda node: node.kind in _DATABASE_WIDE or _is_concurrent(node),
-    ast.VacuumStmt: lambda node: bool(node.is_vacuumcmd),  # the other kind is ANALYZE
-    ast.AlterTableStmt: _detaches,
-    **dict.fromkeys(
-        (
-            ast.CreatedbStmt,
-            ast.DropdbStmt,
-            ast.AlterSystemStmt,
-            ast.CreateTableSpaceStmt,
-            ast.DropTableSpaceStmt,
-        ),
-        lambda _node: True,
-    ),
-}
 
 
 def _words(**flags: object) -> frozenset[str]:
@@ -156,7 +107,8 @@ def _rename(node: Node) -> Iterator[Act]:
     elif node.renameType in (kind.OBJECT_VIEW, kind.OBJECT_MATVIEW):
         yield Act(does="rename table", table=table, to=node.newname, said=frozenset({"view"}))
     else:
-        yield Act(does="alter other", name=node.subname or table, to=node.newname)
+        said = _words(renamed=node.renameType in CALLED_BY_NAME)
+        yield Act(does="alter other", name=named(node.object) or node.subname or table, to=node.newname, said=said)
 
 
 def _set_schema(node: Node) -> Iterator[Act]:
@@ -177,7 +129,7 @@ def _drop(node: Node) -> Iterator[Act]:
             parts = texts(one)
             yield Act(does="drop other", table=named(one[:-1]), name=parts[-1], said=said | {word})
             continue
-        does = _DROPS.get(kind, "drop other")
+        does = DROPS.get(kind, "drop other")
         table = full if does == "drop table" else ""
         yield Act(does=does, table=table, name=full, said=said | {word})
 
@@ -236,7 +188,7 @@ def _reindex(node: Node) -> Iterator[Act]:
         does="reindex",
         table=full if is_table else "",
         name=full,
-        said=_words(concurrently=_is_concurrent(node)) | {kind},
+        said=_words(concurrently=is_concurrent(node)) | {kind},
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -188,6 +190,20 @@ def test_code_scanning_gets_each_hazard_at_its_line(tmp_path: Path) -> None:
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "H110"
     place = result["locations"][0]["physicalLocation"]
     assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("up.sql", 2)
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_what_a_tool_prints_is_read_from_a_pipe(name: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "rehearse", "lint", name, "--json"]
+    done = subprocess.run(
+        words, cwd=tmp_path, input="SELECT 1;\nDROP TABLE orders;", capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert found["statements"] == 2
+    assert [(one["code"], one["file"], one["line"]) for one in found["hazards"] if one["code"] == "H401"] == [
+        ("H401", "stdin", 2)
+    ]
 
 
 def test_sql_within_a_scenario_is_placed_at_the_scenario(tmp_path: Path) -> None:

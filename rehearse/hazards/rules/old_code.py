@@ -28,6 +28,8 @@ def _rename_table(moment: Moment) -> Iterator[Seen]:
     act, known = moment.act, moment.known
     if act.does == "set schema":
         yield Seen(says=f"code that says {act.table} fails once it is in {act.to}", table=act.table)
+    if act.has("renamed") and act.name not in known.objects:
+        yield Seen(says=f"code that says {act.name} fails once it is called {act.to}")
     if act.does != "rename table" or known.is_own(act.table) or act.to in known.renames.values():
         return  # the last: it takes the name of a table that makes room for it
     taker = known.renames.get(act.table)
@@ -125,7 +127,7 @@ RULES = (
     Rule(
         code="H304",
         name="table renamed",
-        asks="Is a table renamed, or moved to another schema, that the running version may use?",
+        asks="Is a table or another object renamed, or moved to another schema, that the running version may use?",
         harm=_DEPLOY,
         remedy="Put a view by the old name in its place in the same transaction, and drop it a release later.",
         severity="breaks old code",
