@@ -18,12 +18,13 @@ _CONSTRAINTS = ("add check", "add foreign key", "add unique", "add primary key",
 
 @dataclass(slots=True)
 class Column:
-    """A column. `is_new`: the migration itself has made it."""
+    """A column. `is_new`: the migration itself has made it; `is_filled`: it is computed, or an UPDATE has set it."""
 
     type: Type | None
     not_null: bool = False
     has_default: bool = False
     is_new: bool = False
+    is_filled: bool = False
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class Constraint:
 
 @dataclass(slots=True)
 class Table:
-    """A table. `is_whole`: its CREATE TABLE was read; `is_parted`: it has partitions.
+    """A table. `is_whole`: its CREATE TABLE was read; `is_parted`: it has partitions, and `rest` is its default one.
 
     `rows` is None where nobody said how many there are.
     """
@@ -51,6 +52,7 @@ class Table:
     is_new: bool = False
     is_whole: bool = False
     is_parted: bool = False
+    rest: str = ""  # its default partition
     rows: int | None = None
     charset: str = ""
     instant_changes: int = 0  # of columns, since the table was last written anew
@@ -68,6 +70,7 @@ class Known:
     is_told: bool = False
     tables: dict[str, Table] = field(default_factory=dict)
     objects: set[str] = field(default_factory=set)  # other objects that the migration itself has made
+    enums: dict[str, tuple[str, ...]] = field(default_factory=dict)  # their values, by name
     settings: dict[str, str] = field(default_factory=dict)
     local: dict[str, str] = field(default_factory=dict)  # settings to the transaction's end
     is_open: bool = False
@@ -78,7 +81,7 @@ class Known:
     given: set[str] = field(default_factory=set)  # names of tables, and of columns, that the migration itself gave
     retaken: set[str] = field(default_factory=set)  # … and those that it will give to another before it ends
     renames: dict[str, str] = field(default_factory=dict)  # of the script: the table that takes a name, by that name
-    changes: int = 0  # statements of the script that change the schema
+    changes: list[bool] = field(default_factory=list)  # of the schema, by the script: whether each may be done twice
     altered: str = ""  # the table that the statement before changed
 
     def table(self, name: str) -> Table:
@@ -204,6 +207,12 @@ def _create_table(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     known.tables[act.table] = Table(
         is_new=is_new, is_whole=not act.has("as query"), is_parted=bool(act.mode), charset=act.to
     )
+    _attach(known, act, is_new)
+
+
+def _attach(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    if act.references and act.expression.upper() == "DEFAULT":
+        known.table(act.references).rest = act.table
 
 
 def _create_view(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
@@ -226,6 +235,7 @@ def _add_column(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     not_null = act.has("not null") or act.has("primary key") or act.has("identity")
     table = known.table(act.table)
     table.columns[act.name] = Column(act.type, not_null, act.default is not None, is_new)
+    table.columns[act.name].is_filled = bool(act.said & {"stored", "virtual"})
     if act.has("primary key"):
         table.constraints[f"{act.table}_pkey"] = Constraint("add primary key", (act.name,))
     elif act.has("unique"):
@@ -284,13 +294,35 @@ def _validate(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
         known.table(act.table).constraints[act.name].is_valid = True
 
 
+def _update(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    for column in (known.column(act.table, name) for name in act.columns):
+        if column is not None:
+            column.is_filled = True
+
+
+def _create_enum(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    known.objects.add(act.name)
+    known.enums[act.name] = act.columns
+
+
 def _add_label(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
-    known.labels.add(act.to)
+    if act.name in known.enums:
+        known.enums[act.name] += (act.to,)
+    if known.is_open and act.name not in known.objects:  # of a type as new as the value it may be used at once
+        known.labels.add(act.to)
+
+
+def _rename_other(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    if act.name in known.enums:
+        known.enums[act.to] = known.enums.pop(act.name)
+    if act.name and act.name in known.objects:
+        known.objects.add(act.to)
 
 
 _CHANGES = {
     "create table": _create_table,
     "create view": _create_view,
+    "attach partition": _attach,
     "drop table": _drop_table,
     "rename table": _rename_table,
     "add column": _add_column,
@@ -307,7 +339,10 @@ _CHANGES = {
     "drop constraint": _drop_constraint,
     "drop foreign key": _drop_constraint,
     "validate constraint": _validate,
+    "update": _update,
+    "create enum": _create_enum,
     "add enum value": _add_label,
+    "alter other": _rename_other,
 }
 
 

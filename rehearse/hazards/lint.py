@@ -12,7 +12,7 @@ from rehearse.hazards.known import Known, with_rows
 from rehearse.hazards.modes import locks
 from rehearse.hazards.rule import Hazard, Moment, Rule, Seen
 from rehearse.hazards.rules import RULES
-from rehearse.hazards.rules.transactions import SMALL, is_change
+from rehearse.hazards.rules.transactions import SMALL, is_change, is_repeatable
 from rehearse.units import counted
 
 NEWEST: Mapping[str, tuple[int, ...]] = {"postgres": (18,), "mysql": (9, 7), "mariadb": (11, 8)}
@@ -74,7 +74,7 @@ def hazards(script: Script, known: Known) -> Iterator[Hazard]:
 
 def _open(script: Script, known: Known) -> None:
     """Open the transaction that a tool would."""
-    known.changes, known.altered, known.retaken = 0, "", set(_given(script))
+    known.changes, known.altered, known.retaken = [], "", set(_given(script))
     acts = [act for one in script.statements for act in one.acts]
     known.renames = {act.to: act.table for act in acts if act.does == "rename table"}
     several = script.transaction == "query" and len(script.statements) > 1
@@ -91,6 +91,10 @@ def _given(script: Script) -> Iterator[str]:
             yield f"{act.table}.{act.name}"
         elif act.to and act.does in ("rename column", "modify column"):
             yield f"{act.table}.{act.to}"
+        elif act.has("renamed"):
+            yield act.to
+        elif act.has("made") or act.does in ("create enum", "create domain"):
+            yield act.name
 
 
 @cache
@@ -149,7 +153,7 @@ def _pass(one: Said, known: Known) -> None:
     _count(one, known)
     known.fold(one)
     changed = [act for act in one.acts if is_change(act)]
-    known.changes += bool(changed)
+    known.changes += [is_repeatable(changed)] if changed else []
     known.altered = next((act.table for act in changed if act.table), "")
 
 

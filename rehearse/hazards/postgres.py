@@ -124,7 +124,7 @@ def _drop(node: Node) -> Iterator[Act]:
     said = _words(cascade=cascades, if_exists=node.missing_ok, concurrently=node.concurrent)
     word = kind.name.removeprefix("OBJECT_").replace("_", " ").lower()
     for one in node.objects:
-        full = named(one)
+        full = _signed(one, one.objargs) if isinstance(one, ast.ObjectWithArgs) else named(one)
         if kind in (enums.ObjectType.OBJECT_TRIGGER, enums.ObjectType.OBJECT_POLICY, enums.ObjectType.OBJECT_RULE):
             parts = texts(one)
             yield Act(does="drop other", table=named(one[:-1]), name=parts[-1], said=said | {word})
@@ -132,6 +132,19 @@ def _drop(node: Node) -> Iterator[Act]:
         does = DROPS.get(kind, "drop other")
         table = full if does == "drop table" else ""
         yield Act(does=does, table=table, name=full, said=said | {word})
+
+
+def _signed(name: Node, types: Any) -> str:
+    """Return a function's name with the types that it takes; alone where they are not said."""
+    if isinstance(name, ast.ObjectWithArgs) and name.args_unspecified:
+        return named(name)
+    return f"{named(name)}({', '.join(str(_postgres_columns.typed(one)) for one in types or ())})"
+
+
+def _create_function(node: Node) -> Iterator[Act]:
+    returned = (enums.FunctionParameterMode.FUNC_PARAM_OUT, enums.FunctionParameterMode.FUNC_PARAM_TABLE)
+    taken = tuple(one.argType for one in node.parameters or () if one.mode not in returned)
+    yield Act(does="create other", name=_signed(node.funcname, taken), said=frozenset({"made"}))
 
 
 def _truncate(node: Node) -> Iterator[Act]:
@@ -275,7 +288,13 @@ def _create_enum(node: Node) -> Iterator[Act]:
 
 def _alter_enum(node: Node) -> Iterator[Act]:
     if node.oldVal is not None:
-        yield Act(does="alter other", name=named(node.typeName), to=node.newVal, said=frozenset({"rename value"}))
+        yield Act(
+            does="alter other",
+            name=named(node.typeName),
+            columns=(node.oldVal,),
+            to=node.newVal,
+            said=frozenset({"rename value"}),
+        )
         return
     said = _words(if_not_exists=node.skipIfNewValExists, placed=node.newValNeighbor is not None)
     yield Act(does="add enum value", name=named(node.typeName), to=node.newVal, said=said)
@@ -371,7 +390,7 @@ _READERS: Mapping[type, Callable[[Node], Iterator[Act]]] = {
     ast.AlterPolicyStmt: _other("policy"),
     ast.CommentStmt: _other("comment"),
     ast.GrantStmt: _other("grant"),
-    ast.CreateFunctionStmt: _other("create other"),
+    ast.CreateFunctionStmt: _create_function,
     ast.CreateSeqStmt: _other("create other"),
     ast.CreateExtensionStmt: _other("create other"),
     ast.CreateSchemaStmt: _other("create other"),

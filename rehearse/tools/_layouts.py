@@ -3,6 +3,9 @@
 | tool | files | not in a transaction |
 |---|---|---|
 | dbmate | `-- migrate:up`, `-- migrate:down` in one file | `transaction:false` behind them |
+| node-pg-migrate | `-- Up Migration`, `-- Down Migration` | |
+| MyBatis | `-- //@UNDO` before the way back | |
+| Liquibase | `--liquibase formatted sql`; `--changeset`, `--rollback` | `runInTransaction:false` behind a changeset |
 | goose, sql-migrate | `-- +goose Up`, `-- +goose Down`; `-- +migrate Up` … | `+goose NO TRANSACTION`, `notransaction` |
 | golang-migrate | `1_x.up.sql`, `1_x.down.sql` | a file of one statement |
 | diesel | `x/up.sql`, `x/down.sql` | `run_in_transaction = false` in `x/metadata.toml` |
@@ -22,16 +25,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearse.errors import Mistake, ScenarioMistake, near_miss
-from rehearse.tools import _kinds
+from rehearse.tools import _kinds, _liquibase
+from rehearse.tools._liquibase import Changeset
 from rehearse.tools._split import Split, Statement, statements
 
 _SECTION = re.compile(
-    r"^--[ \t]*(migrate:|\+goose[ \t]+|\+migrate[ \t]+)(up|down)\b([^\n]*)$", re.IGNORECASE | re.MULTILINE
+    r"^--[ \t]*(migrate:|\+goose[ \t]+|\+migrate[ \t]+|(?=\w+[ \t]+migration\b))(up|down)\b([^\n]*)$",
+    re.IGNORECASE | re.MULTILINE,
 )
+_UNDO = re.compile(r"^--[ \t]*//[ \t]*@UNDO\b[^\n]*$", re.MULTILINE)
 _GOOSE_OFF = re.compile(r"^--[ \t]*\+goose[ \t]+NO[ \t]+TRANSACTION\b", re.IGNORECASE | re.MULTILINE)
 _FLYWAY_OFF = re.compile(r"^(?:--[ \t]*flyway:)?executeInTransaction[ \t]*=[ \t]*false\b", re.IGNORECASE | re.MULTILINE)
 _SECTION_OFF = re.compile(r"transaction[ \t]*:[ \t]*false|\bnotransaction\b", re.IGNORECASE)
 _FLYWAY = re.compile(r"([VU])(\d+(?:[._]\d+)*)__(.*)\.sql")
+_MADE_BY = {"migrate:": "dbmate", "+goose": "goose", "+migrate": "sql-migrate", "": "node-pg-migrate"}
 FOLDERED = ("up.sql", "migration.sql")  # the way forward, where each migration is a folder
 _NUMBERED = re.compile(r"\d+_.*\.(?:up|down)\.sql", re.DOTALL)
 
@@ -75,6 +82,8 @@ def read(name: str, key: str, folder: Path, where: str, split: Split = statement
 
 def file(path: Path, split: Split = statements) -> Ways:
     """Return both ways of one migration file, the way back from the same file or from the file beside it."""
+    if _liquibase.is_formatted(_text(path)):
+        return chained([_changeset(one, path, split) for one in _liquibase.changesets(_text(path))])
     found = _sections(path, split)
     if found is not None:
         forward = (found["up"],) if "up" in found else ()
@@ -131,7 +140,11 @@ def made_by(path: Path) -> str:
     """Return the tool whose layout a migration file has."""
     mark = _SECTION.search(_text(path))
     if mark:
-        return {"migrate:": "dbmate", "+goose": "goose", "+migrate": "sql-migrate"}[mark[1].strip().lower()]
+        return _MADE_BY[mark[1].strip().lower()]
+    if _liquibase.is_formatted(_text(path)):
+        return "Liquibase"
+    if _UNDO.search(_text(path)):
+        return "MyBatis"
     if path.name in FOLDERED:
         return "diesel" if path.name == "up.sql" else "Prisma"
     if _FLYWAY.fullmatch(path.name):
@@ -158,7 +171,7 @@ def _sections(path: Path, split: Split) -> dict[str, Script] | None:
     text = _text(path)
     marks = list(_SECTION.finditer(text))
     if not marks:
-        return None
+        return _undone(text, path, split)
     found: dict[str, Script] = {}
     for number, mark in enumerate(marks):
         end = marks[number + 1].start() if number + 1 < len(marks) else len(text)
@@ -166,6 +179,27 @@ def _sections(path: Path, split: Split) -> dict[str, Script] | None:
         parts = tuple(split(text[mark.end() : end], path.name, line))
         found[mark[2].lower()] = Script(parts, path.name, _mode(mark, text))
     return found
+
+
+def _undone(text: str, path: Path, split: Split) -> dict[str, Script] | None:
+    """Return both sections of a file in MyBatis' layout, where a mark stands before the way back."""
+    mark = _UNDO.search(text)
+    if mark is None:
+        return None
+    back = split(text[mark.end() :], path.name, 1 + text.count("\n", 0, mark.end()))
+    return {
+        "up": Script(tuple(split(text[: mark.start()], path.name, 1)), path.name),
+        "down": Script(tuple(back), path.name),
+    }
+
+
+def _changeset(one: Changeset, path: Path, split: Split) -> Ways:
+    """Return the ways of one of Liquibase's changesets, each of which is a transaction of its own."""
+    mode = None if one.in_transaction else "none"
+    forward = (Script(tuple(split(one.sql, path.name, one.line)), path.name, mode),)
+    if one.rollback is None:
+        return Ways(forward, None, f"{path.name}: changeset {one.name} has no --rollback")
+    return Ways(forward, (Script(tuple(split(one.rollback, path.name, one.line)), path.name, mode),))
 
 
 def _mode(mark: re.Match[str], text: str) -> str | None:

@@ -67,6 +67,57 @@ def test_goose_bodies_stay_whole(tmp_path: Path) -> None:
     assert sqls(opened(tmp_path, forward="1_a.sql").ways.forward) == [body, "select 1"]
 
 
+LIQUIBASE = """--liquibase formatted sql
+
+--changeset ana:1 dbms:postgresql
+--comment the first one
+create table a ();
+--rollback drop table a;
+
+--changeset ana:2 runInTransaction:false
+create index concurrently on b (c);
+/* liquibase rollback
+drop index concurrently b_c_idx;
+*/
+"""
+
+
+def test_liquibase_runs_each_changeset_in_a_transaction_of_its_own(tmp_path: Path) -> None:
+    put(tmp_path, {"a.sql": LIQUIBASE})
+    ways = opened(tmp_path, forward="a.sql").ways
+    assert sqls(ways.forward) == ["create table a ()", "create index concurrently on b (c)"]
+    assert modes(ways.forward) == ["file", "none"]
+    assert [one.place for script in ways.forward for one in script.statements] == ["a.sql:5", "a.sql:9"]
+    assert ways.back is not None
+    assert (sqls(ways.back), modes(ways.back)) == (
+        ["drop index concurrently b_c_idx", "drop table a"],
+        ["none", "file"],
+    )
+    assert [one.place for script in ways.back for one in script.statements] == ["a.sql:11", "a.sql:6"]
+
+
+def test_a_changeset_without_a_rollback_is_no_way_back(tmp_path: Path) -> None:
+    put(tmp_path, {"a.sql": LIQUIBASE.replace("--rollback drop table a;", "")})
+    ways = opened(tmp_path, forward="a.sql").ways
+    assert ways.back is None
+    assert "ana:1" in ways.looked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- Up Migration\nselect 1;\n\n-- Down Migration\nselect 2;\n",
+        "-- // a change\nselect 1;\n\n-- //@UNDO\nselect 2;\n",
+    ],
+    ids=["node-pg-migrate", "MyBatis"],
+)
+def test_other_tools_mark_the_way_back_too(tmp_path: Path, text: str) -> None:
+    put(tmp_path, {"1_a.sql": text})
+    ways = opened(tmp_path, forward="1_a.sql").ways
+    assert (sqls(ways.forward), sqls(ways.back)) == (["select 1"], ["select 2"])
+    assert ways.back and ways.back[0].statements[0].place == "1_a.sql:5"
+
+
 @pytest.mark.parametrize("down", ["", "-- migrate:down\n", "-- migrate:down\n-- cannot be undone\n"])
 def test_an_empty_or_missing_down_section_is_no_way_back(tmp_path: Path, down: str) -> None:
     put(tmp_path, {"1_a.sql": "-- migrate:up\nselect 1;\n" + down})

@@ -102,7 +102,9 @@ def _narrowed(moment: Moment) -> Iterator[Seen]:
     column = moment.known.column(act.table, act.name)
     if column is None or column.type is None:
         return
-    why = _types.narrower(column.type, act.type)
+    enums = moment.known.enums
+    gone = [one for one in enums.get(column.type.name, ()) if one not in enums.get(act.type.name, (one,))]
+    why = f"{', '.join(gone)} is no value any more" if gone else _types.narrower(column.type, act.type)
     if why:
         yield Seen(says=f"{act.table}.{act.name} becomes narrower: {why}", table=act.table)
 

@@ -181,7 +181,7 @@ RULES = (
         looks=_for_good,
         engines=POSTGRES,
         bad=postgres("ALTER TYPE level ADD VALUE 'gold';", schema="CREATE TYPE level AS ENUM ('low');"),
-        good=postgres("ALTER TYPE level RENAME VALUE 'low' TO 'high';", schema="CREATE TYPE level AS ENUM ('low');"),
+        good=postgres("CREATE TYPE depth AS ENUM ('low', 'high');", schema="CREATE TYPE level AS ENUM ('low');"),
     ),
     Rule(
         code="H409",

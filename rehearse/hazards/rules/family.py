@@ -19,6 +19,7 @@ _SAFER = (
     "the "
     "rows that are there in batches, each committed."
 )
+_LEAST = {"INSTANT": 0, "NOCOPY": 1, "INPLACE": 2}  # the slowest of ORDER that an ALGORITHM allows
 
 
 def ways(moment: Moment) -> list[tuple[Act, Way]]:
@@ -51,6 +52,8 @@ def _is_made(moment: Moment) -> bool:
 def _is_guarded(moment: Moment, one: Way) -> bool:
     """Say whether the statement asks for what keeps writers going, so that the server refuses what would not."""
     asked, lock = moment.said.algorithm, moment.said.lock
+    if asked in _LEAST and ORDER.index(one.algorithm) > _LEAST[asked]:
+        return True
     return one.lock != "NONE" and (asked in ("INSTANT", "INPLACE", "NOCOPY") or lock == "NONE") and asked != "COPY"
 
 
@@ -59,7 +62,7 @@ def _refused(moment: Moment) -> Iterator[Seen]:
     if not (asked in ORDER or asked == "NOCOPY" or lock) or not (found := ways(moment)):
         return
     slowest = algorithms.slowest([one for _, one in found])
-    least = {"INSTANT": 0, "NOCOPY": 1, "INPLACE": 2}.get(asked, 3)
+    least = _LEAST.get(asked, 3)
     needs = ORDER.index(slowest.algorithm)
     table = found[0][0].table
     knows_instant = moment.since(*((10, 3, 2) if moment.engine == "mariadb" else (8, 0, 12)))

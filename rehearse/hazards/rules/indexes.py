@@ -81,15 +81,19 @@ def _storage(moment: Moment) -> Iterator[Seen]:
 
 
 def _attach(moment: Moment) -> Iterator[Seen]:
-    act = moment.act
-    if act.does != "attach partition":
+    act, known = moment.act, moment.known
+    is_made = act.does == "create table" and act.has("partition")
+    if act.does != "attach partition" and not is_made:
         return
-    table = moment.known.tables.get(act.table)
-    checks = [one for one in table.constraints.values() if one.kind == "add check" and one.is_valid] if table else []
-    if not checks:
-        claim = Claim(locks=(Lock(act.table, ACCESS_EXCLUSIVE),), scans=(act.table,))
-        says = f"every row of {act.table} is read for whether it belongs there, closed to reads and writes"
-        yield Seen(says=says, table=act.table, claim=claim)
+    parent = known.tables.get(act.references)
+    rest = parent.rest if parent is not None and parent.rest != act.table else ""
+    for name, belongs in ((act.table if not is_made else "", "belongs there"), (rest, "belongs in the new partition")):
+        table = known.tables.get(name)
+        checks = [one.kind == "add check" and one.is_valid for one in table.constraints.values()] if table else []
+        if name and not any(checks):
+            claim = Claim(locks=(Lock(name, ACCESS_EXCLUSIVE),), scans=(name,))
+            says = f"every row of {name} is read for whether it {belongs}, closed to reads and writes"
+            yield Seen(says=says, table=name, claim=claim)
 
 
 def _detach(moment: Moment) -> Iterator[Seen]:
@@ -238,7 +242,7 @@ RULES = (
     Rule(
         code="H118",
         name="partition that is read",
-        asks="Is a table attached as a partition without a constraint that says that its rows belong there?",
+        asks="Is a table made a partition without constraints that say which rows belong there, a default one's too?",
         harm="The table is closed to reads and writes while every row of it is read, and so is a default partition.",
         remedy="ADD CONSTRAINT … CHECK (the partition's bounds, and NOT NULL) NOT VALID, VALIDATE it in another "
         "transaction, then ATTACH: it takes the constraint's word. With a default partition the same, the other way "

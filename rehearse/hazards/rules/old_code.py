@@ -28,7 +28,9 @@ def _rename_table(moment: Moment) -> Iterator[Seen]:
     act, known = moment.act, moment.known
     if act.does == "set schema":
         yield Seen(says=f"code that says {act.table} fails once it is in {act.to}", table=act.table)
-    if act.has("renamed") and act.name not in known.objects:
+    if act.has("rename value") and act.name not in known.objects:
+        yield Seen(says=f"code that says '{act.columns[0]}' of {act.name} fails once it is called '{act.to}'")
+    if act.has("renamed") and act.name not in known.objects | known.retaken:
         yield Seen(says=f"code that says {act.name} fails once it is called {act.to}")
     if act.does != "rename table" or known.is_own(act.table) or act.to in known.renames.values():
         return  # the last: it takes the name of a table that makes room for it
@@ -69,7 +71,9 @@ def _gone(moment: Moment) -> Iterator[Seen]:
     is_callable = act.does == "drop other" and bool(
         act.said & {"function", "procedure", "type", "sequence", "domain", "extension", "aggregate"}
     )
-    if (act.does == "drop view" or is_callable) and act.name not in moment.known.objects:
+    known = moment.known
+    is_back = known.engine == "postgres" and known.is_open and act.name in known.retaken and not act.has("matview")
+    if (act.does == "drop view" or is_callable) and not is_back and act.name not in known.objects | known.given:
         yield Seen(says=f"code that uses {act.name} fails")
 
 
@@ -81,7 +85,8 @@ def _hidden(moment: Moment) -> Iterator[Seen]:
 
 def _nullable(moment: Moment) -> Iterator[Seen]:
     act = moment.act
-    if act.does == "drop not null":
+    column = moment.known.column(act.table, act.name)
+    if act.does == "drop not null" and (column is None or column.not_null):
         yield Seen(says=f"readers of {act.table}.{act.name} may get NULL, which they never did", table=act.table)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from rehearse.hazards.acts import Act
 from rehearse.hazards.rule import POSTGRES, Moment, Rule, Seen
 from rehearse.hazards.rules._shop import every, postgres
 
 _LONGEST = {"postgres": 63, "mysql": 64, "mariadb": 64}
 _TEXTS = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _NAMES = re.compile(r"""["`]([^"`]{60,})["`]|\b([^\W\d]\w{60,})\b""")
+_OF_ONE_ROW = frozenset({"gen_random_uuid", "uuid_generate_v4", "uuidv4", "uuidv7", "uuid", "nextval"})
+_NUMBERED = frozenset({"auto_increment", "serial", "identity"})
 _SMALL = ("integer", "smallint", "serial", "serial4", "smallserial", "int", "mediumint", "tinyint")
 
 
@@ -128,10 +131,25 @@ def _wide(moment: Moment) -> Iterator[Seen]:
         )
 
 
+def _is_apart(act: Act, moment: Moment) -> bool:
+    """Say whether no two rows can be alike in these columns: one is new, and NULL or another value in each."""
+    added = [one for one in moment.said.acts if one.does == "add column" and one.name in act.columns]
+    columns = [moment.known.column(act.table, name) for name in act.columns]
+    return any(one.calls & _OF_ONE_ROW or one.said & _NUMBERED or _is_null(one) for one in added) or any(
+        one and one.is_new and not (one.has_default or one.not_null or one.is_filled) for one in columns
+    )
+
+
+def _is_null(added: Act) -> bool:
+    """Say whether a new column is NULL in every row that is there."""
+    return added.default is None and not added.said & {"not null", "stored", "virtual"}
+
+
 def _may_fail(moment: Moment) -> Iterator[Seen]:
     act, known = moment.act, moment.known
-    is_unique = act.does in ("add unique",) or (act.does == "create index" and act.has("unique"))
-    if is_unique and not act.has("using index") and not act.has("inline") and not known.is_new(act.table):
+    is_key = act.does == "add primary key" and known.engine != "postgres"
+    is_unique = is_key or act.does == "add unique" or (act.does == "create index" and act.has("unique"))
+    if is_unique and not act.said & {"using index", "inline"} and not _is_apart(act, moment):
         yield Seen(
             says=f"it fails where two rows of {act.table} have the same {', '.join(act.columns)}", table=act.table
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rehearse.bookkeeping import is_named
 from rehearse.hazards.acts import Act
@@ -24,6 +24,7 @@ _CHANGES = (
     "partition",
     "rebuild",
 )
+_AGAIN = frozenset({"if exists", "if not exists", "or replace"})  # what may be done twice
 _MANY = 3  # tables closed in one transaction
 SMALL = 10_000  # rows: what fewer of them cost is no outage
 
@@ -120,12 +121,19 @@ def is_change(act: Act) -> bool:
     return act.does != "set" and act.does.startswith(_CHANGES) and not act.has("temporary")
 
 
+def is_repeatable(acts: Sequence[Act]) -> bool:
+    """Say whether a statement that changes the schema may run where it has run before."""
+    found = acts[:1] if acts[0].does == "create table" else acts
+    return all(act.said & _AGAIN for act in found)
+
+
 def _several(moment: Moment) -> Iterator[Seen]:
-    count = moment.known.changes
-    if count > 1:
-        yield Seen(
-            says=f"{count} changes of the schema, and each commits by itself: where one fails, those before it stay"
+    changes = moment.known.changes
+    if not all(changes[:-1]):
+        says = (
+            f"{len(changes)} changes of the schema, and each commits by itself: where one fails, those before it stay"
         )
+        yield Seen(says=says)
 
 
 def _timeout(moment: Moment) -> Iterator[Seen]:
