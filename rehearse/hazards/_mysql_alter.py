@@ -20,8 +20,11 @@ _OPTIONS = (
     "AUTO_INCREMENT",
     "COMMENT",
     "STATS_PERSISTENT",
+    "ENCRYPTION",
+    "ENCRYPTED",
+    "COMPRESSION",
 )
-_REBUILDS = ("ROW_FORMAT", "KEY_BLOCK_SIZE")
+_REBUILDS = ("ROW_FORMAT", "KEY_BLOCK_SIZE", "ENCRYPTED")
 _HARMLESS = (  # first words of what touches no row
     "DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "CHECKSUM", "AVG_ROW_LENGTH", "MAX_ROWS", "MIN_ROWS",
     "DELAY_KEY_WRITE", "INSERT_METHOD", "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES", "SECONDARY_ENGINE",
@@ -100,6 +103,8 @@ def _whole(words: Words, table: str) -> Iterator[Act]:
         value, found = read.own(words), found + 1
         if option == "ENGINE":
             yield Act(does="set engine", table=table, to=value)
+        elif option == "ENCRYPTION":
+            yield Act(does="encrypt", table=table, to=value)
         elif option in _REBUILDS:
             yield Act(does="rebuild", table=table, name=option.lower())
         else:
@@ -209,7 +214,8 @@ def _drop_named(words: Words, table: str) -> Act:
 
 def _altered(words: Words, table: str) -> Act:
     if words.one_of(("INDEX", "KEY", "CHECK", "CONSTRAINT")) is not None:
-        return Act(does="set options", table=table, name=read.own(words))
+        name = read.own(words)
+        return Act(does="add check" if words.take("ENFORCED") else "set options", table=table, name=name)
     words.skip("COLUMN", "IF EXISTS")
     column = read.own(words)
     if words.take("SET", "DEFAULT"):

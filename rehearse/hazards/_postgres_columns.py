@@ -111,6 +111,28 @@ class _Names(Visitor):
         self.columns |= {one.sval or "" for one in node.fields[-1:] if isinstance(one, ast.String)}
 
 
+class _Tables(Visitor):
+    """Collects the tables that a query reads, and the names of its WITH, which are none."""
+
+    def __init__(self) -> None:
+        self.tables: list[str] = []
+        self.own: set[str] = set()
+
+    def visit_RangeVar(self, _ancestors: Any, node: Node) -> None:  # noqa: N802
+        self.tables.append(ranged(node))
+
+    def visit_CommonTableExpr(self, _ancestors: Any, node: Node) -> None:  # noqa: N802
+        self.own.add(node.ctename)
+
+
+def sources(query: Node) -> tuple[str, ...]:
+    """Return the tables that a query reads."""
+    found = _Tables()
+    if isinstance(query, ast.Node):
+        found(query)
+    return tuple(one for one in found.tables if one not in found.own)
+
+
 def _names(expression: Node) -> _Names:
     names = _Names()
     if isinstance(expression, ast.Node):

@@ -18,7 +18,7 @@ Does = Literal[
     "attach partition", "detach partition", "partition", "add partition", "drop partition",
     "system versioning",
     "set tablespace", "set logged", "set unlogged", "set access method", "cluster", "vacuum full", "vacuum", "analyze",
-    "refresh", "convert charset", "rebuild", "set engine",
+    "refresh", "convert charset", "rebuild", "set engine", "encrypt",
     "disable trigger", "enable trigger", "create trigger", "row security", "policy",
     "lock table", "unlock tables", "select", "insert", "update", "delete", "copy",
     "begin", "commit", "rollback", "savepoint", "set",

@@ -17,6 +17,16 @@ ORDER = ("INSTANT", "INPLACE", "REBUILD", "COPY")
 _BYTES = {"utf8mb4": 4, "utf8": 3, "utf8mb3": 3, "latin1": 1, "ascii": 1, "binary": 1}
 # MariaDB computes a default once, where it has no function that gives another value each time.
 _CALLED = re.compile(r"\b(uuid\w*|sys_guid|rand|random_bytes|nextval|next( value for)?|sysdate|sleep)\b", re.IGNORECASE)
+_NAMED = re.compile(  # a name in quotes, or a word that is neither a text nor a function's
+    r"'(?:[^'\\]|''|\\.)*'|\bcollate\s+\w+|`([^`]+)`|\b([a-z_]\w*)\b(?!\s*\()", re.IGNORECASE
+)
+_WORDS = frozenset({  # of an expression, that are no column's
+    "null", "true", "false", "current_timestamp", "current_date", "current_time", "localtime", "localtimestamp",
+    "current_user", "current_role", "utc_date", "utc_time", "utc_timestamp", "interval", "microsecond", "second",
+    "minute", "hour", "day", "week", "month", "quarter", "year", "and", "or", "xor", "not", "is", "like", "between",
+    "in", "case", "when", "then", "else", "end", "as", "char", "signed", "unsigned", "integer", "binary", "date",
+    "time", "datetime", "decimal", "div", "mod", "using", "utf8", "utf8mb3", "utf8mb4", "latin1", "ascii",
+})  # fmt: skip
 _WIDENED = (  # MariaDB takes texts of the first as texts of the second
     ("utf8mb3", "utf8mb4"), ("utf8", "utf8mb4"), ("ascii", "utf8mb4"), ("ascii", "utf8mb3"), ("ascii", "latin1"),
 )  # fmt: skip
@@ -52,7 +62,17 @@ def way(act: Act, acts: tuple[Act, ...], known: Known) -> Way | None:
             return Way("REBUILD", "H511", "the primary key orders the rows on disk")
         return Way("COPY", "H506", "without a primary key the rows get another order", lock="SHARED")
     found = _WAYS.get(act.does)
-    return _beside(found(act, known), act, known) if found else None
+    return _beside(_together(found(act, known), act, acts, known), act, known) if found else None
+
+
+def _together(found: Way, act: Act, acts: tuple[Act, ...], known: Known) -> Way:
+    """Return how MySQL makes a change of columns beside another: INSTANT it is only where all changes are."""
+    if known.engine != "mysql" or act.does not in ("add column", "drop column") or act.has("virtual"):
+        return found
+    others = [_WAYS[one.does](one, known) for one in acts if one is not act and one.does in _WAYS]
+    if found.algorithm != "INSTANT" or all(one.algorithm != "INPLACE" for one in others):
+        return found
+    return Way("REBUILD", "H511", "in one statement with what is not INSTANT, a change of columns is not either")
 
 
 def _beside(found: Way, act: Act, known: Known) -> Way:
@@ -79,9 +99,17 @@ def _since(known: Known, mysql: tuple[int, ...], mariadb: tuple[int, ...]) -> bo
 def _added(act: Act, known: Known) -> Way:
     if act.has("virtual"):
         return INSTANT
-    if act.calls and (known.engine == "mysql" or _CALLED.search(act.default or "")):
+    if act.calls and (known.engine == "mysql" or _differs(act.default or "")):
         return Way("COPY", "H504", f"the default {act.default} is computed for every row", lock="SHARED")
     return next((found for word, found in _COLUMNS.items() if act.has(word)), None) or _plainly_added(act, known)
+
+
+def _differs(default: str) -> bool:
+    """Say whether a default has another value in each row: by a function, or by another column."""
+    if _CALLED.search(default):
+        return True
+    words = (one for one in _NAMED.finditer(default) if one[1] or one[2])
+    return any(one[1] or not (one[2].startswith("_") or one[2].lower() in _WORDS) for one in words)
 
 
 def _plainly_added(act: Act, known: Known) -> Way:
@@ -91,6 +119,10 @@ def _plainly_added(act: Act, known: Known) -> Way:
     return Way(
         "REBUILD", "H511", "this version writes the table anew for a column" + (" in this place" if placed else "")
     )
+
+
+def _renamed(_act: Act, known: Known) -> Way:
+    return INSTANT if _since(known, (8, 0, 28), (10, 3)) else INPLACE
 
 
 def _dropped(_act: Act, known: Known) -> Way:
@@ -139,7 +171,7 @@ def _modified(act: Act, known: Known) -> Way:
     if found is None and (act.has("first") or act.has("after")):
         moved = Way("REBUILD", "H511", "the column changes its place in the row")
         found = INSTANT if known.engine == "mariadb" and known.version >= (10, 4) else moved
-    return found or INSTANT
+    return found or (_renamed(act, known) if act.to else INSTANT)
 
 
 def _converted(act: Act, known: Known) -> Way:
@@ -184,11 +216,17 @@ def _charset(type_: Type) -> str:
     return next((one.split()[-1] for one in type_.words if one.startswith("character set")), "")
 
 
+def _collation(type_: Type) -> str:
+    return next((one.split()[-1] for one in type_.words if one.startswith("collate")), "")
+
+
 def _lengthened(was: Type, becomes: Type, charset: str, known: Known) -> Way | None:
     mine, own = _charset(was) or charset, _charset(becomes) or charset
     if mine != own:
         widens = (mine, own) in _WIDENED and known.engine == "mariadb" and known.version >= (10, 4, 3)
         return None if widens else Way("COPY", "H501", "the character set changes", lock="SHARED")
+    if known.engine == "mysql" and _collation(was) and _collation(becomes) not in ("", _collation(was)):
+        return Way("COPY", "H501", "the collation changes", lock="SHARED")
     each = 1 if was.name == "varbinary" else _BYTES.get(own, 4)
     before, after = (int(one.args[0]) * each if one.args else 0 for one in (was, becomes))
     if after < before:
@@ -213,13 +251,14 @@ _WAYS: Mapping[str, Callable[[Act, Known], Way]] = {
     "add foreign key": _referred,
     "add check": _checked,
     "set engine": _engine,
-    "rename column": _always(INSTANT),
+    "rename column": _renamed,
     "set default": _always(INSTANT),
     "drop default": _always(INSTANT),
     "drop index": _always(INPLACE),
     "rename index": _always(INPLACE),
     "drop foreign key": _always(INPLACE),
     "add primary key": _always(Way("REBUILD", "H511", "the primary key orders the rows on disk")),
+    "encrypt": _always(Way("COPY", "H510", "every page is written encrypted, or plain", lock="SHARED")),
     "rebuild": _always(Way("REBUILD", "H511", "that is what it is for")),
     "convert charset": _converted,
     "partition": _always(Way("COPY", "H509", "every row is put into its partition", lock="SHARED")),

@@ -65,6 +65,7 @@ def _inner(words: Words) -> None:
 def _create(words: Words) -> Iterator[Act]:
     words.take("CREATE")
     is_replaced = words.take("OR", "REPLACE")
+    replaced = frozenset({"or replace"} if is_replaced else ())
     is_own = words.take("TEMPORARY")
     unique = words.one_of(("UNIQUE", "FULLTEXT", "SPATIAL"))
     words.one_of(("ONLINE", "OFFLINE"))
@@ -73,11 +74,11 @@ def _create(words: Words) -> Iterator[Act]:
     elif words.take("TABLE"):
         yield from _table(words, is_own=is_own, is_replaced=is_replaced)
     elif words.has("VIEW") and not words.has("BEGIN"):
-        yield Act(does="create view", said=frozenset({"or replace"} if is_replaced else ()))
+        yield Act(does="create view", said=replaced)
     elif words.has("TRIGGER"):
-        yield Act(does="create trigger")
+        yield Act(does="create trigger", said=replaced)
     else:
-        yield Act(does="create other", name=_made(words))
+        yield Act(does="create other", name=_made(words), said=replaced)
 
 
 def _made(words: Words) -> str:

@@ -87,10 +87,17 @@ def _create_table(node: Node) -> Iterator[Act]:
 def _create_table_as(node: Node) -> Iterator[Act]:
     if node.objtype == enums.ObjectType.OBJECT_MATVIEW:
         name = ranged(node.into.rel)
-        yield Act(does="create view", table=name, name=name)
+        said = _words(as_query=not node.into.skipData)
+        yield Act(does="create view", table=name, name=name, references=_source(node.query), said=said)
     else:
-        is_own = node.into.rel.relpersistence == "t"
-        yield Act(does="create table", table=ranged(node.into.rel), said=_words(temporary=is_own, as_query=True))
+        said = _words(temporary=node.into.rel.relpersistence == "t", as_query=True)
+        source = "" if node.into.skipData else _source(node.query)
+        yield Act(does="create table", table=ranged(node.into.rel), references=source, said=said)
+
+
+def _source(query: Node) -> str:
+    """Return the first table that a query reads; "": it reads none."""
+    return next(iter(_postgres_columns.sources(query)), "")
 
 
 def _rename(node: Node) -> Iterator[Act]:
@@ -246,7 +253,8 @@ def _write(node: Node) -> Iterator[Act]:
 
 def _insert(node: Node) -> Iterator[Act]:
     is_query = node.selectStmt is not None and node.selectStmt.valuesLists is None
-    yield Act(does="insert", table=ranged(node.relation), said=_words(as_query=is_query))
+    source = _source(node.selectStmt) if is_query else ""
+    yield Act(does="insert", table=ranged(node.relation), references=source, said=_words(as_query=is_query))
 
 
 def _select(node: Node) -> Iterator[Act]:

@@ -80,7 +80,8 @@ def _type(moment: Moment) -> Iterator[Seen]:
         return
     is_utc = moment.since(12) and moment.known.setting("timezone") in ("utc", "etc/utc", "gmt")
     if was is not None and _is_plain(act, act.type) and _types.is_free(was, act.type, is_utc=is_utc):
-        if _types.compares_otherwise(was, act.type) and moment.known.indexed(act.table, act.name):
+        is_sorted_anew = act.has("special") or _types.compares_otherwise(was, act.type)
+        if is_sorted_anew and moment.known.indexed(act.table, act.name):
             says = f"the indexes of {act.table}.{act.name} are built anew while {act.table} is closed"
             yield Seen(says=says, table=act.table, claim=Claim(locks=tuple(locks(act)), scans=(act.table,)))
         return

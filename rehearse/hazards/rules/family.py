@@ -248,8 +248,8 @@ RULES = (
     ),
     _rule(
         "H510",
-        "another storage engine",
-        "Does a table move to another storage engine?",
+        "another storage engine, or encryption",
+        "Does a table move to another storage engine, or is it encrypted?",
         bad="ALTER TABLE orders ENGINE = MyISAM;",
         good="ALTER TABLE orders COMMENT = 'kept';",
     ),

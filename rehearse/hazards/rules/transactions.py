@@ -10,6 +10,7 @@ from rehearse.hazards.modes import ACCESS_EXCLUSIVE, locks
 from rehearse.hazards.rule import EVERY, FAMILY, POSTGRES, Claim, Engine, Example, Moment, Rule, Seen
 from rehearse.hazards.rules._shop import family, postgres
 
+_FILLS = ("create table", "create view")  # by a query
 _SLOW = ("update", "delete", "insert", "copy")
 _CHANGES = (
     "add ",
@@ -41,12 +42,16 @@ def _explicit(moment: Moment) -> Iterator[Seen]:
 
 def _validated_at_once(moment: Moment) -> Iterator[Seen]:
     act, known = moment.act, moment.known
-    if act.does != "validate constraint" or not known.is_open:
+    if act.does != "validate constraint":
         return
     constraint = known.tables[act.table].constraints.get(act.name) if act.table in known.tables else None
-    held = [lock for lock, _ in known.locks if lock.table == act.table and lock.stops]
-    if held and constraint is not None and constraint.made == known.transaction:
-        says = f"{act.name} is validated in the transaction that added it, whose lock stops {act.table} meanwhile"
+    taken = [lock for one in moment.said.acts for lock in locks(one)]  # by the other parts of the same ALTER
+    before = [lock for lock, _ in known.locks] if known.is_open else []
+    held = [lock for lock in (*before, *taken) if lock.table == act.table and lock.stops]
+    if held and (constraint is None or not constraint.is_valid):
+        is_own = constraint is not None and constraint.made == known.transaction
+        whose = "the transaction that added it" if is_own else "a transaction that has changed its table"
+        says = f"{act.name} is validated in {whose}, whose lock stops {act.table} meanwhile"
         yield Seen(says=says, table=act.table, claim=Claim(locks=tuple(held), scans=(act.table,)))
 
 
@@ -58,20 +63,28 @@ def _rows_under_lock(moment: Moment) -> Iterator[Seen]:
         lock, place = max(held, key=lambda one: (len(one[0].stops), one[0].table == slow[0].table))
         where = f" (since {place})" if place else ""
         says = (
-            f"{lock.table} stays closed to {' and '.join(lock.stops)}{where} while rows of "
-            f"{slow[0].table or 'other tables'} are changed, and until COMMIT"
+            f"{lock.table} stays closed to {' and '.join(lock.stops)}{where} while {_deed(slow[0])}, and until COMMIT"
         )
         yield Seen(says=says, table=lock.table, claim=Claim(locks=(lock,)))
 
 
+def _deed(act: Act) -> str:
+    return f"{act.references} is read" if act.does in _FILLS else f"rows of {act.table or 'other tables'} are changed"
+
+
 def _is_slow(moment: Moment, act: Act) -> bool:
-    """Say whether an act may touch many rows."""
-    if act.does not in _SLOW or moment.known.is_new(act.table) or is_named(act.table):
-        return False
-    table = moment.known.tables.get(act.table)
-    if table is not None and table.rows is not None and table.rows <= SMALL:
+    """Say whether an act may touch many rows, or read them to fill another table."""
+    if act.has("as query") and (act.does in _FILLS or moment.known.is_new(act.table)):
+        return bool(act.references) and _is_large(moment, act.references)
+    if act.does not in _SLOW or is_named(act.table) or not _is_large(moment, act.table):
         return False
     return act.does != "insert" or act.has("as query")
+
+
+def _is_large(moment: Moment, name: str) -> bool:
+    """Say whether a table may have many rows: it was there before, and nobody said that it has few."""
+    table = moment.known.tables.get(name)
+    return table is None or not (table.is_new or (table.rows is not None and table.rows <= SMALL))
 
 
 def _many(moment: Moment) -> Iterator[Seen]:
@@ -191,11 +204,10 @@ RULES = (
     ),
     Rule(
         code="H121",
-        name="validated under the lock of its ADD",
-        asks="Is a constraint validated in the transaction that added it?",
-        harm="The lock of ADD CONSTRAINT is kept to COMMIT, so that NOT VALID has spared nothing: the table is "
-        "closed while "
-        "every row is read.",
+        name="validated under a lock of the schema",
+        asks="Is a constraint validated in the transaction that added it, or that has changed its table otherwise?",
+        harm="The lock of that change is kept to COMMIT, so that NOT VALID has spared nothing: the table is closed "
+        "while every row is read.",
         remedy="COMMIT between the two, or give VALIDATE CONSTRAINT a migration of its own.",
         severity="outage",
         looks=_validated_at_once,
