@@ -125,12 +125,11 @@ class _Tables(Visitor):
         self.own.add(node.ctename)
 
 
-def sources(query: Node) -> tuple[str, ...]:
-    """Return the tables that a query reads."""
+def source(query: Node) -> str:
+    """Return the first table that a query reads; "": it reads none."""
     found = _Tables()
-    if isinstance(query, ast.Node):
-        found(query)
-    return tuple(one for one in found.tables if one not in found.own)
+    found(query)
+    return next((one for one in found.tables if one not in found.own), "")
 
 
 def _names(expression: Node) -> _Names:

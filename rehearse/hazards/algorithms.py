@@ -30,7 +30,7 @@ _WORDS = frozenset({  # of an expression, that are no column's
 _WIDENED = (  # MariaDB takes texts of the first as texts of the second
     ("utf8mb3", "utf8mb4"), ("utf8", "utf8mb4"), ("ascii", "utf8mb4"), ("ascii", "utf8mb3"), ("ascii", "latin1"),
 )  # fmt: skip
-_COPIED_BESIDE = ("H501", "H502", "H507", "H518")  # a copy of these kinds may be online
+COPIED_BESIDE = ("H501", "H502", "H507", "H518")  # a copy of these kinds may be online
 _OF_LENGTH = ("varchar", "varbinary")
 
 
@@ -79,7 +79,7 @@ def _beside(found: Way, act: Act, known: Known) -> Way:
     """Return MariaDB's copy beside the traffic, from 11.2 on, where all that could forbid it is known not to be."""
     table = known.tables.get(act.table)
     is_able = known.engine == "mariadb" and known.is_told and known.version >= (11, 2)
-    if not is_able or found.code not in _COPIED_BESIDE or not found.is_sure:
+    if not is_able or found.code not in COPIED_BESIDE or not found.is_sure:
         return found
     keys = [one for one in table.constraints.values() if one.kind == "add foreign key"] if table else []
     if table is None or not table.is_whole or keys or "lock_alter_table_copy" in known.setting("old_mode"):

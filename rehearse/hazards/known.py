@@ -80,6 +80,7 @@ class Known:
     labels: set[str] = field(default_factory=set)  # of enums, added in the open transaction
     given: set[str] = field(default_factory=set)  # names of tables, and of columns, that the migration itself gave
     retaken: set[str] = field(default_factory=set)  # … and those that it will give to another before it ends
+    defaulted: set[str] = field(default_factory=set)  # columns that the script itself gives a default
     renames: dict[str, str] = field(default_factory=dict)  # of the script: the table that takes a name, by that name
     changes: list[bool] = field(default_factory=list)  # of the schema, by the script: whether each may be done twice
     altered: str = ""  # the table that the statement before changed
@@ -258,7 +259,7 @@ def _change_column(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT0
     if column is not None:
         column.type = act.type
         if act.does == "modify column":
-            column.not_null = act.has("not null")
+            column.not_null, column.has_default = act.has("not null"), act.default is not None
     if act.to:
         _rename_column(known, act, False)  # noqa: FBT003
 

@@ -221,8 +221,12 @@ def _assigned(words: Words) -> tuple[str, str]:
 
 
 def _delete(words: Words) -> Iterator[Act]:
-    words.skip("DELETE", "LOW_PRIORITY", "QUICK", "IGNORE", "FROM")
+    words.skip("DELETE", "LOW_PRIORITY", "QUICK", "IGNORE")
+    if words.word() == "HISTORY" and words.word(1) == "FROM":  # of MariaDB's tables with versions of rows
+        words.at += 1
+    words.skip("FROM")
     said = {word.lower() for word in ("WHERE", "LIMIT") if words.has(word)}
+    said |= {"where"} if words.has("BEFORE", "SYSTEM_TIME") else set()
     table = read_.name(words)
     while words.at < len(words.tokens) and not words.take("WHERE"):
         words.at += 1

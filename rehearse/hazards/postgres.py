@@ -9,7 +9,7 @@ from pglast import ast, enums, parse_sql
 from pglast.parser import ParseError
 from pglast.stream import RawStream
 
-from rehearse.hazards import _postgres_alter, _postgres_columns
+from rehearse.hazards import _postgres_alter, _postgres_columns, _postgres_functions
 from rehearse.hazards._postgres_alone import is_concurrent, stands_alone
 from rehearse.hazards._postgres_kinds import CALLED_BY_NAME, CREATES, DROPS, HARMLESS
 from rehearse.hazards._postgres_names import named, ranged, texts
@@ -88,16 +88,11 @@ def _create_table_as(node: Node) -> Iterator[Act]:
     if node.objtype == enums.ObjectType.OBJECT_MATVIEW:
         name = ranged(node.into.rel)
         said = _words(as_query=not node.into.skipData)
-        yield Act(does="create view", table=name, name=name, references=_source(node.query), said=said)
+        yield Act(does="create view", table=name, name=name, references=_postgres_columns.source(node.query), said=said)
     else:
         said = _words(temporary=node.into.rel.relpersistence == "t", as_query=True)
-        source = "" if node.into.skipData else _source(node.query)
+        source = "" if node.into.skipData else _postgres_columns.source(node.query)
         yield Act(does="create table", table=ranged(node.into.rel), references=source, said=said)
-
-
-def _source(query: Node) -> str:
-    """Return the first table that a query reads; "": it reads none."""
-    return next(iter(_postgres_columns.sources(query)), "")
 
 
 def _rename(node: Node) -> Iterator[Act]:
@@ -131,7 +126,7 @@ def _drop(node: Node) -> Iterator[Act]:
     said = _words(cascade=cascades, if_exists=node.missing_ok, concurrently=node.concurrent)
     word = kind.name.removeprefix("OBJECT_").replace("_", " ").lower()
     for one in node.objects:
-        full = _signed(one, one.objargs) if isinstance(one, ast.ObjectWithArgs) else named(one)
+        full = _postgres_functions.signed(one)
         if kind in (enums.ObjectType.OBJECT_TRIGGER, enums.ObjectType.OBJECT_POLICY, enums.ObjectType.OBJECT_RULE):
             parts = texts(one)
             yield Act(does="drop other", table=named(one[:-1]), name=parts[-1], said=said | {word})
@@ -139,19 +134,6 @@ def _drop(node: Node) -> Iterator[Act]:
         does = DROPS.get(kind, "drop other")
         table = full if does == "drop table" else ""
         yield Act(does=does, table=table, name=full, said=said | {word})
-
-
-def _signed(name: Node, types: Any) -> str:
-    """Return a function's name with the types that it takes; alone where they are not said."""
-    if isinstance(name, ast.ObjectWithArgs) and name.args_unspecified:
-        return named(name)
-    return f"{named(name)}({', '.join(str(_postgres_columns.typed(one)) for one in types or ())})"
-
-
-def _create_function(node: Node) -> Iterator[Act]:
-    returned = (enums.FunctionParameterMode.FUNC_PARAM_OUT, enums.FunctionParameterMode.FUNC_PARAM_TABLE)
-    taken = tuple(one.argType for one in node.parameters or () if one.mode not in returned)
-    yield Act(does="create other", name=_signed(node.funcname, taken), said=frozenset({"made"}))
 
 
 def _truncate(node: Node) -> Iterator[Act]:
@@ -253,7 +235,7 @@ def _write(node: Node) -> Iterator[Act]:
 
 def _insert(node: Node) -> Iterator[Act]:
     is_query = node.selectStmt is not None and node.selectStmt.valuesLists is None
-    source = _source(node.selectStmt) if is_query else ""
+    source = _postgres_columns.source(node.selectStmt) if is_query else ""
     yield Act(does="insert", table=ranged(node.relation), references=source, said=_words(as_query=is_query))
 
 
@@ -398,7 +380,7 @@ _READERS: Mapping[type, Callable[[Node], Iterator[Act]]] = {
     ast.AlterPolicyStmt: _other("policy"),
     ast.CommentStmt: _other("comment"),
     ast.GrantStmt: _other("grant"),
-    ast.CreateFunctionStmt: _create_function,
+    ast.CreateFunctionStmt: _postgres_functions.made,
     ast.CreateSeqStmt: _other("create other"),
     ast.CreateExtensionStmt: _other("create other"),
     ast.CreateSchemaStmt: _other("create other"),

@@ -63,6 +63,8 @@ def _untriggered(moment: Moment) -> Iterator[Seen]:
             "what is written meanwhile"
         )
         yield Seen(says=says, table=act.table)
+    elif act.does == "set" and act.name == "session_replication_role" and act.to == "replica":
+        yield Seen(says="no trigger and no foreign key holds for what this session writes from here on")
 
 
 def _for_good(moment: Moment) -> Iterator[Seen]:
@@ -73,11 +75,13 @@ def _for_good(moment: Moment) -> Iterator[Seen]:
 
 def _unkept(moment: Moment) -> Iterator[Seen]:
     act = moment.act
-    if act.does not in ("drop constraint", "drop foreign key") or act.table not in moment.known.tables:
+    if act.does not in ("drop constraint", "drop foreign key"):
         return
-    constraint = moment.known.tables[act.table].constraints.get(act.name)
+    table = moment.known.tables.get(act.table)
+    constraint = table.constraints.get(act.name) if table else None
     if constraint is None or constraint.made is None:
-        yield Seen(says=f"what {act.name} promised of {act.table} holds no more, and rows that break it may come")
+        says = f"what {act.name} promised of {act.table} holds no more, and rows that break it may come"
+        yield Seen(says=says, table=act.table)
 
 
 def _dependents(moment: Moment) -> Iterator[Seen]:
@@ -158,7 +162,7 @@ RULES = (
     Rule(
         code="H407",
         name="triggers switched off",
-        asks="Are triggers of a table switched off while the application writes it?",
+        asks="Are triggers of a table switched off while the application writes it, or those of all for a session?",
         harm="What they keep, foreign keys included, does not hold for rows that are written meanwhile; nothing "
         "checks them "
         "later.",

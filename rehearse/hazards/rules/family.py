@@ -54,7 +54,13 @@ def _is_guarded(moment: Moment, one: Way) -> bool:
     asked, lock = moment.said.algorithm, moment.said.lock
     if asked in _LEAST and ORDER.index(one.algorithm) > _LEAST[asked]:
         return True
-    return one.lock != "NONE" and (asked in ("INSTANT", "INPLACE", "NOCOPY") or lock == "NONE") and asked != "COPY"
+    is_asked = asked in _LEAST or lock == "NONE"
+    return one.lock != "NONE" and is_asked and (asked != "COPY" or _copies_beside(moment))
+
+
+def _copies_beside(moment: Moment) -> bool:
+    """Say whether the server copies with LOCK=NONE, or refuses it where it cannot: MariaDB from 11.2 on."""
+    return moment.engine == "mariadb" and moment.known.is_told and moment.since(11, 2) and moment.said.lock == "NONE"
 
 
 def _refused(moment: Moment) -> Iterator[Seen]:
@@ -64,19 +70,19 @@ def _refused(moment: Moment) -> Iterator[Seen]:
     slowest = algorithms.slowest([one for _, one in found])
     least = _LEAST.get(asked, 3)
     needs = ORDER.index(slowest.algorithm)
-    table = found[0][0].table
+    table, may_be_beside = found[0][0].table, slowest.code in algorithms.COPIED_BESIDE
     knows_instant = moment.since(*((10, 3, 2) if moment.engine == "mariadb" else (8, 0, 12)))
     if asked == "INSTANT" and not knows_instant:
         yield Seen(says="this version does not know ALGORITHM=INSTANT, and refuses the statement", table=table)
     elif needs > least:
         says = f"ALGORITHM={asked} is refused, since the server can do it by {slowest.algorithm} only: {slowest.why}"
         yield Seen(says=says, table=table)
-    elif lock == "NONE" and slowest.lock != "NONE":
+    elif lock == "NONE" and slowest.lock != "NONE" and not (may_be_beside and _copies_beside(moment)):
         yield Seen(says=f"LOCK=NONE is refused: {slowest.why}", table=table)
 
 
 def _copied(moment: Moment) -> Iterator[Seen]:
-    if moment.said.algorithm == "COPY":
+    if moment.said.algorithm == "COPY" and not _copies_beside(moment):
         table = next((act.table for act in moment.said.acts if act.table), "")
         claim = Claim(algorithm="COPY", rewrites=(table,))
         yield Seen(says=f"ALGORITHM=COPY copies {table}, closed to writes", table=table, claim=claim)

@@ -41,6 +41,16 @@ def _rename_table(moment: Moment) -> Iterator[Seen]:
     yield Seen(says=says, table=taker or act.table)
 
 
+def _loses_default(moment: Moment) -> bool:
+    """Say whether a column that must have a value has no default any more, and the script gives it no other."""
+    act, known = moment.act, moment.known
+    column = known.column(act.table, act.name)
+    if f"{act.table}.{act.name}" in known.defaulted or column is None:
+        return False
+    is_left_out = act.does == "modify column" and act.has("not null") and act.default is None
+    return (is_left_out and not act.has("auto_increment")) or (act.does == "drop default" and column.not_null)
+
+
 def _required(moment: Moment) -> Iterator[Seen]:
     act = moment.act
     column = moment.known.column(act.table, act.name)
@@ -49,6 +59,9 @@ def _required(moment: Moment) -> Iterator[Seen]:
         if undefaulted or (act.does == "set not null" and not column.has_default):
             says = f"{act.table}.{act.name} is new, NOT NULL and left without a default: an INSERT without it fails"
             yield Seen(says=says, table=act.table)
+    elif column is not None and column.has_default and _loses_default(moment):
+        says = f"{act.table}.{act.name} is NOT NULL and loses its default: an INSERT that relied on it fails"
+        yield Seen(says=says, table=act.table)
     computed = act.has("stored") or act.has("virtual") or act.has("auto_increment") or act.has("identity")
     if act.does != "add column" or not act.has("not null") or act.default is not None or computed or act.has("serial"):
         return
@@ -170,7 +183,7 @@ RULES = (
     Rule(
         code="H305",
         name="column that every INSERT must name",
-        asks="Is a column added that must have a value and has no default?",
+        asks="Is a column added that must have a value and has no default, or does one lose its default?",
         harm="Running code does not name it, and can insert no more; rows that are there get 0 or an empty text that "
         "nobody "
         "chose.",

@@ -32,7 +32,7 @@ SMALL = 10_000  # rows: what fewer of them cost is no outage
 
 def _explicit(moment: Moment) -> Iterator[Seen]:
     act = moment.act
-    closing = {"access exclusive", "exclusive", "share row exclusive", "share", "write"}
+    closing = {"access exclusive", "exclusive", "share row exclusive", "share", "write", "read"}
     if act.does == "lock table" and act.mode in closing:
         stops = "reads and writes" if act.mode in ("access exclusive", "write") else "writes"
         claim = Claim(locks=tuple(locks(act))) if moment.engine == "postgres" else Claim()
