@@ -18,13 +18,14 @@ _CONSTRAINTS = ("add check", "add foreign key", "add unique", "add primary key",
 
 @dataclass(slots=True)
 class Column:
-    """A column. `is_new`: the migration itself has made it; `is_filled`: it is computed, or an UPDATE has set it."""
+    """A column. `is_new`: the migration itself has made it; `is_filled`: an UPDATE has set it since."""
 
     type: Type | None
     not_null: bool = False
     has_default: bool = False
     is_new: bool = False
     is_filled: bool = False
+    is_computed: bool = False
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class Table:
     is_new: bool = False
     is_whole: bool = False
     is_parted: bool = False
+    has_trigger: bool = False  # that the migration itself made, and that sees rows before they are inserted
     rest: str = ""  # its default partition
     rows: int | None = None
     charset: str = ""
@@ -80,6 +82,7 @@ class Known:
     labels: set[str] = field(default_factory=set)  # of enums, added in the open transaction
     given: set[str] = field(default_factory=set)  # names of tables, and of columns, that the migration itself gave
     retaken: set[str] = field(default_factory=set)  # … and those that it will give to another before it ends
+    added: set[str] = field(default_factory=set)  # columns that the script itself adds, and somebody must fill
     defaulted: set[str] = field(default_factory=set)  # columns that the script itself gives a default
     renames: dict[str, str] = field(default_factory=dict)  # of the script: the table that takes a name, by that name
     changes: list[bool] = field(default_factory=list)  # of the schema, by the script: whether each may be done twice
@@ -236,7 +239,7 @@ def _add_column(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     not_null = act.has("not null") or act.has("primary key") or act.has("identity")
     table = known.table(act.table)
     table.columns[act.name] = Column(act.type, not_null, act.default is not None, is_new)
-    table.columns[act.name].is_filled = bool(act.said & {"stored", "virtual"})
+    table.columns[act.name].is_computed = bool(act.said & {"stored", "virtual"})
     if act.has("primary key"):
         table.constraints[f"{act.table}_pkey"] = Constraint("add primary key", (act.name,))
     elif act.has("unique"):
@@ -279,6 +282,11 @@ def _set_default(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
 def _create_index(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
     name = act.name or f"{act.table}_{'_'.join(act.columns)}_idx"
     known.table(act.table).indexes[name] = act.columns
+
+
+def _create_trigger(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
+    if is_new and act.has("before insert"):
+        known.table(act.table).has_trigger = True
 
 
 def _drop_index(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
@@ -336,6 +344,7 @@ _CHANGES = {
     "set default": _set_default,
     "drop default": _set_default,
     "create index": _create_index,
+    "create trigger": _create_trigger,
     "drop index": _drop_index,
     "drop constraint": _drop_constraint,
     "drop foreign key": _drop_constraint,

@@ -76,6 +76,9 @@ def _open(script: Script, known: Known) -> None:
     """Open the transaction that a tool would."""
     known.changes, known.altered, known.retaken = [], "", set(_given(script))
     acts = [act for one in script.statements for act in one.acts]
+    known.added = {
+        f"{act.table}.{act.name}" for act in acts if act.does == "add column" and not act.said & {"stored", "virtual"}
+    }
     known.defaulted = {f"{act.table}.{act.name}" for act in acts if act.does in ("set default", "add identity")}
     known.renames = {act.to: act.table for act in acts if act.does == "rename table"}
     several = script.transaction == "query" and len(script.statements) > 1

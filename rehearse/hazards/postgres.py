@@ -20,6 +20,7 @@ _MODES = (
     "", "access share", "row share", "row exclusive", "share update exclusive", "share", "share row exclusive",
     "exclusive", "access exclusive",
 )  # fmt: skip
+_BEFORE, _INSERT = 2, 4  # of a trigger: TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT
 _STRATEGIES = {"r": "range", "l": "list", "h": "hash"}
 
 
@@ -317,6 +318,11 @@ def _explain(node: Node) -> Iterator[Act]:
         yield from _acts(node.query)
 
 
+def _trigger(node: Node) -> Iterator[Act]:
+    said = _words(before_insert=node.timing == _BEFORE and node.events & _INSERT)
+    yield Act(does="create trigger", table=ranged(node.relation), name=node.trigname, said=said)
+
+
 def _unseen(node: Node) -> Iterator[Act]:
     prepared = "a prepared statement" if isinstance(node, ast.ExecuteStmt) else "a call of a procedure"
     word = "a DO block" if isinstance(node, ast.DoStmt) else prepared
@@ -375,7 +381,7 @@ _READERS: Mapping[type, Callable[[Node], Iterator[Act]]] = {
     ast.DropOwnedStmt: _drop_owned,
     ast.ExplainStmt: _explain,
     ast.ViewStmt: _other("create view"),
-    ast.CreateTrigStmt: _other("create trigger"),
+    ast.CreateTrigStmt: _trigger,
     ast.CreatePolicyStmt: _other("policy"),
     ast.AlterPolicyStmt: _other("policy"),
     ast.CommentStmt: _other("comment"),

@@ -4,6 +4,7 @@
 |---|---|---|
 | dbmate | `-- migrate:up`, `-- migrate:down` in one file | `transaction:false` behind them |
 | node-pg-migrate | `-- Up Migration`, `-- Down Migration` | |
+| Play | `-- !Ups`, `-- !Downs` | |
 | MyBatis | `-- //@UNDO` before the way back | |
 | Liquibase | `--liquibase formatted sql`; `--changeset`, `--rollback` | `runInTransaction:false` behind a changeset |
 | goose, sql-migrate | `-- +goose Up`, `-- +goose Down`; `-- +migrate Up` … | `+goose NO TRANSACTION`, `notransaction` |
@@ -30,7 +31,8 @@ from rehearse.tools._liquibase import Changeset
 from rehearse.tools._split import Split, Statement, statements
 
 _SECTION = re.compile(
-    r"^--[ \t]*(migrate:|\+goose[ \t]+|\+migrate[ \t]+|(?=\w+[ \t]+migration\b))(up|down)\b([^\n]*)$",
+    r"^(?:--|#)[ \t]*(migrate:|\+goose[ \t]+|\+migrate[ \t]+|(?:---[ \t]*)?!|(?=\w+[ \t]+migration\b))"
+    r"(up|down)s?\b([^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _UNDO = re.compile(r"^--[ \t]*//[ \t]*@UNDO\b[^\n]*$", re.MULTILINE)
@@ -38,7 +40,8 @@ _GOOSE_OFF = re.compile(r"^--[ \t]*\+goose[ \t]+NO[ \t]+TRANSACTION\b", re.IGNOR
 _FLYWAY_OFF = re.compile(r"^(?:--[ \t]*flyway:)?executeInTransaction[ \t]*=[ \t]*false\b", re.IGNORECASE | re.MULTILINE)
 _SECTION_OFF = re.compile(r"transaction[ \t]*:[ \t]*false|\bnotransaction\b", re.IGNORECASE)
 _FLYWAY = re.compile(r"([VU])(\d+(?:[._]\d+)*)__(.*)\.sql")
-_MADE_BY = {"migrate:": "dbmate", "+goose": "goose", "+migrate": "sql-migrate", "": "node-pg-migrate"}
+_MADE_BY = {"migrate:": "dbmate", "+goose": "goose", "+migrate": "sql-migrate", "": "node-pg-migrate", "!": "Play"}
+_BREAKPOINT = re.compile(r"--> statement-breakpoint\b")  # Drizzle's, which is a comment to PostgreSQL alone
 FOLDERED = ("up.sql", "migration.sql")  # the way forward, where each migration is a folder
 _NUMBERED = re.compile(r"\d+_.*\.(?:up|down)\.sql", re.DOTALL)
 
@@ -140,7 +143,7 @@ def made_by(path: Path) -> str:
     """Return the tool whose layout a migration file has."""
     mark = _SECTION.search(_text(path))
     if mark:
-        return _MADE_BY[mark[1].strip().lower()]
+        return _MADE_BY[mark[1].strip("- \t").lower()]
     if _liquibase.is_formatted(_text(path)):
         return "Liquibase"
     if _UNDO.search(_text(path)):
@@ -292,7 +295,7 @@ def _exists(path: Path) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return _BREAKPOINT.sub("", path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise Mistake(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
     except OSError as error:

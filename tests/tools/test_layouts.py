@@ -9,7 +9,8 @@ import pytest
 
 from rehearse.errors import Mistake, ScenarioMistake
 from rehearse.model import Data, MigrationChoice, Scenario
-from rehearse.tools._layouts import Script
+from rehearse.tools._layouts import Script, file
+from rehearse.tools._split import splitter
 from rehearse.tools.sql import TOOL, SqlMigration
 
 
@@ -108,14 +109,22 @@ def test_a_changeset_without_a_rollback_is_no_way_back(tmp_path: Path) -> None:
     [
         "-- Up Migration\nselect 1;\n\n-- Down Migration\nselect 2;\n",
         "-- // a change\nselect 1;\n\n-- //@UNDO\nselect 2;\n",
+        "-- !Ups\nselect 1;\n\n-- !Downs\nselect 2;\n",
+        "# --- !Ups\nselect 1;\n\n# --- !Downs\nselect 2;\n",
     ],
-    ids=["node-pg-migrate", "MyBatis"],
+    ids=["node-pg-migrate", "MyBatis", "Play", "Play of old"],
 )
 def test_other_tools_mark_the_way_back_too(tmp_path: Path, text: str) -> None:
     put(tmp_path, {"1_a.sql": text})
     ways = opened(tmp_path, forward="1_a.sql").ways
     assert (sqls(ways.forward), sqls(ways.back)) == (["select 1"], ["select 2"])
     assert ways.back and ways.back[0].statements[0].place == "1_a.sql:5"
+
+
+def test_drizzle_marks_where_a_statement_ends_and_mysql_is_not_told(tmp_path: Path) -> None:
+    put(tmp_path, {"1_a.sql": "select 1;--> statement-breakpoint\nselect 2;"})
+    found = file(tmp_path / "1_a.sql", splitter("mysql")).forward[0].statements
+    assert [(one.sql, one.place) for one in found] == [("select 1", "1_a.sql:1"), ("select 2", "1_a.sql:2")]
 
 
 @pytest.mark.parametrize("down", ["", "-- migrate:down\n", "-- migrate:down\n-- cannot be undone\n"])

@@ -11,11 +11,17 @@ _DEPLOY = "Code that is running says the old name until its last process is gone
 
 
 def _drop_column(moment: Moment) -> Iterator[Seen]:
-    act = moment.act
-    if act.does == "drop column" and not moment.known.is_own(act.table, act.name):
-        yield Seen(
-            says=f"code that says {act.table}.{act.name} fails, and its values are gone for good", table=act.table
-        )
+    act, known = moment.act, moment.known
+    if act.does != "drop column":
+        return
+    column = known.column(act.table, act.name)
+    comes_back = f"{act.table}.{act.name}" in known.added and not (column and (column.is_new or column.is_computed))
+    if comes_back:
+        says = f"the values of {act.table}.{act.name} are gone for good, though the name comes back"
+        yield Seen(says=says, table=act.table)
+    elif not known.is_own(act.table, act.name):
+        says = f"code that says {act.table}.{act.name} fails, and its values are gone for good"
+        yield Seen(says=says, table=act.table)
 
 
 def _rename_column(moment: Moment) -> Iterator[Seen]:
@@ -56,7 +62,8 @@ def _required(moment: Moment) -> Iterator[Seen]:
     column = moment.known.column(act.table, act.name)
     if column is not None and column.is_new:
         undefaulted = act.does == "drop default" and column.not_null
-        if undefaulted or (act.does == "set not null" and not column.has_default):
+        is_filled = column.has_default or moment.known.tables[act.table].has_trigger  # which may fill it
+        if undefaulted or (act.does == "set not null" and not is_filled):
             says = f"{act.table}.{act.name} is new, NOT NULL and left without a default: an INSERT without it fails"
             yield Seen(says=says, table=act.table)
     elif column is not None and column.has_default and _loses_default(moment):

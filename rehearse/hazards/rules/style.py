@@ -136,7 +136,8 @@ def _is_apart(act: Act, moment: Moment) -> bool:
     added = [one for one in moment.said.acts if one.does == "add column" and one.name in act.columns]
     columns = [moment.known.column(act.table, name) for name in act.columns]
     return any(one.calls & _OF_ONE_ROW or one.said & _NUMBERED or _is_null(one) for one in added) or any(
-        one and one.is_new and not (one.has_default or one.not_null or one.is_filled) for one in columns
+        one and one.is_new and not (one.has_default or one.not_null or one.is_filled or one.is_computed)
+        for one in columns
     )
 
 
