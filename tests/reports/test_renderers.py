@@ -21,6 +21,7 @@ from rehearse.reports.md import MOST
 from rehearse.reports.terminal import print_report
 from rehearse.testing import recordings as hand
 from rehearse.testing.examples import NASTY
+from rehearse.units import human_duration
 from tests.reports.conftest import Judged, judged
 
 FORMS = registry.names("renderer")
@@ -326,3 +327,17 @@ def test_a_label_does_not_lie_on_the_line_of_the_budget() -> None:
     assert _charts.beside(100, "285 ms", 300) == 100
     assert _charts.beside(100, "285 ms", 90) == 100
     assert _charts.beside(100, "285 ms", None) == 100
+
+
+@pytest.mark.parametrize(
+    ("ns", "words"),
+    [
+        (999_400, "999 µs"),
+        (999_700, "1.0 ms"),
+        (9_960_000, "10 ms"),
+        (999_700_000, "1.00 s"),
+        (59_999_000_000, "1 min 00 s"),
+    ],
+)
+def test_a_duration_that_is_rounded_up_has_the_next_unit(ns: int, words: str) -> None:
+    assert human_duration(ns) == words
