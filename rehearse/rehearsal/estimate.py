@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from rehearse import registry, units
 from rehearse.errors import ScenarioMistake, near_miss
@@ -27,6 +28,8 @@ _TRAFFIC_S = 1.7  # a run under traffic beyond the run itself: connecting, half 
 _FOR_LITTLE = 0.3  # of the time, for a server with little memory where the target's tables outgrow its cache
 _LITTLE_RUNS = 3
 _LOST = 0.05
+_FAR = 30.0  # times the largest size: farther, no interval was ever held against a real run
+_APART = 1.05  # sizes whose rows are nearer to each other are one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,22 @@ class Target:
     rows: Mapping[str, int]
     tables: Mapping[str, int]  # all of them
     largest: int
+
+    def shares(self, asked: Sequence[float]) -> list[float]:
+        """Return shares of the target for shares of the profile's rows; a ScenarioMistake where they tell no law."""
+        found = sorted(one / self.factor for one in asked)
+        rows = [max(1, round(self.largest * x)) for x in found]
+        least = min(scales.LEAST_ROWS, self.largest)
+        told = f"--scales: the largest table would have {', '.join(f'{count:,}' for count in rows)} rows"
+        if found[-1] > 1.0 + 1e-9:
+            raise ScenarioMistake(f"{told}, and the target has {self.largest:,}; name smaller shares")
+        if any(many < _APART * few for few, many in pairwise(rows)):
+            raise ScenarioMistake(f"{told}, and sizes that are alike tell no law; name shares that are farther apart")
+        if rows[-1] < least:
+            raise ScenarioMistake(
+                f"{told}; name larger shares: with fewer than {least:,} at most they tell no law"
+            )
+        return found
 
     def scenario(self, scenario: Scenario, x: float) -> Scenario:
         """Return the scenario with a share of the target's rows."""
@@ -202,7 +221,7 @@ class _Measuring:
     def _fixed(self) -> list[float] | None:
         if self.asked.scales is None:
             return None
-        return sorted(one / self.goal.factor for one in self.asked.scales)
+        return self.goal.shares(self.asked.scales)
 
     def _chosen(self) -> None:
         """Choose sizes by what the ones before them cost."""
@@ -263,6 +282,7 @@ def _estimate(  # noqa: PLR0917  all that is known in the end
         window_s=asked.window_s,
         machine=ratio.factor if ratio else None,
         little=bool(known),
+        sort=limits.sort,
     )
     names = ["forward", *(["back"] if asked.back else [])]
     ways = [way(run.seen, name, ground) for name in names]
@@ -282,7 +302,7 @@ def _estimate(  # noqa: PLR0917  all that is known in the end
         took_s=took_s,
         ways=ways,
         changes=changes,
-        notes=[*_notes(scenario, asked, run.seen), *run.notes],
+        notes=[*_notes(scenario, asked, run.seen, largest.x), *run.notes],
         settings=dict(limits.settings),
     )
 
@@ -305,9 +325,19 @@ def _lost(runs: Sequence[Seen]) -> float:
     return sum(run.queued_s for run in runs) / whole if whole > 0 else 0.0
 
 
-def _notes(scenario: Scenario, asked: Asked, runs: Sequence[Seen]) -> Iterator[str]:
+def _notes(scenario: Scenario, asked: Asked, runs: Sequence[Seen], largest: float) -> Iterator[str]:
     rate = scenario.workload.rate
-    if asked.traffic:
+    if 1.0 / largest > _FAR:
+        yield (
+            f"the target is {1.0 / largest:,.0f} times the largest size that was run, and intervals were held against "
+            f"real runs up to {_FAR:.0f} times: give it more time (--within), or larger --scales"
+        )
+    if not asked.traffic:
+        yield (
+            "no run was under traffic: waits for locks, and what the application's work costs beside it, are in no "
+            "figure; without --quiet-only they are"
+        )
+    else:
         told = str(rate) if isinstance(rate, OfCapacity) else f"{rate:g} calls/s"
         yield (
             f"one run of each size was under the scenario's traffic ({told}), without a baseline before it; the rate "

@@ -17,6 +17,9 @@ from rehearse.cli.estimate import command
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.errors import RehearseError
 from rehearse.protocols import Role
+from rehearse.model import Scenario
+from rehearse.reading.scenario import read
+from rehearse.reading.strategies import estimable
 from rehearse.reports import schema
 
 PROFILE = """
@@ -110,6 +113,12 @@ def test_sizes_are_chosen_to_fit_the_time_and_memory_is_little_where_the_target_
         (("--at", "itms=5M"), "--at itms: the profile has no such table; did you mean 'items'?"),
         (("--at", "items"), "--at items: "),
         (("--scales", "0.1,0.2"), "three different sizes"),
+        (("--scales", "0.1,0.2,nan"), "three different sizes"),
+        (("--scales", "1e-9,2e-9,3e-9"), "the largest table would have 1, 1, 1 rows, and sizes that are alike tell no"),
+        (("--scales", "0.001,0.002,0.003"), "name larger shares: with fewer than 5,000 at most"),
+        (("--scales", "0.5,1,2"), "would have 5,000, 10,000, 20,000 rows, and the target has 10,000; name smaller"),
+        (("--at", "items=1M", "--at", "items=2M"), "--at items=2M: items was named before"),
+        (("--strategy", "no"), "there is no strategy 'no'; it has no [[strategies]]"),
         (("--within", "5"), "--within: '5' is not a duration"),
         (("--machine", "@/keys.toml"), "this is no calibration"),
         (("--machine", "@/none.json"), "No such file"),
@@ -121,6 +130,30 @@ def test_a_mistake_is_told_before_anything_starts(folder: Path, args: tuple[str,
             [str(folder / "keys.toml"), *(one.replace("@", str(folder)) for one in args)], standalone_mode=False
         )
     assert not (folder / "reports").exists()
+
+
+WAYS = """
+[[strategies]]
+name = "big"
+migration = { forward = "alter table items alter column id type bigint;" }
+[[strategies]]
+name = "more"
+migration = { forward = "create index on items (price);" }
+"""
+
+
+def test_of_several_strategies_one_is_to_be_named(folder: Path) -> None:
+    path = folder / "keys.toml"
+    path.write_text(SCENARIO.replace("forward =", "# ").replace("back =", "# ") + WAYS, encoding="utf-8")
+    with pytest.raises(RehearseError, match=r"name one of its .*strategies.* with --strategy: big, more"):
+        command.main([str(path)], standalone_mode=False)
+    with pytest.raises(click.UsageError, match="three different sizes"):  # it has one, and goes on to the next mistake
+        command.main([str(path), "--strategy", "more", "--scales", "1"], standalone_mode=False)
+    assert "alter column id type bigint" in str(single_of(path).migration.forward)
+
+
+def single_of(path: Path) -> Scenario:
+    return estimable(read(path), "big")
 
 
 def test_rows_of_files_cannot_be_estimated(folder: Path) -> None:

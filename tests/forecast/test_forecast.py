@@ -215,3 +215,38 @@ def test_statements_are_alike_but_for_their_literals() -> None:
     one = "UPDATE t1 SET a = 'it''s' /* first */ WHERE id IN (1, 2, 3) -- so"
     other = "UPDATE t1 SET a = 'that'\n WHERE id IN (4, 5)"
     assert without_literals(one) == without_literals(other) == "UPDATE t1 SET a = ? WHERE id IN (?)"
+
+
+def test_a_statement_on_a_table_that_the_migration_made_goes_with_the_table_that_it_reads() -> None:
+    ground = replace(GROUND, at={"orders": ROWS, "logs": 50 * ROWS})
+    filled, index = "CREATE TABLE made AS SELECT id FROM Orders -- not logs", "CREATE INDEX i ON made (id)"
+    some = [run(x, ran(filled, 20 * x, "unknown"), ran(index, 10 * x, "index")) for x in SIZES for _ in range(2)]
+    found = way(some, "forward", ground)
+    assert all("a million rows of orders" in one.duration.says for one in found.statements)
+    assert ground.driver("UPDATE t SET a = 'orders'")[0] == "logs"
+
+
+def test_keys_that_outgrow_the_memory_of_a_sort_are_on_disk_twice() -> None:
+    sql = "CREATE INDEX i ON orders (a)"
+    made = {"grown_bytes": 0.0, "disk_bytes": 0.0}
+
+    def forecast(sort: int | None, seconds: float = 0.5) -> tuple[float, float, str]:
+        some = [
+            run(x, ran(sql, 20 * x, "index"), **made | dict.fromkeys(made, 100.0 * MB * x), seconds=seconds)
+            for x in SIZES
+            for _ in range(2)
+        ]
+        figure = way(some, "forward", replace(GROUND, sort=sort)).disk
+        assert figure.amount is not None
+        return figure.amount.middle / MB, figure.amount.high / MB, " ".join(figure.why)
+
+    fits, _, why = forecast(1000 * MB)
+    assert fits < 135
+    assert "temporary files" not in why
+    crossed_it, high, why = forecast(64 * MB)
+    assert crossed_it > 180
+    assert high > 250
+    assert "temporary files" in why
+    assert forecast(MB)[0] > 180  # they spilled at the sizes that were run, which were too short for it to be seen
+    assert forecast(MB, seconds=5.0)[0] < 135  # and here it was seen
+    assert forecast(None)[0] < 135
