@@ -70,9 +70,7 @@ class Target:
         if any(many < _APART * few for few, many in pairwise(rows)):
             raise ScenarioMistake(f"{told}, and sizes that are alike tell no law; name shares that are farther apart")
         if rows[-1] < least:
-            raise ScenarioMistake(
-                f"{told}; name larger shares: with fewer than {least:,} at most they tell no law"
-            )
+            raise ScenarioMistake(f"{told}; name larger shares: with fewer than {least:,} at most they tell no law")
         return found
 
     def scenario(self, scenario: Scenario, x: float) -> Scenario:

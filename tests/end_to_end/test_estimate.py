@@ -16,8 +16,8 @@ import pytest
 from rehearse.cli.estimate import command
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.errors import RehearseError
-from rehearse.protocols import Role
 from rehearse.model import Scenario
+from rehearse.protocols import Role
 from rehearse.reading.scenario import read
 from rehearse.reading.strategies import estimable
 from rehearse.reports import schema
