@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -189,11 +189,7 @@ class _Measuring:
         It has little of that alone of which the target's tables ask for more than there is.
         """
         scenario = self.site.scenario
-        if not registry.has_part("engine", scenario.engine.name, "limits"):
-            return
-        part = registry.part("engine", scenario.engine.name, "limits")
-        names = [one.name for one in crossed(limits, self.seen)]
-        self.little = part.scaled(limits, self.largest, names)
+        self.little = little(scenario, limits, self.largest, [one.name for one in crossed(limits, self.seen)])
         if not self.little:
             return
         settings = {name: value for some in self.little.values() for name, value in some.items()}
@@ -266,6 +262,18 @@ class _Measuring:
             size.database.drop()
         self.sizes = [one for one in self.sizes if one.x != x]
         self.seen = [one for one in self.seen if one.x != x]
+
+
+def little(scenario: Scenario, limits: Limits, x: float, regimes: Collection[str]) -> dict[str, dict[str, Setting]]:
+    """Return by regime the settings under which a share of the data is as short of memory as the whole is.
+
+    None for a server that is not started by us: its settings stay as they are.
+    """
+    name = scenario.engine.name
+    if scenario.engine.via == "url" or not registry.has_part("engine", name, "limits"):
+        return {}
+    found: dict[str, dict[str, Setting]] = registry.part("engine", name, "limits").scaled(limits, x, regimes)
+    return found
 
 
 def _estimate(  # noqa: PLR0917  all that is known in the end

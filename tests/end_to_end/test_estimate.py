@@ -13,6 +13,7 @@ import click
 import jsonschema
 import pytest
 
+from rehearse.cli.calibrate import command as calibrate
 from rehearse.cli.estimate import command
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.errors import RehearseError
@@ -20,6 +21,7 @@ from rehearse.model import Scenario
 from rehearse.protocols import Role
 from rehearse.reading.scenario import read
 from rehearse.reading.strategies import estimable
+from rehearse.rehearsal import machine
 from rehearse.reports import schema
 
 PROFILE = """
@@ -183,3 +185,26 @@ def test_a_server_is_calibrated_without_a_write_and_an_estimate_is_scaled_by_it(
     assert all(one.startswith(("SELECT", "EXPLAIN")) for one in told["statements"])
     assert "writes" in told["unmeasured"][0]
     assert url.split("@")[0].rpartition(":")[2] not in json.dumps(told) + done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("--here", "--out", "/proc/none/c.json"), "--out /proc/none/c.json: it cannot be written"),
+        (("postgresql://u@127.0.0.1:1/x", "--engine", "mysql"), "--engine goes with --here"),
+        ((), "name a server by its URL, or --here"),
+        (("--here", "--engine", "postgress"), "no engine is called 'postgress'"),
+    ],
+)
+def test_a_calibration_that_cannot_be_is_told_before_anything_is_measured(args: tuple[str, ...], says: str) -> None:
+    with pytest.raises((RehearseError, click.UsageError), match=re.escape(says)):
+        calibrate.main(list(args), standalone_mode=False)
+
+
+def test_a_calibration_without_a_speed_is_none(folder: Path) -> None:
+    none = {"name": "cpu", "per_s": 0.0, "unit": "rows", "doubt": 0.1, "tries": 3, "says": ""}
+    found = {"format": 1, "engine": "postgres", "server": "s", "took_s": 1.0, "unmeasured": [], "statements": []}
+    path = folder / "c.json"
+    path.write_text(json.dumps(found | {"speeds": [none]}), encoding="utf-8")
+    with pytest.raises(RehearseError, match="this is no calibration"):
+        machine.read(path)

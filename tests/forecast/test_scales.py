@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rehearse.model import EngineChoice, Limits
+from rehearse.rehearsal.estimate import little
 from rehearse.rehearsal.scales import COUNT, Cost, pilot, plan, rest
+from rehearse.testing.recordings import scenario
 
 COST = Cost(x=0.001, load_s=1.0, run_s=0.3)
 
@@ -47,3 +52,11 @@ def test_what_is_still_to_load_is_set_anew_by_what_fits() -> None:
     assert rest([0.1], [0.01], 0.0) == [0.015]
     assert rest([], [0.01], 1.0) == []
     assert rest([1.0], [0.5], 7.0) == [1.0]
+
+
+def test_memory_is_made_little_only_where_the_server_is_ours() -> None:
+    limits = Limits(cache=256 << 20, sort=64 << 20, log=1 << 30)
+    ours = scenario()
+    assert little(ours, limits, 0.1, ["sort"]) == {"sort": {"maintenance_work_mem": "6553kB"}}
+    theirs = replace(ours, engine=EngineChoice(name="postgres", via="url", url="postgresql://there/shop"))
+    assert little(theirs, limits, 0.1, ["sort"]) == {}
