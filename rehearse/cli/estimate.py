@@ -96,7 +96,7 @@ def command(  # noqa: PLR0917
 def _scenario(path: Path, engine: str | None, options: Options, asked: Asked) -> Scenario:
     """Read the scenario, of [[strategies]] the one that is asked for; what is asked must fit its profile."""
     from rehearse.reading.strategies import estimable  # noqa: PLC0415
-    from rehearse.rehearsal.estimate import target  # noqa: PLC0415
+    from rehearse.rehearsal.target import target  # noqa: PLC0415
     from rehearse.rehearsal.ways import reached  # noqa: PLC0415
 
     found = estimable(read_whole(path, engine, options), options.strategy)

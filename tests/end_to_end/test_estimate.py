@@ -208,3 +208,14 @@ def test_a_calibration_without_a_speed_is_none(folder: Path) -> None:
     path.write_text(json.dumps(found | {"speeds": [none]}), encoding="utf-8")
     with pytest.raises(RehearseError, match="this is no calibration"):
         machine.read(path)
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_the_last_and_the_one_reason_that_is_told(folder: Path) -> None:
+    path = folder / "keys.toml"
+    path.write_text(SCENARIO.replace("on items (price)", "on nowhere (price)"), encoding="utf-8")
+    done = rehearse("estimate", "keys.toml", "--at", "items=50k", "--json", "--out", "out", cwd=folder)
+    assert done.returncode == 3, done.stderr
+    found = json.loads(done.stdout)
+    assert [(one["runs"], one["runs_under"]) for one in found["sizes"]] == [(1, {})]
+    assert 'relation "nowhere" does not exist' in found["ways"][0]["duration"]["unknown"]
