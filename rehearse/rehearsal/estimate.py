@@ -70,11 +70,11 @@ def estimate(scenario: Scenario, asked: Asked, *, progress: Progress | None = No
 
 def _check_machine(scenario: Scenario, there: Calibration) -> None:
     """Raise a ScenarioMistake for a calibration of another kind of server."""
-    family = "postgres" if scenario.engine.name == "postgres" else "mysql"
-    if there.engine != family:
+    theirs = "mariadb" if there.engine == "mysql" and "mariadb" in there.server.lower() else there.engine
+    if theirs != scenario.engine.name:
         raise ScenarioMistake(
-            f"--machine: it was measured on {there.engine}, and the scenario is for {scenario.engine.name}; calibrate "
-            "the server that the migration is for"
+            f"--machine: it was measured on {theirs}, and the scenario is for {scenario.engine.name}; calibrate the "
+            "server that the migration is for"
         )
 
 

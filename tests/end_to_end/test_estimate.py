@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from rehearse.cli.calibrate import command as calibrate
 from rehearse.cli.estimate import command
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.errors import RehearseError
-from rehearse.model import Scenario
+from rehearse.model import Calibration, EngineChoice, Scenario
 from rehearse.protocols import Role
 from rehearse.reading.scenario import read
 from rehearse.reading.strategies import estimable
 from rehearse.rehearsal import machine
+from rehearse.rehearsal.estimate import _check_machine
 from rehearse.reports import schema
 
 PROFILE = """
@@ -219,3 +221,18 @@ def test_a_run_that_fails_is_the_last_and_the_one_reason_that_is_told(folder: Pa
     found = json.loads(done.stdout)
     assert [(one["runs"], one["runs_under"]) for one in found["sizes"]] == [(1, {})]
     assert 'relation "nowhere" does not exist' in found["ways"][0]["duration"]["unknown"]
+
+
+def test_another_kind_of_server_tells_nothing_of_a_machine(folder: Path) -> None:
+    for name, version in (("mysql", "10.11.19-MariaDB on x86_64"), ("mysql", "9.7.0 on x86_64"), ("postgres", "18")):
+        there = Calibration(
+            format=1, engine=name, server=version, took_s=1.0, speeds=[], unmeasured=[], statements=[]
+        )  # fmt: skip
+        theirs = "mariadb" if "MariaDB" in version else name
+        for ours in ("mariadb", "mysql", "postgres"):
+            scenario = replace(read(folder / "keys.toml"), engine=EngineChoice(name=ours))
+            if ours == theirs:
+                _check_machine(scenario, there)
+            else:
+                with pytest.raises(RehearseError, match=f"measured on {theirs}, and the scenario is for {ours}"):
+                    _check_machine(scenario, there)
