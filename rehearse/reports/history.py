@@ -20,6 +20,7 @@ from rehearse.reports._logged import logged
 from rehearse.reports._told import told
 
 Values = Mapping[str, Any]
+_SAME_RATE = 1.2  # times: loads that are nearer to each other are one
 _PARTS = {"scenario", "environment", "data", "phases", "integrity", "rollback", "verdict"}  # of a run's report
 
 
@@ -173,7 +174,8 @@ def _environment(report: Values) -> dict[str, Any]:
         "processor": f"{machine['cpu']}, {machine['cores']} cores",
         "memory": round(machine["memory_bytes"] / 2**30),
         "rows": {table: one["rows"] for table, one in report["data"]["tables"].items()},
-        "traffic": f"{asked['rate_per_s']:g}/s in {asked['sessions']} sessions",
+        "calls a second": asked["rate_per_s"],
+        "sessions": asked["sessions"],
         "tool": asked["tool"],
         "profile": asked["profile"],
         "seed": asked["seed"],
@@ -181,7 +183,14 @@ def _environment(report: Values) -> dict[str, Any]:
 
 
 def _differs(one: Values, other: Values) -> list[str]:
-    return [key for key, value in one.items() if other[key] != value]
+    return [key for key, value in one.items() if not _alike(key, value, other[key])]
+
+
+def _alike(key: str, one: Any, other: Any) -> bool:
+    """Say whether two values are one; a rate that is a share of the capacity is measured anew in each run."""
+    if key == "calls a second" and min(one, other) > 0:
+        return bool(max(one, other) <= _SAME_RATE * min(one, other))
+    return bool(one == other)
 
 
 def _phase(report: Values, name: str) -> Values | None:

@@ -103,7 +103,7 @@ def _measured_on(report: Report) -> str:
     return (
         f"Measured on {escaped(scenario.engine)} {escaped(scenario.engine_version)} with {rows:,} rows "
         f"at {scenario.rate_per_s:g} calls/s. Production's size and load change the durations: "
-        "rehearse at two or three sizes (--scale) to see how they grow.\n"
+        "`rehearse estimate` forecasts them at its size, from runs at several.\n"
     )
 
 

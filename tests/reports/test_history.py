@@ -188,3 +188,15 @@ def test_a_report_of_something_else_is_left_out(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "report.json").write_text('{"format": 1, "runs": []}', encoding="utf-8")
     assert len(history.read(tmp_path, [], last=20)) == 1
+
+
+def test_rates_that_are_shares_of_a_capacity_are_compared_though_it_is_measured_anew(tmp_path: Path) -> None:
+    def at(rate: float) -> Change:
+        def change(report: dict[str, Any]) -> None:
+            report["scenario"]["rate_per_s"] = rate
+
+        return change
+
+    for day, rate in enumerate((200.0, 812.3, 799.1), 1):
+        keep(tmp_path, day, at(rate))
+    assert [one.differs for one in history.read(tmp_path, [], last=20)] == [["calls a second"], [], []]
