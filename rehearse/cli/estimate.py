@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "Default: the profile's at scale 1.",
 )  # fmt: skip
 @click.option("--scales", metavar="X,Y,Z", help="Shares of the profile's rows to run at; default: chosen by --within.")
-@click.option("--within", default="5min", show_default=True, help="How long the estimate may take.")
+@click.option("--within", metavar="TIME", default="5min", show_default=True, help="How long the estimate may take.")
 @click.option(
     "--repeats", type=click.IntRange(1, 50), default=3, show_default=True, help="Runs of each size without traffic."
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearse.errors import Mistake
-from rehearse.forecast.outcome import Change, Estimate, Figure, Way
+from rehearse.forecast.outcome import Change, Estimate, Figure, OutageForecast, Way
 from rehearse.reports import _words
 from rehearse.reports._escape import line, plain
 from rehearse.reports._escape import markdown as escaped
@@ -99,11 +99,14 @@ def facts(way: Way) -> list[tuple[str, str]]:
     found += [("duration, without traffic", told(way.quiet)), ("maintenance window", sure(way))]
     if not way.outages:
         found.append(("tables closed", _none_closed(way)))
-    found += [
-        (f"{line(one.table)} closed to {one.stops}", f"longest {told(one.longest)}, in all {told(one.total)}")
-        for one in way.outages or []
-    ]
+    found += [(f"{line(one.table)} closed to {one.stops}", _closed(one)) for one in way.outages or []]
     return [*found, ("extra disk, log aside", told(way.disk)), ("log written", told(way.log))]
+
+
+def _closed(one: OutageForecast) -> str:
+    if one.longest.amount is None and one.longest.unknown == one.total.unknown:
+        return told(one.longest)
+    return f"longest {told(one.longest)}, in all {told(one.total)}"
 
 
 def _none_closed(way: Way) -> str:

@@ -88,6 +88,13 @@ def test_that_no_table_was_closed_is_told_and_that_it_was_not_seen_is_something_
     assert dict(reports.facts(unseen))["tables closed"].startswith("not known")
 
 
+def test_an_outage_of_which_nothing_is_known_says_so_once() -> None:
+    some = [replace(one, closed=one.closed if one.x > 0.03 else ()) for one in runs(lambda x: 20 * x)]
+    facts = dict(reports.facts(way(some, "forward", GROUND)))
+    assert facts["orders closed to reads"].startswith("not known: ")
+    assert facts["orders closed to reads"].count("seen at 2 sizes only") == 1
+
+
 def test_a_change_that_was_not_measured_says_so_in_every_form(tmp_path: Path) -> None:
     reports.write(made(), tmp_path)
     assert "cache: it no longer fits (not measured)" in reports.lines(made())
