@@ -84,7 +84,9 @@ def seconds_of(
 
 
 def _grows(fit: Fit, points: Sequence[Point]) -> bool:
-    return float(np.median(fit.draws)) > 1.5 * max(one.y for one in points)
+    """Say whether it is more at the target, by half or, where the target is near, by half of what the rows are more."""
+    farther = 1.0 / max(one.x for one in points) - 1.0
+    return float(np.median(fit.draws)) > (1.0 + 0.5 * min(1.0, farther)) * max(one.y for one in points)
 
 
 def bytes_of(

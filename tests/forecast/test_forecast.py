@@ -164,6 +164,19 @@ def test_what_changes_with_the_size_is_told_and_makes_the_interval_wider() -> No
     assert not crossed(Limits(cache=2000 * MB, memory=1 << 40), some)
 
 
+def test_a_limit_just_beyond_the_largest_size_makes_the_interval_wider_too() -> None:
+    some = [run(x, ran("ALTER TABLE orders ADD c int", 20 * x)) for x in (0.07, 0.2, 0.4, 0.7) for _ in range(3)]
+    changes = crossed(Limits(memory=1200 * MB), some)
+    assert [one.name for one in changes] == ["storage"]
+    plain, wide = (way(some, "forward", replace(GROUND, regimes=one)).duration.amount for one in ([], changes))
+    assert plain is not None
+    assert wide is not None
+    assert wide.high > 1.5 * plain.high
+    still = [replace(one, statements=(ran("ALTER TABLE orders ADD c int", 0.1),), seconds=0.1) for one in some]
+    figures = [way(still, "forward", replace(GROUND, regimes=one)).duration.amount for one in ([], changes)]
+    assert figures[0] == figures[1]  # what does not grow meets no limit
+
+
 def test_little_memory_counts_where_the_target_has_little_for_its_rows() -> None:
     sql = "ALTER TABLE orders ADD c int"
     some = [*runs(lambda x: 20 * x), *(run(0.1, ran(sql, 4.0), under=(LITTLE_MEMORY,)) for _ in range(3))]
