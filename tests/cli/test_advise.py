@@ -33,7 +33,20 @@ def test_a_migration_that_no_way_is_known_for_is_a_mistake(tmp_path: Path) -> No
     path = small.scenario(tmp_path, "ALTER TABLE items ADD COLUMN n bigserial;", None)
     done = rehearse("advise", str(path))
     assert done.returncode == 2
-    assert "no change that a way is known for" in done.stderr
+    assert "no change that a way is known for: " in done.stderr
+    assert "up.sql:1: ALTER TABLE items ADD COLUMN n bigserial" in done.stderr
+
+
+def test_a_migration_that_nothing_is_said_against_is_not_called_unknown(tmp_path: Path) -> None:
+    index = "-- migrate:up transaction:false\nCREATE INDEX CONCURRENTLY i ON items (price);\n-- migrate:down\n"
+    done = rehearse("advise", str(small.scenario(tmp_path, index, None)))
+    assert (done.returncode, "the linter has nothing against this SQL" in done.stderr) == (2, True), done.stderr
+
+
+def test_sql_alone_is_told_what_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "up.sql").write_text("SELECT 1;", encoding="utf-8")
+    done = rehearse("advise", str(tmp_path / "up.sql"))
+    assert (done.returncode, "advise needs a scenario" in done.stderr) == (2, True)
 
 
 @pytest.mark.slow
