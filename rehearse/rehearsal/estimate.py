@@ -26,7 +26,7 @@ _TRAFFIC_S = 1.7  # a run under traffic beyond the run itself: connecting, half 
 _FOR_LITTLE = 0.3  # of the time, for a server with little memory where the target's tables outgrow its cache
 _LITTLE_RUNS = 3
 _LOST = 0.05
-_FAR = 30.0  # times the largest size: farther, no interval was ever held against a real run
+_HELD, _FAR = 10.0, 15.0  # times the largest size: at which intervals were held against real runs, and what is far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,7 +306,7 @@ def _notes(scenario: Scenario, asked: Asked, runs: Sequence[Seen], largest: floa
     if 1.0 / largest > _FAR:
         yield (
             f"the target is {1.0 / largest:,.0f} times the largest size that was run, and intervals were held against "
-            f"real runs up to {_FAR:.0f} times: give it more time (--within), or larger --scales"
+            f"real runs at {_HELD:.0f} times only: give it more time (--within), or larger --scales"
         )
     if not asked.traffic:
         yield (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rehearse.errors import TooBig
 from rehearse.model import EngineChoice, Limits
-from rehearse.rehearsal.estimate import Asked, _Measuring, little
+from rehearse.rehearsal.estimate import Asked, _Measuring, _notes, little
 from rehearse.rehearsal.progress import Silent
 from rehearse.rehearsal.scales import COUNT, Cost, pilot, plan, rest
 from rehearse.rehearsal.sizes import Site
@@ -86,3 +86,17 @@ def test_what_was_measured_is_kept_where_little_memory_cannot_be_had() -> None:
     assert measuring.notes == [
         "what changes with the size was not measured by runs with little memory: 12 GB are needed and 3 GB are free"
     ]
+
+
+def test_a_target_that_is_farther_than_any_interval_was_checked_is_told() -> None:
+    def far(largest: float) -> bool:
+        return any("at 10 times only" in one for one in _notes(scenario(), Asked(), [run(largest)], largest))
+
+    assert far(0.02)
+    assert not far(0.1)
+
+
+def test_without_traffic_it_is_told_what_is_in_no_figure() -> None:
+    quiet, busy = (list(_notes(scenario(), Asked(traffic=one), [run(0.1)], 0.1)) for one in (False, True))
+    assert any("no run was under traffic" in one for one in quiet)
+    assert any("it waited for locks for" in one for one in busy)
