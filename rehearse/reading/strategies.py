@@ -67,6 +67,21 @@ def single(scenario: Scenario, name: str | None = None) -> Scenario:
     return found[name]
 
 
+def estimable(scenario: Scenario, name: str | None = None) -> Scenario:
+    """Return the one Scenario that `rehearse estimate` runs; its SQL must be there before the database is."""
+    where = str(scenario.file or scenario.name)
+    names = [named(one) for one in expanded(scenario)] if scenario.strategies else []
+    if name is None and names and not scenario.migration.forward:
+        raise ScenarioMistake(f"{where}: name one of its [[strategies]] with --strategy: {', '.join(names)}")
+    found = single(scenario, name)
+    if any(one.way for one in found.strategies):
+        raise ScenarioMistake(
+            f"{where}: --strategy {name}: a way of the library has no SQL yet; `rehearse strategies` writes it as "
+            "files, and a scenario that names these can be estimated"
+        )
+    return found
+
+
 def check(scenario: Scenario, where: str) -> None:
     """Raise a ScenarioMistake for strategies that cannot be understood, each by its place in the file."""
     _raise([*_complaints(scenario, scenario.strategies)], where)
