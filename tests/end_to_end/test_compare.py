@@ -77,7 +77,7 @@ def test_strategies_meet_the_same_rows_and_calls_and_one_ends_elsewhere(tmp_path
     found = json.loads(done.stdout)
     strategies: dict[str, Any] = {one["name"]: one for one in found["strategies"]}
     assert strategies["at once"]["end"]["is_first"] and strategies["beside"]["end"]["is_alternative"]
-    assert any("items.token is another in each run" in one for one in strategies["beside"]["end"]["cosmetic"])
+    assert any("items.token is another in each run" in one for one in strategies["beside"]["end"]["not_compared"])
     end = strategies["elsewhere"]["end"]
     assert not end["is_alternative"] and strategies["elsewhere"]["rank"] is None
     assert end["leftovers"] == ["kept"]
