@@ -96,7 +96,8 @@ def result(order: Sequence[Contender], contenders: Sequence[Contender]) -> str:
     if not passed:
         word = "keeps the budget" if first.status == "failed" else "could be believed to keep the budget"
         return f"no strategy {word}; {first.name} comes nearest: {_beside(first, others)}"
-    if len(order) == 1 and (elsewhere := _elsewhere(contenders)):
+    if not is_compared(order, contenders):
+        elsewhere = _elsewhere(contenders)
         return (
             f"{first.name} keeps the budget, and nothing else ends where it does, so that it is compared with nothing: "
             f"{_beside(first, ())}; {_and(elsewhere)} end{'s' * (len(elsewhere) == 1)} elsewhere"
@@ -104,16 +105,19 @@ def result(order: Sequence[Contender], contenders: Sequence[Contender]) -> str:
     if len(passed) == 1:
         return f"{first.name} alone {_is_kept(order, contenders)}: {_beside(first, others)}"
     best = equals(order)
-    if len(best) > 1:
-        names = _and([one.name for one in best])
-        runs = min(len(one.runs) for one in best)
-        if runs < ranking.ENOUGH:
-            few = f"{_words.plural(runs, 'run')} of each cannot tell {names} apart"
-            return f"{few}; by the medians {first.name} is first: {_beside(first, others)}"
-        if unmeasured := _unmeasured(best):
-            return f"{names} keep the budget, and cannot be told apart: {unmeasured}"
-        return f"no difference that the noise allows between {names}, in outage or duration; they keep the budget"
-    return f"{first.name} is best: {_beside(first, others)}"
+    return _no_winner(best, others) if len(best) > 1 else f"{first.name} is best: {_beside(first, others)}"
+
+
+def _no_winner(best: Sequence[Contender], others: Sequence[Contender]) -> str:
+    """Say why none of those that keep the budget can be called the best."""
+    names = _and([one.name for one in best])
+    runs = min(len(one.runs) for one in best)
+    if runs < ranking.ENOUGH:
+        few = f"{_words.plural(runs, 'run')} of each cannot tell {names} apart"
+        return f"{few}; by the medians {best[0].name} is first: {_beside(best[0], others)}"
+    if unmeasured := _unmeasured(best):
+        return f"{names} keep the budget, and cannot be told apart: {unmeasured}"
+    return f"no difference that the noise allows between {names}, in outage or duration; they keep the budget"
 
 
 def is_compared(order: Sequence[Contender], contenders: Sequence[Contender]) -> bool:

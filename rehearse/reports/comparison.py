@@ -222,7 +222,8 @@ def _agreeing(contenders: Sequence[Contender]) -> list[str]:
     alike: dict[tuple[str, ...], list[str]] = {}
     for one in contenders:
         if one.end is not None and one.end.differs:
-            alike.setdefault(tuple(says.partition(", for example ")[0] for says in one.end.differs), []).append(one.name)
+            places = tuple(says.partition(", for example ")[0] for says in one.end.differs)
+            alike.setdefault(places, []).append(one.name)
     return [
         f"{' and '.join(names)} differ from {first} in the same: it may be {first} that ends elsewhere; all are held "
         "against the strategy that stands first in the scenario, so put there the one that ends as it is meant"

@@ -52,6 +52,8 @@ def _changed(site: Site) -> tuple[Plan, dict[str, str]]:
     if change.kind in ("add check", "add unique", "add foreign key"):
         return with_constraint(plan, rules.new_constraint(site), rules.new_index(site)), {}
     if change.kind in ("change type", "widen key"):
+        if change.kind == "change type":
+            refuse_key(site)
         types = {site.column: change.type or "bigint"}
         cast = f"{quoted(site.column)}::{types[site.column]}"
         return retyped(plan, types), {site.column: change.fill or cast}
@@ -60,6 +62,17 @@ def _changed(site: Site) -> tuple[Plan, dict[str, str]]:
     if change.kind == "partition table":
         return partitions.partitioned(site), {}
     raise ScenarioMistake(f"strategies.way: {change.kind!r} is not made by a shadow table")
+
+
+def refuse_key(site: Site) -> None:
+    """Raise a ScenarioMistake for a column that cannot be of another type than the one at a foreign key's other end."""
+    pointing = [plan.name for plan, one in site.blueprint.children(site.plan.name) if site.column in one.parent_columns]
+    own = [one.name for one in site.plan.of_kind("foreign key") if site.column in one.columns]
+    if pointing or own:
+        raise ScenarioMistake(
+            f"change.columns: {site.plan.name}.{site.column} is part of a foreign key "
+            f"({', '.join(own or dict.fromkeys(pointing))}); take the kind 'widen key' on the key that it is about"
+        )
 
 
 def _required(site: Site) -> tuple[Plan, dict[str, str]]:
