@@ -17,6 +17,10 @@ CHANGES = {
     "another name": Change(kind="rename column", table=ORDER, columns="note", to="Remark of it"),
     "a longer text": Change(kind="change type", table=ORDER, columns="note", type="text"),
     "another type": Change(kind="change type", table=ORDER, columns="amount", type="numeric(12, 2)"),
+    "another type of a collated text": Change(kind="change type", table=ORDER, columns="state", type="varchar(40)"),
+    "no text any more": Change(
+        kind="change type", table=ORDER, columns="state", type="integer", fill="length(state)", back={"state": "'new'"}
+    ),
     "not null": Change(kind="set not null", table=ORDER, columns="note", fill="'?'", default="'!'"),
     "a default": Change(kind="set default", table=ORDER, columns="amount", default="8"),
     "unique": Change(kind="add unique", table=ORDER, columns=["full name", "id"]),
@@ -47,7 +51,7 @@ CHANGES = {
         fill="given || '/' || family",
         back={"given": "split_part(whole, '/', 1)", "family": "split_part(whole, '/', 2)"},
     ),
-    "moved": Change(kind="move columns", table=ORDER, columns=["given", "state"], to="App.Order names"),
+    "moved": Change(kind="move columns", table=ORDER, columns=["family", "state"], to="App.Order names"),
     "uuids": Change(kind="uuid key", table=ORDER, columns="id", to="Number", fill="md5(\"Tenant\" || '/' || id)::uuid"),
     "partitions": Change(
         kind="partition table",

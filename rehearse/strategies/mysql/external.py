@@ -122,7 +122,7 @@ def _pt(site: Site, name: str, words: Iterable[str]) -> str:
         f"swap_tables:{site.options.attempts}:1,copy_rows:{site.options.attempts}:0.25",
         f"--set-vars={','.join(variables)}",
         f"--alter={_clause(words)}",
-        *([site.options.tool] if site.options.tool else []),
+        *site.options.tool_words,
     ]
     quoted_options = " ".join(shlex.quote(one) for one in options)
     target = '"D=$MYSQL_DATABASE,t=' + own + '"'
@@ -140,7 +140,7 @@ def _gh(site: Site, name: str, words: Iterable[str]) -> str:
         "--cut-over-lock-timeout-seconds=1",
         f"--default-retries={site.options.attempts}",
         f"--alter={_clause(words)}",
-        *([site.options.tool] if site.options.tool else []),
+        *site.options.tool_words,
         "--execute",
     ]
     quoted_options = " ".join(shlex.quote(one) for one in options)

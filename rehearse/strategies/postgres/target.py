@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles.blueprint import Column, Constraint, Index, Plan
 from rehearse.strategies._site import Site
-from rehearse.strategies.postgres import partitions, renaming, rules
+from rehearse.strategies.postgres import partitions, parts, renaming, rules
 from rehearse.strategies.postgres.names import quoted
 
 
@@ -93,13 +93,14 @@ def with_constraint(plan: Plan, one: Constraint, index: Index) -> Plan:
 
 def retyped(plan: Plan, types: Mapping[str, str]) -> Plan:
     """Return a table whose columns are of other types."""
-    columns = {
-        name: replace(one, type=types[name], sequence=one.sequence and replace(one.sequence, type=types[name]))
-        if name in types
-        else one
-        for name, one in plan.columns.items()
-    }
-    return replace(plan, columns=columns)
+    return replace(plan, columns={name: _retyped(one, types.get(name, one.type)) for name, one in plan.columns.items()})
+
+
+def _retyped(one: Column, declared: str) -> Column:
+    if declared == one.type:
+        return one
+    sequence = one.sequence and replace(one.sequence, type=declared)
+    return replace(one, type=declared, sequence=sequence, collation=one.collation if parts.is_text(declared) else None)
 
 
 def renamed(plan: Plan, names: Mapping[str, str]) -> Plan:
@@ -124,11 +125,11 @@ def reshaped(site: Site) -> tuple[Plan, dict[str, str]]:
 
 def without(plan: Plan, names: tuple[str, ...]) -> Plan:
     """Return a table without columns, and without all that was of them."""
-    lost = set(names)
+    lost, gone = set(names), [*plan.constraints_on(names)]
     return replace(
         plan,
         columns={name: one for name, one in plan.columns.items() if name not in lost},
-        constraints=tuple(one for one in plan.constraints if not lost & set(one.columns)),
+        constraints=tuple(one for one in plan.constraints if one not in gone),
         indexes=tuple(one for one in plan.indexes if not lost & set(one.columns)),
         grants=tuple(one for one in plan.grants if one.column not in lost),
     )

@@ -121,7 +121,8 @@ def _of_table(plan: Plan, some: Mapping[str, str], value: str | None) -> list[st
         is_serial = column.sequence is not None and column.sequence.identity is None
         default = column.default if not is_serial else None
         words += [f"ALTER COLUMN {own} DROP DEFAULT"] if default is not None else []
-        words.append(f"ALTER COLUMN {own} TYPE {declared} USING {value or f'{own}::{declared}'}")
+        kind = parts.collated(declared, column.collation)
+        words.append(f"ALTER COLUMN {own} TYPE {kind} USING {value or f'{own}::{declared}'}")
         words += [f"ALTER COLUMN {own} SET DEFAULT {default}"] if default is not None else []
         if is_serial and column.sequence is not None:
             sequences.append(f"ALTER SEQUENCE {column.sequence.name} AS {declared}")
