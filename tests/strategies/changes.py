@@ -80,6 +80,10 @@ FAMILY = {
     "a column goes": Change(kind="drop column", table="plain", columns="owner", back={"owner": "nullif(n % 3, 0)"}),
     "another name": Change(kind="rename column", table=ODD, columns="note", to="Remark of it"),
     "another type": Change(kind="change type", table=ODD, columns="amount", type="decimal(12, 2)"),
+    "a longer text of its own letters": Change(kind="change type", table=ODD, columns="given", type="varchar(40)"),
+    "a default of a time that is kept": Change(
+        kind="set default", table=ODD, columns="changed", default="'2025-01-01'"
+    ),
     "not null": Change(kind="set not null", table=ODD, columns="note", fill="'?'", default="'!'"),
     "a default": Change(kind="set default", table=ODD, columns="amount", default="8"),
     "unique": Change(kind="add unique", table=ODD, columns=["customer", "id"]),

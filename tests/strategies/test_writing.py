@@ -14,6 +14,7 @@ from rehearse.errors import ScenarioMistake
 from rehearse.model.change import Change, Strategy
 from rehearse.profiles.blueprint import Blueprint, Column, Constraint, Index, Plan
 from rehearse.strategies import KINDS
+from rehearse.strategies.mysql.names import typed
 from rehearse.tools._split import statements
 
 KEY = Constraint(
@@ -250,3 +251,39 @@ def test_an_external_tool_of_the_family_gets_its_password_by_a_file() -> None:
 def test_gh_ost_is_refused_where_it_cannot_run() -> None:
     with pytest.raises(ScenarioMistake, match=r"gh-ost runs on MariaDB from 11\.1 on"):
         strategies.write(REQUIRED, "gh-ost", TABLES, engine="mariadb", version="10.11")
+
+
+LATIN = "varchar(20) CHARACTER SET latin1 COLLATE latin1_bin NOT NULL COMMENT 'COLLATE x'"
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ("varchar(40)", "varchar(40) CHARACTER SET latin1 COLLATE latin1_bin NOT NULL COMMENT 'COLLATE x'"),
+        (
+            "enum('a charset','b')",
+            "enum('a charset','b') CHARACTER SET latin1 COLLATE latin1_bin NOT NULL COMMENT 'COLLATE x'",
+        ),
+        ("varchar(40) CHARSET utf8mb4", "varchar(40) CHARSET utf8mb4 NOT NULL COMMENT 'COLLATE x'"),
+        ("bigint", "bigint NOT NULL COMMENT 'COLLATE x'"),
+    ],
+)
+def test_a_text_keeps_its_character_set_unless_its_new_type_names_one(declared: str, line: str) -> None:
+    assert typed(LATIN, declared) == line
+
+
+def test_another_default_takes_nothing_else_away_on_the_family() -> None:
+    line = "timestamp(3) NOT NULL DEFAULT current_timestamp(3) ON UPDATE current_timestamp(3)"
+    columns = {**ORDER.columns, "Status": replace(ORDER.columns["Status"], definition=line)}
+    tables = Blueprint({"order": replace(ORDER, columns=columns)})
+    change = of("set default", "Status", default="'2025-01-01'")
+    found = strategies.write(change, "careful", tables, engine="mariadb", version="10.11")
+    kept = "timestamp(3) NOT NULL ON UPDATE current_timestamp(3) DEFAULT '2025-01-01'"
+    assert f"MODIFY COLUMN `Status` {kept}, ALGORITHM=INSTANT" in found.forward
+    assert f"MODIFY COLUMN `Status` {line}, ALGORITHM=INSTANT" in str(found.back)
+
+
+def test_a_tool_that_copies_by_a_key_is_refused_where_there_is_none() -> None:
+    keyless = Blueprint({"order": replace(ORDER, constraints=(), indexes=())})
+    with pytest.raises(ScenarioMistake, match="order has no primary key and no unique index"):
+        strategies.write(of("change type", "user", type="bigint"), "pt-osc", keyless, engine="mariadb")

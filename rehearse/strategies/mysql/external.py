@@ -99,6 +99,11 @@ def _filled(fill: str, site: Site) -> str:
 def _pt(site: Site, name: str, words: Iterable[str]) -> str:
     plan = site.blueprint.tables[name]
     own = _plain(plan.own)
+    if not any(one.unique for one in plan.indexes):
+        raise ScenarioMistake(
+            f"change.table: {name} has no primary key and no unique index, by which pt-online-schema-change keeps the "
+            "copy in step; take 'plain', or add a key first"
+        )
     checks = [one.name for one in plan.of_kind("check")]
     if checks:  # 3.2.1 puts an underscore before the name of each, and takes it away the next time
         raise ScenarioMistake(
