@@ -31,7 +31,7 @@ _MARKED = """
     SELECT datname FROM pg_database d
     WHERE shobj_description(oid, 'pg_database') = %(mark)s
        OR (shobj_description(oid, 'pg_database') IS NULL AND starts_with(datname, %(prefix)s)
-           AND (datdba = current_user::regrole OR shobj_description(datdba, 'pg_authid') = %(mark)s))
+           AND (pg_get_userbyid(datdba) = current_user OR shobj_description(datdba, 'pg_authid') = %(mark)s))
 """
 _MARKED_ROLES = "SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s"
 
