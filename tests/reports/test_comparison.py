@@ -115,6 +115,21 @@ def test_one_run_each_tells_nothing_and_the_medians_decide_by_outage() -> None:
     assert "1 run of each cannot measure; the medians decide" in found.strategies[0].why
 
 
+def test_a_page_says_no_difference_only_where_it_was_looked_for() -> None:
+    alone = [replace(CAREFUL, end=FIRST), strategy("b", (1, 1, 1), end=ELSEWHERE)]
+    once = [strategy("quick", [900], [1]), strategy("careful", [10], [3])]
+    twins = [CAREFUL, replace(CAREFUL, name="twin")]
+    for contenders, word in (
+        (alone, "NOTHING TO COMPARE"),
+        (once, "NOT TOLD APART"),
+        (twins, "NO DIFFERENCE"),
+        ([QUICK, CAREFUL], "careful"),
+        ([QUICK], "FAILED"),
+        ([Contender(name="a", scenario=of("a"))], "NOT RUN"),
+    ):
+        assert f'<p class="word">{word}</p>' in forms.page(compared(contenders, SETTING), contenders)
+
+
 def test_a_strategy_that_ends_elsewhere_takes_no_part() -> None:
     other = strategy("other", (1, 1, 1), end=ELSEWHERE)
     found = compared([QUICK, other, CAREFUL], SETTING)
