@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ from pymysql.constants import CLIENT
 from pymysql.cursors import DictCursor
 
 from rehearse import registry
-from rehearse.backfill.seams import Refused, Rows
+from rehearse.backfill.seams import Refused, Rows, one_by_one
 
 _PLAIN = CLIENT.MULTI_RESULTS  # rows that an UPDATE changed are told, and not those that it left as they were
 
@@ -47,6 +47,10 @@ class MysqlSession:
     def run(self, statement: str, /) -> int:
         """Run the user's statement."""
         return self.tell(statement)
+
+    def together(self, statements: Sequence[str], query: str | None = None, /) -> tuple[Sequence[int], Rows]:
+        """Send them one by one: what a statement of the user's might hide behind a semicolon is never run."""
+        return one_by_one(self, statements, query)
 
     def behind_ms(self) -> float | None:
         """Return how far this replica is behind, in whole seconds; None: it is no replica, or does not replicate."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -37,7 +37,7 @@ class PostgresSession:
         """Return a query's rows as text."""
         with _refusing(), self._connection.cursor() as cursor:
             cursor.execute(sql.SQL(query))  # its values are in it, quoted
-            return [[None if cell is None else str(cell) for cell in row] for row in cursor.fetchall()]
+            return _as_text(cursor.fetchall())
 
     def tell(self, statement: str, /) -> int:
         """Run a statement of ours."""
@@ -48,6 +48,16 @@ class PostgresSession:
         """Run the user's statement."""
         return self.tell(statement)
 
+    def together(self, statements: Sequence[str], query: str | None = None, /) -> tuple[Sequence[int], Rows]:
+        """Send all in one message of the simple protocol; the server stops at the first that fails."""
+        text = "\n;\n".join([*statements, *([] if query is None else [query])])  # a comment may end a statement
+        with _refusing(), self._connection.cursor() as cursor:
+            cursor.execute(sql.SQL(text))
+            touched = [max(0, cursor.rowcount)]
+            while cursor.nextset():
+                touched.append(max(0, cursor.rowcount))
+            return touched[: len(statements)], () if query is None else _as_text(cursor.fetchall())
+
     def behind_ms(self) -> float | None:
         """Return how far this replica is behind; None: it is no replica, or has replayed no transaction yet."""
         found = self.ask(_BEHIND)[0][0]
@@ -57,6 +67,10 @@ class PostgresSession:
         """Have the server stop the statement under way; from any thread."""
         with suppress(psycopg.Error):
             self._connection.cancel_safe(timeout=5)
+
+
+def _as_text(rows: Sequence[Sequence[object]]) -> Rows:
+    return [[None if cell is None else str(cell) for cell in row] for row in rows]
 
 
 @contextmanager

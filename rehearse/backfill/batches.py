@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rehearse.backfill.control import Pace
@@ -47,9 +47,13 @@ def stretch(session: Session, plan: Plan, after: Key | None, upto: Key | None, k
     for query, number in ((plan.nth_key(after, upto, keys), keys), (plan.last_key(after, upto), None)):
         found = session.ask(query)
         if found:
-            end = tuple(map(str, found[0]))
+            end = _key(found[0])
             return Stretch(after, end, _count(session, plan, after, end) if number is None else number)
     return None
+
+
+def _key(row: Sequence[str | None]) -> Key:
+    return tuple(map(str, row))
 
 
 def _count(session: Session, plan: Plan, after: Key | None, upto: Key) -> int:
@@ -66,6 +70,7 @@ class Batches:
     wait: Wait
     pace: Pace
     is_proven: bool = False  # that rows which are done are not matched again
+    _ahead: Stretch | None = None  # the next batch's, as it was asked in the last one's transaction
 
     def over(self, range_: Range) -> Iterator[Batch]:
         """Yield each batch of a range when it is committed, and each that was refused."""
@@ -85,26 +90,47 @@ class Batches:
             yield batch
 
     def _next(self, before: Range) -> Batch:
-        found = stretch(self.session, self.plan, before.reached, before.upto, self.pace.keys)
+        found, self._ahead = self._ahead, None
+        if found is None or found.after != before.reached:
+            found = stretch(self.session, self.plan, before.reached, before.upto, self.pace.keys)
         if found is None:
-            after = replace(before, is_done=True)
-            self.state.ended(self.session, before, after)
-            return Batch(range=after)
+            return self._end(before)
+        return self._do(found, before)
+
+    def _end(self, before: Range) -> Batch:
+        after = replace(before, is_done=True)
+        if moving := self.state.moving(before, after):
+            with transaction(self.session, self.plan.dialect, moving) as opened:
+                self._check(opened.touched)
+        return Batch(range=after)
+
+    def _do(self, found: Stretch, before: Range) -> Batch:
+        """Run a batch; the key that the next one ends with is asked in the same round trip."""
+        after = replace(before, done=found.upto, keys=before.keys + found.keys, batches=before.batches + 1)
+        keys = self.pace.keys
+        first = [*self.state.moving(before, after), self.plan.statement(found.after, found.upto)]
         began = time.monotonic_ns()
-        with transaction(self.session, self.plan.dialect):
-            rows = self.session.run(self.plan.statement(found.after, found.upto))
+        with transaction(
+            self.session, self.plan.dialect, first, self.plan.nth_key(found.upto, before.upto, keys)
+        ) as opened:
+            *moved, rows = opened.touched
+            self._check(moved)
             left = self._left(found, rows)
-            after = replace(
-                before,
-                done=found.upto,
-                rows=before.rows + rows,
-                keys=before.keys + found.keys,
-                batches=before.batches + 1,
+            after = replace(after, rows=before.rows + rows)
+            opened.last = self.state.counting(after)
+            committing = time.monotonic_ns()
+        ended = time.monotonic_ns()
+        self._ahead = Stretch(found.upto, _key(opened.rows[0]), keys) if opened.rows else None
+        self.pace = self.pace.after(found.keys, ended - began, ended - committing)
+        return Batch(range=after, keys=found.keys, rows=rows, took_ns=ended - began, left=left)
+
+    def _check(self, moved: Sequence[int]) -> None:
+        """Raise where a range could not be moved on; its transaction is not committed then."""
+        if any(one != 1 for one in moved):
+            raise Mistake(
+                f"{self.plan.state} is not as this runner left it: another one is at work on the same backfill, or "
+                "its state was removed; nothing of this batch was kept"
             )
-            self.state.moved(self.session, before, after)
-        took = time.monotonic_ns() - began
-        self.pace = self.pace.after(found.keys, took)
-        return Batch(range=after, keys=found.keys, rows=rows, took_ns=took, left=left)
 
     def _left(self, found: Stretch, rows: int) -> int | None:
         """Count once whether rows that are done are matched again; a Mistake where all of them are."""

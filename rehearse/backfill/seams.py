@@ -39,6 +39,10 @@ class Session(Protocol):
         """Run a statement of a batch, or what opens or ends its transaction; return the rows it touched."""
         ...
 
+    def together(self, statements: Sequence[str], query: str | None = None, /) -> tuple[Sequence[int], Rows]:
+        """Run statements as `run` does and ask a query, in one round trip where that can be; Refused by the first."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyColumn:
@@ -145,15 +149,36 @@ class Dialect(Protocol):
         ...
 
 
+def one_by_one(session: Session, statements: Sequence[str], query: str | None = None, /) -> tuple[Sequence[int], Rows]:
+    """Do what `Session.together` does, each in a round trip of its own."""
+    touched = [session.run(one) for one in statements]
+    return touched, () if query is None else session.ask(query)
+
+
+@dataclass(slots=True)
+class Opened:
+    """A transaction with its first statements: the rows that each touched, what the query then answered.
+
+    `last` are statements that are sent with its COMMIT.
+    """
+
+    touched: Sequence[int]
+    rows: Rows
+    last: Sequence[str] = ()
+
+
 @contextmanager
-def transaction(session: Session, dialect: Dialect) -> Iterator[None]:
-    """Open a transaction and commit it; what raises within it rolls it back. Raises Refused."""
+def transaction(
+    session: Session, dialect: Dialect, first: Sequence[str] = (), query: str | None = None
+) -> Iterator[Opened]:
+    """Open a transaction with its first statements, and commit it; what raises rolls it back. Raises Refused."""
     try:
-        for one in dialect.begin():
-            session.run(one)
-        yield
+        begin = dialect.begin()
+        touched, rows = session.together([*begin, *first], query)
+        opened = Opened(touched[len(begin) :], rows)
+        yield opened
+        session.together([*opened.last, "COMMIT"])
     except BaseException:
         with suppress(Refused):
             session.run("ROLLBACK")
         raise
-    session.run("COMMIT")

@@ -22,12 +22,15 @@ class State(Protocol):
         """Write down the ranges."""
         ...
 
-    def moved(self, session: Session, before: Range, after: Range, /) -> None:
-        """Write down what a batch did, within its transaction."""
+    def moving(self, before: Range, after: Range, /) -> Sequence[str]:
+        """Return what writes down that a range moves on, at the beginning of its batch's transaction.
+
+        Each statement must touch one row: where it does not, the state is not as this runner left it.
+        """
         ...
 
-    def ended(self, session: Session, before: Range, after: Range, /) -> None:
-        """Write down that a range has no more keys, in a transaction of its own."""
+    def counting(self, after: Range, /) -> Sequence[str]:
+        """Return what writes down the rows that its batch touched, at the end of the same transaction."""
         ...
 
     def forget(self, session: Session, /) -> None:
@@ -45,11 +48,13 @@ class Memory:
     def begin(self, _session: Session, _ranges: Sequence[Range], /) -> None:
         """Do nothing."""
 
-    def moved(self, _session: Session, _before: Range, _after: Range, /) -> None:
-        """Do nothing."""
+    def moving(self, _before: Range, _after: Range, /) -> Sequence[str]:
+        """Return nothing."""
+        return ()
 
-    def ended(self, _session: Session, _before: Range, _after: Range, /) -> None:
-        """Do nothing."""
+    def counting(self, _after: Range, /) -> Sequence[str]:
+        """Return nothing."""
+        return ()
 
     def forget(self, _session: Session, /) -> None:
         """Do nothing."""
@@ -88,24 +93,21 @@ class Table:
                 "right to create tables there, or make it yourself as --dry-run shows it"
             ) from None
 
-    def moved(self, session: Session, before: Range, after: Range, /) -> None:
-        """Move a range on, unless another runner has done so: then this batch is not to be committed."""
-        touched = session.tell(
-            f"UPDATE {self._plan.state} SET done_key = {self._text(after.done)}, rows_done = {after.rows}, "
-            f"keys_done = {after.keys}, batches_done = {after.batches}, is_done = {int(after.is_done)} "
+    def moving(self, before: Range, after: Range, /) -> Sequence[str]:
+        """Return what moves a range on, unless another runner has done so."""
+        return (
+            f"UPDATE {self._plan.state} SET done_key = {self._text(after.done)}, keys_done = {after.keys}, "
+            f"batches_done = {after.batches}, is_done = {int(after.is_done)} "
             f"WHERE task = {self._task} AND range_no = {before.number} AND batches_done = {before.batches} "
-            "AND is_done = 0"
+            "AND is_done = 0",
         )
-        if touched != 1:
-            raise Mistake(
-                f"{self._plan.state} is not as this runner left it: another one is at work on the same backfill, or "
-                "its state was removed; nothing of this batch was kept"
-            )
 
-    def ended(self, session: Session, before: Range, after: Range, /) -> None:
-        """Move a range to its end."""
-        with transaction(session, self._plan.dialect):
-            self.moved(session, before, after)
+    def counting(self, after: Range, /) -> Sequence[str]:
+        """Return what adds up the rows."""
+        return (
+            f"UPDATE {self._plan.state} SET rows_done = {after.rows} "
+            f"WHERE task = {self._task} AND range_no = {after.number}",
+        )
 
     def forget(self, session: Session, /) -> None:
         """Remove the rows, and the table where no other backfill has a row in it."""

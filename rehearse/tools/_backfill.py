@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
@@ -106,6 +106,10 @@ class _Session:
 
         with _refusing():
             return self.runner.tried(Statement(statement, self.part.place), self.dialect().is_worth_a_retry)
+
+    def together(self, statements: Sequence[str], query: str | None = None, /) -> tuple[Sequence[int], seams.Rows]:
+        """Do each by itself: each is a statement of the migration."""
+        return seams.one_by_one(self, statements, query)
 
     def _check_time(self) -> None:
         if self._first.timed_out:

@@ -54,6 +54,17 @@ def test_a_server_that_slows_down_is_given_way_within_a_few_batches() -> None:
     assert slowed[-1].keys < 700
 
 
+def test_no_batch_takes_less_than_four_commits_of_the_usual_length() -> None:
+    random.seed(9)
+    pace, sizes = START, []
+    for number in range(200):
+        commit = 900 * NS_PER_MS if number % 20 == 7 else TARGET * random.uniform(0.8, 1.25)
+        pace = pace.after(pace.keys, round(commit + TARGET * pace.keys / 10_000), round(commit))
+        sizes.append(pace.keys)
+    assert 20_000 < sum(sizes[50:]) / 150 < 40_000  # of four commits' time, three are for the rows
+    assert min(sizes[50:]) > 10_000
+
+
 def test_a_fixed_cost_above_the_target_ends_at_the_smallest_batch() -> None:
     assert driven(START, lambda keys: 3 * TARGET + keys, 40)[-1].keys == START.least
 
