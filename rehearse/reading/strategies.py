@@ -44,8 +44,8 @@ def folder_name(name: str) -> str:
 def expanded(scenario: Scenario, ways: Sequence[str] = ()) -> list[Scenario]:
     """Return a Scenario for each strategy, and for each way of the library that is asked for besides.
 
-    Without both it is the scenario itself, as it is written. So it is, too, beside ways that are asked for, where it has
-    a way forward and names no strategies; a way of the library is written in that one's place.
+    Without both it is the scenario itself, as it is written. This is there beside ways that are asked for, too, where
+    it has a way forward and names no strategies; a way of the library is written in that one's place.
     """
     own = ways and not scenario.strategies and scenario.migration.forward is not None
     as_written = [StrategyChoice(name=AS_WRITTEN)] if own else []
