@@ -81,6 +81,12 @@ def is_known(table: str, columns: Iterable[str], *, tools: Iterable[str] = TOOLS
     )
 
 
+def is_named(table: str, *, tools: Iterable[str] = TOOLS) -> bool:
+    """Say whether a table has the name of one of these tools' own, where its columns are not known."""
+    names = {name for tool in tools for name in TOOLS[tool]}
+    return table in names or table.rpartition(".")[2] in names
+
+
 def tables(recording: Recording) -> frozenset[str]:
     """Return the tables of a rehearsal that are its migration tool's own."""
     return tables_in(recording.scenario.migration, recording.snapshots.values())

@@ -108,6 +108,7 @@ class StatementRan(Event):
     attempt: int | None = None
     block: str | None = None
     retried: bool = False
+    ignored: tuple[str, ...] = ()  # codes of hazards that a comment says to pass over, or "ALL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
@@ -17,7 +18,7 @@ from rehearse.cli import comparing
 from rehearse.cli.lint_files import Read, scenario_read
 from rehearse.cli.run import Options, read_whole
 from rehearse.errors import Missing, Mistake, ScenarioMistake
-from rehearse.hazards.changes import changes_of
+from rehearse.hazards.changes import changes_of, not_told
 from rehearse.model import Change, Scenario, StrategyChoice
 from rehearse.protocols import Database
 from rehearse.reading import strategies
@@ -34,6 +35,7 @@ _PREFERRED: Mapping[str, tuple[str, ...]] = {
     "split column": ("expand",),
     "rename column": ("view",),
 }
+_SHOWN = 120  # characters of a statement
 _FEW = 0.000_001  # of the profile's rows: what is written hangs on the tables alone
 _BY_HAND = "H120"  # LOCK TABLE before a swap, which is over in a moment
 
@@ -70,7 +72,8 @@ def command(  # noqa: PLR0917
 
     What the migration changes is told from its SQL; the way is one of the library's (rehearse compare --ways), written
     for the tables as they are on the server. Both meet the same bytes and the same traffic, and must end in the same
-    schema and rows.
+    schema and rows. Its SQL is in the statements of its report, and in recording.json; --no-run prints it, with the way
+    back as comments.
 
     \b
     rehearse advise scenarios/set_not_null/bad.toml
@@ -78,6 +81,11 @@ def command(  # noqa: PLR0917
 
     Exit code: as of rehearse compare; with --no-run 0. 2 if the SQL holds what no way is known for.
     """
+    if scenario.suffix == ".sql":
+        raise Mistake(
+            f"{scenario}: advise needs a scenario, which says what the change meets: rehearse init writes one; for SQL "
+            "alone there is rehearse lint"
+        )
     whole = strategies.single(read_whole(scenario, None, Options(scale=scale, seed=seed, via=via, budgets=budgets)))
     read = scenario_read(whole)
     changes = _changes(whole, read)
@@ -89,7 +97,8 @@ def command(  # noqa: PLR0917
     if not as_json and not quiet:
         for line in _hazards(read):
             click.echo(line, err=True)
-    own = replace(whole, strategies=[StrategyChoice(name=strategies.AS_WRITTEN)])
+    meant = replace(whole.migration, effects=advised.migration.effects)  # both fill the same rows
+    own = replace(whole, migration=meant, strategies=[StrategyChoice(name=strategies.AS_WRITTEN)])
     ctx.exit(comparing.compare(whole, [*strategies.expanded(own), advised], repeats=repeats, out=out, telling=telling))
 
 
@@ -101,10 +110,18 @@ def advised_ways(change: Change, engine: str) -> list[str]:
 
 
 def _changes(whole: Scenario, read: Read) -> tuple[Change, ...]:
-    found = changes_of([one for script in read.forward for one in script.statements], read.known)
-    if found is None:
+    statements = [one for script in read.forward for one in script.statements]
+    found = changes_of(statements, read.known)
+    if found is None and not any(one.severity != "note" for one in read.hazards):
         raise Mistake(
-            f"{whole.file or whole.name}: migration.forward holds what is no change that a way is known for; "
+            f"{whole.file or whole.name}: the linter has nothing against this SQL, so that no safer way is "
+            "advised; see how it goes: rehearse run"
+        )
+    if found is None:
+        odd = not_told(statements, read.known)
+        where = f": {odd.place}: {' '.join(odd.sql.split())[:_SHOWN]}" if odd else ""
+        raise Mistake(
+            f"{whole.file or whole.name}: migration.forward holds what is no change that a way is known for{where}; "
             "describe it as [change] and compare ways (rehearse compare --ways all), or see what stands against it: "
             "rehearse lint"
         )
@@ -161,7 +178,7 @@ def _best(whole: Scenario, read: Read, change: Change, ways: Sequence[str], on: 
             return written
         found.append(written)
     if not found:
-        raise Mistake("; ".join(refused) or f"{change.kind}: no other way than the plain one is known")
+        raise Mistake("; ".join(dict.fromkeys(refused)) or f"{change.kind}: no other way than the plain one is known")
     return found[0]
 
 
@@ -193,7 +210,8 @@ def _print(read: Read, changes: Sequence[Change], written: Scenario, *, as_json:
     click.echo(f"-- {written.strategies[0].name}; transaction = '{written.migration.transaction}'\n")
     click.echo(written.migration.forward)
     if isinstance(written.migration.back, str):
-        click.echo(f"\n-- the way back\n\n{written.migration.back}")
+        click.echo("\n-- the way back, as comments: this file is run forward")
+        click.echo(indent(written.migration.back, "-- ", lambda _: True))
 
 
 def _plain(read: Read, changes: Sequence[Change], written: Scenario) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from rehearse.hazards import Hazard
 
 _ENGINES = ("postgres", "mysql", "mariadb")
+_LIKE = {"postgres": "16", "mysql": "8.0", "mariadb": "10.11"}
+_VERSION = re.compile(r"\d+(\.\d+){0,2}")
 _WIDTH = 110
 
 
@@ -54,27 +57,31 @@ def command(
 ) -> int:
     r"""Say which statements of a migration would be an outage, fail, break running code or lose data.
 
-    FILES are SQL files, folders of migrations (dbmate, goose, golang-migrate, diesel, Flyway), or scenarios, whose both
-    ways are judged with their own engine, schema and profile. With --schema and --profile it is judged by what is
-    known: the types that columns have, indexes, the rows of tables. Without them it must reckon with the worst.
+    FILES are SQL files (- reads what a tool prints), folders of migrations (dbmate, goose, golang-migrate, diesel,
+    Prisma, Flyway), or scenarios, whose both ways are judged with their own engine, schema and profile. With --schema
+    and --profile it is judged by what is known: the types that columns have, indexes, the rows of tables. Without
+    them it must reckon with the worst.
 
     `-- rehearse:ignore CODE why` above a statement passes over a hazard. `rehearse explain CODE` says more of one.
 
     \b
     rehearse lint migrations/0042_status.sql --schema schema.sql
     rehearse lint migrations/ --engine mysql:8.0 --sarif
+    alembic upgrade head --sql | rehearse lint -
     rehearse lint scenarios/set_not_null/bad.toml
 
     Exit codes: 0 no hazard (notes apart), 1 a hazard, 3 none, but not all could be seen (a DO block).
     """
     from rehearse.cli.lint_files import linted  # noqa: PLC0415
 
+    if as_json and as_sarif:
+        raise click.UsageError("--json and --sarif are two forms of the same: take one")
     asked = _asked(engine, schema, profile, transaction, disable, is_back=back)
     found = [one for file in files for one in linted(file, asked)]
     if as_sarif:
         from rehearse.cli import lint_sarif  # noqa: PLC0415
 
-        click.echo(lint_sarif.text([hazard for one in found for hazard in one.hazards]))
+        click.echo(lint_sarif.text(found))
     elif as_json:
         click.echo(json.dumps(_plain(found), ensure_ascii=False, indent=2))
     else:
@@ -99,6 +106,8 @@ def _asked(
     name, _, version = (engine or Asked().engine).partition(":")
     if name not in _ENGINES:
         raise Mistake(f"--engine {engine}: hazards are known of {', '.join(_ENGINES)}{near_miss(name, _ENGINES)}")
+    if version and not _VERSION.fullmatch(version):
+        raise Mistake(f"--engine {engine}: {version!r} is no version; write it as {name}:{_LIKE[name]}")
     asked = Asked(
         told=engine,
         engine=name,
@@ -171,7 +180,7 @@ def _told(one: Hazard) -> Iterator[str]:
     if one.severity == "note":
         return
     why = [f"{lock.mode} on {lock.table} stops {' and '.join(lock.stops)}" for lock in one.claim.locks if lock.stops]
-    yield from _wrapped("; ".join([*why, one.rule.harm]), "why")
+    yield from _wrapped(". ".join([*why, one.rule.harm]), "why")
     yield from _wrapped(one.rule.remedy, "do")
     if one.rewrite:
         yield from (f"        {line}" for line in one.rewrite.splitlines())

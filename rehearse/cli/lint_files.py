@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from rehearse import hazards, units
 from rehearse.errors import Mistake
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from rehearse.model import Scenario
 
 _MOST_BYTES = 1_000_000
-_IGNORED = re.compile(r"--[ \t]*rehearse:ignore\b[ \t]*(?P<code>\S*)[ \t]*(?P<why>.*)")
+_UNDO = re.compile(r"U\d[^/]*__")  # Flyway's way back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,23 +64,38 @@ def profiled(asked: Asked, profile: str) -> Asked:
 
 def linted(path: Path, asked: Asked) -> Iterator[Linted]:
     """Yield what the linter says of a file, of each migration of a folder, or of a scenario."""
-    if path.suffix == ".py":
+    if path.suffix == ".py" or (path.is_dir() and not any(path.rglob("*.sql")) and any(path.rglob("*.py"))):
         raise Mistake(
             f"{path}: only SQL is read; let your tool print it (alembic upgrade --sql, manage.py sqlmigrate) and "
-            "lint that, "
-            "or rehearse the migration: rehearse run"
+            "lint that, or rehearse the migration: rehearse run"
         )
     if path.suffix == ".toml":
         yield _scenario(path, asked)
         return
-    if not path.exists():
+    is_piped = str(path) == "-" or path.is_fifo() or path.is_char_device()
+    if not is_piped and not path.exists():
         raise Mistake(f"{path}: there is no such file")
     split = splitting.splitter(asked.engine)
-    known = _beginning(asked, splitting.splitter(asked.engine))
-    is_folder = path.is_dir() and not (path / "up.sql").is_file()
-    for one in _layouts.versions(path, str(path)) if is_folder else [path / "up.sql" if path.is_dir() else path]:
+    known = _beginning(asked, split)
+    if is_piped:  # which can be read once
+        text = sys.stdin.read() if str(path) == "-" else _text(path)
+        yield _judged("stdin", [_layouts.Script(tuple(split(text, "stdin", 1)), "stdin")], known, asked, {})
+        return
+    for one in _files(path):
         ways = _layouts.file(one, split)
         yield _judged(str(one), _named(ways, asked), known, asked, {_label(one): one})
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the migrations of a folder in their order, Flyway's repeatable ones last; what is not read is told."""
+    own = [path / name for name in _layouts.FOLDERED if (path / name).is_file()]
+    if own or not path.is_dir():
+        return own[:1] or [path]
+    found = [*_layouts.versions(path, "lint"), *sorted(path.glob("R__*.sql"))]
+    others = {one for one in path.rglob("*.sql") if not one.name.endswith("down.sql")} - set(found)
+    for one in sorted(one for one in others if not _UNDO.match(one.name)):
+        click.echo(f"{one}: not read: it stands where {path} keeps no migrations; name it to have it read", err=True)
+    return found
 
 
 def _named(ways: _layouts.Ways, asked: Asked) -> Sequence[_layouts.Script]:
@@ -155,16 +173,18 @@ def _rows(scenario: Scenario) -> Mapping[str, int]:
 
 
 def _places(scenario: Scenario) -> dict[str, Path]:
-    """Return the files that a scenario names for the change, by the names that statements' places have."""
+    """Return the files of a scenario's change by the names that statements' places have, those of its way back, too."""
     ways = (scenario.migration.forward, scenario.migration.back)
     named = [name for way in ways if way for name in ([way] if isinstance(way, str) else way)]
     paths = [scenario.folder / name for name in named if "\n" not in name and ";" not in name]
-    each = [file for path in paths for file in (path.rglob("*.sql") if path.is_dir() else [path])]
+    beside = [path.parent for path in paths if path.is_file()] if scenario.migration.back is None else []
+    each = [file for folder in beside for file in folder.glob("*.sql")]
+    each += [file for path in paths for file in (path.rglob("*.sql") if path.is_dir() else [path])]
     return {_label(file): file for file in each if file.is_file()}
 
 
 def _label(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}" if path.name in ("up.sql", "down.sql") else path.name
+    return f"{path.parent.name}/{path.name}" if path.name in (*_layouts.FOLDERED, "down.sql") else path.name
 
 
 def _beginning(asked: Asked, split: splitting.Split) -> Known:
@@ -195,14 +215,13 @@ def _judged(
 
 
 def _script(script: _layouts.Script, known: Known, asked: Asked, places: Mapping[str, Path]) -> Script:
-    ignored = _ignored(script, places)
     statements = tuple(
         hazards.said(
             one.sql,
             known,
             place=_placed(one.place, places),
             repeats=bool(one.repeat or one.backfill),
-            ignored=ignored.get(one.place, frozenset()) | asked.disabled,
+            ignored=_passed_over(one, asked),
         )
         for one in script.statements
     )
@@ -218,31 +237,11 @@ def _placed(place: str, places: Mapping[str, Path]) -> str:
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
 
 
-def _ignored(script: _layouts.Script, places: Mapping[str, Path]) -> dict[str, frozenset[str]]:
-    """Return, by a statement's place, the codes that a comment in it or above it says to pass over."""
-    files = {one.place.rpartition(":")[0] for one in script.statements}
-    found: dict[str, frozenset[str]] = {}
-    for file in files & places.keys():
-        lines = _text(places[file]).splitlines()
-        for number, line in enumerate(lines, 1):
-            marker = _IGNORED.search(line)
-            if marker is None:
-                continue
-            if not marker["code"] or not marker["why"].strip():
-                raise Mistake(
-                    f"{places[file]}:{number}: rehearse:ignore: name a code, and say why: ignore H110 the table is "
-                    "small"
-                )
-            place = _meant(number, [one for one in script.statements if one.place.rpartition(":")[0] == file])
-            if place is not None:
-                found[place] = found.get(place, frozenset()) | {marker["code"].upper().replace("ALL", "all")}
-    return found
-
-
-def _meant(line: int, statements: Sequence[splitting.Statement]) -> str | None:
-    """Return the place of the statement that a comment on a line is about: the one around it, or the next."""
-    for one in statements:
-        begin = int(one.place.rpartition(":")[2])
-        if line <= begin + one.sql.count("\n"):
-            return one.place
-    return None
+def _passed_over(one: splitting.Statement, asked: Asked) -> frozenset[str]:
+    """Return the codes that are not asked of a statement; a comment with one that is not there is a mistake."""
+    for code in one.ignored - {"ALL"}:
+        try:
+            hazards.by_code(code)
+        except Mistake as error:
+            raise Mistake(f"{one.place}: rehearse:ignore: {error}") from None
+    return one.ignored | asked.disabled

@@ -18,10 +18,22 @@ _BOTH = ("reads", "writes")
 
 @click.command("retries")
 @click.argument("recording", type=click.Path(path_type=Path))
-@click.option("--table", "tables", multiple=True, help="This table only; by default those that the migration closed.")
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="NAME",
+    help="This table only; by default those that the migration closed.",
+)
 @click.option("--attempts", type=click.IntRange(min=1), default=60, show_default=True, help="At most so many attempts.")
-@click.option("--pause", default="500ms", show_default=True, help="Between two attempts.")
-@click.option("--backoff", type=click.FloatRange(min=1, max=10), default=1.2, show_default=True, help="Of the pauses.")
+@click.option("--pause", default="500ms", show_default=True, metavar="TIME", help="Between two attempts.")
+@click.option(
+    "--backoff",
+    type=click.FloatRange(min=1, max=10),
+    default=1.2,
+    show_default=True,
+    help="Each pause is so many times the one before.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     recording: Path, tables: tuple[str, ...], attempts: int, pause: str, backoff: float, *, as_json: bool

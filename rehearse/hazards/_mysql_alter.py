@@ -22,6 +22,16 @@ _OPTIONS = (
     "STATS_PERSISTENT",
 )
 _REBUILDS = ("ROW_FORMAT", "KEY_BLOCK_SIZE")
+_HARMLESS = (  # first words of what touches no row
+    "DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "CHECKSUM", "AVG_ROW_LENGTH", "MAX_ROWS", "MIN_ROWS",
+    "DELAY_KEY_WRITE", "INSERT_METHOD", "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES", "SECONDARY_ENGINE",
+    "SECONDARY_LOAD", "SECONDARY_UNLOAD", "PACK_KEYS", "PASSWORD", "AUTOEXTEND_SIZE", "ENGINE_ATTRIBUTE",
+    "SECONDARY_ENGINE_ATTRIBUTE", "WITHOUT", "WITH", "DISABLE", "ENABLE", "ANALYZE", "CHECK",
+)  # fmt: skip
+_OF_PARTITIONS = (
+    "PARTITION BY", "REMOVE PARTITIONING", "REORGANIZE PARTITION", "COALESCE PARTITION", "REBUILD PARTITION",
+    "OPTIMIZE PARTITION", "REPAIR PARTITION",
+)  # fmt: skip
 
 
 def acts(words: Words) -> Iterator[Act]:
@@ -38,7 +48,11 @@ def acts(words: Words) -> Iterator[Act]:
     if words.take("WAIT"):
         words.at += 1
     words.take("NOWAIT")
+    is_list = False  # what follows a comma there is one more name, and not another change
     for part in words.parted():
+        if is_list and part.word() not in ("ALGORITHM", "LOCK"):
+            continue
+        is_list = part.word() == "ORDER" or "PARTITION" in (part.word(), part.word(1))
         yield from _action(part, table)
 
 
@@ -70,28 +84,37 @@ def _action(words: Words, table: str) -> Iterator[Act]:
 
 def _whole(words: Words, table: str) -> Iterator[Act]:
     """Yield what concerns the table as a whole: its options, which need no commas, and its partitions."""
-    if words.one_of(("PARTITION BY", "REMOVE PARTITIONING", "REORGANIZE PARTITION", "COALESCE PARTITION")) is not None:
+    if words.one_of(_OF_PARTITIONS) is not None:
         yield Act(does="partition", table=table)
         return
+    if words.take("TRUNCATE", "PARTITION"):
+        yield Act(does="truncate", table=table, name=read.own(words), said=frozenset({"partition"}))
+        return
+    first, found = words.word(), 0
     while words.at < len(words.tokens):
         option = words.one_of(_OPTIONS)
         if option is None:
             words.at += 1
             continue
         words.take("=")
-        value = read.own(words)
+        value, found = read.own(words), found + 1
         if option == "ENGINE":
             yield Act(does="set engine", table=table, to=value)
         elif option in _REBUILDS:
             yield Act(does="rebuild", table=table, name=option.lower())
         else:
             yield Act(does="set options", table=table, name=option.lower(), to=value)
+    if words.tokens and not found and first not in _HARMLESS:
+        yield Act(does="unknown", table=table, name=first or words.tokens[0].text)
 
 
 def _add(words: Words, table: str) -> Iterator[Act]:
     words.take("ADD")
     if words.take("PARTITION"):
         yield Act(does="add partition", table=table)
+        return
+    if words.take("SYSTEM", "VERSIONING"):
+        yield Act(does="system versioning", table=table)
         return
     if is_key(words):
         yield from key(words, table)
@@ -126,14 +149,21 @@ def key(words: Words, table: str) -> Iterator[Act]:
         name = read.own(words) or name
     if words.take("USING"):
         words.at += 1
-    columns = tuple(map(read.column, read.bracketed(words)))
+    parts = read.bracketed(words)
+    columns = tuple(map(read.column, parts))
+    said |= {"special"} if any(one.at < len(one.tokens) for one in parts) else set()  # a prefix, DESC
     if kind == "PRIMARY KEY":
         yield Act(does="add primary key", table=table, columns=columns)
     elif kind == "FOREIGN KEY":
         words.take("REFERENCES")
         parent = read.name(words)
         keys = ", ".join(map(read.column, read.bracketed(words)))
-        action = words.one_of(("CASCADE", "SET NULL", "RESTRICT", "NO ACTION")) if words.take("ON", "DELETE") else None
+        actions = {"on delete": "", "on update": ""}
+        while (event := words.one_of(("ON DELETE", "ON UPDATE"))) is not None:
+            actions[event.lower()] = words.one_of(("CASCADE", "SET NULL", "RESTRICT", "NO ACTION", "SET DEFAULT")) or ""
+        action = actions["on delete"]
+        said |= {f"on delete {action.lower()}"} if action else set()
+        said |= {"special"} if actions["on update"] not in ("", "RESTRICT", "NO ACTION") else set()
         yield Act(
             does="add foreign key",
             table=table,
@@ -141,7 +171,7 @@ def key(words: Words, table: str) -> Iterator[Act]:
             columns=columns,
             references=parent,
             to=keys,
-            said=frozenset({f"on delete {action.lower()}"} if action else ()),
+            said=frozenset(said),
         )
     else:
         said |= {kind.lower()} if kind in ("UNIQUE", "FULLTEXT", "SPATIAL") else set()
@@ -152,8 +182,19 @@ def _drop(words: Words, table: str) -> Act:
     words.take("DROP")
     if words.take("PRIMARY", "KEY"):
         return Act(does="drop primary key", table=table)
+    return _drop_of_table(words, table) or _drop_named(words, table)
+
+
+def _drop_of_table(words: Words, table: str) -> Act | None:
     if words.take("PARTITION"):
-        return Act(does="drop partition", table=table)
+        words.skip("IF EXISTS")
+        return Act(does="drop partition", table=table, name=read.own(words))
+    if words.take("SYSTEM", "VERSIONING"):
+        return Act(does="system versioning", table=table)
+    return None
+
+
+def _drop_named(words: Words, table: str) -> Act:
     kind = words.one_of(("FOREIGN KEY", "INDEX", "KEY", "CONSTRAINT", "CHECK", "COLUMN"))
     said = frozenset({"if exists"}) if words.take("IF", "EXISTS") else frozenset()
     name = read.own(words)
@@ -173,7 +214,11 @@ def _altered(words: Words, table: str) -> Act:
     column = read.own(words)
     if words.take("SET", "DEFAULT"):
         return Act(does="set default", table=table, name=column, default=read.text(words))
-    return Act(does="drop default" if words.has("DEFAULT") else "set options", table=table, name=column)
+    if words.take("DROP", "DEFAULT"):
+        return Act(does="drop default", table=table, name=column)
+    if words.one_of(("SET VISIBLE", "SET INVISIBLE")) is not None:
+        return Act(does="set options", table=table, name=column)
+    return Act(does="unknown", table=table, name="ALTER COLUMN")  # SET NOT NULL and TYPE are PostgreSQL's
 
 
 def _renamed(words: Words, table: str) -> Act:

@@ -13,6 +13,7 @@ from rehearse.measures._words import Words
 _NAMES = {"integer": "int", "dec": "decimal", "numeric": "decimal", "bool": "tinyint", "boolean": "tinyint",
           "character": "char", "double precision": "double"}  # fmt: skip
 _OF_TYPE = ("UNSIGNED", "ZEROFILL", "SIGNED")
+_VERBS = ("ALTER", "CREATE", "DROP", "INSERT", "RENAME", "TRUNCATE")
 _CONSTANT = re.compile(r"(?i)\(*\s*(?:[-+]?[\d.]+|'[^']*'|null|true|false|b'[01]*'|x'[0-9a-f]*')\s*\)*")
 _NOW = re.compile(r"(?i)\(*\s*(?:current_timestamp|now|localtime|localtimestamp)\s*(?:\(\s*\d*\s*\))?\s*\)*")
 
@@ -55,9 +56,15 @@ class _Column:
         while words.at < len(words.tokens):
             found = next((one for phrase, one in _PARTS if words.take(*phrase.split())), None)
             if found is None:
-                words.at += 1
+                self.passes(words)
             else:
                 found(self, words)
+
+    def passes(self, words: Words) -> None:
+        """Pass over a word; that of another statement stands there where a semicolon is missing."""
+        if words.word() in _VERBS:
+            self.inner.append(Act(does="unknown", table=self.table, name=words.word()))
+        words.at += 1
 
     def is_default(self, words: Words) -> None:
         self.default = _value(words)

@@ -29,6 +29,7 @@ _PLAIN: Mapping[enums.AlterTableType, Does] = {
     _KIND.AT_EnableRowSecurity: "row security",
     _KIND.AT_ForceRowSecurity: "row security",
     _KIND.AT_AddIdentity: "add identity",
+    _KIND.AT_SetExpression: "set expression",
 }
 
 
@@ -83,12 +84,14 @@ def _with(act: Act, word: str) -> Act:
 
 def _type(table: str, command: Node) -> Act:
     using = command.def_.raw_default
+    said = frozenset({"special"} if command.def_.collClause else ())
     return Act(
         does="change type",
         table=table,
         name=command.name,
         type=_postgres_columns.typed(command.def_.typeName),
         expression=RawStream()(using) if using is not None else "",
+        said=said,
     )
 
 

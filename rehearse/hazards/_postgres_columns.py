@@ -39,6 +39,7 @@ def added(table: str, column: Node) -> Iterator[Act]:
     constraints = column.constraints or ()
     kinds = {one.contype: one for one in constraints}
     words = {word for kind, word in _WORDS.items() if kind in kinds}
+    words |= {"special"} if column.collClause or column.compression or column.storage_name else set()
     type_ = typed(column.typeName)
     if type_.name in _SERIALS:
         words |= {"serial", "not null"}
@@ -60,6 +61,7 @@ def added(table: str, column: Node) -> Iterator[Act]:
             yield constraint(table, one, column=column.colname)
 
 
+_ACTIONS = {"c": "cascade", "n": "set null", "d": "set default", "r": "restrict"}
 _WORDS = {
     _KIND.CONSTR_NOTNULL: "not null",
     _KIND.CONSTR_PRIMARY: "primary key",
@@ -74,7 +76,7 @@ def constraint(table: str, one: Node, *, column: str = "") -> Act:
     said = {"inline"} if column else set()
     said |= {"not valid"} if one.skip_validation else set()
     said |= {"using index"} if one.indexname else set()
-    action = {"c": "cascade", "n": "set null", "d": "set default"}.get(one.fk_del_action)
+    action = _ACTIONS.get(one.fk_del_action)
     return Act(
         does=_CONSTRAINTS.get(one.contype, "set options"),
         table=table,
@@ -83,8 +85,16 @@ def constraint(table: str, one: Node, *, column: str = "") -> Act:
         references=ranged(one.pktable) if one.pktable else "",
         to=f"{one.indexname or ''}" if one.indexname else ", ".join(key.sval for key in one.pk_attrs or ()),
         expression=RawStream()(one.raw_expr) if one.raw_expr else "",
-        said=frozenset(said | ({f"on delete {action}"} if action else set())),
+        said=frozenset(said | ({f"on delete {action}"} if action else set()) | _beyond(one)),
     )
+
+
+def _beyond(one: Node) -> set[str]:
+    """Return "special" where a constraint is more than its columns, its condition and what a DELETE does."""
+    changed = _ACTIONS.get(one.fk_upd_action) or one.fk_del_set_cols or one.fk_matchtype in ("f", "p")
+    deferred = one.deferrable or one.initdeferred
+    others = one.including or one.nulls_not_distinct or one.options or one.indexspace or one.is_no_inherit
+    return {"special"} if changed or deferred or others else set()
 
 
 class _Names(Visitor):

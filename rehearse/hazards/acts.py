@@ -11,18 +11,19 @@ from typing import Literal
 Does = Literal[
     "create table", "drop table", "rename table", "truncate", "set schema", "set options",
     "add column", "drop column", "rename column", "change type", "modify column", "set not null", "drop not null",
-    "set default", "drop default", "add identity",
+    "set default", "drop default", "add identity", "set expression",
     "add check", "add foreign key", "add unique", "add primary key", "add exclude", "add not null",
     "drop constraint", "drop foreign key", "drop primary key", "validate constraint", "rename constraint",
     "create index", "drop index", "rename index", "reindex",
     "attach partition", "detach partition", "partition", "add partition", "drop partition",
+    "system versioning",
     "set tablespace", "set logged", "set unlogged", "set access method", "cluster", "vacuum full", "vacuum", "analyze",
     "refresh", "convert charset", "rebuild", "set engine",
     "disable trigger", "enable trigger", "create trigger", "row security", "policy",
     "lock table", "unlock tables", "select", "insert", "update", "delete", "copy",
     "begin", "commit", "rollback", "savepoint", "set",
     "create enum", "add enum value", "create domain", "add to domain", "create view", "create other", "alter other",
-    "drop view", "drop other", "drop database", "drop schema", "comment", "grant", "unseen",
+    "drop view", "drop other", "drop database", "drop schema", "comment", "grant", "unseen", "unknown",
 ]  # fmt: skip
 
 
@@ -83,4 +84,4 @@ class Said:
     stands_alone: bool = False
     repeats: bool = False
     unread: str | None = None
-    ignored: frozenset[str] = field(default_factory=frozenset)  # codes, or "all"
+    ignored: frozenset[str] = field(default_factory=frozenset)  # codes, or "ALL"

@@ -16,10 +16,11 @@ from rehearse.hazards.known import Known
 ORDER = ("INSTANT", "INPLACE", "REBUILD", "COPY")
 _BYTES = {"utf8mb4": 4, "utf8": 3, "utf8mb3": 3, "latin1": 1, "ascii": 1, "binary": 1}
 # MariaDB computes a default once, where it has no function that gives another value each time.
-_CALLED = re.compile(r"\b(uuid\w*|sys_guid|rand|random_bytes|nextval|next value|sysdate|sleep)\b", re.IGNORECASE)
+_CALLED = re.compile(r"\b(uuid\w*|sys_guid|rand|random_bytes|nextval|next( value for)?|sysdate|sleep)\b", re.IGNORECASE)
 _WIDENED = (  # MariaDB takes texts of the first as texts of the second
     ("utf8mb3", "utf8mb4"), ("utf8", "utf8mb4"), ("ascii", "utf8mb4"), ("ascii", "utf8mb3"), ("ascii", "latin1"),
 )  # fmt: skip
+_COPIED_BESIDE = ("H501", "H502", "H507", "H518")  # a copy of these kinds may be online
 _OF_LENGTH = ("varchar", "varbinary")
 
 
@@ -51,7 +52,19 @@ def way(act: Act, acts: tuple[Act, ...], known: Known) -> Way | None:
             return Way("REBUILD", "H511", "the primary key orders the rows on disk")
         return Way("COPY", "H506", "without a primary key the rows get another order", lock="SHARED")
     found = _WAYS.get(act.does)
-    return found(act, known) if found else None
+    return _beside(found(act, known), act, known) if found else None
+
+
+def _beside(found: Way, act: Act, known: Known) -> Way:
+    """Return MariaDB's copy beside the traffic, from 11.2 on, where all that could forbid it is known not to be."""
+    table = known.tables.get(act.table)
+    is_able = known.engine == "mariadb" and known.is_told and known.version >= (11, 2)
+    if not is_able or found.code not in _COPIED_BESIDE or not found.is_sure:
+        return found
+    keys = [one for one in table.constraints.values() if one.kind == "add foreign key"] if table else []
+    if table is None or not table.is_whole or keys or "lock_alter_table_copy" in known.setting("old_mode"):
+        return found
+    return Way("COPY", "H511", f"{found.why}, and the copy takes in what is written meanwhile")
 
 
 def slowest(ways: list[Way]) -> Way:
@@ -86,8 +99,11 @@ def _dropped(_act: Act, known: Known) -> Way:
     return Way("REBUILD", "H511", "this version writes the table anew without the column")
 
 
-def _indexed(act: Act, _known: Known) -> Way:
+def _indexed(act: Act, known: Known) -> Way:
     kind = next((one for one in ("fulltext", "spatial") if act.has(one)), None)
+    if kind is None and known.engine == "mysql" and any(one.startswith("(") for one in act.columns):
+        why = "an index of an expression brings a hidden column, and is built while nobody writes"
+        return Way("INPLACE", "H505", why, lock="SHARED")
     return Way("INPLACE", "H505", f"a {kind} index is built while nobody writes", lock="SHARED") if kind else INPLACE
 
 
@@ -97,9 +113,9 @@ def _referred(_act: Act, known: Known) -> Way:
     return Way("COPY", "H503", "every row is looked up, by a copy of the table", lock="SHARED")
 
 
-def _checked(act: Act, _known: Known) -> Way:
-    if act.has("not enforced"):
-        return INSTANT
+def _checked(act: Act, known: Known) -> Way:
+    if act.has("not enforced") or (act.has("inline") and known.engine == "mariadb"):
+        return INSTANT  # the second: MariaDB asks no row that is there of a new column's own CHECK
     return Way("COPY", "H518", "every row is checked, by a copy of the table", lock="SHARED")
 
 
@@ -206,4 +222,5 @@ _WAYS: Mapping[str, Callable[[Act, Known], Way]] = {
     "convert charset": _converted,
     "partition": _always(Way("COPY", "H509", "every row is put into its partition", lock="SHARED")),
     "add partition": _always(INPLACE),
+    "system versioning": _always(Way("COPY", "H504", "every row gets the time from which it holds", lock="SHARED")),
 }

@@ -19,8 +19,6 @@ _BESIDE = (
     "commit",
     "set",
     "savepoint",
-    "comment",
-    "grant",
     "analyze",
     "select",
     "lock table",
@@ -39,16 +37,33 @@ def change_of(statements: Sequence[Said], known: Known) -> Change | None:
 
 def changes_of(statements: Sequence[Said], known: Known) -> tuple[Change, ...] | None:
     """Return the changes that statements make, one after the other; None where one of them is none that is known."""
-    acts, found = _acts(statements) or [], list[Change]()
+    found, rest = _told(_acts(statements) or [], known)
+    if rest:
+        return None
+    widened = [one for one in found if one.kind == "widen key"]
+    return tuple(one for one in found if not any(_follows(one, key, known) for key in widened)) or None
+
+
+def not_told(statements: Sequence[Said], known: Known) -> Said | None:
+    """Return the first statement that is of no change that is known; None: all are, or nothing is changed at all."""
+    unread = next((one for one in statements if one.unread), None)
+    if unread is not None:
+        return unread
+    _, rest = _told(_acts(statements) or [], known)
+    return next((one for one in statements if rest and any(act is rest[0] for act in one.acts)), None)
+
+
+def _told(acts: Sequence[Act], known: Known) -> tuple[list[Change], Sequence[Act]]:
+    """Return the changes that acts make, the longest at each place, and the acts from where none is known on."""
+    found = list[Change]()
     while acts:
         sizes = ((size, _change(acts[:size], known)) for size in range(len(acts), 0, -1))
         size, change = next(((size, change) for size, change in sizes if change is not None), (0, None))
         if change is None:
-            return None
+            break
         found.append(change)
         acts = acts[size:]
-    widened = [one for one in found if one.kind == "widen key"]
-    return tuple(one for one in found if not any(_follows(one, key, known) for key in widened)) or None
+    return found, acts
 
 
 def _follows(one: Change, key: Change, known: Known) -> bool:
@@ -94,7 +109,18 @@ def _by_one_act(acts: Sequence[Act], known: Known) -> Change | None:
 
 
 def _column(act: Act, _known: Known) -> Change | None:
-    computed = {"stored", "virtual", "identity", "serial", "auto_increment", "primary key", "unique", "first", "after"}
+    computed = {
+        "stored",
+        "virtual",
+        "identity",
+        "serial",
+        "auto_increment",
+        "primary key",
+        "unique",
+        "first",
+        "after",
+        "special",
+    }
     if act.type is None or act.said & computed:
         return None
     return Change(
@@ -108,7 +134,7 @@ def _column(act: Act, _known: Known) -> Change | None:
 
 
 def _type(act: Act, known: Known) -> Change | None:
-    if act.type is None or act.to:
+    if act.type is None or act.to or act.has("special"):
         return None
     column = known.column(act.table, act.name)
     is_key = _keys(known, act.table) == (act.name,)
@@ -116,6 +142,8 @@ def _type(act: Act, known: Known) -> Change | None:
         return Change(kind="widen key", table=act.table, columns=act.name, type="bigint")
     if act.does == "modify column" and (column is None or column.not_null != act.has("not null") or act.default):
         return None  # it may be more than a type
+    if act.does == "modify column" and column is not None and column.has_default:
+        return None  # MODIFY without a default takes it away
     return Change(
         kind="change type", table=act.table, columns=act.name, type=str(act.type), fill=act.expression or None
     )
@@ -137,20 +165,20 @@ def _not_null(act: Act, _known: Known) -> Change | None:
 
 
 def _unique(act: Act, _known: Known) -> Change | None:
-    if act.said & {"using index", "inline"} or not act.columns:
+    if act.said & {"using index", "inline", "special"} or not act.columns:
         return None
     return Change(kind="add unique", table=act.table, columns=_named(act.columns), name=act.name or None)
 
 
 def _check(act: Act, _known: Known) -> Change | None:
-    if act.said & {"not valid", "inline", "not enforced"}:
+    if act.said & {"not valid", "inline", "not enforced", "special"}:
         return None
     return Change(kind="add check", table=act.table, condition=act.expression, name=act.name or None)
 
 
 def _foreign_key(act: Act, known: Known) -> Change | None:
     parent = tuple(act.to.split(", ")) if act.to else _keys(known, act.references)
-    if act.said & {"not valid", "inline"} or len(parent) != 1 or len(act.columns) != 1:
+    if act.said & {"not valid", "inline", "special"} or len(parent) != 1 or len(act.columns) != 1:
         return None
     action = next((one.removeprefix("on delete ").upper() for one in act.said if one.startswith("on delete")), None)
     return Change(

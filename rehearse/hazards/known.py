@@ -40,13 +40,17 @@ class Constraint:
 
 @dataclass(slots=True)
 class Table:
-    """A table. `is_whole`: its CREATE TABLE was read. `rows` is None where nobody said how many there are."""
+    """A table. `is_whole`: its CREATE TABLE was read; `is_parted`: it has partitions.
+
+    `rows` is None where nobody said how many there are.
+    """
 
     columns: dict[str, Column] = field(default_factory=dict)
     indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     constraints: dict[str, Constraint] = field(default_factory=dict)
     is_new: bool = False
     is_whole: bool = False
+    is_parted: bool = False
     rows: int | None = None
     charset: str = ""
     instant_changes: int = 0  # of columns, since the table was last written anew
@@ -54,10 +58,14 @@ class Table:
 
 @dataclass(slots=True)
 class Known:
-    """Tables by name, settings of the session, and the transaction: its number, and the locks that it holds."""
+    """Tables by name, settings of the session, and the transaction: its number, and the locks that it holds.
+
+    `is_told`: somebody said the server's version; otherwise it is the newest that is known.
+    """
 
     engine: str
     version: tuple[int, ...]
+    is_told: bool = False
     tables: dict[str, Table] = field(default_factory=dict)
     objects: set[str] = field(default_factory=set)  # other objects that the migration itself has made
     settings: dict[str, str] = field(default_factory=dict)
@@ -111,6 +119,14 @@ class Known:
         known = self.tables[table]
         keys = [one.columns for one in known.constraints.values() if one.kind in ("add unique", "add primary key")]
         return any(set(one[: len(columns)]) == set(columns) for one in (*known.indexes.values(), *keys))
+
+    def indexed(self, table: str, column: str) -> bool:
+        """Say whether an index, or a key, holds a column."""
+        if table not in self.tables:
+            return False
+        known = self.tables[table]
+        keys = [one.columns for one in known.constraints.values() if one.kind in ("add unique", "add primary key")]
+        return any(column in one for one in (*known.indexes.values(), *keys))
 
     # --- what an act changes
 
@@ -185,7 +201,9 @@ def _proves(condition: str, column: str) -> bool:
 def _create_table(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     if act.table in known.tables and act.has("if not exists"):
         return
-    known.tables[act.table] = Table(is_new=is_new, is_whole=not act.has("as query"), charset=act.to)
+    known.tables[act.table] = Table(
+        is_new=is_new, is_whole=not act.has("as query"), is_parted=bool(act.mode), charset=act.to
+    )
 
 
 def _create_view(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
@@ -241,6 +259,12 @@ def _set_not_null(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT00
         column.not_null = act.does == "set not null"
 
 
+def _set_default(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
+    column = known.table(act.table).columns.get(act.name)
+    if column is not None:
+        column.has_default = act.does == "set default"
+
+
 def _create_index(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
     name = act.name or f"{act.table}_{'_'.join(act.columns)}_idx"
     known.table(act.table).indexes[name] = act.columns
@@ -276,6 +300,8 @@ _CHANGES = {
     "modify column": _change_column,
     "set not null": _set_not_null,
     "drop not null": _set_not_null,
+    "set default": _set_default,
+    "drop default": _set_default,
     "create index": _create_index,
     "drop index": _drop_index,
     "drop constraint": _drop_constraint,

@@ -46,7 +46,7 @@ def beginning(
     engine: str, version: str | None = None, *, schema: Iterable[str] = (), rows: Mapping[str, int] | None = None
 ) -> Known:
     """Return what is known before a migration: the schema's statements, and how many rows tables have."""
-    known = Known(engine, version_of(engine, version))
+    known = Known(engine, version_of(engine, version), is_told=version is not None)
     for one in schema:
         read = said(one, known)
         _count(read, known)
@@ -87,7 +87,7 @@ def _given(script: Script) -> Iterator[str]:
     for act in (act for one in script.statements for act in one.acts):
         if act.does in ("create table", "create view"):
             yield act.table or act.name
-        elif act.does == "add column":
+        elif act.does == "add column" and not act.said & {"stored", "virtual"}:  # which nobody may write
             yield f"{act.table}.{act.name}"
         elif act.to and act.does in ("rename column", "modify column"):
             yield f"{act.table}.{act.to}"
@@ -109,14 +109,15 @@ def _judged(rules: Sequence[Rule], moment: Moment, number: int) -> Iterator[Haza
     for rule in rules:
         for seen in rule.looks(moment):
             hazard = _hazard(rule, seen, moment, number)
-            if hazard is not None and not moment.said.ignored & {rule.code, "all"}:
+            if hazard is not None and not moment.said.ignored & {rule.code, "ALL"}:
                 yield hazard
 
 
 def _hazard(rule: Rule, seen: Seen, moment: Moment, number: int) -> Hazard | None:
     """Return the hazard; None: nobody is waiting for a table that the migration itself has made."""
     known, severity, says = moment.known, seen.severity or rule.severity, seen.says
-    makes = any(act.does == "create table" and act.table == seen.table for act in moment.said.acts)
+    is_made = any(act.does == "create table" and act.table == seen.table for act in moment.said.acts)
+    makes = is_made and moment.act.does != "drop table"  # CREATE OR REPLACE TABLE
     if seen.table and (makes or known.is_new(seen.table)):
         return None
     rows = known.tables[seen.table].rows if seen.table in known.tables else None

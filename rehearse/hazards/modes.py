@@ -21,7 +21,7 @@ _STRONG = (
     "set not null", "drop not null", "set default", "drop default", "add identity", "add check", "add unique",
     "add primary key", "add exclude", "add not null", "drop constraint", "drop index", "set tablespace", "set logged",
     "set unlogged", "set access method", "cluster", "vacuum full", "refresh", "detach partition", "row security",
-    "policy", "rename constraint",
+    "policy", "rename constraint", "set expression",
 )  # fmt: skip
 
 

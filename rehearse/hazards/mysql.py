@@ -20,15 +20,43 @@ def read(sql: str, *, version: tuple[int, ...] = ()) -> Said:
     words = read_.words(_RUN.sub(r" \1 ", sql))
     if words is None:
         return Said(sql=sql, unread="its quotes or brackets do not close")
-    reader = _READERS.get(words.word())
+    _inner(words)
+    verb = words.word()
+    reader = _READERS.get(verb)
     if reader is None:
-        return Said(sql=sql)
+        known = verb in _HARMLESS or not verb
+        return Said(sql=sql, unread=None if known else f"the reader does not know what {verb} does")
     acts = tuple(reader(words))
+    odd = next((one.name for one in acts if one.does == "unknown"), None)
     settings = {
         one.name: one.to.upper() for one in acts if one.does == "set options" and one.name in ("algorithm", "lock")
     }
-    kept = tuple(one for one in acts if not (one.does == "set options" and one.name in settings))
-    return Said(sql=sql, acts=kept, algorithm=settings.get("algorithm", ""), lock=settings.get("lock", ""))
+    kept = tuple(
+        one for one in acts if one.does != "unknown" and not (one.does == "set options" and one.name in settings)
+    )
+    return Said(
+        sql=sql,
+        acts=kept,
+        algorithm=settings.get("algorithm", ""),
+        lock=settings.get("lock", ""),
+        unread=None if odd is None else f"the reader does not know {odd} here",
+    )
+
+
+def _inner(words: Words) -> None:
+    """Pass over what stands before a statement's own verb: MariaDB's SET STATEMENT … FOR, and WITH … AS (…)."""
+    ends = {"SET": ("FOR",), "WITH": ("SELECT", "UPDATE", "DELETE", "TABLE", "VALUES", "(")}
+    verb = words.word()
+    if verb not in ends or (verb == "SET" and words.word(1) != "STATEMENT"):
+        return
+    depth = 0
+    for place in range(words.at + 1, len(words.tokens)):
+        word = words.tokens[place].word
+        is_name = word == "(" and words.tokens[place - 1].word != ")"  # a list of columns, or AS (
+        if depth == 0 and word in ends[verb] and not is_name:
+            words.at = place + (verb == "SET")
+            return
+        depth += {"(": 1, ")": -1}.get(word, 0)
 
 
 # --- CREATE, DROP, RENAME, TRUNCATE
@@ -49,7 +77,15 @@ def _create(words: Words) -> Iterator[Act]:
     elif words.has("TRIGGER"):
         yield Act(does="create trigger")
     else:
-        yield Act(does="create other")
+        yield Act(does="create other", name=_made(words))
+
+
+def _made(words: Words) -> str:
+    """Return the name of what CREATE makes besides tables; "" where it stands too far behind."""
+    while words.at < len(words.tokens) and words.one_of(_DDL_WORDS) is None:
+        words.at += 1
+    words.skip("IF NOT EXISTS")
+    return read_.name(words)
 
 
 def _index(words: Words, kind: str | None) -> Iterator[Act]:
@@ -61,7 +97,9 @@ def _index(words: Words, kind: str | None) -> Iterator[Act]:
         words.at += 1
     words.take("ON")
     table = read_.name(words)
-    columns = tuple(map(read_.column, read_.bracketed(words)))
+    parts = read_.bracketed(words)
+    columns = tuple(map(read_.column, parts))
+    said |= {"special"} if any(one.at < len(one.tokens) for one in parts) else set()  # a prefix, DESC
     yield Act(does="create index", table=table, name=index, columns=columns, said=frozenset(said))
     while words.at < len(words.tokens):
         option = words.one_of(("ALGORITHM", "LOCK"))
@@ -80,13 +118,18 @@ def _table(words: Words, *, is_own: bool, is_replaced: bool) -> Iterator[Act]:
     parts = read_.bracketed(words)
     if parts and parts[0].word() in ("SELECT", "LIKE"):
         parts = []
+    rest = Words(words.tokens, words.at)
     charset = _charset(words)
+    if is_replaced and not is_own:
+        yield Act(does="drop table", table=table, name=table, said=frozenset({"if exists"}))
     yield Act(does="create table", table=table, to=charset, said=frozenset(said))
     for part in parts:
         if _mysql_alter.is_key(part):
             yield from _mysql_alter.key(part, table)
         else:
             yield from _mysql_columns.column(part, does="add column", table=table)
+    if rest.has("SELECT"):
+        yield _filled(rest, table)
 
 
 def _charset(words: Words) -> str:
@@ -148,7 +191,7 @@ def _update(words: Words) -> Iterator[Act]:
     while words.at < len(words.tokens) and not words.take("SET"):
         words.at += 1
     pairs = [_assigned(part) for part in _until(words, "WHERE", "LIMIT", "ORDER").parted()]
-    condition = read_.text(words) if words.take("WHERE") else ""
+    condition = read_.text(_until(words, "ORDER", "LIMIT")) if words.take("WHERE") else ""
     yield Act(
         does="update",
         table=table,
@@ -179,14 +222,26 @@ def _assigned(words: Words) -> tuple[str, str]:
 def _delete(words: Words) -> Iterator[Act]:
     words.skip("DELETE", "LOW_PRIORITY", "QUICK", "IGNORE", "FROM")
     said = {word.lower() for word in ("WHERE", "LIMIT") if words.has(word)}
-    yield Act(does="delete", table=read_.name(words), said=frozenset(said))
+    table = read_.name(words)
+    while words.at < len(words.tokens) and not words.take("WHERE"):
+        words.at += 1
+    yield Act(does="delete", table=table, expression=read_.text(_until(words, "ORDER", "LIMIT")), said=frozenset(said))
 
 
 def _insert(words: Words) -> Iterator[Act]:
     words.at += 1
     words.skip("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO")
-    said = {"as query"} if words.has("SELECT") else set()
-    yield Act(does="insert", table=read_.name(words), said=frozenset(said))
+    table = read_.name(words)
+    yield _filled(words, table) if words.has("SELECT") else Act(does="insert", table=table)
+
+
+def _filled(words: Words, table: str) -> Act:
+    """Return the act of filling a table by a query; it `references` the first table that the query reads."""
+    said = {word.lower() for word in ("WHERE", "LIMIT") if words.has(word)}
+    while words.at < len(words.tokens) and not words.take("FROM"):
+        words.at += 1
+    source = "" if words.word() == "(" else read_.name(words)
+    return Act(does="insert", table=table, references=source, said=frozenset({"as query"} | said))
 
 
 def _lock(words: Words) -> Iterator[Act]:
@@ -196,6 +251,16 @@ def _lock(words: Words) -> Iterator[Act]:
         table = read_.name(part)
         mode = "write" if part.has("WRITE") else "read"
         yield Act(does="lock table", table=table, mode=mode)
+
+
+def _flush(words: Words) -> Iterator[Act]:
+    """Yield the lock of FLUSH TABLES … WITH READ LOCK, on one table or on all."""
+    words.skip("FLUSH", "NO_WRITE_TO_BINLOG", "LOCAL")
+    if words.one_of(("TABLES", "TABLE")) is None or not words.has("READ", "LOCK"):
+        return
+    named = () if words.word() == "WITH" else _until(words, "WITH").parted()
+    for table in [read_.name(part) for part in named] or ["every table"]:
+        yield Act(does="lock table", table=table, mode="share")
 
 
 def _set(words: Words) -> Iterator[Act]:
@@ -231,6 +296,11 @@ def _rebuilt(words: Words) -> Iterator[Act]:
         yield Act(does="rebuild", table=read_.name(part), said=frozenset({"optimize"}))
 
 
+# What changes neither rows nor the schema, and stops nobody.
+_HARMLESS = frozenset({
+    "USE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "CHECK", "CHECKSUM", "DO", "DEALLOCATE", "RELEASE", "KILL", "REVOKE",
+    "VALUES", "TABLE", "(", "HELP", "CACHE", "ANALYSE",
+})  # fmt: skip
 _READERS: Mapping[str, Callable[[Words], Iterator[Act]]] = {
     "ALTER": _mysql_alter.acts,
     "CREATE": _create,
@@ -246,6 +316,7 @@ _READERS: Mapping[str, Callable[[Words], Iterator[Act]]] = {
     "WITH": _plain("select"),
     "LOAD": _plain("copy"),
     "LOCK": _lock,
+    "FLUSH": _flush,
     "UNLOCK": _plain("unlock tables"),
     "SET": _set,
     "BEGIN": _begin,

@@ -10,29 +10,17 @@ from pglast.parser import ParseError
 from pglast.stream import RawStream
 
 from rehearse.hazards import _postgres_alter, _postgres_columns
+from rehearse.hazards._postgres_alone import is_concurrent, stands_alone
+from rehearse.hazards._postgres_kinds import CALLED_BY_NAME, CREATES, DROPS, HARMLESS
 from rehearse.hazards._postgres_names import named, ranged, texts
 from rehearse.hazards.acts import Act, Does, Said
 
 Node = Any  # of pglast's tree
-_FIRST_IN_BLOCK = (12,)  # ALTER TYPE … ADD VALUE may run in a block from here on
-_DATABASE_WIDE = (
-    enums.ReindexObjectType.REINDEX_OBJECT_SCHEMA,
-    enums.ReindexObjectType.REINDEX_OBJECT_SYSTEM,
-    enums.ReindexObjectType.REINDEX_OBJECT_DATABASE,
-)
 _MODES = (
     "", "access share", "row share", "row exclusive", "share update exclusive", "share", "share row exclusive",
     "exclusive", "access exclusive",
 )  # fmt: skip
 _STRATEGIES = {"r": "range", "l": "list", "h": "hash"}
-_DROPS: Mapping[enums.ObjectType, Does] = {
-    enums.ObjectType.OBJECT_TABLE: "drop table",
-    enums.ObjectType.OBJECT_FOREIGN_TABLE: "drop table",
-    enums.ObjectType.OBJECT_INDEX: "drop index",
-    enums.ObjectType.OBJECT_VIEW: "drop view",
-    enums.ObjectType.OBJECT_MATVIEW: "drop view",
-    enums.ObjectType.OBJECT_SCHEMA: "drop schema",
-}
 
 
 def read(sql: str, *, version: tuple[int, ...] = ()) -> Said:
@@ -43,49 +31,30 @@ def read(sql: str, *, version: tuple[int, ...] = ()) -> Said:
         return Said(sql=sql, unread=f"PostgreSQL's parser does not know it: {error.args[0]}")
     nodes = [one.stmt for one in parsed]
     acts = tuple(act for node in nodes for act in _acts(node))
-    return Said(sql=sql, acts=acts, stands_alone=any(_stands_alone(node, version) for node in nodes))
+    unknown = next((type(one).__name__ for one in nodes if type(one) not in _READERS.keys() | HARMLESS), None)
+    return Said(
+        sql=sql,
+        acts=acts,
+        stands_alone=any(stands_alone(node, version) for node in nodes),
+        unread=f"the reader does not know what it does ({unknown.removesuffix('Stmt')})" if unknown else None,
+    )
 
 
 def _acts(node: Node) -> Iterator[Act]:
+    """Yield what a statement does, and what the statements within its WITH do before it."""
+    for inner in _inner(node):
+        yield from _acts(inner)
     reader = _READERS.get(type(node))
     if reader is not None:
         yield from reader(node)
 
 
-def _stands_alone(node: Node, version: tuple[int, ...]) -> bool:
-    """Say whether a statement is refused in a transaction block."""
-    if isinstance(node, ast.AlterEnumStmt):
-        return node.newVal is not None and node.oldVal is None and bool(version) and version < _FIRST_IN_BLOCK
-    asked = _ALONE.get(type(node))
-    return asked is not None and asked(node)
-
-
-def _is_concurrent(node: ast.ReindexStmt) -> bool:
-    return any(option.defname == "concurrently" for option in node.params or ())
-
-
-def _detaches(node: ast.AlterTableStmt) -> bool:
-    commands = [one.def_ for one in node.cmds or () if isinstance(one, ast.AlterTableCmd)]
-    return any(isinstance(one, ast.PartitionCmd) and one.concurrent for one in commands)
-
-
-_ALONE: Mapping[type, Callable[[Node], bool]] = {
-    ast.IndexStmt: lambda node: bool(node.concurrent),
-    ast.DropStmt: lambda node: bool(node.concurrent),
-    ast.ReindexStmt: lambda node: node.kind in _DATABASE_WIDE or _is_concurrent(node),
-    ast.VacuumStmt: lambda node: bool(node.is_vacuumcmd),  # the other kind is ANALYZE
-    ast.AlterTableStmt: _detaches,
-    **dict.fromkeys(
-        (
-            ast.CreatedbStmt,
-            ast.DropdbStmt,
-            ast.AlterSystemStmt,
-            ast.CreateTableSpaceStmt,
-            ast.DropTableSpaceStmt,
-        ),
-        lambda _node: True,
-    ),
-}
+def _inner(node: Node) -> Iterator[Node]:
+    with_ = getattr(node, "withClause", None)
+    yield from (one.ctequery for one in (with_.ctes if with_ else ()) if not isinstance(one.ctequery, ast.SelectStmt))
+    query = getattr(node, "selectStmt", None) or getattr(node, "query", None)
+    if isinstance(query, ast.SelectStmt):  # of INSERT, CREATE TABLE AS: its own WITH
+        yield from _inner(query)
 
 
 def _words(**flags: object) -> frozenset[str]:
@@ -138,7 +107,8 @@ def _rename(node: Node) -> Iterator[Act]:
     elif node.renameType in (kind.OBJECT_VIEW, kind.OBJECT_MATVIEW):
         yield Act(does="rename table", table=table, to=node.newname, said=frozenset({"view"}))
     else:
-        yield Act(does="alter other", name=node.subname or table, to=node.newname)
+        said = _words(renamed=node.renameType in CALLED_BY_NAME)
+        yield Act(does="alter other", name=named(node.object) or node.subname or table, to=node.newname, said=said)
 
 
 def _set_schema(node: Node) -> Iterator[Act]:
@@ -159,7 +129,7 @@ def _drop(node: Node) -> Iterator[Act]:
             parts = texts(one)
             yield Act(does="drop other", table=named(one[:-1]), name=parts[-1], said=said | {word})
             continue
-        does = _DROPS.get(kind, "drop other")
+        does = DROPS.get(kind, "drop other")
         table = full if does == "drop table" else ""
         yield Act(does=does, table=table, name=full, said=said | {word})
 
@@ -198,12 +168,15 @@ def _index(node: Node) -> Iterator[Act]:
 
 def _is_special(node: ast.IndexStmt) -> bool:
     """Say whether an index is more than the values of columns in their order."""
-    plain = enums.SortByDir.SORTBY_DEFAULT
+    plain, nulls = enums.SortByDir.SORTBY_DEFAULT, enums.SortByNulls.SORTBY_NULLS_DEFAULT
+    if node.options or node.tableSpace or node.nulls_not_distinct:
+        return True
     parts = node.indexParams or ()
     return (
         node.accessMethod != "btree"
         or bool(node.indexIncludingParams)
         or any(one.expr or one.opclass or one.collation or one.ordering != plain for one in parts)
+        or any(one.nulls_ordering != nulls for one in parts)
     )
 
 
@@ -215,7 +188,7 @@ def _reindex(node: Node) -> Iterator[Act]:
         does="reindex",
         table=full if is_table else "",
         name=full,
-        said=_words(concurrently=_is_concurrent(node)) | {kind},
+        said=_words(concurrently=is_concurrent(node)) | {kind},
     )
 
 
@@ -325,8 +298,19 @@ def _alter_domain(node: Node) -> Iterator[Act]:
         yield Act(does="alter other", name=name)
 
 
+def _drop_owned(_node: Node) -> Iterator[Act]:
+    yield Act(does="drop schema", name="what a role owns")
+
+
+def _explain(node: Node) -> Iterator[Act]:
+    """Yield what EXPLAIN ANALYZE runs; EXPLAIN alone runs nothing."""
+    if any(one.defname == "analyze" and not _is_off(one) for one in node.options or ()):
+        yield from _acts(node.query)
+
+
 def _unseen(node: Node) -> Iterator[Act]:
-    word = "a DO block" if isinstance(node, ast.DoStmt) else "a call of a procedure"
+    prepared = "a prepared statement" if isinstance(node, ast.ExecuteStmt) else "a call of a procedure"
+    word = "a DO block" if isinstance(node, ast.DoStmt) else prepared
     yield Act(does="unseen", name=word, expression=_body(node))
 
 
@@ -378,6 +362,9 @@ _READERS: Mapping[type, Callable[[Node], Iterator[Act]]] = {
     ast.AlterDomainStmt: _alter_domain,
     ast.DoStmt: _unseen,
     ast.CallStmt: _unseen,
+    ast.ExecuteStmt: _unseen,
+    ast.DropOwnedStmt: _drop_owned,
+    ast.ExplainStmt: _explain,
     ast.ViewStmt: _other("create view"),
     ast.CreateTrigStmt: _other("create trigger"),
     ast.CreatePolicyStmt: _other("policy"),
@@ -390,4 +377,5 @@ _READERS: Mapping[type, Callable[[Node], Iterator[Act]]] = {
     ast.CreateSchemaStmt: _other("create other"),
     ast.AlterSeqStmt: _other("alter other"),
     ast.AlterFunctionStmt: _other("alter other"),
+    **dict.fromkeys(CREATES, _other("create other")),
 }

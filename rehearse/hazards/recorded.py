@@ -67,7 +67,9 @@ def _of(recording: Recording, known: Known, name: Literal["forward", "back"]) ->
         return
     ran = list(_read(one for one in recording.history.of(StatementRan) if phase.at_ns <= one.at_ns <= phase.ended_ns))
     locks = [one for one in recording.history.of(LockTaken) if phase.at_ns <= one.at_ns <= phase.ended_ns]
-    script = Script(tuple(said(one.sql, known, place=one.file or "") for one in ran), "none")
+    script = Script(
+        tuple(said(one.sql, known, place=one.file or "", ignored=frozenset(one.ignored)) for one in ran), "none"
+    )
     for hazard in hazards(script, known):
         if hazard.rule.per != "end":  # the tool's own BEGIN and COMMIT were seen
             one = ran[hazard.statement - 1]

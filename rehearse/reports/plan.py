@@ -96,7 +96,7 @@ def _measured_on(report: Report) -> str:
     return (
         f"Measured on {escaped(scenario.engine)} {escaped(scenario.engine_version)} with {rows:,} rows "
         f"at {scenario.rate_per_s:g} calls/s. Production's size and load change the durations: "
-        "rehearse at two or three sizes (--scale) to see how they grow.\n"
+        "`rehearse estimate` says how they grow with the rows.\n"
     )
 
 
@@ -119,10 +119,9 @@ def _schema(recording: Recording) -> Iterator[str]:
 
 def _changed(some: Sequence[PropertyDifference]) -> str:
     """Return what became of an object."""
-    if all(one.before is None for one in some):
-        return "**new**"
-    if all(one.after is None for one in some):
-        return "**gone**"
+    whole = next((one for one in some if one.property == "exists"), None)
+    if whole is not None:
+        return "**new**" if whole.before is None else "**gone**"
     return "; ".join(
         f"{escaped(one.property)} {escaped(_words.short(_words.shown(one.before, 'nothing'), 80))} → "
         f"{escaped(_words.short(_words.shown(one.after, 'nothing'), 80))}"

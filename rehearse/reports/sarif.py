@@ -9,10 +9,12 @@ from pathlib import Path, PurePath
 from typing import Any, ClassVar, Protocol
 from urllib.parse import quote
 
+from rehearse.hazards import by_code as hazard_rule
 from rehearse.model import MigrationChoice, Recording, Rule, Verdict
+from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import plain
-from rehearse.reports._shape import FindingSeen, Report
+from rehearse.reports._shape import FindingSeen, HazardSeen, Report
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>[1-9]\d*)(?::\d+)?$", re.DOTALL)
@@ -50,7 +52,9 @@ class Words(Protocol):
 
 
 def _run(report: Report, verdict: Verdict, named: Sequence[str]) -> dict[str, Any]:
-    rules = [answer.rule for answer in verdict.answers]
+    asked = [answer.rule for answer in verdict.answers]
+    hazards = _words.hazards(report)
+    rules: list[Words] = [*asked, *(hazard_rule(one) for one in sorted({one.code for one in hazards}))]
     driver = {"name": "rehearse", "version": report.environment.rehearse, "rules": [rule_entry(one) for one in rules]}
     notes = [
         {"level": "warning", "message": {"text": plain(f"{one.what}: not measured: {one.reason}")}}
@@ -70,7 +74,10 @@ def _run(report: Report, verdict: Verdict, named: Sequence[str]) -> dict[str, An
                 "toolExecutionNotifications": notes,
             }
         ],
-        "results": [_result(report, one, rules, named) for one in report.findings],
+        "results": [
+            *(_result(report, one, asked, named) for one in report.findings),
+            *(_hazard(report, one, rules, named) for one in hazards),
+        ],
     }
 
 
@@ -92,18 +99,34 @@ def _result(report: Report, one: FindingSeen, rules: Sequence[Rule], named: Sequ
         "ruleIndex": next(place for place, rule in enumerate(rules) if rule.code == one.code),
         "level": "error",
         "message": {"text": plain(f"{one.says}\n\nRemedy: {one.remedy}")},
-        "locations": [_location(report, one, named)],
+        "locations": [_location(report, one.file, one.where, named)],
         "partialFingerprints": {"rehearse/v1": plain(f"{one.code}/{one.phase}/{one.where}/{one.file}")},
         "properties": {"phase": one.phase, "measured": one.measured, "allowed": one.allowed},
     }
 
 
-def _location(report: Report, one: FindingSeen, named: Sequence[str]) -> dict[str, Any]:
+def _hazard(report: Report, one: HazardSeen, rules: Sequence[Words], named: Sequence[str]) -> dict[str, Any]:
+    """Return a hazard as a result that fails no scan: the run's own findings do; the measurement wins over the text."""
+    where = f"{one.phase} statement {one.statement}"
+    says = f"{one.says} ({_words.proof(one)})\n\nRemedy: {one.remedy}" + (f"\n\n{one.rewrite}" if one.rewrite else "")
+    file = None if one.file is None else f"{one.file}:{one.line or 1}"
+    return {
+        "ruleId": one.code,
+        "ruleIndex": next(place for place, rule in enumerate(rules) if rule.code == one.code),
+        "level": "note" if one.proof == "refuted" else "warning",
+        "message": {"text": plain(says)},
+        "locations": [_location(report, file, where, named)],
+        "partialFingerprints": {"rehearse/v1": plain(f"{one.code}/{one.phase}/{where}/{file}")},
+        "properties": {"phase": one.phase, "severity": one.severity, "proof": one.proof},
+    }
+
+
+def _location(report: Report, told: str | None, where: str, named: Sequence[str]) -> dict[str, Any]:
     scenario = PurePath(report.scenario.file or f"{report.scenario.name}.toml")
-    file, line = _place(one.file) if one.file else ("", 1)
+    file, line = _place(told) if told else ("", 1)
     place = uri(scenario.parent / _found(file, named) if file else scenario)
     physical: dict[str, Any] = {"artifactLocation": {"uri": place}, "region": {"startLine": line}}
-    return {"physicalLocation": physical, "logicalLocations": [{"name": plain(one.where)}]}
+    return {"physicalLocation": physical, "logicalLocations": [{"name": plain(where)}]}
 
 
 def _named(choice: MigrationChoice) -> list[str]:

@@ -16,13 +16,14 @@ from rehearse.model import Recording, Verdict
 from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import line
-from rehearse.reports._shape import FindingSeen, NotMeasuredSeen, Report
+from rehearse.reports._shape import FindingSeen, HazardSeen, NotMeasuredSeen, Report
 from rehearse.reports._shape_fidelity import RuleSeen
 from rehearse.reports._shape_phases import Phase
 
 _STYLES = {"passed": "bold green", "failed": "bold red", "unknown": "bold yellow"}
 _FINDINGS = 12
 _GAPS = 5
+_HAZARDS = 5
 _RULES = 5
 _SAYS = 400
 
@@ -53,6 +54,7 @@ def renderable(report: Report) -> RenderableType:
         _phases(report.phases),
         *_no_return(report),
         *_findings(report.findings),
+        *_hazards(_words.hazards(report)),
         *_rules(report.integrity.rules),
         *_gaps(report.not_measured if report.verdict.status != "passed" else []),
         _foot(report),
@@ -118,6 +120,18 @@ def _finding(one: FindingSeen, *, told: bool) -> RenderableType:
     if not told:
         parts.append(Text.assemble(("→ ", "cyan"), (one.remedy, "cyan")))
     return Group(head, Padding(Group(*parts), (0, 0, 0, 2)))
+
+
+def _hazards(hazards: Sequence[HazardSeen]) -> Iterator[RenderableType]:
+    """Yield a line a hazard that the SQL tells and the rehearsal has not refuted."""
+    open_ = [one for one in hazards if one.proof != "refuted"]
+    if open_:
+        yield Text("\nhazards that the SQL tells; rehearse explain CODE says what to do", style="bold")
+    for one in open_[:_HAZARDS]:
+        told = f"{one.code} {one.severity}, {one.phase} {one.statement}: {one.says} ({_words.proof(one)})"
+        yield Padding(Text(_words.short(line(told), _SAYS)), (0, 0, 0, 2))
+    if len(open_) > _HAZARDS:
+        yield Padding(Text(f"… and {len(open_) - _HAZARDS} more in the report", style="dim"), (0, 0, 0, 2))
 
 
 def _rules(rules: Sequence[RuleSeen]) -> Iterator[RenderableType]:

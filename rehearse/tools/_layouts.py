@@ -6,6 +6,7 @@
 | goose, sql-migrate | `-- +goose Up`, `-- +goose Down`; `-- +migrate Up` … | `+goose NO TRANSACTION`, `notransaction` |
 | golang-migrate | `1_x.up.sql`, `1_x.down.sql` | a file of one statement |
 | diesel | `x/up.sql`, `x/down.sql` | `run_in_transaction = false` in `x/metadata.toml` |
+| Prisma | `x/migration.sql` | |
 | Flyway | `V1__x.sql`, `U1__x.sql` | `executeInTransaction=false`, and statements that cannot be in one |
 
 dbmate, golang-migrate and diesel send a file as one query. So where they open no transaction the server still runs
@@ -31,6 +32,7 @@ _GOOSE_OFF = re.compile(r"^--[ \t]*\+goose[ \t]+NO[ \t]+TRANSACTION\b", re.IGNOR
 _FLYWAY_OFF = re.compile(r"^(?:--[ \t]*flyway:)?executeInTransaction[ \t]*=[ \t]*false\b", re.IGNORECASE | re.MULTILINE)
 _SECTION_OFF = re.compile(r"transaction[ \t]*:[ \t]*false|\bnotransaction\b", re.IGNORECASE)
 _FLYWAY = re.compile(r"([VU])(\d+(?:[._]\d+)*)__(.*)\.sql")
+FOLDERED = ("up.sql", "migration.sql")  # the way forward, where each migration is a folder
 _NUMBERED = re.compile(r"\d+_.*\.(?:up|down)\.sql", re.DOTALL)
 
 
@@ -130,8 +132,8 @@ def made_by(path: Path) -> str:
     mark = _SECTION.search(_text(path))
     if mark:
         return {"migrate:": "dbmate", "+goose": "goose", "+migrate": "sql-migrate"}[mark[1].strip().lower()]
-    if path.name == "up.sql":
-        return "diesel"
+    if path.name in FOLDERED:
+        return "diesel" if path.name == "up.sql" else "Prisma"
     if _FLYWAY.fullmatch(path.name):
         return "Flyway"
     return "golang-migrate" if is_golang(path.name) else "SQL files"
@@ -224,8 +226,9 @@ def _sibling(path: Path) -> Path | None:
 
 def _migrations(path: Path) -> Iterator[Path]:
     for one in path.iterdir():
-        if one.is_dir() and (one / "up.sql").is_file():
-            yield one / "up.sql"
+        own = [one / name for name in FOLDERED if (one / name).is_file()]
+        if own:
+            yield own[0]
         elif one.suffix == ".sql" and one.is_file() and not one.name.endswith(".down.sql"):
             flyway = _FLYWAY.fullmatch(one.name)
             if flyway[1] == "V" if flyway else not one.name.startswith("R__"):  # R__: Flyway runs it again and again
@@ -233,8 +236,8 @@ def _migrations(path: Path) -> Iterator[Path]:
 
 
 def _label(path: Path) -> str:
-    """Return the name that tells a file from the others: diesel's files bear their folder's name too."""
-    return f"{path.parent.name}/{path.name}" if path.name in ("up.sql", "down.sql") else path.name
+    """Return the name that tells a file from the others: diesel's and Prisma's bear their folder's name too."""
+    return f"{path.parent.name}/{path.name}" if path.name in (*FOLDERED, "down.sql") else path.name
 
 
 def _version(name: str) -> tuple[int, ...]:

@@ -212,6 +212,7 @@ class Runner:
             file=part.place,
             attempt=self.attempt,
             block=self.block,
+            ignored=tuple(sorted(part.ignored)),
         )
 
     def _noted(self, part: Statement, ran: StatementRan) -> int:

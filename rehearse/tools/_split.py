@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pglast import split as split_sql
 from pglast.parser import ParseError
@@ -18,6 +18,7 @@ from rehearse import delimited, units
 from rehearse.backfill.task import Backfill
 from rehearse.errors import Mistake
 from rehearse.tools import _markers
+from rehearse.tools._ignored import ignored
 from rehearse.tools._retry import Retry, retry
 from rehearse.tools._tokens import Token, tokens
 
@@ -42,7 +43,10 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement without the comments before it, and where it stands: "up.sql:12". `rows` are COPY's, as text."""
+    """A statement without the comments before it, and where it stands: "up.sql:12". `rows` are COPY's, as text.
+
+    `ignored` are the codes of hazards that a comment says to pass over, or "ALL".
+    """
 
     sql: str
     place: str
@@ -50,6 +54,7 @@ class Statement:
     rows: str | None = None
     backfill: Backfill | None = None
     retry: Retry | None = None
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -72,15 +77,24 @@ def splitter(engine: str) -> Split:
 
 def delimited_statements(text: str, name: str, first_line: int = 1) -> list[Statement]:
     """Return the statements of a text for MySQL or MariaDB, where DELIMITER is obeyed."""
-    return [
+    found = [
         _marked(one.text, f"{name}:{one.line}", one.comments)
         for one in delimited.statements(text.splitlines(keepends=True), first_line=first_line)
     ]
+    return _with_ignored(found, text, name, first_line)
 
 
 def statements(text: str, name: str, first_line: int = 1) -> list[Statement]:
     """Return the statements of a text; a statement's place is `name` and the line of its first word."""
-    return list(_placed(_scan(text, name, first_line), name, first_line))
+    found = list(_placed(_scan(text, name, first_line), name, first_line))
+    return _with_ignored(found, text, name, first_line)
+
+
+def _with_ignored(found: list[Statement], text: str, name: str, first_line: int) -> list[Statement]:
+    begins = [int(one.place.rpartition(":")[2]) for one in found]
+    spans = [(begin, begin + one.sql.count("\n")) for begin, one in zip(begins, found, strict=True)]
+    codes = ignored(text, name, first_line, spans)
+    return [replace(one, ignored=mine) if mine else one for one, mine in zip(found, codes, strict=True)]
 
 
 def _placed(scan: _Scan, name: str, first_line: int) -> Iterator[Statement]:

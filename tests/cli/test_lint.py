@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,27 @@ def test_a_hazard_is_passed_over_with_a_reason_and_without_one_is_a_mistake(tmp_
     assert "b.sql:1: rehearse:ignore: name a code, and say why" in done.stderr
 
 
+@pytest.mark.parametrize("engine", ["postgres", "mysql:8.0"])
+def test_a_comment_passes_over_no_other_statement_of_its_line(engine: str, tmp_path: Path) -> None:
+    text = "DROP TABLE a; DROP TABLE b; -- rehearse:ignore H401 b was a test\nDROP TABLE c;\n"
+    written(tmp_path, "a.sql", text)
+    found = codes("a.sql", "--engine", engine, cwd=tmp_path)
+    assert found == [("H401", "a.sql", 1), ("H401", "a.sql", 2)]
+
+
+def test_a_comment_with_a_code_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    written(tmp_path, "a.sql", "-- rehearse:ignore H11O a table of ten rows\n" + INDEX)
+    done = rehearse("lint", "a.sql", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "rehearse:ignore: no hazard has the code 'H11O'; did you mean" in done.stderr
+
+
+def test_a_version_that_is_none_is_a_mistake_and_is_not_taken_for_the_newest(tmp_path: Path) -> None:
+    written(tmp_path, "a.sql", INDEX)
+    done = rehearse("lint", "a.sql", "--engine", "postgres:latest", cwd=tmp_path)
+    assert (done.returncode, "'latest' is no version; write it as postgres:16" in done.stderr) == (2, True)
+
+
 def test_a_rule_is_left_out_and_a_wrong_code_is_a_mistake(tmp_path: Path) -> None:
     written(tmp_path, "a.sql", INDEX)
     assert codes("a.sql", "--disable", "h110", cwd=tmp_path) == []
@@ -77,6 +100,30 @@ def test_a_folder_is_read_version_by_version_and_what_was_made_before_is_known(t
     written(tmp_path, "m/3_c.down.sql", "DROP TABLE orders;")
     assert codes("m", cwd=tmp_path) == [("H110", "m/3_c.up.sql", 1)]
     assert [one[0] for one in codes("m", "--back", cwd=tmp_path)] == ["H110", "H401"]
+
+
+def test_a_folder_of_prismas_is_read_and_flyways_repeatable_files_come_last(tmp_path: Path) -> None:
+    written(tmp_path, "p/migration_lock.toml", 'provider = "postgresql"')
+    written(tmp_path, "p/20240101_a/migration.sql", "CREATE TABLE orders (id int);")
+    written(tmp_path, "p/20240102_b/migration.sql", "DROP TABLE orders;")
+    assert codes("p", cwd=tmp_path) == [("H401", "p/20240102_b/migration.sql", 1)]
+    written(tmp_path, "f/R__a.sql", "DROP TABLE report;")
+    written(tmp_path, "f/V1__b.sql", "CREATE TABLE report (id int);")
+    written(tmp_path, "f/U1__b.sql", "DROP TABLE report;")
+    assert codes("f", cwd=tmp_path) == [("H401", "f/R__a.sql", 1)]
+
+
+def test_a_file_of_a_folder_that_is_not_read_is_told(tmp_path: Path) -> None:
+    written(tmp_path, "m/1_a.sql", "SELECT 1;")
+    written(tmp_path, "m/more/2_b.sql", "DROP TABLE orders;")
+    done = rehearse("lint", "m", cwd=tmp_path)
+    assert "m/more/2_b.sql: not read" in done.stderr
+
+
+def test_a_new_table_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    for engine, sql in (("postgres", "CREATE TABLE a (id int);"), ("mysql", "CREATE TABLE a (id int);")):
+        written(tmp_path, "a.sql", sql)
+        assert "H901" not in rehearse("lint", "a.sql", "--engine", engine, cwd=tmp_path).stdout, engine
 
 
 def test_the_schema_and_the_rows_are_reckoned_with(tmp_path: Path) -> None:
@@ -128,6 +175,19 @@ def test_a_scenario_is_judged_both_ways_with_its_engine_and_its_schema(topic: st
     assert expected not in good
 
 
+def test_a_way_back_that_is_found_beside_the_forward_file_has_its_path_and_its_comments(tmp_path: Path) -> None:
+    for way, sql in (("up", "CREATE TABLE b (id bigint);"), ("down", "ALTER TABLE a DROP COLUMN b;")):
+        written(tmp_path, f"migrations/0002_b.{way}.sql", sql)
+    written(tmp_path, "migrations/0001_a.up.sql", "CREATE TABLE a (id bigint PRIMARY KEY, b int);")
+    lines = 'name = "s"\n[migration]\nschema = "migrations"\nforward = "migrations/0002_b.up.sql"\n'
+    written(tmp_path, "s.toml", lines)
+    down = "migrations/0002_b.down.sql"
+    found = [one for one in codes("s.toml", cwd=tmp_path) if "down" in one[1]]
+    assert ("H301", down, 1) in found
+    written(tmp_path, down, "-- rehearse:ignore H301 it was new\nALTER TABLE a DROP COLUMN b;")
+    assert "H301" not in [one[0] for one in codes("s.toml", cwd=tmp_path)]
+
+
 def test_a_scenario_with_words_for_several_engines_is_judged_for_the_one_that_is_asked_for() -> None:
     path = str(SCENARIOS / "add_column_dialects" / "bad.toml")
     assert [one[0] for one in codes(path)] == ["H101"]
@@ -143,6 +203,30 @@ def test_code_scanning_gets_each_hazard_at_its_line(tmp_path: Path) -> None:
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "H110"
     place = result["locations"][0]["physicalLocation"]
     assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("up.sql", 2)
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_what_a_tool_prints_is_read_from_a_pipe(name: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "rehearse", "lint", name, "--json"]
+    done = subprocess.run(
+        words, cwd=tmp_path, input="SELECT 1;\nDROP TABLE orders;", capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert found["statements"] == 2
+    assert [(one["code"], one["file"], one["line"]) for one in found["hazards"] if one["code"] == "H401"] == [
+        ("H401", "stdin", 2)
+    ]
+
+
+def test_sql_within_a_scenario_is_placed_at_the_scenario(tmp_path: Path) -> None:
+    written(tmp_path, "base.sql", "CREATE TABLE orders (id int);")
+    text = 'name = "x"\n[data]\nload = ["base.sql"]\n[migration]\nforward = "SELECT 1;\\nDROP TABLE orders;"\n'
+    written(tmp_path, "x.toml", text)
+    done = rehearse("lint", "x.toml", "--sarif", cwd=tmp_path)
+    (told,) = json.loads(done.stdout)["runs"]
+    places = [one["locations"][0]["physicalLocation"] for one in told["results"] if one["ruleId"] == "H401"]
+    assert places == [{"artifactLocation": {"uri": "x.toml"}, "region": {"startLine": 1}}]
 
 
 def test_a_hazard_is_explained_with_its_examples_and_listed() -> None:

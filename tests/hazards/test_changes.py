@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from rehearse import hazards
-from rehearse.hazards.changes import change_of, changes_of
+from rehearse.hazards.changes import change_of, changes_of, not_told
 from rehearse.model.change import Change
 from rehearse.tools._split import splitter
 
 SCHEMA = """
 CREATE TABLE customers (id bigint PRIMARY KEY, full_name text);
-CREATE TABLE orders (id int PRIMARY KEY, customer_id bigint, state varchar(20), total int, note text);
+CREATE TABLE orders (id int PRIMARY KEY, customer_id bigint, state varchar(20), total int, note text,
+    paid int DEFAULT 0);
 """
 NAIVE = {
     "ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()": Change(
@@ -99,6 +100,29 @@ NONE = (
     "DO $$ BEGIN NULL; END $$",
     "DROP TABLE orders",
 )
+BEYOND = {  # what a way of the library would leave out, so that it ended elsewhere
+    "postgres": (
+        "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id) DEFERRABLE INITIALLY DEFERRED",
+        "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id) ON UPDATE CASCADE",
+        "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id) MATCH FULL",
+        "ALTER TABLE orders ADD UNIQUE NULLS NOT DISTINCT (state)",
+        "ALTER TABLE orders ADD UNIQUE (state) INCLUDE (total)",
+        "ALTER TABLE orders ADD CHECK (total > 0) NO INHERIT",
+        "CREATE UNIQUE INDEX i ON orders (state) NULLS NOT DISTINCT",
+        "CREATE INDEX i ON orders (state) WITH (fillfactor = 70)",
+        "CREATE INDEX i ON orders (state NULLS FIRST)",
+        'ALTER TABLE orders ADD COLUMN kind text COLLATE "C"',
+        'ALTER TABLE orders ALTER state TYPE varchar(9) COLLATE "C"',
+        "CREATE INDEX i ON orders (state); COMMENT ON INDEX i IS 'why'",
+        "CREATE INDEX i ON orders (state); GRANT SELECT ON orders TO reader",
+    ),
+    "mysql": (
+        "ALTER TABLE orders ADD INDEX i (note(20))",
+        "CREATE INDEX i ON orders (total DESC)",
+        "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id) ON UPDATE CASCADE",
+        "ALTER TABLE orders MODIFY paid bigint",  # which takes its default away
+    ),
+}
 
 
 def changed(sql: str, engine: str = "postgres") -> Change | None:
@@ -120,6 +144,30 @@ def test_a_naive_migration_of_mysql_is_one_change(sql: str) -> None:
 @pytest.mark.parametrize("sql", NONE)
 def test_several_changes_or_one_without_a_way_are_none(sql: str) -> None:
     assert changed(sql) is None
+
+
+@pytest.mark.parametrize(("engine", "sql"), [(engine, sql) for engine in BEYOND for sql in BEYOND[engine]])
+def test_a_change_with_more_than_the_ways_can_write_is_none(engine: str, sql: str) -> None:
+    assert changed(sql, engine) is None
+
+
+def test_restrict_is_kept_as_it_was_said() -> None:
+    found = changed("ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE RESTRICT")
+    assert found is not None and found.on_delete == "RESTRICT"
+
+
+def test_what_a_delete_does_is_read_behind_what_an_update_does() -> None:
+    actions = "ON UPDATE RESTRICT ON DELETE CASCADE"
+    sql = f"ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id) {actions}"
+    found = changed(sql, "mysql")
+    assert found is not None and found.on_delete == "CASCADE"
+
+
+def test_the_statement_that_no_way_is_known_for_is_told() -> None:
+    known = hazards.beginning("postgres")
+    texts = ("CREATE INDEX i ON orders (state)", "ALTER TABLE orders ADD COLUMN n bigserial", "DROP TABLE customers")
+    told = not_told([hazards.said(one, known) for one in texts], known)
+    assert told is not None and told.sql == texts[1]
 
 
 def test_columns_that_point_at_a_key_are_widened_with_it_and_other_changes_stand_for_themselves() -> None:

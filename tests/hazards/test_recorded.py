@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -92,8 +93,24 @@ def test_a_hazard_that_the_text_alone_tells_fails_nothing_and_stands_in_the_repo
     verdict = judge(recording)
     assert all(answer.status != Status.FAILED for answer in verdict.answers if answer.rule.code.startswith("H"))
     assert not [one for one in verdict.findings if one.code.startswith("H")]
-    for form in ("md", "html"):
-        assert "H301" in renderer(form)(recording, verdict)
+    for form in ("md", "html", "sarif", "terminal"):
+        assert "H301" in renderer(form)(recording, verdict), form
+
+
+def test_code_scanning_gets_each_hazard_at_its_line_and_a_refuted_one_as_a_note() -> None:
+    ran = replace(hand.statement(1, COLUMN, 11, 12, rewrites=()), file="up.sql:7")
+    recording = run(ran, locks=(hand.lock("orders", 11, 11, 12),))
+    (told,) = json.loads(renderer("sarif")(recording, judge(recording)))["runs"]
+    (found,) = [one for one in told["results"] if one["ruleId"] == "H101"]
+    assert found["level"] == "note" and "refuted by the rehearsal" in found["message"]["text"]
+    assert found["locations"][0]["physicalLocation"]["region"] == {"startLine": 7}
+    assert told["tool"]["driver"]["rules"][found["ruleIndex"]]["id"] == "H101"
+
+
+def test_what_a_comment_passes_over_stands_in_no_report() -> None:
+    sql = "ALTER TABLE orders DROP COLUMN code"
+    assert "H301" in proofs(run(hand.statement(1, sql, 11, 12)))
+    assert "H301" not in proofs(run(replace(hand.statement(1, sql, 11, 12), ignored=("H301",))))
 
 
 def test_the_report_says_that_the_rehearsal_refutes() -> None:

@@ -15,12 +15,13 @@ from rich.console import Console
 from rehearse import registry
 from rehearse.cli import COMMANDS
 from rehearse.judging import judge
-from rehearse.model import EngineChoice, Recording
+from rehearse.model import EngineChoice, PropertyDifference, Recording
 from rehearse.reports import _charts, _words
 from rehearse.reports.md import MOST
 from rehearse.reports.terminal import print_report
 from rehearse.testing import recordings as hand
 from rehearse.testing.examples import NASTY
+from rehearse.units import human_duration
 from tests.reports.conftest import Judged, judged
 
 FORMS = registry.names("renderer")
@@ -160,6 +161,19 @@ def test_a_runbook_does_not_claim_a_way_back_that_was_not_rehearsed() -> None:
     text = judged("failed").rendered("plan")
     assert "Not rehearsed: nothing is known of it." in text
     assert "the backup is the way back" in text
+
+
+def test_a_column_that_gains_a_property_is_no_new_column_in_a_plan(harmful: Judged) -> None:
+    gained = PropertyDifference(object="table orders column note", property="not null", before=None, after="yes")
+    made = replace(gained, object="table orders column made", property="exists", after="text")
+    of = harmful.recording
+    changed = [
+        replace(one, schema=(gained, made)) if (one.before, one.after) == ("start", "forward") else one
+        for one in of.comparisons
+    ]
+    text = book(of=replace(of, comparisons=changed))
+    assert "column note: not null nothing → yes" in text
+    assert "column made: **new**" in text
 
 
 def test_a_plan_tells_what_changes_how_rows_are_moved_and_what_was_proved(harmful: Judged) -> None:
@@ -326,3 +340,17 @@ def test_a_label_does_not_lie_on_the_line_of_the_budget() -> None:
     assert _charts.beside(100, "285 ms", 300) == 100
     assert _charts.beside(100, "285 ms", 90) == 100
     assert _charts.beside(100, "285 ms", None) == 100
+
+
+@pytest.mark.parametrize(
+    ("ns", "words"),
+    [
+        (999_400, "999 µs"),
+        (999_700, "1.0 ms"),
+        (9_960_000, "10 ms"),
+        (999_700_000, "1.00 s"),
+        (59_999_000_000, "1 min 00 s"),
+    ],
+)
+def test_a_duration_that_is_rounded_up_has_the_next_unit(ns: int, words: str) -> None:
+    assert human_duration(ns) == words

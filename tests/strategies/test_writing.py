@@ -125,6 +125,7 @@ def of(kind: Any, columns: Any = "", **keys: Any) -> Change:
             of("split column", "Status", into={"a": "1"}, back={"status": "a"}),
             "back: 'status' is not of change.columns; did you mean 'Status'",
         ),
+        (of("set not null", "id"), r"columns: order\.id is NOT NULL already"),
         (of("add column", "x", type="int", nullable=False), "nullable: .* needs `default`, or `fill`"),
     ],
 )

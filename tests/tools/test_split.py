@@ -7,7 +7,7 @@ import pytest
 from rehearse.backfill import Backfill
 from rehearse.errors import Mistake
 from rehearse.tools._kinds import controls_transaction, stands_alone, wants_no_block
-from rehearse.tools._split import Repeat, Statement, delimited_statements, statements
+from rehearse.tools._split import Repeat, Split, Statement, delimited_statements, statements
 
 
 def split(text: str) -> list[tuple[str, str]]:
@@ -193,3 +193,12 @@ def test_transaction_control_is_told(text: str) -> None:
 
 def test_statements_are_values() -> None:
     assert Statement("select 1", "x.sql:1") == statements("select 1", "x.sql")[0]
+
+
+@pytest.mark.parametrize("split", [statements, delimited_statements])
+def test_a_comment_that_passes_over_a_hazard_is_about_the_statement_that_it_stands_at(split: Split) -> None:
+    text = "DROP TABLE a; DROP TABLE b; -- rehearse:ignore H401 a test\n"
+    text += "DROP\n-- rehearse:ignore all gone\nTABLE c;\nSELECT 1;"
+    assert [one.ignored for one in split(text, "up.sql", 1)] == [set(), {"H401"}, {"ALL"}, set()]
+    with pytest.raises(Mistake, match=r"up\.sql:2: rehearse:ignore: name a code, and say why"):
+        split("SELECT 1;\n-- rehearse:ignore H401\nSELECT 2;", "up.sql", 1)

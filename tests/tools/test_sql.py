@@ -66,6 +66,11 @@ def test_a_file_runs_in_one_transaction_with_its_times(url: str, journal: Keepin
     assert before <= found[0].at_ns <= found[-1].ended_ns <= time.monotonic_ns()
 
 
+def test_what_a_comment_passes_over_is_written_down(url: str, journal: KeepingJournal) -> None:
+    opened(forward="create table t (a int);\n-- rehearse:ignore H401 of this test\ndrop table t").forward(url, journal)
+    assert [one.ignored for one in ran(journal)] == [(), (), ("H401",), ()]
+
+
 def test_a_failure_names_its_place_and_undoes_the_file(url: str, journal: KeepingJournal) -> None:
     migration = opened(forward="create table t (a int);\n\nselect 1/0;\nselect 2;")
     with pytest.raises(MigrationFailed, match=r"migration.forward:3 \(statement 3\): ERROR: division by zero"):

@@ -47,7 +47,14 @@ def is_free(was: Type, becomes: Type, *, is_utc: bool) -> bool:
         return not becomes.args or _fits(was.args, becomes.args)
     if names[0] == names[1] and names[0] in _LIMITED:
         return not becomes.args or (_fits(was.args, becomes.args) and was.args[1:] == becomes.args[1:])
+    if names[1] == "citext":
+        return names[0] in ("text", "varchar")
     return names in (("cidr", "inet"), ("xml", "text"), ("bit", "varbit"))
+
+
+def compares_otherwise(was: Type, becomes: Type) -> bool:
+    """Say whether values that are stored alike are compared otherwise, so that their indexes are built anew."""
+    return (was.name == "citext") != (becomes.name == "citext")
 
 
 def _scale(type_: Type) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from rehearse.hazards.acts import Act, Type
 from rehearse.hazards.modes import locks
 from rehearse.hazards.rule import POSTGRES, Claim, Moment, Rule, Seen
 from rehearse.hazards.rules import _types
@@ -55,6 +57,9 @@ def _stored(moment: Moment) -> Iterator[Seen]:
     act = moment.act
     if act.does == "add column" and act.has("stored"):
         yield _rewritten(moment, f"the stored generated column {act.table}.{act.name} writes the table anew")
+    elif act.does == "set expression":
+        unless = " unless it is VIRTUAL" if moment.since(18) else ""
+        yield _rewritten(moment, f"{act.table}.{act.name} is computed anew, and so {act.table} is written{unless}")
 
 
 def _numbered(moment: Moment) -> Iterator[Seen]:
@@ -74,12 +79,20 @@ def _type(moment: Moment) -> Iterator[Seen]:
         yield _rewritten(moment, says + "; give the schema that the change starts from, and it is known")
         return
     is_utc = moment.since(12) and moment.known.setting("timezone") in ("utc", "etc/utc", "gmt")
-    using = act.expression
-    is_plain = not using or using.replace('"', "").split("::", maxsplit=1)[0].strip() == act.name
-    if was is not None and is_plain and _types.is_free(was, act.type, is_utc=is_utc):
+    if was is not None and _is_plain(act, act.type) and _types.is_free(was, act.type, is_utc=is_utc):
+        if _types.compares_otherwise(was, act.type) and moment.known.indexed(act.table, act.name):
+            says = f"the indexes of {act.table}.{act.name} are built anew while {act.table} is closed"
+            yield Seen(says=says, table=act.table, claim=Claim(locks=tuple(locks(act)), scans=(act.table,)))
         return
     told = f"from {was} to {act.type}" if was else f"to {act.type}"
     yield _rewritten(moment, f"the type of {act.table}.{act.name} changes {told}, which writes the table anew")
+
+
+def _is_plain(act: Act, becomes: Type) -> bool:
+    """Say whether USING asks for no more than the change itself: the column, or its cast to the new type."""
+    using = act.expression.replace('"', "").lower()
+    name = rf"(?:{re.escape(act.table.lower())}\.)?{re.escape(act.name.lower())}"
+    return not using or re.fullmatch(rf"{name}|cast\({name} as {re.escape(str(becomes).lower())}\)", using) is not None
 
 
 def _narrowed(moment: Moment) -> Iterator[Seen]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rehearse.hazards.rule import POSTGRES, Moment, Rule, Seen
 from rehearse.hazards.rules._shop import every, postgres
+
+_ALL = re.compile(r"(?i)\s*\(?\s*(?:true|(\d+)\s*=\s*\1|1)\s*\)?\s*")  # a condition that every row fulfils
 
 
 def _table(moment: Moment) -> Iterator[Seen]:
@@ -14,13 +17,16 @@ def _table(moment: Moment) -> Iterator[Seen]:
         cascade = ", and with it all that refers to it" if act.has("cascade") else ""
         says = f"the rows of {act.table} are gone for good{cascade}, and code that says its name fails"
         yield Seen(says=says, table=act.table)
+    elif act.does == "drop partition":
+        yield Seen(says=f"the rows of {act.table}'s partition {act.name} are gone for good", table=act.table)
 
 
 def _emptied(moment: Moment) -> Iterator[Seen]:
     act = moment.act
     if act.does == "truncate":
         more = ", and those of every table that refers to it" if act.has("cascade") else ""
-        yield Seen(says=f"the rows of {act.table} are gone for good{more}", table=act.table)
+        whose = f"{act.table}'s partition {act.name}" if act.has("partition") else act.table
+        yield Seen(says=f"the rows of {whose} are gone for good{more}", table=act.table)
 
 
 def _database(moment: Moment) -> Iterator[Seen]:
@@ -29,15 +35,22 @@ def _database(moment: Moment) -> Iterator[Seen]:
         yield Seen(says=f"all tables of {act.name} are gone for good")
 
 
+def _is_of_all(moment: Moment, does: str) -> bool:
+    """Say whether an act changes every row in one go: no WHERE, or one that holds for all."""
+    act = moment.act
+    is_bound = act.has("where") and not _ALL.fullmatch(act.expression)
+    return act.does == does and not is_bound and not act.has("limit") and not moment.said.repeats
+
+
 def _deleted(moment: Moment) -> Iterator[Seen]:
     act = moment.act
-    if act.does == "delete" and not act.has("where") and not act.has("limit") and not moment.said.repeats:
+    if _is_of_all(moment, "delete"):
         yield Seen(says=f"all rows of {act.table} are deleted, in one transaction", table=act.table)
 
 
 def _updated(moment: Moment) -> Iterator[Seen]:
     act = moment.act
-    if act.does == "update" and not act.has("where") and not act.has("limit") and not moment.said.repeats:
+    if _is_of_all(moment, "update"):
         says = f"every row of {act.table} is written and held until COMMIT: who would change one waits"
         yield Seen(says=says, table=act.table)
 

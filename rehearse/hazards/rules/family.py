@@ -35,7 +35,7 @@ def _by_code(code: str) -> Looks:
             return
         algorithm = "INPLACE" if one.algorithm == "REBUILD" else one.algorithm
         rewrites = (moment.act.table,) if one.algorithm in ("REBUILD", "COPY") else ()
-        stops = f", closed to writes ({one.algorithm})" if one.lock != "NONE" else " beside the traffic (INPLACE)"
+        stops = f", closed to writes ({one.algorithm})" if one.lock != "NONE" else f" beside the traffic ({algorithm})"
         doing = "is copied" if one.algorithm == "COPY" else "is written anew" if rewrites else "is read"
         claim = Claim(algorithm=algorithm, rewrites=rewrites) if one.is_sure else Claim()
         yield Seen(says=f"{moment.act.table} {doing}{stops}: {one.why}", table=moment.act.table, claim=claim)
@@ -84,6 +84,17 @@ def _locked(moment: Moment) -> Iterator[Seen]:
         table = next((act.table for act in moment.said.acts if act.table), "")
         stops = "reads and writes" if moment.said.lock == "EXCLUSIVE" else "writes"
         yield Seen(says=f"LOCK={moment.said.lock} closes {table} to {stops} for the whole change", table=table)
+
+
+def _read_under_lock(moment: Moment) -> Iterator[Seen]:
+    levels = [moment.known.setting(name) for name in ("transaction", "transaction_isolation", "tx_isolation")]
+    if moment.said.repeats or any("committed" in one for one in levels):
+        return
+    for act in (one for one in moment.said.acts if one.does == "insert" and one.references):
+        if act.said & {"where", "limit"}:
+            continue
+        says = f"every row of {act.references} is locked as it is read, and who would change one waits until COMMIT"
+        yield Seen(says=says, table=act.references)
 
 
 def _versions(moment: Moment) -> Iterator[Seen]:
@@ -152,7 +163,8 @@ RULES = (
         "Does a column get a type that copies the table?",
         bad="ALTER TABLE orders MODIFY number bigint NOT NULL;",
         good="ALTER TABLE orders MODIFY code varchar(60), ALGORITHM=INPLACE, LOCK=NONE;",
-        versions="a varchar that grows past 255 bytes copies; MariaDB from 10.4.3 on only from 128 bytes on",
+        versions="a varchar that grows past 255 bytes copies; MariaDB from 10.4.3 on only from 128 bytes on; "
+        "from 11.2 on it copies beside the traffic, where the table has no foreign key",
         covers={
             "strong_migrations": ("changing the type of a column",),
             "django-migration-linter": ("ALTER_COLUMN",),
@@ -196,7 +208,7 @@ RULES = (
     _rule(
         "H505",
         "FULLTEXT or SPATIAL index",
-        "Is a FULLTEXT or SPATIAL index built?",
+        "Is a FULLTEXT or SPATIAL index built, or one of an expression?",
         harm="All who would write the table wait until the index is built: it grows with the rows.",
         bad="ALTER TABLE orders ADD FULLTEXT INDEX words (note);",
         good="ALTER TABLE orders ADD INDEX by_code (code), ALGORITHM=INPLACE, LOCK=NONE;",
@@ -290,6 +302,20 @@ RULES = (
         good="ALTER TABLE orders ADD INDEX by_code (code), ALGORITHM=INPLACE, LOCK=NONE;",
         harm="All who would write the table wait until it is done: it grows with the rows.",
         looks=_locked,
+        proof="static",
+    ),
+    _rule(
+        "H519",
+        "rows locked as they are read",
+        "Does a table get all rows of another in one statement, which locks them as it reads?",
+        bad="CREATE TABLE copied LIKE orders;\nINSERT INTO copied SELECT * FROM orders;",
+        good="CREATE TABLE copied LIKE orders;\nSET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"
+        "INSERT INTO copied SELECT * FROM orders;",
+        harm="Under REPEATABLE READ, the default, nobody can change a row that was read until it is done: it grows "
+        "with the rows.",
+        remedy="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED before it, or copy in batches by the key, each "
+        "committed.",
+        looks=_read_under_lock,
         proof="static",
     ),
     Rule(

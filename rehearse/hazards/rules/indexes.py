@@ -101,6 +101,19 @@ def _detach(moment: Moment) -> Iterator[Seen]:
         yield Seen(says=says, table=act.references, rewrite=f"{moment.said.sql} CONCURRENTLY;  -- in no transaction")
 
 
+def _parted(moment: Moment) -> Iterator[Seen]:
+    """Yield what the server does on a plain table and not on one with partitions."""
+    act, known = moment.act, moment.known
+    if act.table not in known.tables or not known.tables[act.table].is_parted:
+        return
+    if act.does == "create index" and act.has("concurrently"):
+        yield Seen(says=f"{act.table} has partitions, and the server builds no index of such a table CONCURRENTLY")
+    elif act.does == "add foreign key" and act.has("not valid") and not moment.since(18):
+        yield Seen(says=f"{act.table} has partitions, and the server adds no NOT VALID foreign key to such a table")
+    elif act.has("using index"):
+        yield Seen(says=f"{act.table} has partitions, and the server makes no index a constraint of such a table")
+
+
 RULES = (
     Rule(
         code="H110",
@@ -271,5 +284,28 @@ RULES = (
             transaction="none",
         ),
         covers={"squawk": ("require-concurrent-partition-detach",)},
+    ),
+    Rule(
+        code="H212",
+        name="refused on a table with partitions",
+        asks="Is something asked of a table with partitions that the server does on plain tables only?",
+        harm="The server refuses the statement, and the migration stops in the middle of a deployment.",
+        remedy="Do it by partition: CREATE INDEX … ON ONLY the parent, CREATE INDEX CONCURRENTLY on each partition, "
+        "then ALTER INDEX … ATTACH PARTITION; a foreign key NOT VALID on each partition, VALIDATE, then one on the "
+        "parent.",
+        severity="fails",
+        looks=_parted,
+        engines=POSTGRES,
+        proof="rehearsal",
+        versions="NOT VALID foreign keys are taken from PostgreSQL 18 on",
+        bad=postgres(
+            "CREATE INDEX CONCURRENTLY visits_at ON visits (at);",
+            schema="CREATE TABLE visits (at date) PARTITION BY RANGE (at);",
+            transaction="none",
+        ),
+        good=postgres(
+            "CREATE INDEX visits_at ON ONLY visits (at);",
+            schema="CREATE TABLE visits (at date) PARTITION BY RANGE (at);",
+        ),
     ),
 )

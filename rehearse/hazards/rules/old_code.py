@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rehearse.hazards.rule import FAMILY, POSTGRES, Moment, Rule, Seen
+from rehearse.hazards.rule import POSTGRES, Moment, Rule, Seen
 from rehearse.hazards.rules._shop import every, family, postgres
 
 _DEPLOY = "Code that is running says the old name until its last process is gone: every such call fails."
@@ -28,6 +28,8 @@ def _rename_table(moment: Moment) -> Iterator[Seen]:
     act, known = moment.act, moment.known
     if act.does == "set schema":
         yield Seen(says=f"code that says {act.table} fails once it is in {act.to}", table=act.table)
+    if act.has("renamed") and act.name not in known.objects:
+        yield Seen(says=f"code that says {act.name} fails once it is called {act.to}")
     if act.does != "rename table" or known.is_own(act.table) or act.to in known.renames.values():
         return  # the last: it takes the name of a table that makes room for it
     taker = known.renames.get(act.table)
@@ -39,11 +41,17 @@ def _rename_table(moment: Moment) -> Iterator[Seen]:
 
 def _required(moment: Moment) -> Iterator[Seen]:
     act = moment.act
+    column = moment.known.column(act.table, act.name)
+    if column is not None and column.is_new:
+        undefaulted = act.does == "drop default" and column.not_null
+        if undefaulted or (act.does == "set not null" and not column.has_default):
+            says = f"{act.table}.{act.name} is new, NOT NULL and left without a default: an INSERT without it fails"
+            yield Seen(says=says, table=act.table)
     computed = act.has("stored") or act.has("virtual") or act.has("auto_increment") or act.has("identity")
     if act.does != "add column" or not act.has("not null") or act.default is not None or computed or act.has("serial"):
         return
     if moment.engine == "postgres":
-        return
+        return  # H201: the server refuses it
     says = f"an INSERT that does not name {act.table}.{act.name} fails, and rows that are there get 0 or an empty text"
     yield Seen(says=says, table=act.table)
 
@@ -119,7 +127,7 @@ RULES = (
     Rule(
         code="H304",
         name="table renamed",
-        asks="Is a table renamed, or moved to another schema, that the running version may use?",
+        asks="Is a table or another object renamed, or moved to another schema, that the running version may use?",
         harm=_DEPLOY,
         remedy="Put a view by the old name in its place in the same transaction, and drop it a release later.",
         severity="breaks old code",
@@ -161,12 +169,18 @@ RULES = (
         harm="Running code does not name it, and can insert no more; rows that are there get 0 or an empty text that "
         "nobody "
         "chose.",
-        remedy="Give the column a default, or add it nullable and make it NOT NULL a release later.",
+        remedy="Give the column a default and keep it for a release (Django: db_default), or add it nullable and make "
+        "it NOT NULL a release later.",
         severity="breaks old code",
         looks=_required,
-        engines=FAMILY,
-        bad=family("ALTER TABLE orders ADD COLUMN currency char(3) NOT NULL;"),
-        good=family("ALTER TABLE orders ADD COLUMN currency char(3) NOT NULL DEFAULT 'EUR';"),
+        bad={
+            **postgres(
+                "ALTER TABLE orders ADD COLUMN currency text DEFAULT 'EUR' NOT NULL;\n"
+                "ALTER TABLE orders ALTER COLUMN currency DROP DEFAULT;"
+            ),
+            **family("ALTER TABLE orders ADD COLUMN currency char(3) NOT NULL;"),
+        },
+        good=every("ALTER TABLE orders ADD COLUMN currency char(3) NOT NULL DEFAULT 'EUR';"),
         covers={"atlas": ("MF103", "MY101"), "django-migration-linter": ("NOT_NULL",)},
     ),
     Rule(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rehearse.bookkeeping import is_named
 from rehearse.hazards.acts import Act
 from rehearse.hazards.modes import ACCESS_EXCLUSIVE, locks
 from rehearse.hazards.rule import EVERY, FAMILY, POSTGRES, Claim, Engine, Example, Moment, Rule, Seen
@@ -64,7 +65,7 @@ def _rows_under_lock(moment: Moment) -> Iterator[Seen]:
 
 def _is_slow(moment: Moment, act: Act) -> bool:
     """Say whether an act may touch many rows."""
-    if act.does not in _SLOW or moment.known.is_new(act.table):
+    if act.does not in _SLOW or moment.known.is_new(act.table) or is_named(act.table):
         return False
     table = moment.known.tables.get(act.table)
     if table is not None and table.rows is not None and table.rows <= SMALL:
@@ -136,7 +137,7 @@ def _timeout(moment: Moment) -> Iterator[Seen]:
     if waiting:
         says = f"{waiting} is waited for without a {name}, and everyone queues behind the wait"
         rewrite = "SET lock_timeout = '2s';" if known.engine == "postgres" else "SET lock_wait_timeout = 2;"
-        yield Seen(says=says, rewrite=rewrite)
+        yield Seen(says=says, rewrite=rewrite, table=waiting)
 
 
 def _waiting(moment: Moment) -> str:
