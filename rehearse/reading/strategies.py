@@ -44,14 +44,17 @@ def folder_name(name: str) -> str:
 def expanded(scenario: Scenario, ways: Sequence[str] = ()) -> list[Scenario]:
     """Return a Scenario for each strategy, and for each way of the library that is asked for besides.
 
-    Without both it is the scenario itself, as it is written.
+    Without both it is the scenario itself, as it is written. This is there beside ways that are asked for, too, where
+    it has a way forward and names no strategies; a way of the library is written in that one's place.
     """
-    asked = [*scenario.strategies, *(StrategyChoice(way=way) for way in ways)]
+    own = ways and not scenario.strategies and scenario.migration.forward is not None
+    as_written = [StrategyChoice(name=AS_WRITTEN)] if own else []
+    asked = [*as_written, *scenario.strategies, *(StrategyChoice(way=way) for way in ways)]
     if not asked:
         return [runnable(scenario)]
     where = str(scenario.file or scenario.name)
     _raise([*_complaints(scenario, asked)], where)
-    return [_one(scenario, choice) for choice in asked]
+    return [_one(scenario if choice.way is None else _unwritten(scenario), choice) for choice in asked]
 
 
 def single(scenario: Scenario, name: str | None = None) -> Scenario:
@@ -110,6 +113,11 @@ def with_way(scenario: Scenario, written: Strategy, effects: Iterable[Effect] = 
     return replace(_one(again, known), name=scenario.name)
 
 
+def _unwritten(scenario: Scenario) -> Scenario:
+    """Return a scenario without its own way forward: a way of the library is written in its place."""
+    return replace(scenario, migration=replace(scenario.migration, forward=None))
+
+
 def _one(scenario: Scenario, choice: StrategyChoice) -> Scenario:
     engine, name = scenario.engine.name, name_of(choice)
     return replace(
@@ -141,6 +149,8 @@ def _complaints(scenario: Scenario, choices: Sequence[StrategyChoice]) -> Iterat
             yield f"{place}.name = {name_of(choice)!r}: another strategy is called so, too"
         if choice.way is not None and scenario.change is None:
             yield f"{place}.way = {choice.way!r}: a way makes the change that [change] describes, and there is none"
+        if choice.way is None and choice.options:
+            yield f"{place}.options: they are of a way of the library, and it names none"
         if not wrong and choice.way is None and not _has_forward(scenario, choice):
             yield f"{place}.migration.forward: name the strategy's files or SQL here, or a way of the library"
 

@@ -117,6 +117,17 @@ def headline(found: Compared) -> str:
     return f"{SYMBOLS[found.status]} {found.says}"
 
 
+def word(found: Compared) -> str:
+    """Return the result in a word: the winner, or why there is none. No difference is what was looked for in vain."""
+    if found.winner is not None:
+        return found.winner
+    if found.status != "passed":
+        return TITLES[found.status]
+    if found.says.startswith("no difference"):
+        return "NO DIFFERENCE"
+    return "NOT TOLD APART" if sum(one.rank is not None for one in found.strategies) > 1 else "NOTHING TO COMPARE"
+
+
 def verdict(one: StrategySeen) -> str:
     """Return "passed 3 of 3"."""
     if not one.runs:
@@ -250,6 +261,7 @@ def page(found: Compared, contenders: Sequence[Contender]) -> str:
         "comparison.html.j2",
         found=found,
         title=plain(f"{TITLES[found.status]}: {found.name}"),
+        word=word(found),
         kind="unknown" if found.status == "not run" else found.status,
         kinds={"passed": "passed", "failed": "failed", "unknown": "unknown", "not run": "unknown"},
         timelines=_comparison_charts.timelines(found, drawn),
