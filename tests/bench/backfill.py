@@ -39,7 +39,7 @@ ROWS, RATE, SESSIONS, KILLS, SEED = 5_000_000, 300.0, 16, 10, 44
 BASELINE_S = 15.0
 SET = "full_name = first_name || ' ' || last_name, filled = filled + 1"
 WHERE = "full_name IS NULL"
-PROBE = "SELECT full_name FROM people WHERE id = 1 + floor(random() * 100000)::int"
+PROBE = "SELECT full_name FROM people WHERE id = (SELECT 1 + floor(random() * 100000)::int)"  # by the index
 BATCH_TIME = "1ms"
 CALLS = [
     CallChoice(
