@@ -309,6 +309,19 @@ def test_markdown_is_a_short_table_that_no_text_breaks() -> None:
     assert text.startswith("## ✅ ways: ")
 
 
+def test_what_a_strategy_broke_is_said_in_every_form() -> None:
+    found = compared([QUICK, CAREFUL], SETTING)
+    careful, quick = found.strategies
+    assert forms.broken(careful) is None
+    says = forms.broken(quick)
+    assert says is not None and says.startswith(f"failed in 3 of 3 runs ({quick.runs[0].failed[0]}): ")
+    console = Console(file=io.StringIO(), width=500, color_system=None)
+    console.print(forms.table(found, width=500))
+    assert isinstance(console.file, io.StringIO)
+    page = Page(forms.page(found, [QUICK, CAREFUL])).text
+    assert all(says in shown.replace("\\", "") for shown in (console.file.getvalue(), forms.markdown(found), page))
+
+
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_the_table_fits_its_terminal(width: int) -> None:
     for found in (nasty()[0], compared([QUICK, CAREFUL, BATCHES], SETTING)):
