@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import ClassVar
 
@@ -159,13 +159,28 @@ def _data(report: Report, recording: Recording, forward: Phase | None) -> Iterat
     yield from _proofs(report)
 
 
-def _transformed(one: Statement) -> str:
-    volume = f"{_words.count(one.rows)} rows" if one.rows is not None else ""
-    anew = f"writes {', '.join(one.rewrites)} anew" if one.rewrites else ""
-    told = "; ".join(part for part in (volume, anew) if part) or _words.NOT_MEASURED
-    log = one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes
-    cells = (str(one.n), _words.short(one.sql, 120), told, _words.seconds(one.duration_s), _words.size(log))
+def _transformed(part: Sequence[Statement]) -> str:
+    """Return the line of a statement, or of all its batches."""
+    first, last = part[0], part[-1]
+    rows, log = _sum(one.rows for one in part), _sum(_log(one) for one in part)
+    volume = f"{_words.count(rows)} rows" if rows is not None else ""
+    anew = f"writes {', '.join(first.rewrites)} anew" if first.rewrites else ""
+    batches = f"in {len(part):,} statements" if len(part) > 1 else ""
+    told = "; ".join(one for one in (volume, anew, batches) if one) or _words.NOT_MEASURED
+    number = str(first.n) if len(part) == 1 else f"{first.n}–{last.n}"
+    took = _words.seconds(sum(one.duration_s for one in part))
+    cells = (number, _words.short(first.sql, 120), told, took, _words.size(log))
     return f"| {' | '.join(map(escaped, cells))} |"
+
+
+def _log(one: Statement) -> int | None:
+    return one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    """Return the sum; None where any is not measured."""
+    found = list(numbers)
+    return None if None in found else sum(one or 0 for one in found)
 
 
 def _proofs(report: Report) -> Iterator[str]:

@@ -239,6 +239,25 @@ def test_a_plan_does_not_claim_of_statements_that_were_not_seen() -> None:
     assert "- not measured: whether the rows after it keep" in text
 
 
+def test_the_batches_of_a_statement_are_one_step_of_a_plan() -> None:
+    texts = ["begin", "update orders set a = 1 where id > {} and id <= {}", "commit"]
+    many = [
+        replace(
+            hand.statement(n, texts[(n - 1) % 3].format(n, n + 3), 11 + n / 1e3, 11 + (n + 1) / 1e3), file="up.sql:2"
+        )
+        for n in range(1, 301)
+    ]
+    last = replace(hand.statement(301, "drop table old", 12, 12.5), file="up.sql:9")
+    phases = [hand.phase("baseline", 4, 9), hand.phase("forward", 10, 14, acted=(11, 13))]
+    text = book(of=hand.recorded([*phases, *many, last]))
+    assert "#### Steps 1 to 300: 100 times, 300 ms in all, 1.0 ms at most (up.sql:2)" in text
+    assert "#### Step 301: 500 ms (up.sql:9)" in text
+    assert "more statement" not in text
+    assert "| 2–299 | update orders set a = 1 where id > 2 and id <= 5 |" in seen_in(
+        text, "Data transformation"
+    ).replace("\\", "")
+
+
 def test_a_plan_whose_shorter_statements_are_left_out_tells_no_log() -> None:
     many = [
         hand.statement(n, f"update orders set a = {n}", 11 + n / 1e4, 11 + (n + 1) / 1e4, wal_bytes=100)
