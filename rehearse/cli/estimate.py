@@ -115,14 +115,12 @@ def _estimated(
     from rehearse.cli.live import live  # noqa: PLC0415
     from rehearse.rehearsal.estimate import estimate  # noqa: PLC0415
     from rehearse.reports.estimate import write  # noqa: PLC0415
-    from rehearse.reports.folder import opened, point  # noqa: PLC0415
+    from rehearse.reports.folder import opened  # noqa: PLC0415
 
     with opened(scenario, out) as folder:
         with live(scenario, 1 if loud else 0, on=engine) as progress:
             found = estimate(scenario, asked, progress=progress)
         page = write(found, folder)
-        if out is None:
-            point(folder)
     return found, page
 
 
