@@ -70,13 +70,13 @@ def human_duration(ns: float | None) -> str:
     """Return "312 µs", "45 ms", "1.20 s" or "3 min 05 s"; "not measured" for None."""
     if ns is None:
         return "not measured"
-    if ns < NS_PER_MS:
+    if ns < 0.9995 * NS_PER_MS:  # what would be rounded up to 1000 µs has the next unit; so below
         return f"{ns / 1_000:.0f} µs"
-    if ns < 10 * NS_PER_MS:
+    if ns < 9.95 * NS_PER_MS:
         return f"{ns / NS_PER_MS:.1f} ms"
-    if ns < NS_PER_S:
+    if ns < 0.9995 * NS_PER_S:
         return f"{ns / NS_PER_MS:.0f} ms"
-    if ns < 60 * NS_PER_S:
+    if ns < 59.995 * NS_PER_S:
         return f"{ns / NS_PER_S:.2f} s"
     minutes, seconds = divmod(round(ns / NS_PER_S), 60)
     hours, minutes = divmod(minutes, 60)

@@ -21,6 +21,7 @@ _EVERY_S = 0.2
 _PATIENCE_LOOKS = 150  # half a minute of them
 _LATENCIES = 100  # of a window, two seconds long
 _LATENCY_EVERY_S = 0.02
+_QUIET_LOOKS = 5  # at the latency, before the first batch
 _LOOK_S = 0.02
 _LONGEST_LOOK_S = 10.0
 
@@ -57,7 +58,7 @@ class Watch:
             self._replicas = [replicas.enter_context(opened(one)) for one in self._task.replicas]
             self._look(session)
             if self._task.latency is not None:
-                session.ask(self._task.latency.query)
+                _check_quick(session, self._task.latency)
             with self._looking(session):
                 yield
 
@@ -113,9 +114,7 @@ class Watch:
 
     def _listen(self, session: Session, query: str, most_ms: float) -> None:
         """Ask once for the latency; a window that is full tells its 99th percentile as a share of the budget."""
-        began = time.monotonic_ns()
-        session.ask(query)
-        self._latencies.append((time.monotonic_ns() - began) / NS_PER_MS)
+        self._latencies.append(_asked_ms(session, query))
         if len(self._latencies) == _LATENCIES:
             p99 = sorted(self._latencies)[math.ceil(0.99 * _LATENCIES) - 1]
             self._heard = p99 / most_ms, self._heard[1] + 1
@@ -151,6 +150,23 @@ class Watch:
             return "how far replicas are may not be known by this user; on PostgreSQL, GRANT pg_monitor to it"
         behind = self._backlog.behind_ns(time.monotonic_ns(), int(now or 0), None if slowest is None else int(slowest))
         return _too_far(behind, most_ns)
+
+
+def _asked_ms(session: Session, query: str) -> float:
+    began = time.monotonic_ns()
+    session.ask(query)
+    return (time.monotonic_ns() - began) / NS_PER_MS
+
+
+def _check_quick(session: Session, latency: Ceiling) -> None:
+    """Refuse a query that is above its budget before any batch: every batch would be eased for nothing."""
+    took = [_asked_ms(session, latency.query) for _ in range(_QUIET_LOOKS)]
+    if took and min(took) > latency.most:
+        raise Mistake(
+            f"the latency that is watched is {min(took):.1f} ms at its best before any batch was run, above its "
+            f"{latency.most:g} ms, so that the backfill would only crawl; have the query read by an index (EXPLAIN "
+            f"shows whether it does), or give it a larger budget: {latency.query}"
+        )
 
 
 def _too_far(behind_ns: int, most_ns: int) -> str | None:

@@ -26,5 +26,6 @@ def by_code(code: str) -> Check:
     """Return the check of this code; a Mistake with a near miss where there is none."""
     found = next((one for one in CHECKS if one.rule.code == code.upper()), None)
     if found is None:
-        raise Mistake(f"no check has the code {code!r}{near_miss(code.upper(), [one.rule.code for one in CHECKS])}")
+        near = near_miss(code.upper(), [one.rule.code for one in CHECKS])
+        raise Mistake(f"no check has the code {code!r}{near} (of SQL's hazards, H…, see `rehearse list hazards`)")
     return found

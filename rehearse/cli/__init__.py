@@ -22,16 +22,17 @@ _PASSWORD = re.compile(r"(\w:/{1,2}[^\s:/@]*:)[^\s@]+(?=@)|((?:ssl)?password\s*=
 # command: (module, function, one line of help: shown without importing the module)
 COMMANDS = {
     "run": ("run", "Rehearse scenarios: forward, back and forward again, under traffic."),
+    "compare": ("compare", "Compare strategies for one change, on the same data under the same traffic."),
+    "strategies": ("strategies", "Write the ways to make a scenario's [change] as files."),
+    "lint": ("lint", "Say which statements of a migration are hazards; needs no server."),
+    "advise": ("advise", "Write a safer way to make a migration's change, and rehearse both."),
     "estimate": ("estimate", "Forecast a migration at production's size from runs at small ones, with intervals."),
     "calibrate": ("calibrate", "Measure how quick a server's machine is, read-only, for estimates."),
+    "retries": ("retries", "Say which lock_timeout a migration should have, from who held its tables."),
+    "backfill": ("backfill", "Run an UPDATE or INSERT … SELECT in batches that production can bear."),
     "judge": ("judge", "Judge an old recording again; needs no server."),
     "history": ("history", "Compare runs over time: figures by commit, and what is worse beyond the noise."),
     "report": ("report", "Write a recording's report as html, md, json, junit, sarif or plan."),
-    "strategies": ("strategies", "Write the ways to make a scenario's [change] as files."),
-    "retries": ("retries", "Say which lock_timeout a migration should have, from who held its tables."),
-    "compare": ("compare", "Compare strategies for one change, on the same data under the same traffic."),
-    "lint": ("lint", "Say which statements of a migration are hazards; needs no server."),
-    "advise": ("advise", "Write a safer way to make a migration's change, and rehearse both."),
     "explain": ("explain", "Say what a check or a hazard asks, the harm, and the remedy."),
     "init": ("init", "Write a first scenario for the project in this folder."),
     "list": ("list_", "List engines, tools, checks, hazards or reports."),
@@ -41,7 +42,6 @@ COMMANDS = {
     "similarity": ("similarity", "Say how near a copy of a database is to its source."),
     "diff": ("diff", "Compare two databases: schema by meaning, data down to row and column."),
     "anonymize": ("anonymize", "Copy a real database with pseudonyms for what tells of people."),
-    "backfill": ("backfill", "Run an UPDATE or INSERT … SELECT in batches that production can bear."),
     "schema": ("schema", "Print the JSON Schema of a scenario, a profile, or a file that is written."),
     "completion": ("completion", "Print the shell completion for bash, zsh or fish."),
 }
@@ -84,6 +84,8 @@ def group() -> None:
     rehearse init                    write a first scenario for this project
     rehearse run scenario.toml       rehearse it; the report's path is the last line
     rehearse explain L001            what a finding means
+    rehearse lint migrations/        what is dangerous, from the text alone
+    rehearse advise scenario.toml    a safer way, rehearsed beside the first
 
     Exit codes: 0 passed, 1 failed, 2 a mistake in what was asked, 3 could not tell, 4 too big for this machine,
     130 interrupted.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
@@ -71,7 +72,8 @@ def command(  # noqa: PLR0917
 
     What the migration changes is told from its SQL; the way is one of the library's (rehearse compare --ways), written
     for the tables as they are on the server. Both meet the same bytes and the same traffic, and must end in the same
-    schema and rows.
+    schema and rows. Its SQL is in the statements of its report, and in recording.json; --no-run prints it, with the way
+    back as comments.
 
     \b
     rehearse advise scenarios/set_not_null/bad.toml
@@ -95,7 +97,8 @@ def command(  # noqa: PLR0917
     if not as_json and not quiet:
         for line in _hazards(read):
             click.echo(line, err=True)
-    own = replace(whole, strategies=[StrategyChoice(name=strategies.AS_WRITTEN)])
+    meant = replace(whole.migration, effects=advised.migration.effects)  # both fill the same rows
+    own = replace(whole, migration=meant, strategies=[StrategyChoice(name=strategies.AS_WRITTEN)])
     ctx.exit(comparing.compare(whole, [*strategies.expanded(own), advised], repeats=repeats, out=out, telling=telling))
 
 
@@ -207,7 +210,8 @@ def _print(read: Read, changes: Sequence[Change], written: Scenario, *, as_json:
     click.echo(f"-- {written.strategies[0].name}; transaction = '{written.migration.transaction}'\n")
     click.echo(written.migration.forward)
     if isinstance(written.migration.back, str):
-        click.echo(f"\n-- the way back\n\n{written.migration.back}")
+        click.echo("\n-- the way back, as comments: this file is run forward")
+        click.echo(indent(written.migration.back, "-- ", lambda _: True))
 
 
 def _plain(read: Read, changes: Sequence[Change], written: Scenario) -> dict[str, Any]:

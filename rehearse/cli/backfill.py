@@ -27,27 +27,55 @@ if TYPE_CHECKING:
 @click.option("--sql", metavar="SQL", help="Or the whole UPDATE, or INSERT … SELECT.")
 @click.option("--key", metavar="COLUMNS", help="A unique key, 'tenant,id'; else the primary key.")
 @click.option("--batch", default="1000", show_default=True, metavar="KEYS", help="How many the first batch spans.")
-@click.option("--batch-time", default="100ms", show_default=True, help="What a batch should take; 'off': all alike.")
-@click.option("--pause", default="0ms", show_default=True, help="Rest after each batch.")
+@click.option(
+    "--batch-time",
+    default="100ms",
+    show_default=True,
+    metavar="TIME",
+    help="What a batch should take; 'off': all alike.",
+)
+@click.option("--pause", default="0ms", show_default=True, metavar="TIME", help="Rest after each batch.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Ranges of keys at once.")
 @click.option("--probe", "probes", multiple=True, metavar="SQL", help="Wait while its number is above --probe-max.")
-@click.option("--probe-max", "ceilings", multiple=True, type=float, help="One for each --probe.")
+@click.option("--probe-max", "ceilings", multiple=True, type=float, help="One for each --probe, in their order.")
 @click.option("--latency", metavar="SQL", help="Slow down while the p99 of this query's time is above --latency-max.")
 @click.option("--latency-max", metavar="TIME", help="Such as 20ms.")
 @click.option("--max-lag", metavar="TIME", help="Wait while a replica is further behind.")
-@click.option("--replica", "replicas", multiple=True, metavar="URL", help="Ask this one; PostgreSQL knows its own.")
+@click.option(
+    "--replica",
+    "replicas",
+    multiple=True,
+    metavar="URL",
+    help="Ask this one for its lag; a PostgreSQL server knows its own.",
+)
 @click.option("--verify", metavar="SQL", help="A condition that no row may meet at the end; else the --where.")
 @click.option(
     "--once", is_flag=True, help="The statement is not idempotent: the table of states alone tells what is done."
 )
 @click.option(
-    "--lock-timeout", default="1s", show_default=True, help="Of each batch, which is then tried again, smaller."
+    "--lock-timeout",
+    default="1s",
+    show_default=True,
+    metavar="TIME",
+    help="Longest wait of a batch for a lock; then it is rolled back and tried again, smaller.",
 )
-@click.option("--statement-timeout", default="30s", show_default=True, help="The same.")
-@click.option("--attempts", default=50, show_default=True, type=click.IntRange(1), help="In a row, of one batch.")
-@click.option("--state", default="rehearse_backfill", show_default=True, metavar="NAME", help="The table of states.")
-@click.option("--keep-state", is_flag=True, help="Leave it at the end.")
-@click.option("--resume/--restart", default=True, help="Go on where a run before this one ended, or begin anew.")
+@click.option(
+    "--statement-timeout", default="30s", show_default=True, metavar="TIME", help="Longest time of a batch; the same."
+)
+@click.option(
+    "--attempts", default=50, show_default=True, type=click.IntRange(1), help="How often one batch is tried in a row."
+)
+@click.option(
+    "--state",
+    default="rehearse_backfill",
+    show_default=True,
+    metavar="NAME",
+    help="The table in which it notes where it has come to.",
+)
+@click.option("--keep-state", is_flag=True, help="Leave that table at the end.")
+@click.option(
+    "--resume/--restart", default=True, help="Go on where a run before this one ended (the default), or begin anew."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, with the plan of a batch; nothing is written.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print what it came to as JSON.")
@@ -169,7 +197,7 @@ def _lines(found: Outlook, *, dry_run: bool) -> Iterator[str]:
 
     plan, task = found.plan, found.plan.task
     rows = "an unknown number of" if plan.target.rows is None else f"about {plan.target.rows:,}"
-    rows += " rows" if found.left is None else f" rows, of which the server takes {found.left:,} to be left"
+    rows += " rows" if found.left is None else f" rows; the planner's guess is that {found.left:,} are left"
     yield f"table    {plan.table}: {rows}, by ({', '.join(f'{one.name} {one.type}' for one in plan.target.key)})"
     size = f"{task.batch:,} keys"
     size += f" at first, then what takes {human_duration(task.batch_time_ns)}" if task.batch_time_ns else ""

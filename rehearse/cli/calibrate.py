@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
+
+from rehearse.errors import Mistake
 
 if TYPE_CHECKING:
     from rehearse.model import Calibration
@@ -35,24 +40,49 @@ def command(url: str | None, engine: str, out: Path | None, *, here: bool, show_
     """
     if bool(url) == here:
         raise click.UsageError("name a server by its URL, or --here for one of our own")
+    if url and click.get_current_context().get_parameter_source("engine") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--engine goes with --here; a URL tells its kind of server itself")
+    if out is not None:
+        _check(out)
     found = _here(engine) if here else _there(str(url))
     text = json.dumps(asdict(found), ensure_ascii=False, indent=2) + "\n"
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        _write(out, text)
     if show_sql:
         for statement in found.statements:
             click.echo(f"{statement};", err=True)
     if as_json:
         click.echo(text, nl=False)
         return
-    click.echo(f"{found.server}: {found.took_s:.1f} s, {len(found.statements)} different statements")
-    for one in found.speeds:
-        click.echo(f"  {one.name:<5}{_amount(one.per_s, one.unit):>14}/s ± {100 * one.doubt:.0f} %  {one.says}")
-    for says in found.unmeasured:
-        click.echo(f"  not measured: {says}")
+    for line in _lines(found):
+        click.echo(line)
     if out is not None:
         click.echo(str(out))
+
+
+def _check(out: Path) -> None:
+    """Raise a Mistake where nothing can be written, before anything is measured."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out.parent):
+            return
+    except OSError as error:
+        raise Mistake(f"--out {out}: it cannot be written: {error.strerror}; name another file") from None
+
+
+def _write(out: Path, text: str) -> None:
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Mistake(f"--out {out}: it cannot be written: {error.strerror}; name another file") from None
+
+
+def _lines(found: Calibration) -> Iterator[str]:
+    yield f"{found.server}: {found.took_s:.1f} s, {len(found.statements)} different statements"
+    for one in found.speeds:
+        yield f"  {one.name:<5}{_amount(one.per_s, one.unit):>14}/s ± {100 * one.doubt:.0f} %  {one.says}"
+    for says in found.unmeasured:
+        yield f"  not measured: {says}"
 
 
 def _amount(per_s: float, unit: str) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rehearse.cli.run import Options, read_whole
+
 if TYPE_CHECKING:
-    from rehearse.model import Calibration
+    from rehearse.forecast.outcome import Estimate
+    from rehearse.model import Calibration, Scenario
+    from rehearse.rehearsal.estimate import Asked
 
 
 @click.command("estimate")
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     "Default: the profile's at scale 1.",
 )  # fmt: skip
 @click.option("--scales", metavar="X,Y,Z", help="Shares of the profile's rows to run at; default: chosen by --within.")
-@click.option("--within", default="5min", show_default=True, help="How long the estimate may take.")
+@click.option("--within", metavar="TIME", default="5min", show_default=True, help="How long the estimate may take.")
 @click.option(
     "--repeats", type=click.IntRange(1, 50), default=3, show_default=True, help="Runs of each size without traffic."
 )
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--machine", type=click.Path(path_type=Path, dir_okay=False), help="Scale times by `rehearse calibrate`.")
 @click.option("--back", is_flag=True, help="Forecast the way back, too.")
 @click.option("--quiet-only", is_flag=True, help="Leave out the runs under traffic.")
+@click.option("--strategy", metavar="NAME", help="Of a scenario with [[strategies]] this one.")
 @click.option("--seed", type=int, help="Seed of the data and of the traffic.")
 @click.option("--engine", metavar="NAME[:VERSION]", help="Another engine or version than the scenario's.")
 @click.option("--via", metavar="embedded|binary|docker|URL", help="Where the server comes from.")
@@ -42,6 +48,7 @@ def command(  # noqa: PLR0917
     repeats: int,
     window: str | None,
     machine: Path | None,
+    strategy: str | None,
     seed: int | None,
     engine: str | None,
     via: str | None,
@@ -67,12 +74,7 @@ def command(  # noqa: PLR0917
 
     Exit code: 0 if the way forward's duration is known, 3 if it is not.
     """
-    from rehearse.cli.live import live  # noqa: PLC0415
-    from rehearse.reading.scenario import read, with_options  # noqa: PLC0415
-    from rehearse.rehearsal.estimate import Asked, estimate, target  # noqa: PLC0415
-    from rehearse.rehearsal.ways import reached  # noqa: PLC0415
-    from rehearse.reports import estimate as reports  # noqa: PLC0415
-    from rehearse.reports.folder import opened, point  # noqa: PLC0415
+    from rehearse.rehearsal.estimate import Asked  # noqa: PLC0415
 
     asked = Asked(
         at=_rows(at),
@@ -83,24 +85,54 @@ def command(  # noqa: PLR0917
         back=back,
         traffic=not quiet_only,
     )
-    read_one = with_options(read(scenario, engine=engine), scale=None, seed=seed, via=via, budget=())
-    if engine is not None and via is None:
-        read_one, _ = reached(read_one)
-    target(read_one, asked.at)
+    options = Options(scale=None, seed=seed, via=via, budgets=(), strategy=strategy)
+    read_one = _scenario(scenario, engine, options, asked)
     asked = replace(asked, machine=_machine(machine))
-    with opened(read_one, out) as folder:
-        with live(read_one, 0 if quiet or as_json else 1, on=engine) as progress:
-            found = estimate(read_one, asked, progress=progress)
-        page = reports.write(found, folder)
-        if out is None:
-            point(folder)
+    found, page = _estimated(read_one, asked, out, engine=engine, loud=not (quiet or as_json))
+    _show(found, page, as_json=as_json, quiet=quiet)
+    return 0 if found.ways[0].duration.amount is not None else 3
+
+
+def _scenario(path: Path, engine: str | None, options: Options, asked: Asked) -> Scenario:
+    """Read the scenario, of [[strategies]] the one that is asked for; what is asked must fit its profile."""
+    from rehearse.reading.strategies import estimable  # noqa: PLC0415
+    from rehearse.rehearsal.target import target  # noqa: PLC0415
+    from rehearse.rehearsal.ways import reached  # noqa: PLC0415
+
+    found = estimable(read_whole(path, engine, options), options.strategy)
+    if engine is not None and options.via is None:
+        found, _ = reached(found)
+    goal = target(found, asked.at)
+    if asked.scales is not None:
+        goal.shares(asked.scales)
+    return found
+
+
+def _estimated(
+    scenario: Scenario, asked: Asked, out: Path | None, *, engine: str | None, loud: bool
+) -> tuple[Estimate, Path]:
+    """Measure and forecast; return that with the path of its page."""
+    from rehearse.cli.live import live  # noqa: PLC0415
+    from rehearse.rehearsal.estimate import estimate  # noqa: PLC0415
+    from rehearse.reports.estimate import write  # noqa: PLC0415
+    from rehearse.reports.folder import opened  # noqa: PLC0415
+
+    with opened(scenario, out) as folder:
+        with live(scenario, 1 if loud else 0, on=engine) as progress:
+            found = estimate(scenario, asked, progress=progress)
+        page = write(found, folder)
+    return found, page
+
+
+def _show(found: Estimate, page: Path, *, as_json: bool, quiet: bool) -> None:
+    from rehearse.reports import estimate as reports  # noqa: PLC0415
+
     if as_json:
         click.echo(reports.as_json(found), nl=False)
-    else:
-        for line in [reports.headline(found)] if quiet else reports.lines(found):
-            click.echo(line)
-        click.echo(str(page))
-    return 0 if found.ways[0].duration.amount is not None else 3
+        return
+    for line in [reports.headline(found)] if quiet else reports.lines(found):
+        click.echo(line)
+    click.echo(str(page))
 
 
 def _machine(path: Path | None) -> Calibration | None:
@@ -115,7 +147,7 @@ def _rows(texts: tuple[str, ...]) -> dict[str, int]:
     """Return {"orders": 120_000_000} for "orders=120M"."""
     from rehearse import units  # noqa: PLC0415
 
-    found = {}
+    found: dict[str, int] = {}
     for one in (part for text in texts for part in text.split(",") if part.strip()):
         table, sign, count = one.partition("=")
         try:
@@ -124,6 +156,8 @@ def _rows(texts: tuple[str, ...]) -> dict[str, int]:
             raise click.UsageError(f"--at {one.strip()}: {error}") from None
         if not sign or rows < 1:
             raise click.UsageError(f"--at {one.strip()}: write TABLE=ROWS, for example orders=120M")
+        if table.strip() in found:
+            raise click.UsageError(f"--at {one.strip()}: {table.strip()} was named before, with other rows")
         found[table.strip()] = rows
     return found
 
@@ -135,7 +169,7 @@ def _shares(text: str | None) -> list[float] | None:
         found = sorted({float(one) for one in text.split(",")})
     except ValueError:
         raise click.UsageError(f"--scales {text}: write shares of the profile's rows, e.g. 0.01,0.02,0.05") from None
-    if len(found) < 3 or found[0] <= 0:
+    if len(found) < 3 or not all(0 < one < math.inf for one in found):
         raise click.UsageError(f"--scales {text}: three different sizes above 0 or more; fewer tell no law")
     return found
 

@@ -77,7 +77,7 @@ def _lines(name: str, counts: Mapping[str, int]) -> Iterator[str]:
     from tomlkit import item  # noqa: PLC0415
 
     yield "# How many rows each table gets. Their values are made by the columns' types, names and conditions; to say"
-    yield "# more see data_profiles/README.md, or let `rehearse profile URL` describe a real database."
+    yield "# more see data_profiles/README.md of rehearse, or let `rehearse profile URL` describe a real database."
     yield f"name = {item(name).as_string()}"
     for table, rows in counts.items():
         yield ""

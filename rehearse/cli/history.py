@@ -39,7 +39,9 @@ def command(
 
     Figures stand by commit. A figure is called worse or better where it is beyond the noise: outside of where a
     further run would lie in 99 of 100 cases, by the scatter of the comparable runs before it. Runs are comparable where
-    machine, server, settings, rows, traffic and tool are the same.
+    machine, server, settings, rows, seed, traffic and tool are the same.
+
+    "no reads" and "no writes" are the longest time that a table was closed to them, on the way forward.
     """
     from dataclasses import asdict  # noqa: PLC0415
 

@@ -180,7 +180,7 @@ def _told(one: Hazard) -> Iterator[str]:
     if one.severity == "note":
         return
     why = [f"{lock.mode} on {lock.table} stops {' and '.join(lock.stops)}" for lock in one.claim.locks if lock.stops]
-    yield from _wrapped("; ".join([*why, one.rule.harm]), "why")
+    yield from _wrapped(". ".join([*why, one.rule.harm]), "why")
     yield from _wrapped(one.rule.remedy, "do")
     if one.rewrite:
         yield from (f"        {line}" for line in one.rewrite.splitlines())

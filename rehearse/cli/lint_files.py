@@ -173,11 +173,13 @@ def _rows(scenario: Scenario) -> Mapping[str, int]:
 
 
 def _places(scenario: Scenario) -> dict[str, Path]:
-    """Return the files that a scenario names for the change, by the names that statements' places have."""
+    """Return the files of a scenario's change by the names that statements' places have, those of its way back, too."""
     ways = (scenario.migration.forward, scenario.migration.back)
     named = [name for way in ways if way for name in ([way] if isinstance(way, str) else way)]
     paths = [scenario.folder / name for name in named if "\n" not in name and ";" not in name]
-    each = [file for path in paths for file in (path.rglob("*.sql") if path.is_dir() else [path])]
+    beside = [path.parent for path in paths if path.is_file()] if scenario.migration.back is None else []
+    each = [file for folder in beside for file in folder.glob("*.sql")]
+    each += [file for path in paths for file in (path.rglob("*.sql") if path.is_dir() else [path])]
     return {_label(file): file for file in each if file.is_file()}
 
 

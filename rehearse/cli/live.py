@@ -18,6 +18,7 @@ from rehearse.model import Scenario
 from rehearse.protocols import Kept
 from rehearse.rehearsal.progress import Counts, Progress, Silent
 from rehearse.units import human_duration
+from rehearse.workload.driver import Counts as Count
 
 PHASES = ("baseline", "forward", "back", "again")
 
@@ -115,6 +116,8 @@ class _View(_Quiet):
         if self._counts is None or self._stage not in PHASES:
             return ""
         counts = self._counts()
+        if counts == Count():
+            return ""  # nothing was sent, so that "0 ok" would be no figure
         words = [f"{counts.ok:,} ok"]
         for name in ("failed", "unknown", "missed"):
             words += [f"{getattr(counts, name):,} {name}"] if getattr(counts, name) else []

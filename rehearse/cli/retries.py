@@ -13,12 +13,27 @@ if TYPE_CHECKING:
     from rehearse.model import Recording
 
 
+_BOTH = ("reads", "writes")
+
+
 @click.command("retries")
 @click.argument("recording", type=click.Path(path_type=Path))
-@click.option("--table", "tables", multiple=True, help="This table only; by default those that the migration closed.")
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="NAME",
+    help="This table only; by default those that the migration closed.",
+)
 @click.option("--attempts", type=click.IntRange(min=1), default=60, show_default=True, help="At most so many attempts.")
-@click.option("--pause", default="500ms", show_default=True, help="Between two attempts.")
-@click.option("--backoff", type=click.FloatRange(min=1, max=10), default=1.2, show_default=True, help="Of the pauses.")
+@click.option("--pause", default="500ms", show_default=True, metavar="TIME", help="Between two attempts.")
+@click.option(
+    "--backoff",
+    type=click.FloatRange(min=1, max=10),
+    default=1.2,
+    show_default=True,
+    help="Each pause is so many times the one before.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     recording: Path, tables: tuple[str, ...], attempts: int, pause: str, backoff: float, *, as_json: bool
@@ -40,9 +55,12 @@ def command(
         raise Mistake(f"--pause: {error}") from None
     found = folder.load(recording)
     answers: list[dict[str, Any]] = []
-    for table in tables or _closed(found):
+    closed = _closed(found)
+    for table in tables:
+        _check_table(found, table)
+    for table in tables or closed:
         try:
-            foreseen = grid(holds(found, table), policy)
+            foreseen = grid(holds(found, table, closed.get(table, _BOTH)), policy)
         except NotMeasured as unknown:
             answers.append({"table": table, "unknown": str(unknown)})
             continue
@@ -58,11 +76,23 @@ def command(
         _tell(answer)
 
 
-def _closed(recording: Recording) -> list[str]:
-    """Return the tables that the migration's locks closed, on the way forward."""
+def _closed(recording: Recording) -> dict[str, tuple[str, ...]]:
+    """Return the tables that the migration's locks closed, and to what: a lock that lets readers in waits for none."""
     from rehearse.events import LockTaken  # noqa: PLC0415
 
-    return list(dict.fromkeys(one.table for one in recording.history.of(LockTaken) if "writes" in one.stops))
+    found: dict[str, set[str]] = {}
+    for one in recording.history.of(LockTaken):
+        if "writes" in one.stops:
+            found.setdefault(one.table, set()).update(one.stops)
+    return {table: tuple(sorted(stops)) for table, stops in found.items()}
+
+
+def _check_table(recording: Recording, table: str) -> None:
+    from rehearse.errors import Mistake, near_miss  # noqa: PLC0415
+
+    known = {name for one in recording.snapshots.values() for name in one.tables}
+    if known and table not in known:
+        raise Mistake(f"--table {table}: the recording knows no such table{near_miss(table, known)}")
 
 
 def _row(one: Foreseen) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tries of a statement for a calibration: larger until it takes long enough to time, then again for its scatter."""
+"""A calibration of any server, and its tries: larger until one is long enough to time, then again for the scatter."""
 
 from __future__ import annotations
 
@@ -6,12 +6,50 @@ import math
 import statistics
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
-from rehearse.model import Speed
+from rehearse.model import Calibration, Speed
 
 _LONG_ENOUGH_S = 0.15
 _TRIES = 6
+
+
+class Asking(Protocol):
+    """Asks a server for its speeds, and keeps what was asked and what could not be measured."""
+
+    asked: list[str]
+    unmeasured: list[str]
+
+    def server(self) -> str:
+        """Return the server, in its own words."""
+        ...
+
+    def cpu(self) -> Speed:
+        """Return the speed of arithmetic."""
+        ...
+
+    def sort(self) -> Speed:
+        """Return the speed of a sort."""
+        ...
+
+    def read(self) -> list[Speed]:
+        """Return the speed of reading, where there is something to read."""
+        ...
+
+
+def calibration(engine: Literal["postgres", "mysql"], asking: Asking) -> Calibration:
+    """Return the speeds of a server."""
+    began = time.monotonic()
+    server, speeds = asking.server(), [asking.cpu(), asking.sort(), *asking.read()]
+    return Calibration(
+        format=1,
+        engine=engine,
+        server=server,
+        took_s=round(time.monotonic() - began, 2),
+        speeds=speeds,
+        unmeasured=asking.unmeasured,
+        statements=list(dict.fromkeys(asking.asked)),
+    )
 
 
 def tried(

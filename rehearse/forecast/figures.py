@@ -13,7 +13,7 @@ from rehearse.forecast.fit import BYTES, DRAWS, SECONDS, Fit, Noise, Point, fitt
 from rehearse.forecast.models import Floats, Kind
 from rehearse.forecast.outcome import Along, Amount, Figure, Measured
 from rehearse.forecast.regimes import Regime
-from rehearse.forecast.seen import LITTLE_MEMORY, Seen
+from rehearse.forecast.seen import LITTLE_MEMORY, Seen, without_literals
 
 SIZES = 3  # fewer tell no law
 _FELL = 0.7  # a figure at the largest size that is less than this share of an earlier one's fits no law
@@ -27,7 +27,8 @@ class Ground:
     """What all forecasts of one estimate stand on: the target's rows by table, and what is otherwise there.
 
     `machine` are further factors of time, for a kind of work, from the calibration of two machines. `little` says that
-    the target is where runs with little memory tell how it is.
+    the target is where runs with little memory tell how it is. `sort` is the memory of a sort in bytes; None: not
+    known. `main` is the table that drives a statement which names none.
     """
 
     at: Mapping[str, int]
@@ -36,11 +37,17 @@ class Ground:
     machine: Callable[[Kind, int, np.random.Generator], Floats] | None = None
     little: bool = False
     telling_s: float = 0.02  # a time below tells nothing of its growth
+    sort: int | None = None
+    main: str | None = None
 
     def driver(self, texts: str) -> tuple[str, float]:
-        """Return the table whose rows drive a statement, and their number: the largest that its text names."""
-        named = [name for name in self.at if re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", texts)]
-        table = max(named or self.at, key=lambda name: self.at[name])
+        """Return the table whose rows drive a statement, and their number: the largest that its text names.
+
+        Where it names none (a table that the migration made itself), it is the main one, or else the largest there is.
+        """
+        bare = without_literals(texts)
+        named = [name for name in self.at if re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", bare, re.IGNORECASE)]
+        table = max(named or [self.main] if self.main else named or self.at, key=lambda name: self.at[name])
         return table, float(self.at[table])
 
 
@@ -77,7 +84,9 @@ def seconds_of(
 
 
 def _grows(fit: Fit, points: Sequence[Point]) -> bool:
-    return float(np.median(fit.draws)) > 1.5 * max(one.y for one in points)
+    """Say whether it is more at the target, by half or, where the target is near, by half of what the rows are more."""
+    farther = 1.0 / max(one.x for one in points) - 1.0
+    return float(np.median(fit.draws)) > (1.0 + 0.5 * min(1.0, farther)) * max(one.y for one in points)
 
 
 def bytes_of(

@@ -9,10 +9,18 @@ from rehearse.events import StatementRan
 from rehearse.forecast.models import INDEX, METADATA, REWRITE, ROWS, SCAN, UNKNOWN, Kind
 
 _INDEX = re.compile(
-    r"\bCREATE\s+(UNIQUE\s+)?INDEX|\bREINDEX\b|\bADD\b[^,]*\b(PRIMARY\s+KEY|UNIQUE|INDEX|FULLTEXT)\b", re.I
+    r"\bCREATE\s+(UNIQUE\s+)?INDEX|\bREINDEX\b|\bADD\b[^,]*\b(PRIMARY\s+KEY|UNIQUE|INDEX|FULLTEXT|EXCLUDE)\b", re.I
 )
 _ROWS = re.compile(r"\s*(WITH\b.*?\b)?(UPDATE|DELETE|INSERT|MERGE|REPLACE|COPY)\b", re.I | re.DOTALL)
-_SCAN = re.compile(r"\bSET\s+NOT\s+NULL|\bVALIDATE\b|\bADD\b[^,]*\b(CHECK|FOREIGN\s+KEY|REFERENCES)\b", re.I)
+_MADE = re.compile(
+    r"\s*(?!.*\bWITH\s+NO\s+DATA\b)(CREATE\s+(\w+\s+){0,3}TABLE\b.*\b(SELECT|AS\s+TABLE)\b"
+    r"|CREATE\s+MATERIALIZED\s+VIEW\b|SELECT\b.*\bINTO\s)",
+    re.I | re.DOTALL,
+)
+_SCAN = re.compile(
+    r"\bSET\s+NOT\s+NULL|\bVALIDATE\b|\bADD\b[^,]*\b(CHECK|FOREIGN\s+KEY|REFERENCES)\b|\b(ATTACH|EXCHANGE)\s+PARTITION\b",
+    re.I,
+)
 _NOT_VALID = re.compile(r"\bNOT\s+VALID\b|\bUSING\s+INDEX\b", re.I)
 _WHOLE = re.compile(r"\s*(VACUUM\s*(\(\s*)?FULL|CLUSTER|OPTIMIZE|REFRESH\s+MATERIALIZED)\b", re.I)
 _READS = re.compile(r"\s*(ANALYZE|VACUUM|SELECT|TABLE)\b", re.I)
@@ -43,7 +51,7 @@ def _by_words(statement: StatementRan, text: str, commands: str) -> Kind:
         return REWRITE
     if "INDEX" in commands or (_INDEX.search(text) and not _NOT_VALID.search(text)):
         return INDEX
-    if _ROWS.match(text):
+    if _ROWS.match(text) or _MADE.match(text):
         return ROWS
     if _CODE.match(text) or _READS.match(text):
         return UNKNOWN

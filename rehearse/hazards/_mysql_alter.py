@@ -220,7 +220,11 @@ def _altered(words: Words, table: str) -> Act:
     column = read.own(words)
     if words.take("SET", "DEFAULT"):
         return Act(does="set default", table=table, name=column, default=read.text(words))
-    return Act(does="drop default" if words.has("DEFAULT") else "set options", table=table, name=column)
+    if words.take("DROP", "DEFAULT"):
+        return Act(does="drop default", table=table, name=column)
+    if words.one_of(("SET VISIBLE", "SET INVISIBLE")) is not None:
+        return Act(does="set options", table=table, name=column)
+    return Act(does="unknown", table=table, name="ALTER COLUMN")  # SET NOT NULL and TYPE are PostgreSQL's
 
 
 def _renamed(words: Words, table: str) -> Act:

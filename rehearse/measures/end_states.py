@@ -8,7 +8,7 @@ planner see.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from rehearse import bookkeeping
@@ -19,6 +19,7 @@ from rehearse.units import counted
 BACKFILL = "rehearse_backfill"  # what the tables of our own backfill begin with
 _TABLE = re.compile(r"table (\S+)")
 _SHOWN = 120
+_FAR, _FEW = 2, 10  # times what chance does, and so many besides, are more than chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class _Differences:
 
 def beside(found: Comparison, own: Own, *, chance: Comparison | None = None) -> EndState:
     """Return where a strategy ends beside the first; `chance` is what differs between two runs of one strategy."""
-    by_chance = set() if chance is None else {place for table in chance.tables for place, _ in _values(table)}
+    by_chance = {} if chance is None else {one.place: one for table in chance.tables for one in _values(table)}
     parts = _Differences()
     for one in found.schema:
         _sort(one, own, parts)
@@ -140,31 +141,64 @@ def _property(one: PropertyDifference) -> str:
     return f"{one.object}: {one.property} is {after}, and not {before}"
 
 
-def _sort_values(table: TableComparison, by_chance: Container[str], parts: _Differences) -> None:
-    for place, says in _values(table):
-        if place in by_chance:
-            parts.cosmetic.append(f"{place} is another in each run, of the same strategy too: not compared")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Values:
+    """A place where rows or values differ, in words; `changed` of them, `nulls` where one side alone has NULL."""
+
+    place: str
+    says: str
+    changed: int
+    nulls: int = 0
+
+
+def _sort_values(table: TableComparison, by_chance: Mapping[str, _Values], parts: _Differences) -> None:
+    for one in _values(table):
+        chance = by_chance.get(one.place)
+        if chance is None:
+            parts.data.append(one.says)
+        elif told := _beyond(one, chance):
+            parts.data.append(told)
         else:
-            parts.data.append(says)
+            parts.unread.append(f"{one.place} is another in each run, of the same strategy too")
     parts.unread.extend(f"{table.table}: {reason}" for reason in table.unmeasured)
     parts.unread.extend(f"{table.table}.{column} was not compared" for column in table.columns_unmeasured)
 
 
-def _values(table: TableComparison) -> Iterator[tuple[str, str]]:
-    """Yield the place of what differs in a table's rows and values, and what in words."""
+def _beyond(one: _Values, chance: _Values) -> str | None:
+    """Say what differs beyond what differs between two runs of one strategy: NULLs, or far more of it; None: nothing.
+
+    Which values are drawn is chance's doing, and not that a column stays empty.
+    """
+    if one.nulls > _FAR * chance.nulls + _FEW * bool(chance.nulls):
+        return f"{one.place}: {counted(one.nulls, 'value')} NULL on one side alone"
+    if one.changed > _FAR * chance.changed + _FEW:
+        return f"{one.says}; between two runs of the same it is {chance.changed:,}"
+    return None
+
+
+def _values(table: TableComparison) -> Iterator[_Values]:
+    """Yield what differs in a table's rows and values."""
+    rows = f"rows of {table.table}"
     if table.rows_missing:
-        yield f"rows of {table.table}", f"{table.table}: {counted(table.rows_missing, 'row')} fewer"
+        says = f"{table.table}: {counted(table.rows_missing, 'row')} fewer"
+        yield _Values(place=rows, says=says, changed=table.rows_missing)
     if table.rows_unexpected:
-        yield f"rows of {table.table}", f"{table.table}: {counted(table.rows_unexpected, 'row')} more"
-    counts = (table.rows_before, table.rows_after)
-    if table.rows_missing is None and None not in counts and counts[0] != counts[1]:
-        yield f"rows of {table.table}", f"{table.table}: {counts[1]:,} rows, not {counts[0]:,}"
+        says = f"{table.table}: {counted(table.rows_unexpected, 'row')} more"
+        yield _Values(place=rows, says=says, changed=table.rows_unexpected)
+    before, after = table.rows_before, table.rows_after
+    if table.rows_missing is None and before is not None and after is not None and before != after:
+        yield _Values(place=rows, says=f"{table.table}: {after:,} rows, not {before:,}", changed=abs(after - before))
     for column in table.columns:
         if column.values_changed:
             place = f"{table.table}.{column.column}"
             example = next(iter(column.examples), None)
             shown = "" if example is None else f", for example {_cell(example.after)} and not {_cell(example.before)}"
-            yield place, f"{place}: {counted(column.values_changed, 'value')} otherwise{shown}"
+            yield _Values(
+                place=place,
+                says=f"{place}: {counted(column.values_changed, 'value')} otherwise{shown}",
+                changed=column.values_changed,
+                nulls=column.values_lost + (column.values_filled or 0),
+            )
 
 
 def _cell(value: str | None) -> str:

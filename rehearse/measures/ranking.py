@@ -74,12 +74,20 @@ def spread(sample: Sample) -> Spread | None:
 
 
 def better(one: Sample, other: Sample, *, more_is_better: bool = False) -> bool:
-    """Say whether the first is better than the other beyond the noise and the doubt of the figures."""
-    first, second = (_turned(each, more_is_better=more_is_better) for each in (one, other))
-    if not first or not second:
+    """Say whether the first is better than the other beyond the noise and the doubt of the figures.
+
+    What was not measured in each run of both is not told apart: those that were are no fair choice of them.
+    """
+    if not one.is_whole or not other.is_whole:
         return False
-    is_apart = _interval(first)[1] + one.doubt < _interval(second)[0] - other.doubt
+    first, second = (_turned(each, more_is_better=more_is_better) for each in (one, other))
+    is_apart = _interval(first)[1] + _doubt(one, other) < _interval(second)[0] - _doubt(other, one)
     return is_apart and p_value(first, second) <= LEVEL
+
+
+def _doubt(one: Sample, other: Sample) -> float:
+    """Return how far off a sample may be; where nothing was seen at all, as far as the other, by the same means."""
+    return one.doubt if any(one.known) else max(one.doubt, other.doubt)
 
 
 def winner(samples: Mapping[str, Sample], *, more_is_better: bool = False) -> Won:

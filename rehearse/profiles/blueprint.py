@@ -6,7 +6,7 @@ What is SQL is the server's own text, in which names of other tables bear their 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -39,6 +39,7 @@ class Sequence:
 class Column:
     """A column. `type`, `default` and `generated` are SQL; `counts`: numbered by the table itself (AUTO_INCREMENT).
 
+    A `generated` one `reads` other columns; a `virtual` one of these is computed when it is read.
     `settings` are the words behind ALTER COLUMN that give it what has no word of its own here: "SET STATISTICS 500".
     `definition` is the column's whole line, where the server shows such.
     """
@@ -48,6 +49,8 @@ class Column:
     nullable: bool
     default: str | None = None
     generated: str | None = None
+    virtual: bool = False
+    reads: tuple[str, ...] = ()
     sequence: Sequence | None = None
     counts: bool = False
     collation: str | None = None
@@ -105,7 +108,8 @@ class Trigger:
 class View:
     """A view that reads a table, itself or by other views. `columns` are those of the table that it reads.
 
-    `options` is SQL: "WITH (security_barrier=true)", or nothing.
+    `options` is SQL: "WITH (security_barrier=true)", or nothing. `also` are statements that make what else it has:
+    triggers, rules, defaults.
     """
 
     name: str
@@ -115,6 +119,7 @@ class View:
     owner: str | None = None
     comment: str | None = None
     column_comments: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
 
 
@@ -147,6 +152,11 @@ class Plan:
     def primary_key(self) -> Constraint | None:
         """The primary key, if it has one."""
         return next((one for one in self.constraints if one.kind == "primary key"), None)
+
+    def constraints_on(self, columns: Collection[str]) -> Iterator[Constraint]:
+        """Yield its constraints that are of any of these columns, and so go with it: by their index, too (INCLUDE)."""
+        by_index = {one.constraint for one in self.indexes if set(one.columns) & set(columns)}
+        return (one for one in self.constraints if set(one.columns) & set(columns) or one.name in by_index)
 
     def of_kind(self, kind: ConstraintKind) -> Iterator[Constraint]:
         """Yield its constraints of a kind."""

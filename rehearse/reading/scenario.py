@@ -189,6 +189,12 @@ def _consistent(scenario: Scenario, where: str) -> None:
         raise ScenarioMistake(
             f"{where}: migration.schema: data.profile fills tables that nothing makes; name the SQL file of the schema"
         )
+    filled = next((name for name, rows in data.tables.items() if str(rows) != "0"), None)
+    if filled and not data.profile:
+        raise ScenarioMistake(
+            f"{where}: data.tables.{filled}: rows are made from a profile alone; name data.profile "
+            "(`rehearse init` writes one, `rehearse profile URL` another)"
+        )
     if data.statistics and not data.profile:
         raise ScenarioMistake(f"{where}: data.statistics: production is known by a profile alone; name data.profile")
     if engine.via == "url" and not engine.url:

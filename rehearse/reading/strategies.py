@@ -44,14 +44,17 @@ def folder_name(name: str) -> str:
 def expanded(scenario: Scenario, ways: Sequence[str] = ()) -> list[Scenario]:
     """Return a Scenario for each strategy, and for each way of the library that is asked for besides.
 
-    Without both it is the scenario itself, as it is written.
+    Without both it is the scenario itself, as it is written. This is there beside ways that are asked for, too, where
+    it has a way forward and names no strategies; a way of the library is written in that one's place.
     """
-    asked = [*scenario.strategies, *(StrategyChoice(way=way) for way in ways)]
+    own = ways and not scenario.strategies and scenario.migration.forward is not None
+    as_written = [StrategyChoice(name=AS_WRITTEN)] if own else []
+    asked = [*as_written, *scenario.strategies, *(StrategyChoice(way=way) for way in ways)]
     if not asked:
         return [runnable(scenario)]
     where = str(scenario.file or scenario.name)
     _raise([*_complaints(scenario, asked)], where)
-    return [_one(scenario, choice) for choice in asked]
+    return [_one(scenario if choice.way is None else _unwritten(scenario), choice) for choice in asked]
 
 
 def single(scenario: Scenario, name: str | None = None) -> Scenario:
@@ -65,6 +68,21 @@ def single(scenario: Scenario, name: str | None = None) -> Scenario:
             + (near_miss(name, found) if found else "; it has no [[strategies]]")
         )
     return found[name]
+
+
+def estimable(scenario: Scenario, name: str | None = None) -> Scenario:
+    """Return the one Scenario that `rehearse estimate` runs; its SQL must be there before the database is."""
+    where = str(scenario.file or scenario.name)
+    names = [named(one) for one in expanded(scenario)] if scenario.strategies else []
+    if name is None and names and not scenario.migration.forward:
+        raise ScenarioMistake(f"{where}: name one of its [[strategies]] with --strategy: {', '.join(names)}")
+    found = single(scenario, name)
+    if any(one.way for one in found.strategies):
+        raise ScenarioMistake(
+            f"{where}: --strategy {name}: a way of the library has no SQL yet; `rehearse strategies` writes it as "
+            "files, and a scenario that names these can be estimated"
+        )
+    return found
 
 
 def check(scenario: Scenario, where: str) -> None:
@@ -93,6 +111,11 @@ def with_way(scenario: Scenario, written: Strategy, effects: Iterable[Effect] = 
     known = replace(choice, deploys=written.deploys if choice.deploys is None else choice.deploys)
     again = replace(scenario, migration=migration, workload=workload)
     return replace(_one(again, known), name=scenario.name)
+
+
+def _unwritten(scenario: Scenario) -> Scenario:
+    """Return a scenario without its own way forward: a way of the library is written in its place."""
+    return replace(scenario, migration=replace(scenario.migration, forward=None))
 
 
 def _one(scenario: Scenario, choice: StrategyChoice) -> Scenario:
@@ -126,6 +149,8 @@ def _complaints(scenario: Scenario, choices: Sequence[StrategyChoice]) -> Iterat
             yield f"{place}.name = {name_of(choice)!r}: another strategy is called so, too"
         if choice.way is not None and scenario.change is None:
             yield f"{place}.way = {choice.way!r}: a way makes the change that [change] describes, and there is none"
+        if choice.way is None and choice.options:
+            yield f"{place}.options: they are of a way of the library, and it names none"
         if not wrong and choice.way is None and not _has_forward(scenario, choice):
             yield f"{place}.migration.forward: name the strategy's files or SQL here, or a way of the library"
 

@@ -84,7 +84,8 @@ def save(recording: Recording, folder: Path) -> None:
 
 
 def load(folder: Path) -> Recording:
-    """Read a recording; a folder that holds none is a Mistake."""
+    """Read a recording, of a folder or of a file in it such as report.html; a folder that holds none is a Mistake."""
+    folder = folder.parent if folder.is_file() else folder  # the path that `rehearse run` ends with
     path = folder / NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

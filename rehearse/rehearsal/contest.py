@@ -151,6 +151,7 @@ def contest(scenarios: Sequence[Scenario], progress: Progress) -> Iterator[Conte
         _prepare(shared, entries)
         for entry in entries:
             _write(shared, entry)
+        _check_enough(entries)
         _check_calls(entries)
         found = _capacity(entries, progress)
         yield Contest(shared, entries, progress, found)
@@ -223,7 +224,7 @@ def _check_start(first: Entry, entry: Entry, template: Template | None) -> None:
 
 
 def _write(shared: Ground, entry: Entry) -> None:
-    """Have the library write what a way does on this database; a program that is missing here is kept as a refusal."""
+    """Have the library write what a way does on this database; why it cannot be done here is kept as a refusal."""
     if not is_unwritten(entry.scenario):
         return
     if entry.template is None:
@@ -233,8 +234,16 @@ def _write(shared: Ground, entry: Entry) -> None:
     try:
         entry.scenario = written(entry.scenario, entry.template.database, shared.server.version)
         opened(entry.scenario)
-    except Missing as missing:
-        entry.refused = missing
+    except (Missing, ScenarioMistake) as refused:
+        entry.refused = refused
+
+
+def _check_enough(entries: Sequence[Entry]) -> None:
+    """Raise why a way cannot be written, where without it there are not two strategies to compare."""
+    unwritten = [one for one in entries if isinstance(one.refused, ScenarioMistake)]
+    if unwritten and sum(one.refused is None for one in entries) < 2:
+        first = unwritten[0]
+        raise ScenarioMistake(f"{first.scenario.file or first.scenario.name}: {first.name}: {first.refused}")
 
 
 def _check_calls(entries: Sequence[Entry]) -> None:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rehearse import registry, units
-from rehearse.errors import ScenarioMistake, near_miss
-from rehearse.forecast.figures import Ground
+from rehearse.errors import RehearseError, ScenarioMistake, TooBig
+from rehearse.forecast.figures import SIZES, Ground
 from rehearse.forecast.forecast import way
 from rehearse.forecast.machines import Ratio
 from rehearse.forecast.outcome import Change, Estimate, SizeSeen
 from rehearse.forecast.regimes import crossed
-from rehearse.forecast.seen import LITTLE_MEMORY, Seen
+from rehearse.forecast.seen import LITTLE_MEMORY, TRAFFIC, Seen
 from rehearse.model import Calibration, Limits, OfCapacity, Scenario, Setting
-from rehearse.profiles import Profile
-from rehearse.reading import profile as profiles
 from rehearse.rehearsal import machine, scales
 from rehearse.rehearsal.prepare import check_room
 from rehearse.rehearsal.progress import Progress, Silent
 from rehearse.rehearsal.sizes import Site, Size, site
+from rehearse.rehearsal.target import Target, target
 
 _TRAFFIC_S = 1.7  # a run under traffic beyond the run itself: connecting, half a second before and after, the end
 _FOR_LITTLE = 0.3  # of the time, for a server with little memory where the target's tables outgrow its cache
 _LITTLE_RUNS = 3
 _LOST = 0.05
+_HELD, _FAR = 10.0, 15.0  # times the largest size: at which intervals were held against real runs, and what is far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,55 +47,6 @@ class Asked:
     machine: Calibration | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where the forecast is for: the profile's rows times `factor`, but for the tables of `rows`."""
-
-    factor: float
-    rows: Mapping[str, int]
-    tables: Mapping[str, int]  # all of them
-    largest: int
-
-    def scenario(self, scenario: Scenario, x: float) -> Scenario:
-        """Return the scenario with a share of the target's rows."""
-        few = {name: max(1, round(count * x)) if count else 0 for name, count in self.rows.items()}
-        return replace(scenario, data=replace(scenario.data, scale=self.factor * x, tables=dict(few), statistics=None))
-
-
-def target(scenario: Scenario, asked: Mapping[str, int]) -> Target:
-    """Return the target of an estimate; raises a ScenarioMistake for what is no table of the profile."""
-    if not scenario.data.profile:
-        raise ScenarioMistake(
-            f"{scenario.file or scenario.name}: data.profile is needed, since rows of files come in one size only; "
-            "`rehearse profile URL --out FILE` describes a database"
-        )
-    profile = profiles.find(scenario.data.profile, scenario.folder)
-    for name in asked:
-        if name not in profile.tables:
-            raise ScenarioMistake(f"--at {name}: the profile has no such table{near_miss(name, profile.tables)}")
-    factor = _factor(profile, asked)
-    rows = {name: count for name, count in asked.items() if count != profile.rows(name, factor)}
-    rows |= {
-        name: units.rows(count)
-        for name, count in scenario.data.tables.items()
-        if name not in profile.tables or units.rows(count) == 0
-    }
-    tables = {name: profile.rows(name, factor) for name in profile.tables} | rows
-    return Target(factor=factor, rows=rows, tables=tables, largest=max(tables.values(), default=1))
-
-
-def _factor(profile: Profile, asked: Mapping[str, int]) -> float:
-    """Return how many times the profile's rows there are: of the first table that is named, or once."""
-    name, count = next(iter(asked.items()), (None, 0))
-    if name is None:
-        return 1.0
-    if not profile.tables[name].rows:
-        raise ScenarioMistake(f"--at {name}: the profile says that it has no rows; name another table first")
-    if profile.tables[name].fixed:
-        raise ScenarioMistake(f"--at {name}: its number of rows is fixed in the profile; name another table first")
-    return count / profile.tables[name].rows
-
-
 def estimate(scenario: Scenario, asked: Asked, *, progress: Progress | None = None) -> Estimate:
     """Measure a scenario's change at small sizes and forecast it; nothing of the servers is left."""
     progress = progress or Silent()
@@ -111,19 +62,19 @@ def estimate(scenario: Scenario, asked: Asked, *, progress: Progress | None = No
         limits = run.limits()
         version = here.server.version
         ratio = None if asked.machine is None else machine.ratio(asked.machine, run.calibration())
-    if run.left_s() > 0:
-        run.measure_little(limits)
+    if run.left_s() > 0 and not run.has_failed:
+        run.try_little(limits)
     took_s = time.monotonic() - began
     return _estimate(scenario, run, limits, ratio, version, took_s)
 
 
 def _check_machine(scenario: Scenario, there: Calibration) -> None:
     """Raise a ScenarioMistake for a calibration of another kind of server."""
-    family = "postgres" if scenario.engine.name == "postgres" else "mysql"
-    if there.engine != family:
+    theirs = "mariadb" if there.engine == "mysql" and "mariadb" in there.server.lower() else there.engine
+    if theirs != scenario.engine.name:
         raise ScenarioMistake(
-            f"--machine: it was measured on {there.engine}, and the scenario is for {scenario.engine.name}; calibrate "
-            "the server that the migration is for"
+            f"--machine: it was measured on {theirs}, and the scenario is for {scenario.engine.name}; calibrate the "
+            "server that the migration is for"
         )
 
 
@@ -150,10 +101,22 @@ class _Measuring:
         """Return how much of the time is left."""
         return self.asked.within_s - (time.monotonic() - self.began)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a run failed: then nothing is forecast, and further runs tell nothing."""
+        return any(one.error is not None for one in self.seen)
+
     def measure(self) -> None:
-        """Load the sizes, the smallest first, run once on each, then all other runs in random order."""
-        for x in self._fixed() or ():
-            self._first(x)
+        """Load the sizes, the smallest first, run once on each, then all other runs in random order.
+
+        A run that fails is the last one.
+        """
+        fixed = self._fixed() or []
+        if fixed:
+            self._check_room(fixed[-1])
+        for x in fixed:
+            if not self.has_failed:
+                self._first(x)
         if not self.sizes:
             self._chosen()
         others = [(size, False) for size in self.sizes for _ in range(self.asked.repeats - 1)]
@@ -161,10 +124,21 @@ class _Measuring:
         random.Random(self.site.scenario.seed).shuffle(others)
         others.sort(key=lambda one: not one[1])  # those under traffic are one a size, so they come first
         for size, traffic in others:
+            if self.has_failed:
+                return
             if self.asked.scales is None and self.left_s() < 0 and not traffic:
                 self.notes.append("the time was up before all repeats were run")
                 return
             self._run(size, traffic=traffic)
+
+    def try_little(self, limits: Limits) -> None:
+        """Measure with little memory; where that cannot be had, what was measured before is kept, and it is said."""
+        before = list(self.seen)
+        try:
+            self.measure_little(limits)
+        except RehearseError as error:
+            self.seen, self.little = before, {}
+            self.notes.append(f"what changes with the size was not measured by runs with little memory: {error}")
 
     def measure_little(self, limits: Limits) -> None:
         """Run on a server whose memory and log are to the largest size as the server's are to the target's.
@@ -172,11 +146,7 @@ class _Measuring:
         It has little of that alone of which the target's tables ask for more than there is.
         """
         scenario = self.site.scenario
-        if not registry.has_part("engine", scenario.engine.name, "limits"):
-            return
-        part = registry.part("engine", scenario.engine.name, "limits")
-        names = [one.name for one in crossed(limits, self.seen)]
-        self.little = part.scaled(limits, self.largest, names)
+        self.little = little(scenario, limits, self.largest, [one.name for one in crossed(limits, self.seen)])
         if not self.little:
             return
         settings = {name: value for some in self.little.values() for name, value in some.items()}
@@ -202,21 +172,29 @@ class _Measuring:
     def _fixed(self) -> list[float] | None:
         if self.asked.scales is None:
             return None
-        return sorted(one / self.goal.factor for one in self.asked.scales)
+        return self.goal.shares(self.asked.scales)
 
     def _chosen(self) -> None:
         """Choose sizes by what the ones before them cost."""
         rows = float(self.goal.largest)
         first = scales.pilot(rows)
         self._first(first)
+        if self.has_failed:
+            return
         budget = self.left_s() * (1.0 - _FOR_LITTLE)
         planned = list(self._plan(budget, rows).sizes)
         if planned[0] > 1.2 * first:
             self._drop(first)
         else:  # the first stands for the planned size that is next to it
             planned.remove(min(planned, key=lambda x: abs(x - first)))
-        while planned:
-            self._first(planned.pop(0))
+        while planned and not self.has_failed:
+            try:
+                self._first(planned.pop(0))
+            except TooBig as error:
+                if len(self.sizes) < SIZES:
+                    raise
+                self.notes.append(f"larger sizes were left out: {error}")
+                return
             again = self._plan(self.left_s() * (1.0 - _FOR_LITTLE) + self._spent(), rows)
             planned = scales.rest(planned, [one.x for one in self.sizes], max(again.sizes))
 
@@ -231,14 +209,19 @@ class _Measuring:
 
     def _first(self, x: float) -> None:
         """Load a size and run on it once; what it cost is kept."""
-        scenario = self.goal.scenario(self.site.scenario, x)
-        check_room(scenario, registry.engine(scenario.engine.name))
+        scenario = self._check_room(x)
         began = time.monotonic()
         size = self.site.loaded(x, scenario)
         loaded = time.monotonic()
         self.sizes.append(size)
         self._run(size, traffic=False)
         self.costs.append(scales.Cost(x=x, load_s=loaded - began, run_s=time.monotonic() - loaded))
+
+    def _check_room(self, x: float) -> Scenario:
+        """Return the scenario of a size; raises TooBig where this machine cannot hold it."""
+        scenario = self.goal.scenario(self.site.scenario, x)
+        check_room(scenario, registry.engine(scenario.engine.name))
+        return scenario
 
     def _run(self, size: Size, *, traffic: bool) -> None:
         self.seen += self.site.measured(size, traffic=traffic, back=self.asked.back)
@@ -249,6 +232,18 @@ class _Measuring:
             size.database.drop()
         self.sizes = [one for one in self.sizes if one.x != x]
         self.seen = [one for one in self.seen if one.x != x]
+
+
+def little(scenario: Scenario, limits: Limits, x: float, regimes: Collection[str]) -> dict[str, dict[str, Setting]]:
+    """Return by regime the settings under which a share of the data is as short of memory as the whole is.
+
+    None for a server that is not started by us: its settings stay as they are.
+    """
+    name = scenario.engine.name
+    if scenario.engine.via == "url" or not registry.has_part("engine", name, "limits"):
+        return {}
+    found: dict[str, dict[str, Setting]] = registry.part("engine", name, "limits").scaled(limits, x, regimes)
+    return found
 
 
 def _estimate(  # noqa: PLR0917  all that is known in the end
@@ -263,6 +258,7 @@ def _estimate(  # noqa: PLR0917  all that is known in the end
         window_s=asked.window_s,
         machine=ratio.factor if ratio else None,
         little=bool(known),
+        sort=limits.sort,
     )
     names = ["forward", *(["back"] if asked.back else [])]
     ways = [way(run.seen, name, ground) for name in names]
@@ -282,7 +278,7 @@ def _estimate(  # noqa: PLR0917  all that is known in the end
         took_s=took_s,
         ways=ways,
         changes=changes,
-        notes=[*_notes(scenario, asked, run.seen), *run.notes],
+        notes=[*_notes(scenario, asked, run.seen, largest.x), *run.notes],
         settings=dict(limits.settings),
     )
 
@@ -305,13 +301,29 @@ def _lost(runs: Sequence[Seen]) -> float:
     return sum(run.queued_s for run in runs) / whole if whole > 0 else 0.0
 
 
-def _notes(scenario: Scenario, asked: Asked, runs: Sequence[Seen]) -> Iterator[str]:
+def _notes(scenario: Scenario, asked: Asked, runs: Sequence[Seen], largest: float) -> Iterator[str]:
     rate = scenario.workload.rate
-    if asked.traffic:
+    if 1.0 / largest > _FAR:
+        yield (
+            f"the target is {1.0 / largest:,.0f} times the largest size that was run, and intervals were held against "
+            f"real runs at {_HELD:.0f} times only: give it more time (--within), or larger --scales"
+        )
+    if not asked.traffic:
+        yield (
+            "no run was under traffic: waits for locks, and what the application's work costs beside it, are in no "
+            "figure; without --quiet-only they are"
+        )
+    else:
         told = str(rate) if isinstance(rate, OfCapacity) else f"{rate:g} calls/s"
+        busy = [sum(each.waited_s for each in one.statements) for one in runs if TRAFFIC in one.under]
         yield (
             f"one run of each size was under the scenario's traffic ({told}), without a baseline before it; the rate "
             "is the same at every size"
+        )
+        yield (
+            f"it waited for locks for {units.human_duration(max(busy, default=0.0) * units.NS_PER_S)} at most in "
+            f"{units.counted(len(busy), 'run')} under traffic; a transaction that is open for longer in production "
+            "adds what is left of it"
         )
     yield "every run began with the server's own cache empty, and with the files in the operating system's"
     lost = _lost(runs)

@@ -19,7 +19,10 @@ from rehearse.recording.journal import ListingJournal
 def read(path: Path) -> Calibration:
     """Return a calibration from its file."""
     try:
-        return TypeAdapter(Calibration).validate_python(json.loads(path.read_text(encoding="utf-8")))
+        found = TypeAdapter(Calibration).validate_python(json.loads(path.read_text(encoding="utf-8")))
+        if not all(0 < one.per_s < math.inf and one.tries > 0 and one.doubt >= 0 for one in found.speeds):
+            raise ValueError("a speed that is none")
+        return found
     except OSError as error:
         raise ScenarioMistake(
             f"--machine {path}: {error.strerror}; `rehearse calibrate URL --out FILE` makes one"

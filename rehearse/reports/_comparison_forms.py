@@ -117,6 +117,17 @@ def headline(found: Compared) -> str:
     return f"{SYMBOLS[found.status]} {found.says}"
 
 
+def word(found: Compared) -> str:
+    """Return the result in a word: the winner, or why there is none. No difference is what was looked for in vain."""
+    if found.winner is not None:
+        return found.winner
+    if found.status != "passed":
+        return TITLES[found.status]
+    if found.says.startswith("no difference"):
+        return "NO DIFFERENCE"
+    return "NOT TOLD APART" if sum(one.rank is not None for one in found.strategies) > 1 else "NOTHING TO COMPARE"
+
+
 def verdict(one: StrategySeen) -> str:
     """Return "passed 3 of 3"."""
     if not one.runs:
@@ -124,6 +135,18 @@ def verdict(one: StrategySeen) -> str:
     count = sum(run.status == "passed" for run in one.runs)
     word = {"passed": "passed", "failed": "FAILED", "unknown": "unknown", "not run": "not run"}[one.status]
     return f"{word}, {count} of {len(one.runs)}"
+
+
+def broken(one: StrategySeen) -> str | None:
+    """Say what its runs failed by, or could not tell, in the words of the first that did; None: all passed."""
+    some = [run for run in one.runs if run.status == one.status != "passed"]
+    if not some:
+        return None
+    codes = list(
+        dict.fromkeys(code for run in some for code in (run.failed if one.status == "failed" else run.unknown))
+    )
+    runs = f"{len(some)} of {_words.plural(len(one.runs), 'run')}"
+    return f"{one.status} in {runs} ({', '.join(codes)}): {some[0].says}"
 
 
 def ends(found: Compared) -> Iterator[tuple[StrategySeen, str]]:
@@ -166,14 +189,19 @@ def table(found: Compared, *, width: int = 100) -> RenderableType:
     tables = [_table(found, some) for some in groups]
     notes = [Text.assemble((f"{line(one.name)}  ", "bold"), line(says)) for one, says in ends(found)]
     same = same_end(found)
-    order = [
-        Text.assemble((f"{one.rank}. " if one.rank else "–  ", "bold"), (line(one.name), "bold"), f"  {line(one.why)}")
-        for one in found.strategies
-    ]
+    order = [part for one in found.strategies for part in _placed(one)]
     title = Text(f"\n{headline(found)}\n", style=_STYLES[found.status])
     ended = [Text("\nwhere they end", style="bold"), *([Text(same)] if same else []), *notes] if same or notes else []
     remarks = [Text(f"! {line(one)}", style="yellow") for one in found.remarks]
     return Group(title, *tables, Text("\norder", style="bold"), *order, *ended, *remarks)
+
+
+def _placed(one: StrategySeen) -> Iterator[Text]:
+    """Yield a strategy's place and why, and what it broke."""
+    place = f"{one.rank}. " if one.rank else "–  "
+    yield Text.assemble((place, "bold"), (line(one.name), "bold"), f"  {line(one.why)}")
+    if (says := broken(one)) is not None:
+        yield Text(f"   {line(says)}", style=_STYLES[one.status])
 
 
 def _natural(found: Compared) -> int:
@@ -219,6 +247,7 @@ def markdown(found: Compared) -> str:
     text += "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
     order = "".join(
         f"{one.rank or '-'}{'.' if one.rank else ''} **{escaped(one.name)}**: {escaped(one.why)}\n"
+        + (f"   {_MARKS[one.status]} {escaped(says)}\n" if (says := broken(one)) else "")
         for one in found.strategies
     )
     same = same_end(found)
@@ -250,6 +279,7 @@ def page(found: Compared, contenders: Sequence[Contender]) -> str:
         "comparison.html.j2",
         found=found,
         title=plain(f"{TITLES[found.status]}: {found.name}"),
+        word=word(found),
         kind="unknown" if found.status == "not run" else found.status,
         kinds={"passed": "passed", "failed": "failed", "unknown": "unknown", "not run": "unknown"},
         timelines=_comparison_charts.timelines(found, drawn),
@@ -259,6 +289,7 @@ def page(found: Compared, contenders: Sequence[Contender]) -> str:
         ends=list(ends(found)),
         same=same_end(found),
         verdict=verdict,
+        broken=broken,
         links={
             one.name: [quote(run.folder) if run.folder is not None else None for run in one.runs]
             for one in found.strategies

@@ -30,6 +30,8 @@ def why(better: Contender, worse: Contender) -> str:
     if better.status != worse.status:
         return f"{_kept(better)} against {_kept(worse)}"
     figure = _telling(better, worse)
+    if figure is None and (unmeasured := _unmeasured([better, worse])):
+        return f"{unmeasured}; the medians of the others decide"
     if figure is None:
         runs = min(len(better.runs), len(worse.runs))
         few = f", which {_words.plural(runs, 'run')} of each cannot measure" if runs < ranking.ENOUGH else ""
@@ -94,17 +96,61 @@ def result(order: Sequence[Contender], contenders: Sequence[Contender]) -> str:
     if not passed:
         word = "keeps the budget" if first.status == "failed" else "could be believed to keep the budget"
         return f"no strategy {word}; {first.name} comes nearest: {_beside(first, others)}"
+    if not is_compared(order, contenders):
+        elsewhere = _elsewhere(contenders)
+        return (
+            f"{first.name} keeps the budget, and nothing else ends where it does, so that it is compared with nothing: "
+            f"{_beside(first, ())}; {_and(elsewhere)} end{'s' * (len(elsewhere) == 1)} elsewhere"
+        )
     if len(passed) == 1:
-        return f"{first.name} alone keeps the budget: {_beside(first, others)}"
+        return f"{first.name} alone {_is_kept(order, contenders)}: {_beside(first, others)}"
     best = equals(order)
-    if len(best) > 1:
-        names = " and ".join(one.name for one in best)
-        runs = min(len(one.runs) for one in best)
-        if runs < ranking.ENOUGH:
-            few = f"{_words.plural(runs, 'run')} of each cannot tell {names} apart"
-            return f"{few}; by the medians {first.name} is first: {_beside(first, others)}"
-        return f"no difference that the noise allows between {names}, in outage or duration; they keep the budget"
-    return f"{first.name} is best: {_beside(first, others)}"
+    return _no_winner(best, others) if len(best) > 1 else f"{first.name} is best: {_beside(first, others)}"
+
+
+def _no_winner(best: Sequence[Contender], others: Sequence[Contender]) -> str:
+    """Say why none of those that keep the budget can be called the best."""
+    names = _and([one.name for one in best])
+    runs = min(len(one.runs) for one in best)
+    if runs < ranking.ENOUGH:
+        few = f"{_words.plural(runs, 'run')} of each cannot tell {names} apart"
+        return f"{few}; by the medians {best[0].name} is first: {_beside(best[0], others)}"
+    if unmeasured := _unmeasured(best):
+        return f"{names} keep the budget, and cannot be told apart: {unmeasured}"
+    return f"no difference that the noise allows between {names}, in outage or duration; they keep the budget"
+
+
+def is_compared(order: Sequence[Contender], contenders: Sequence[Contender]) -> bool:
+    """Say whether the first can be called the best: not where it is alone at its end and others stand at another."""
+    return len(order) > 1 or not _elsewhere(contenders)
+
+
+def _elsewhere(contenders: Sequence[Contender]) -> list[str]:
+    """Return the names of those that went to an end of their own."""
+    return [one.name for one in contenders if one.runs and one.end is not None and one.end.differs]
+
+
+def _is_kept(order: Sequence[Contender], contenders: Sequence[Contender]) -> str:
+    """Say that one alone keeps the budget, as far as it is known of the others."""
+    doubtful = [one.name for one in order if one.status == "unknown"]
+    absent = [one.name for one in contenders if not one.runs]
+    said = [f"of {_and(doubtful)} it cannot be told"] * bool(doubtful)
+    said += [f"{_and(absent)} {'was' if len(absent) == 1 else 'were'} not run"] * bool(absent)
+    return "keeps the budget" if not said else f"is known to keep the budget ({'; '.join(said)})"
+
+
+def _unmeasured(some: Sequence[Contender]) -> str | None:
+    """Say which of outage and duration was not measured in each run; None: both were."""
+    said = [
+        f"the {figure.title} of {_and(names)} was not measured in each run"
+        for figure in _by(BLOCKED, DURATION)
+        if (names := [one.name for one in some if not one.sample(figure).is_whole])
+    ]
+    return _and(said) or None
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names)
 
 
 def equals(order: Sequence[Contender]) -> list[Contender]:

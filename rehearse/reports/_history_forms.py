@@ -42,10 +42,23 @@ def told(group: Sequence[Entry]) -> Iterator[str]:
         yield f"no run before the newest can be compared with it{why}"
         return
     for code in newest.newly_failed or ():
-        yield f"worse: {code} fails, and passed in the run before"
+        yield f"worse: {code} fails, and did not in the run before"
     yield from (sentence(one) for one in newest.changes)
-    if not newest.changes and not newest.newly_failed:
+    unsure = list(_unsure(newest, alike[-1]))
+    yield from unsure
+    if not newest.changes and not newest.newly_failed and not unsure:
         yield f"as the {_words.plural(len(alike), 'comparable run')} before it, within the noise"
+
+
+def _unsure(newest: Entry, before: Entry) -> Iterator[str]:
+    """Yield what the newest run does not tell, and the one before it did."""
+    if newest.status == "unknown" and before.status == "passed":
+        yield f"could not tell, and the run before passed: {on_one_line(newest.says)}"
+    gone = [
+        kind.title for key, kind in FIGURES.items() if newest.figures[key] is None and before.figures[key] is not None
+    ]
+    if gone:
+        yield f"not measured, and in the run before it was: {', '.join(gone)}"
 
 
 def sentence(one: Change) -> str:

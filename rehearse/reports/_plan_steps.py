@@ -13,6 +13,7 @@ from rehearse.reports._shape_phases import Lock, Phase, Statement
 
 _STEPS = 60
 _SQL = 1_500
+_VALUE = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 # The first that matches counts; of a statement that replaced a table's file the stage is "Transform" whatever it says.
@@ -67,22 +68,54 @@ def steps(title: str, phase: Phase | None) -> Iterator[str]:
     yield f"In all {_words.seconds(phase.duration_s)}; longest outage: {escaped(_words.closed(phase))}.\n"
     if phase.error:
         yield f"**It failed in the rehearsal:** {escaped(_words.short(phase.error, 500))}\n"
-    shown = 0
+    shown = told = 0
     for name, some in stages(phase):
         if shown >= _STEPS:
             break
         yield f"### {name}: {MEANS[name]}\n"
-        for statement in some[: _STEPS - shown]:
-            yield _step(statement, phase)
-        shown += len(some)
-    rest = len(phase.statements) - _STEPS + phase.statements_left_out
+        parts = list(_parts(some))[: _STEPS - shown]
+        for part in parts:
+            yield _step(part[0], phase) if len(part) == 1 else _repeated(part, phase)
+        shown += len(parts)
+        told += sum(map(len, parts))
+    rest = len(phase.statements) - told + phase.statements_left_out
     if rest > 0:
         yield f"… and {_words.plural(rest, 'more statement')}.\n"
 
 
-def transformations(phase: Phase | None) -> list[Statement]:
-    """Return the statements that write rows or write a table anew."""
-    return [] if phase is None else [one for one in phase.statements if stage(one) == "Transform"]
+def _parts(statements: Sequence[Statement]) -> Iterator[list[Statement]]:
+    """Yield statements one by one; those that one place in a file ran again and again (batches, attempts) together."""
+    for file, some in groupby(statements, key=lambda one: one.file):
+        part = list(some)
+        shapes = {_shape(one) for one in part}
+        if file is not None and len(part) > len(shapes):
+            yield part
+        else:
+            yield from ([one] for one in part)
+
+
+def _shape(one: Statement) -> str:
+    return _VALUE.sub("?", one.sql)
+
+
+def _repeated(part: Sequence[Statement], phase: Phase) -> str:
+    """Return the step of batches or attempts: how often, how long in all and at most, and the longest one's text."""
+    work = [one for one in part if stage(one) != "Session"] or list(part)
+    longest = max(work, key=lambda one: one.duration_s)
+    took = _words.seconds(sum(one.duration_s for one in part))
+    times = f"{len(work):,} times, {took} in all, {_words.seconds(longest.duration_s)} at most"
+    sql = longest.sql if len(longest.sql) <= _SQL else f"{longest.sql[:_SQL]} …"
+    locks = "".join(f"\n{text}" for text in _closes(longest, phase))
+    return (
+        f"#### Steps {part[0].n} to {part[-1].n}: {times} ({escaped(longest.file or '')})\n\n"
+        f"The longest of them:\n\n{fenced(sql, 'sql')}\n{locks}\n"
+    )
+
+
+def transformations(phase: Phase | None) -> list[list[Statement]]:
+    """Return the statements that write rows or write a table anew, the batches of one together."""
+    found = () if phase is None else [one for one in phase.statements if stage(one) == "Transform"]
+    return list(_parts(found))
 
 
 def _step(one: Statement, phase: Phase) -> str:

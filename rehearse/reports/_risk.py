@@ -72,16 +72,18 @@ def _cannot_go_back(report: Report) -> str | None:
 
 def _is_felt(report: Report) -> str | None:
     forward = _phase(report, "forward")
-    longest = None if forward is None else _words.longest_ms(forward)
-    if forward is None or longest is None:
+    if forward is None or forward.outages is None:
         return "for how long tables are closed was not measured"
-    return _words.closed(forward) if longest >= FELT_MS else None
+    at_most = max((one.longest_ms + one.doubt_ms for one in forward.outages), default=0.0)
+    return _words.closed(forward) if at_most >= FELT_MS else None
 
 
 def _slows_down(report: Report) -> str | None:
     forward = _phase(report, "forward")
     times = forward.traffic.slowdown.p99 if forward is not None and forward.traffic else None
-    return _words.slow(forward) if forward is not None and times is not None and times > _SLOWER else None
+    if forward is None or times is None:
+        return "how much slower calls are was not measured"
+    return _words.slow(forward) if times > _SLOWER else None
 
 
 def _takes_long(report: Report) -> str | None:

@@ -15,7 +15,7 @@ from rehearse.measures.ranking import Sample
 from rehearse.model import Scenario
 from rehearse.reports import _comparison_figures, _words
 from rehearse.reports._comparison_figures import FIGURES, RANKED, Figure
-from rehearse.reports._comparison_order import equals, in_order, outside, result, status, why
+from rehearse.reports._comparison_order import equals, in_order, is_compared, outside, result, status, why
 from rehearse.reports._contenders import WORST, Contender, Ran
 from rehearse.reports._document import allowed, path
 from rehearse.reports._shape_comparison import (
@@ -72,7 +72,7 @@ def compared(contenders: Sequence[Contender], setting: Setting) -> Compared:
         via=scenario.engine.via,
         seed=scenario.seed,
         status=status(contenders, competing),
-        winner=best[0].name if len(best) == 1 else None,
+        winner=best[0].name if len(best) == 1 and is_compared(ranked, contenders) else None,
         says=result(ranked, contenders),
         budget=allowed(scenario.budget),
         environment=first.environment if first else None,
@@ -88,7 +88,7 @@ def compared(contenders: Sequence[Contender], setting: Setting) -> Compared:
         ),
         figures=[_figure(one, competing) for one in FIGURES],
         strategies=[*_seen(ranked), *(_strategy(one, None, outside(one)) for one in contenders if not one.competes)],
-        remarks=list(dict.fromkeys([*setting.remarks, *_weak(contenders)])),
+        remarks=list(dict.fromkeys([*setting.remarks, *_agreeing(contenders), *_weak(contenders)])),
     )
 
 
@@ -214,6 +214,22 @@ def _lost_at(rollback: Any) -> float:
     if blocked is not None:
         return float("-inf") if blocked.at_ms is None else cast(float, blocked.at_ms)
     return float("inf") if point.at_ms is None else cast(float, point.at_ms)
+
+
+def _agreeing(contenders: Sequence[Contender]) -> list[str]:
+    """Say which strategies differ from the first in the same: it may be the first that ends elsewhere."""
+    first = next((one.name for one in contenders if one.end is not None and one.end.is_first), None)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for one in contenders:
+        if one.end is not None and one.end.differs:
+            places = tuple(says.partition(", for example ")[0] for says in one.end.differs)
+            alike.setdefault(places, []).append(one.name)
+    return [
+        f"{' and '.join(names)} differ from {first} in the same: it may be {first} that ends elsewhere; all are held "
+        "against the strategy that stands first in the scenario, so put there the one that ends as it is meant"
+        for names in alike.values()
+        if first is not None and len(names) > 1
+    ]
 
 
 def _weak(contenders: Sequence[Contender]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearse.errors import Mistake
-from rehearse.forecast.outcome import Estimate, Figure, Way
+from rehearse.forecast.outcome import Change, Estimate, Figure, OutageForecast, Way
 from rehearse.reports import _words
 from rehearse.reports._escape import line, plain
 from rehearse.reports._escape import markdown as escaped
@@ -60,9 +60,15 @@ def sure(way: Way) -> str:
     if window.sure_s is None:
         return "how long it takes is not known"
     says = f"{100 * window.surety:.0f} % sure within {_words.seconds(window.sure_s)}"
+    says += "" if _is_busy(way) else " if nobody else is at work there"
     if window.chance is None:
         return says
     return f"{says}; {_chance(window.chance)} that it ends within {_words.seconds(window.asked_s)}"
+
+
+def _is_busy(way: Way) -> bool:
+    """Say whether some of the runs were under traffic, so that its waits for locks are in the figures."""
+    return any("traffic" in one.under for one in way.duration.measured)
 
 
 def _chance(chance: float) -> str:
@@ -77,22 +83,36 @@ def lines(estimate: Estimate) -> list[str]:
     for way in estimate.ways:
         found += [f"{way.name}", *(f"  {name:<28} {says}" for name, says in facts(way))]
         found += [f"  {one.n:>3}  {told(one.duration):<42} {_words.short(line(one.sql), 70)}" for one in shown(way)]
-    found += ["", *(f"{one.name}: {one.says}" for one in estimate.changes)]
+    found += ["", *(f"{one.name}: {one.says}{measured(one)}" for one in estimate.changes)]
     return [*found, *(f"note: {one}" for one in estimate.notes)]
+
+
+def measured(change: Change) -> str:
+    """Say whether runs of their own measured what a change of the size does; else the interval is wider for it."""
+    return " (measured by runs of its own)" if change.measured else " (not measured)"
 
 
 def facts(way: Way) -> list[tuple[str, str]]:
     """Return the figures of a way, each with its name."""
-    is_busy = any("traffic" in one.under for one in way.duration.measured)
+    is_busy = _is_busy(way)
     found = [("duration, under traffic", told(way.duration))] if is_busy else []
     found += [("duration, without traffic", told(way.quiet)), ("maintenance window", sure(way))]
-    if way.outages is None:
-        found.append(("outages", "not measured"))
-    found += [
-        (f"{line(one.table)} closed to {one.stops}", f"longest {told(one.longest)}, in all {told(one.total)}")
-        for one in way.outages or []
-    ]
+    if not way.outages:
+        found.append(("tables closed", _none_closed(way)))
+    found += [(f"{line(one.table)} closed to {one.stops}", _closed(one)) for one in way.outages or []]
     return [*found, ("extra disk, log aside", told(way.disk)), ("log written", told(way.log))]
+
+
+def _closed(one: OutageForecast) -> str:
+    if one.longest.amount is None and one.longest.unknown == one.total.unknown:
+        return told(one.longest)
+    return f"longest {told(one.longest)}, in all {told(one.total)}"
+
+
+def _none_closed(way: Way) -> str:
+    if way.outages is None:
+        return "not known: at some size no run's locks were seen, or it did not run at enough sizes"
+    return "none seen at any size that was run"
 
 
 def shown(way: Way) -> list[Any]:
@@ -118,7 +138,7 @@ def markdown(estimate: Estimate) -> str:
         text += "\n"
     sizes = ", ".join(rows_told(one.x * estimate.at[estimate.driver]) for one in estimate.sizes)
     text += f"Run at {escaped(sizes)} rows of {escaped(estimate.driver)}, in {_words.seconds(estimate.took_s)}.\n\n"
-    text += "".join(f"- {escaped(one.name)}: {escaped(one.says)}\n" for one in estimate.changes)
+    text += "".join(f"- {escaped(one.name)}: {escaped(one.says + measured(one))}\n" for one in estimate.changes)
     return text + "".join(f"- {escaped(one)}\n" for one in estimate.notes)
 
 

@@ -1,7 +1,7 @@
 """Runs of a scenario over time, read from their report.json: figures by commit, and what is worse beyond the noise.
 
-Only runs of one environment are compared: the machine, the server with its settings, the rows, the traffic. What the
-migration does may differ, that is the question.
+Only runs of one environment are compared: the machine, the server with its settings, the rows with their seed, the
+traffic. What the migration does may differ, that is the question.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from typing import Annotated, Any, Literal
 from rehearse.errors import Mistake
 from rehearse.measures.regression import band
 from rehearse.reports import _words
+from rehearse.reports._logged import logged
 from rehearse.reports._told import told
 
 Values = Mapping[str, Any]
-_ANSWERS = ("passed", "unknown", "failed")  # from good to bad
+_SAME_RATE = 1.2  # times: loads that are nearer to each other are one
+_PARTS = {"scenario", "environment", "data", "phases", "integrity", "rollback", "verdict"}  # of a run's report
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def _report(file: Path) -> Values | None:
         raise Mistake(f"{file} cannot be read: {error.strerror}") from None
     except ValueError:
         return None  # a run that was cut off while it wrote
-    return found if isinstance(found, dict) and found.get("format") == 1 else None
+    return found if isinstance(found, dict) and found.get("format") == 1 and found.keys() >= _PARTS else None
 
 
 def _entry(
@@ -172,13 +174,23 @@ def _environment(report: Values) -> dict[str, Any]:
         "processor": f"{machine['cpu']}, {machine['cores']} cores",
         "memory": round(machine["memory_bytes"] / 2**30),
         "rows": {table: one["rows"] for table, one in report["data"]["tables"].items()},
-        "traffic": f"{asked['rate_per_s']:g}/s in {asked['sessions']} sessions",
+        "calls a second": asked["rate_per_s"],
+        "sessions": asked["sessions"],
         "tool": asked["tool"],
+        "profile": asked["profile"],
+        "seed": asked["seed"],
     }
 
 
 def _differs(one: Values, other: Values) -> list[str]:
-    return [key for key, value in one.items() if other[key] != value]
+    return [key for key, value in one.items() if not _alike(key, value, other[key])]
+
+
+def _alike(key: str, one: Any, other: Any) -> bool:
+    """Say whether two values are one; a rate that is a share of the capacity is measured anew in each run."""
+    if key == "calls a second" and min(one, other) > 0:
+        return bool(max(one, other) <= _SAME_RATE * min(one, other))
+    return bool(one == other)
 
 
 def _phase(report: Values, name: str) -> Values | None:
@@ -214,10 +226,8 @@ def _log(report: Values) -> float | None:
     phase = _phase(report, "forward")
     if phase is None:
         return None
-    each = [
-        one["wal_bytes"] if one["wal_bytes"] is not None else one.get("binlog_bytes") for one in phase["statements"]
-    ]
-    return sum(each) if each and None not in each else None
+    statements = [(one["wal_bytes"], one.get("binlog_bytes")) for one in phase["statements"]]
+    return logged(statements, phase.get("statements_left_out", 0))
 
 
 def _disk(report: Values) -> float | None:

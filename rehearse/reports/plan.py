@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ from rehearse.reports import _words
 from rehearse.reports._document import document
 from rehearse.reports._escape import fenced
 from rehearse.reports._escape import markdown as escaped
+from rehearse.reports._logged import logged
 from rehearse.reports._plan_steps import steps, transformations
 from rehearse.reports._risk import risk
 from rehearse.reports._shape import CheckSeen, CompatibilitySeen, Report
@@ -20,6 +21,7 @@ from rehearse.reports._shape_phases import Phase, Statement
 _STOP = 2.0  # a step that takes so many times what it took in the rehearsal is not the step that was rehearsed
 _OBJECTS = 60
 _SQL = 600
+_WHEN = {"start": "before the migration", "forward": "after it", "back": "after the way back"}
 
 
 class PlanRenderer:
@@ -61,13 +63,20 @@ def _estimates(report: Report, forward: Phase | None, back: Phase | None) -> Ite
     yield f"| risk | **{found.level}**: {escaped(_words.short(found.because, 400))} |"
     for kind in ("reads", "writes"):
         yield f"| downtime for {kind} | {escaped(_downtime(forward, kind))} |"
-    yield f"| time forward | {_words.seconds(forward.duration_s if forward else None)} |"
-    yield f"| time back | {_words.seconds(back.duration_s if back else None)} |"
+    yield f"| time forward | {_time(forward)} |"
+    yield f"| time back | {_time(back)} |"
     yield f"| log written | {_words.size(_log_bytes(forward))} |"
     disk = forward.load.disk_extra_bytes if forward and forward.load else None
     yield f"| extra disk at the peak | {_words.size(disk)} |"
     yield ""
     yield _measured_on(report)
+
+
+def _time(phase: Phase | None) -> str:
+    """Return how long a way takes; of one that failed that is not known."""
+    if phase is None or not phase.error:
+        return _words.seconds(phase.duration_s if phase else None)
+    return f"not known: it failed after {_words.seconds(phase.duration_s)}"
 
 
 def _downtime(phase: Phase | None, kind: str) -> str:
@@ -85,9 +94,7 @@ def _log_bytes(phase: Phase | None) -> float | None:
     """Return the write-ahead or binary log that the statements wrote; None where one of them was not measured."""
     if phase is None:
         return None
-    each = [one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes for one in phase.statements]
-    known = [one for one in each if one is not None]
-    return sum(known) if known and len(known) == len(each) else None
+    return logged([(one.wal_bytes, one.binlog_bytes) for one in phase.statements], phase.statements_left_out)
 
 
 def _measured_on(report: Report) -> str:
@@ -96,7 +103,7 @@ def _measured_on(report: Report) -> str:
     return (
         f"Measured on {escaped(scenario.engine)} {escaped(scenario.engine_version)} with {rows:,} rows "
         f"at {scenario.rate_per_s:g} calls/s. Production's size and load change the durations: "
-        "rehearse at two or three sizes (--scale) to see how they grow.\n"
+        "`rehearse estimate` forecasts them at its size, from runs at several.\n"
     )
 
 
@@ -119,10 +126,9 @@ def _schema(recording: Recording) -> Iterator[str]:
 
 def _changed(some: Sequence[PropertyDifference]) -> str:
     """Return what became of an object."""
-    if all(one.before is None for one in some):
-        return "**new**"
-    if all(one.after is None for one in some):
-        return "**gone**"
+    whole = next((one for one in some if one.property == "exists"), None)
+    if whole is not None:
+        return "**new**" if whole.before is None else "**gone**"
     return "; ".join(
         f"{escaped(one.property)} {escaped(_words.short(_words.shown(one.before, 'nothing'), 80))} → "
         f"{escaped(_words.short(_words.shown(one.after, 'nothing'), 80))}"
@@ -135,12 +141,16 @@ def _data(report: Report, recording: Recording, forward: Phase | None) -> Iterat
     written = transformations(forward)
     if forward is None:
         yield "Not measured: the way forward did not run.\n"
+    elif not forward.statements:
+        yield "Not measured: no statement of the way forward was seen.\n"
     elif not written:
-        yield "None: no statement writes rows or a table anew.\n"
+        yield "None: no statement that was seen writes rows or a table anew.\n"
     if written:
         yield "| step | logic | volume | time | log |\n|---|---|---|---|---|"
         yield from (_transformed(one) for one in written[:_OBJECTS])
         yield ""
+    if forward is not None and forward.statements_left_out:
+        yield f"Of {_words.plural(forward.statements_left_out, 'shorter statement')} nothing is told here.\n"
     for effect in recording.scenario.migration.effects:
         rule = f" must be {escaped(_words.short(effect.rule, 200))}" if effect.rule else " may change"
         yield f"- meant: {escaped('.'.join(one for one in (effect.table, effect.column) if one))}{rule}"
@@ -149,19 +159,36 @@ def _data(report: Report, recording: Recording, forward: Phase | None) -> Iterat
     yield from _proofs(report)
 
 
-def _transformed(one: Statement) -> str:
-    volume = f"{_words.count(one.rows)} rows" if one.rows is not None else ""
-    anew = f"writes {', '.join(one.rewrites)} anew" if one.rewrites else ""
-    told = "; ".join(part for part in (volume, anew) if part) or _words.NOT_MEASURED
-    log = one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes
-    cells = (str(one.n), _words.short(one.sql, 120), told, _words.seconds(one.duration_s), _words.size(log))
+def _transformed(part: Sequence[Statement]) -> str:
+    """Return the line of a statement, or of all its batches."""
+    first, last = part[0], part[-1]
+    rows, log = _sum(one.rows for one in part), _sum(_log(one) for one in part)
+    volume = f"{_words.count(rows)} rows" if rows is not None else ""
+    anew = f"writes {', '.join(first.rewrites)} anew" if first.rewrites else ""
+    batches = f"in {len(part):,} statements" if len(part) > 1 else ""
+    told = "; ".join(one for one in (volume, anew, batches) if one) or _words.NOT_MEASURED
+    number = str(first.n) if len(part) == 1 else f"{first.n}–{last.n}"
+    took = _words.seconds(sum(one.duration_s for one in part))
+    cells = (number, _words.short(first.sql, 120), told, took, _words.size(log))
     return f"| {' | '.join(map(escaped, cells))} |"
+
+
+def _log(one: Statement) -> int | None:
+    return one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    """Return the sum; None where any is not measured."""
+    found = list(numbers)
+    return None if None in found else sum(one or 0 for one in found)
 
 
 def _proofs(report: Report) -> Iterator[str]:
     """Yield how it is known that the rows are right."""
     verified = next((one for one in report.integrity.verified if one.state == "forward"), None)
-    if verified is not None:
+    if verified is None:
+        yield "- not measured: whether the rows after it keep what the schema promises of them"
+    else:
         yield (
             f"- proved from the rows after it: {_words.count(verified.verified)} constraints, indexes and sequences; "
             f"{_words.count(verified.not_measured)} could not be verified"
@@ -225,10 +252,15 @@ def _versions(calls: Sequence[CompatibilitySeen]) -> Iterator[str]:
         if cell.outcome != "ok"
     ]
     if not broken:
-        yield "- Every call works on the schema before, after it, and after the way back: deploy in any order."
+        tried = {cell.state for one in calls for cell in one.cells}
+        states = " and ".join(_WHEN[one] for one in _WHEN if one in tried)
+        yield f"- Every call works on the schema {states}{': deploy in any order' if tried.issuperset(_WHEN) else ''}."
+        if not tried.issuperset(_WHEN):
+            untried = " and ".join(_WHEN[one] for one in _WHEN if one not in tried)
+            yield f"- Whether it works {untried} was not tried."
     for call, version, state, code in broken[:20]:
         whose = f" of the {version} version" if version else ""
-        when = {"start": "before the migration", "forward": "after it", "back": "after the way back"}[state]
+        when = _WHEN.get(state, state)
         yield f"- '{escaped(call)}'{whose} does not work {when} ({escaped(code)}): it must not be live then."
 
 
@@ -257,9 +289,14 @@ def _way_back(report: Report, phase: Phase | None) -> Iterator[str]:
         yield "What the way back restores was not measured: without it the backup is the way back.\n"
         yield from _taken(rollback)
         return
-    if not rollback.schema and not rollback.data:
-        yield "It restored schema and data wholly, the application's writes since the start kept.\n"
+    if rollback.fidelity is not None and rollback.fidelity >= 1 and not rollback.data:
+        yield f"It restored schema and data wholly{_kept(rollback)}.\n"
         yield from (f"- stays filled: {escaped(one)}" for one in rollback.accepted)
+        return
+    if rollback.fidelity is None and not rollback.schema and not rollback.data:
+        yield "Nothing that could be compared differs, **but not all could be**: what else it restores is not known.\n"
+        yield from (f"- not compared: {escaped(_words.short(one, 200))}" for one in rollback.unanswered[:10])
+        yield from _taken(rollback)
         return
     yield f"**It does not restore all** (fidelity {escaped(_words.share(rollback.fidelity))}):\n"
     for one in rollback.data or []:
@@ -267,6 +304,11 @@ def _way_back(report: Report, phase: Phase | None) -> Iterator[str]:
     for difference in rollback.schema[:30]:
         after = _words.shown(difference.after, "gone")
         yield f"- {escaped(difference.object)}: {escaped(difference.property)} is {escaped(_words.short(after, 200))}"
+    for seen in rollback.behaviour or []:
+        if seen.state == "back" and seen.what != "plan" and not seen.is_meant:
+            yield f"- '{escaped(seen.call)}' has another {seen.what} than at the start"
+    if rollback.again_fidelity is not None and rollback.again_fidelity < 1:
+        yield "- a second way forward does not make what the first made"
     mends = [one.mend for one in rollback.schema if one.mend]
     if mends:
         yield f"\nWhat mends the schema:\n\n{fenced(_words.short('; '.join(mends[:20]), _SQL), 'sql')}\n"
@@ -274,6 +316,17 @@ def _way_back(report: Report, phase: Phase | None) -> Iterator[str]:
     for column in rollback.lost_statistics[:10]:
         yield f"- {escaped(column)} has no statistics afterwards: ANALYZE"
     yield ""
+
+
+def _kept(rollback: Rollback) -> str:
+    """Say what became of the application's writes, where that was followed."""
+    followed = rollback.point_of_no_return
+    if followed is None or followed.not_told:
+        return "; whether every write of the application since the start is kept was not measured"
+    if followed.writes_lost:
+        lost = _words.plural(followed.writes_lost, "acknowledged write")
+        return f", but {lost} of the application since the start {'is' if followed.writes_lost == 1 else 'are'} lost"
+    return ", the application's writes since the start kept"
 
 
 def _taken(rollback: Rollback) -> Iterator[str]:

@@ -107,6 +107,12 @@ def check(change: Change, plan: Plan) -> None:
         check_new(plan, columns, "change.columns")
     else:
         check_columns(plan, columns, "change.columns")
+    done = [name for name in columns if change.kind == "set not null" and not plan.columns[name].nullable]
+    if done:
+        raise ScenarioMistake(
+            f"change.columns: {plan.name}.{done[0]} is NOT NULL already; let migration.schema be what the change "
+            "starts from"
+        )
     _check_texts(change, plan)
 
 

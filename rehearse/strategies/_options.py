@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -31,6 +32,11 @@ class Options:
             f"pause={self.pause} backoff={self.backoff:g}"
         )
 
+    @property
+    def tool_words(self) -> list[str]:
+        """The words for the command line of an external tool, as a shell would part them."""
+        return shlex.split(self.tool)
+
     def backfill_marker(self, key: Sequence[str], *, short: bool = False) -> str:
         """Return the marker before what goes through a table; `short` batches hold few locks, none for long."""
         plain = bool(key) and all(part.isidentifier() for part in key)
@@ -49,11 +55,22 @@ def read(given: Mapping[str, Any], where: str = "strategies.options") -> Options
         if name in given:
             _checked(name, given[name], where)
     for name in ("attempts", "batch"):
-        if name in given and (not isinstance(given[name], int) or given[name] < 1):
+        if name in given and (not isinstance(given[name], int) or isinstance(given[name], bool) or given[name] < 1):
             raise ScenarioMistake(f"{where}.{name}: {given[name]!r} is no whole number from 1 on")
-    if "backoff" in given and (not isinstance(given["backoff"], int | float) or given["backoff"] < 1):
-        raise ScenarioMistake(f"{where}.backoff: {given['backoff']!r} is no number from 1 on")
+    if "backoff" in given and (not isinstance(given["backoff"], int | float) or not 1 <= given["backoff"] <= 10):
+        raise ScenarioMistake(f"{where}.backoff: {given['backoff']!r} is no number from 1 to 10")
+    if "tool" in given:
+        _checked_words(given["tool"], where)
     return Options(**given)
+
+
+def _checked_words(value: Any, where: str) -> None:
+    try:
+        shlex.split(value) if isinstance(value, str) else shlex.split("'")
+    except ValueError:
+        raise ScenarioMistake(
+            f"{where}.tool: {value!r} is no text of words as a shell reads them, for example '--max-lag=1s'"
+        ) from None
 
 
 def _checked(name: str, value: Any, where: str) -> None:

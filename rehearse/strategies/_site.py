@@ -44,13 +44,7 @@ class Site:
 
     def key(self) -> tuple[str, ...]:
         """Return the columns of the primary key; a table without one is a mistake for a way that needs it."""
-        found = self.plan.primary_key
-        if found is None:
-            raise ScenarioMistake(
-                f"change.table: {self.plan.name} has no primary key, by which this way goes through its rows; "
-                "take the way 'plain', or add a key first"
-            )
-        return found.columns
+        return key_of(self.plan)
 
     def __getitem__(self, key: str) -> Any:
         """Return a key of the change that must be there."""
@@ -58,6 +52,17 @@ class Site:
         if value in (None, "", {}):
             raise lacks(self.change, key)
         return value
+
+
+def key_of(plan: Plan) -> tuple[str, ...]:
+    """Return the columns of a table's primary key; one without is a mistake for a way that goes through its rows."""
+    found = plan.primary_key
+    if found is None:
+        raise ScenarioMistake(
+            f"change.table: {plan.name} has no primary key, by which this way goes through its rows; "
+            "take the way 'plain', or add a key first"
+        )
+    return found.columns
 
 
 def lacks(change: Change, key: str) -> ScenarioMistake:

@@ -127,7 +127,7 @@ def _folder_of(place: Path, name: str, versions: Sequence[Path]) -> Found:
     lines = [
         'tool     = "sql"',
         f"schema   = {quoted(name)}   # every migration of this folder before the change",
-        f"forward  = {quoted(relative)}",
+        f"forward  = {quoted(relative)}" + ("   # the way back is found beside it" if way_back else ""),
     ]
     if not way_back:
         lines.append('# back   = "…"   # none was found: name its file, or say back = false to accept that')

@@ -22,6 +22,7 @@ _WORDS = ("lock_timeout", "attempts", "pause", "backoff")
 NOT_FREE = ("55P03", "1205")  # codes of a lock that was not to be had in time; no other error is tried again
 _JITTER = 0.25  # of a pause, either way: two migrations, or a job that comes by the clock, are not met again and again
 _LONGEST_PAUSE_NS = 60 * NS_PER_S
+_GROWTHS = 300  # of a pause: what is longer than the longest by then need not be a number any more
 _BEGINS = re.compile(r"(begin|start\s+transaction)\b", re.IGNORECASE)
 # Settings by which a session gives up a lock: in ms, and in whole seconds.
 _POSTGRES = ("lock_timeout",)
@@ -39,7 +40,8 @@ class Retry:
 
     def pause_after_ns(self, attempt: int, seed: object) -> int:
         """Return the pause after a failed attempt, counted from 1; the same for the same seed."""
-        pause = min(self.pause_ns * self.backoff ** (attempt - 1), _LONGEST_PAUSE_NS)
+        grown = self.backoff ** min(attempt - 1, _GROWTHS)
+        pause = min(self.pause_ns * grown, _LONGEST_PAUSE_NS)
         return round(pause * (1 + random.Random(f"{seed}:{attempt}").uniform(-_JITTER, _JITTER)))
 
 

@@ -17,7 +17,7 @@ from rehearse.backfill.plan import Plan, Range
 from rehearse.backfill.postgres import DIALECT
 from rehearse.backfill.seams import KeyColumn, Refused, Rows, Target
 from rehearse.backfill.watch import Backlog, Watch
-from rehearse.errors import ServerFailed
+from rehearse.errors import Mistake, ServerFailed
 from rehearse.units import NS_PER_MS, NS_PER_S
 
 KEY = KeyColumn(name="id", type="bigint", is_whole=True)
@@ -101,6 +101,7 @@ def test_a_window_of_latencies_above_their_budget_eases_the_batches(
     monkeypatch: pytest.MonkeyPatch, most_ms: float, ease: float
 ) -> None:
     monkeypatch.setattr("rehearse.backfill.watch._LATENCY_EVERY_S", 0.0001)
+    monkeypatch.setattr("rehearse.backfill.watch._QUIET_LOOKS", 0)
     watch = Watch(plan(latency=Ceiling(query="SELECT 1", most=most_ms)), threading.Event())
     answers = Answers([["1"]])
     pace = Pace(keys=1_000, target_ns=100 * NS_PER_MS)
@@ -111,6 +112,15 @@ def test_a_window_of_latencies_above_their_budget_eases_the_batches(
     eased = watch.wait(pace)
     assert eased is not None
     assert eased.ease == ease
+
+
+def test_a_latency_above_its_budget_before_any_batch_is_a_mistake() -> None:
+    watch = Watch(plan(latency=Ceiling(query="SELECT slowly", most=1e-9)), threading.Event())
+    with (
+        pytest.raises(Mistake, match=r"at its best before any batch was run, above its 1e-09 ms.*: SELECT slowly"),
+        watch.watching(Answers([["1"]])),
+    ):
+        pass
 
 
 def test_what_cannot_be_asked_any_more_is_no_leave_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

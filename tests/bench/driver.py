@@ -127,7 +127,8 @@ def pgbench(bench: Path, database: PostgresDatabase, rows: int, seconds: int, ra
     tps = next(line.split()[2] for line in found.stdout.splitlines() if line.startswith("tps"))
     done = next(line.split()[-1] for line in found.stdout.splitlines() if "actually processed" in line).split("/")[0]
     ended = [int(line[4]) + int(line[5]) / 1e6 for line in lines]
-    lags = [float(line[-1]) for line, at in zip(lines, ended, strict=True) if at >= min(ended) + WARM_S]
+    warm = min(ended, default=0) + WARM_S
+    lags = [float(line[-1]) for line, at in zip(lines, ended, strict=True) if at >= warm]
     within = sum(lag <= 2_000 for lag in lags) / len(lags) if lags else None
     return Pgbench(float(tps), used / max(1, int(done)) * 1e6, within)
 

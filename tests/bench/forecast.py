@@ -34,9 +34,9 @@ from rehearse.forecast.outcome import Amount
 from rehearse.forecast.regimes import crossed
 from rehearse.forecast.seen import Ran, Seen
 from rehearse.model import Data, EngineChoice, Limits, MigrationChoice, Scenario, WorkloadChoice
-from rehearse.rehearsal.estimate import Target
 from rehearse.rehearsal.progress import Silent
 from rehearse.rehearsal.sizes import Site, Size, site
+from rehearse.rehearsal.target import Target
 
 ERROR_LIMIT, COVERAGE_LIMIT = 0.20, 0.85
 TABLE = "orders"

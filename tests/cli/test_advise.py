@@ -61,3 +61,8 @@ def test_the_advised_sql_of_two_changes_is_no_outage_and_has_a_way_back(tmp_path
     known = hazards.beginning("postgres", schema=[one.sql for one in statements(BASE, "base.sql")])
     advised = tuple(hazards.said(one.sql, known) for one in statements(found["forward"], "up.sql"))
     assert [one.rule.code for one in hazards.hazards(hazards.Script(advised, "none"), known) if one.fails] == []
+    printed = rehearse("advise", str(path), "--no-run").stdout
+    forward, _, back = printed.partition("-- the way back")
+    assert "\nCREATE INDEX CONCURRENTLY" in forward
+    assert "DROP INDEX" in back
+    assert all(line.startswith("--") for line in back.splitlines()[1:] if line), "psql that is given it takes back all"

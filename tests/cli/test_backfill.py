@@ -67,7 +67,7 @@ def test_it_says_what_it_will_do_and_writes_only_with_a_yes(url: str) -> None:
     shown = called(url, *STATEMENT, "--dry-run")
     assert shown.returncode == 0
     assert 'UPDATE t SET v = id\nWHERE "t"."id" <= 1000 AND (v IS NULL' in shown.stdout
-    assert "of which the server takes 2,000 to be left" in shown.stdout
+    assert "the planner's guess is that 2,000 are left" in shown.stdout
     with psycopg.connect(url) as connection:
         assert connection.execute("select count(v), to_regclass('rehearse_backfill') from t").fetchone() == (0, None)
     done = called(url, *STATEMENT, "--yes", "--json")

@@ -15,6 +15,7 @@ from rehearse.model import Recording, StrategyChoice
 from rehearse.reading.scenario import parse
 from rehearse.recording import folder
 from rehearse.rehearsal.contest import check_alike, rounds
+from rehearse.rehearsal.writing import is_unwritten
 from rehearse.testing import examples
 from tests.cli.test_cli import rehearse
 
@@ -152,6 +153,19 @@ def test_ways_are_those_of_the_library() -> None:
         comparing._ways(CHANGE, "carefull")
     has_one = replace(CHANGE, strategies=[StrategyChoice(way="careful")])
     assert comparing._ways(has_one, "plain,careful") == ["plain"], "one that the file has is not there twice"
+
+
+def test_a_way_is_written_in_the_place_of_the_scenarios_own_way_forward() -> None:
+    own = replace(CHANGE, migration=replace(CHANGE.migration, forward="own.sql"))
+    known = comparing.strategies.expanded(own, ["plain", "careful"])
+    assert [comparing.strategies.named(one) for one in known] == ["as written", "plain", "careful"]
+    assert [one.migration.forward for one in known] == ["own.sql", None, None]
+    assert [is_unwritten(one) for one in known] == [False, True, True]
+    chosen = replace(own, strategies=[StrategyChoice(way="careful")])
+    assert [is_unwritten(one) for one in comparing.strategies.expanded(chosen)] == [True]
+    odd = replace(own, strategies=[StrategyChoice(name="a", options={"batch": 5})])
+    with pytest.raises(Mistake, match=r"strategies\[0\]\.options: they are of a way of the library, and it names none"):
+        comparing.strategies.expanded(odd)
 
 
 def test_scenarios_of_several_files_go_by_names_that_tell_them_apart() -> None:

@@ -175,6 +175,19 @@ def test_a_scenario_is_judged_both_ways_with_its_engine_and_its_schema(topic: st
     assert expected not in good
 
 
+def test_a_way_back_that_is_found_beside_the_forward_file_has_its_path_and_its_comments(tmp_path: Path) -> None:
+    for way, sql in (("up", "CREATE TABLE b (id bigint);"), ("down", "ALTER TABLE a DROP COLUMN b;")):
+        written(tmp_path, f"migrations/0002_b.{way}.sql", sql)
+    written(tmp_path, "migrations/0001_a.up.sql", "CREATE TABLE a (id bigint PRIMARY KEY, b int);")
+    lines = 'name = "s"\n[migration]\nschema = "migrations"\nforward = "migrations/0002_b.up.sql"\n'
+    written(tmp_path, "s.toml", lines)
+    down = "migrations/0002_b.down.sql"
+    found = [one for one in codes("s.toml", cwd=tmp_path) if "down" in one[1]]
+    assert ("H301", down, 1) in found
+    written(tmp_path, down, "-- rehearse:ignore H301 it was new\nALTER TABLE a DROP COLUMN b;")
+    assert "H301" not in [one[0] for one in codes("s.toml", cwd=tmp_path)]
+
+
 def test_a_scenario_with_words_for_several_engines_is_judged_for_the_one_that_is_asked_for() -> None:
     path = str(SCENARIOS / "add_column_dialects" / "bad.toml")
     assert [one[0] for one in codes(path)] == ["H101"]

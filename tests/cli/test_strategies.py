@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from rehearse.events import CompanyKept
-from rehearse.model import CompanyChoice
+from rehearse.model import CallShape, CompanyChoice
 from rehearse.reading.scenario import read
 from rehearse.recording import folder
 from rehearse.strategies import KINDS
-from rehearse.testing.recordings import SHAPES, at, lock, phase, recorded, scenario, traffic
+from rehearse.testing.recordings import SHAPES, at, lock, phase, recorded, scenario, snapshot, traffic
 from tests.cli.test_cli import rehearse
 
 SCENARIO = """
@@ -91,3 +91,23 @@ def test_which_lock_timeout_to_have_is_told_of_a_recording(tmp_path: Path) -> No
     unknown = rehearse("retries", str(tmp_path), "--table", "customers").stdout
     assert "not known: hardly anything held customers in the baseline" in unknown
     assert "--pause: '5' is not a duration" in rehearse("retries", str(tmp_path), "--pause", "5").stderr
+
+
+def test_a_lock_that_lets_readers_in_does_not_wait_for_them(tmp_path: Path) -> None:
+    calls = (
+        CallShape(name="read", sql=("",), share=1, touches={"orders": ("reads",)}),
+        CallShape(name="write", sql=("",), share=1, touches={"orders": ("writes",)}),
+    )
+    frames = [traffic(0, 10, rate=10, calls={"write": 1}), traffic(0, 10, rate=10, calls={"read": 1}, usual_ms=90)]
+    shared = lock("orders", 11, 11.1, 11.2, mode="ShareLock", stops=("writes",))
+    stalls = []
+    for name, taken in (("shared", shared), ("exclusive", lock("orders", 11, 11.1, 11.2))):
+        events = [phase("baseline", 0, 10), phase("forward", 10, 20, acted=(11, 12)), taken]
+        states = {"start": snapshot("start", 1, {"orders": 5})}
+        folder.save(recorded(events, frames=frames, calls=calls, snapshots=states), tmp_path / name)
+        (found,) = json.loads(rehearse("retries", str(tmp_path / name), "--json").stdout)
+        stalls.append(max(one["stall_ms"] for one in found["policies"]))
+    assert stalls[0] < 50 < stalls[1]
+    mistyped = rehearse("retries", str(tmp_path / "shared"), "--table", "order")
+    assert mistyped.returncode == 2
+    assert "--table order: the recording knows no such table; did you mean 'orders'?" in mistyped.stderr

@@ -15,12 +15,16 @@ from typing import Any
 import pytest
 
 import rehearse
+from rehearse.cli import comparing
+from rehearse.cli.run import Options
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.server import PostgresServer
-from rehearse.errors import Missing
+from rehearse.errors import Missing, ScenarioMistake
 from rehearse.events import CallEnded, PhaseRan, StatementRan
 from rehearse.model import Recording
+from rehearse.rehearsal.contest import contest
 from rehearse.rehearsal.ground import Template
+from rehearse.rehearsal.progress import Silent
 from tests.cli.test_cli import rehearse as command
 from tests.end_to_end import small
 from tests.end_to_end.test_faults import gone, traces
@@ -77,7 +81,7 @@ def test_strategies_meet_the_same_rows_and_calls_and_one_ends_elsewhere(tmp_path
     found = json.loads(done.stdout)
     strategies: dict[str, Any] = {one["name"]: one for one in found["strategies"]}
     assert strategies["at once"]["end"]["is_first"] and strategies["beside"]["end"]["is_alternative"]
-    assert any("items.token is another in each run" in one for one in strategies["beside"]["end"]["cosmetic"])
+    assert any("items.token is another in each run" in one for one in strategies["beside"]["end"]["not_compared"])
     end = strategies["elsewhere"]["end"]
     assert not end["is_alternative"] and strategies["elsewhere"]["rank"] is None
     assert end["leftovers"] == ["kept"]
@@ -142,6 +146,29 @@ def test_ctrl_c_writes_what_is_known_and_leaves_nothing_running(tmp_path: Path, 
     assert sum(len(one["runs"]) for one in found["strategies"]) >= 1
     assert gone(room), traces(room)
     room.rmdir()
+
+
+CHANGE = """
+[change]
+kind = "change type"
+table = "items"
+columns = "id"
+type = "text"
+"""
+
+
+def test_a_way_that_cannot_be_written_is_told_and_the_others_are_compared(tmp_path: Path) -> None:
+    path = scenario(tmp_path, CHANGE.replace('"id"', '"price"'))
+    options = Options(scale=None, seed=None, via=None, budgets=())
+    _, ways = comparing.strategies_of([path], None, options, ways="plain,careful,expand", only=())
+    with contest(ways, Silent()) as going:
+        refused = {one.name: one.refused for one in going.entries}
+    assert "written anew under its lock; take 'expand'" in str(refused["careful"])
+    assert refused["plain"] is None and refused["expand"] is None
+    path = scenario(tmp_path / "key", CHANGE)
+    _, ways = comparing.strategies_of([path], None, options, ways="all", only=())
+    with pytest.raises(ScenarioMistake, match=r"plain: change\.columns: items\.id is part of a foreign key"):
+        contest(ways, Silent()).__enter__()
 
 
 _PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,16 @@ import click
 import jsonschema
 import pytest
 
+from rehearse.cli.calibrate import command as calibrate
 from rehearse.cli.estimate import command
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.errors import RehearseError
+from rehearse.model import Calibration, EngineChoice, Scenario
 from rehearse.protocols import Role
+from rehearse.reading.scenario import read
+from rehearse.reading.strategies import estimable
+from rehearse.rehearsal import machine
+from rehearse.rehearsal.estimate import _check_machine
 from rehearse.reports import schema
 
 PROFILE = """
@@ -101,7 +108,8 @@ def test_sizes_are_chosen_to_fit_the_time_and_memory_is_little_where_the_target_
     found = json.loads(done.stdout)
     assert len(found["sizes"]) >= 3
     assert found["sizes"][0]["x"] < found["sizes"][-1]["x"] < 1.0
-    assert len(list((folder / "reports" / "keys").glob("*/estimate.md"))) == 2  # latest leads to the other
+    assert len(list((folder / "reports" / "keys").glob("*/estimate.md"))) == 1
+    assert not (folder / "reports" / "keys" / "latest").exists(), "it is a run's, which judge and report read"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +118,12 @@ def test_sizes_are_chosen_to_fit_the_time_and_memory_is_little_where_the_target_
         (("--at", "itms=5M"), "--at itms: the profile has no such table; did you mean 'items'?"),
         (("--at", "items"), "--at items: "),
         (("--scales", "0.1,0.2"), "three different sizes"),
+        (("--scales", "0.1,0.2,nan"), "three different sizes"),
+        (("--scales", "1e-9,2e-9,3e-9"), "the largest table would have 1, 1, 1 rows, and sizes that are alike tell no"),
+        (("--scales", "0.001,0.002,0.003"), "name larger shares: with fewer than 5,000 at most"),
+        (("--scales", "0.5,1,2"), "would have 5,000, 10,000, 20,000 rows, and the target has 10,000; name smaller"),
+        (("--at", "items=1M", "--at", "items=2M"), "--at items=2M: items was named before"),
+        (("--strategy", "no"), "there is no strategy 'no'; it has no [[strategies]]"),
         (("--within", "5"), "--within: '5' is not a duration"),
         (("--machine", "@/keys.toml"), "this is no calibration"),
         (("--machine", "@/none.json"), "No such file"),
@@ -121,6 +135,30 @@ def test_a_mistake_is_told_before_anything_starts(folder: Path, args: tuple[str,
             [str(folder / "keys.toml"), *(one.replace("@", str(folder)) for one in args)], standalone_mode=False
         )
     assert not (folder / "reports").exists()
+
+
+WAYS = """
+[[strategies]]
+name = "big"
+migration = { forward = "alter table items alter column id type bigint;" }
+[[strategies]]
+name = "more"
+migration = { forward = "create index on items (price);" }
+"""
+
+
+def test_of_several_strategies_one_is_to_be_named(folder: Path) -> None:
+    path = folder / "keys.toml"
+    path.write_text(SCENARIO.replace("forward =", "# ").replace("back =", "# ") + WAYS, encoding="utf-8")
+    with pytest.raises(RehearseError, match=r"name one of its .*strategies.* with --strategy: big, more"):
+        command.main([str(path)], standalone_mode=False)
+    with pytest.raises(click.UsageError, match="three different sizes"):  # it has one, and goes on to the next mistake
+        command.main([str(path), "--strategy", "more", "--scales", "1"], standalone_mode=False)
+    assert "alter column id type bigint" in str(single_of(path).migration.forward)
+
+
+def single_of(path: Path) -> Scenario:
+    return estimable(read(path), "big")
 
 
 def test_rows_of_files_cannot_be_estimated(folder: Path) -> None:
@@ -150,3 +188,52 @@ def test_a_server_is_calibrated_without_a_write_and_an_estimate_is_scaled_by_it(
     assert all(one.startswith(("SELECT", "EXPLAIN")) for one in told["statements"])
     assert "writes" in told["unmeasured"][0]
     assert url.split("@")[0].rpartition(":")[2] not in json.dumps(told) + done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("--here", "--out", "/proc/none/c.json"), "--out /proc/none/c.json: it cannot be written"),
+        (("postgresql://u@127.0.0.1:1/x", "--engine", "mysql"), "--engine goes with --here"),
+        ((), "name a server by its URL, or --here"),
+        (("--here", "--engine", "postgress"), "no engine is called 'postgress'"),
+    ],
+)
+def test_a_calibration_that_cannot_be_is_told_before_anything_is_measured(args: tuple[str, ...], says: str) -> None:
+    with pytest.raises((RehearseError, click.UsageError), match=re.escape(says)):
+        calibrate.main(list(args), standalone_mode=False)
+
+
+def test_a_calibration_without_a_speed_is_none(folder: Path) -> None:
+    none = {"name": "cpu", "per_s": 0.0, "unit": "rows", "doubt": 0.1, "tries": 3, "says": ""}
+    found = {"format": 1, "engine": "postgres", "server": "s", "took_s": 1.0, "unmeasured": [], "statements": []}
+    path = folder / "c.json"
+    path.write_text(json.dumps(found | {"speeds": [none]}), encoding="utf-8")
+    with pytest.raises(RehearseError, match="this is no calibration"):
+        machine.read(path)
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_the_last_and_the_one_reason_that_is_told(folder: Path) -> None:
+    path = folder / "keys.toml"
+    path.write_text(SCENARIO.replace("on items (price)", "on nowhere (price)"), encoding="utf-8")
+    done = rehearse("estimate", "keys.toml", "--at", "items=50k", "--json", "--out", "out", cwd=folder)
+    assert done.returncode == 3, done.stderr
+    found = json.loads(done.stdout)
+    assert [(one["runs"], one["runs_under"]) for one in found["sizes"]] == [(1, {})]
+    assert 'relation "nowhere" does not exist' in found["ways"][0]["duration"]["unknown"]
+
+
+def test_another_kind_of_server_tells_nothing_of_a_machine(folder: Path) -> None:
+    for name, version in (("mysql", "10.11.19-MariaDB on x86_64"), ("mysql", "9.7.0 on x86_64"), ("postgres", "18")):
+        there = Calibration(
+            format=1, engine=name, server=version, took_s=1.0, speeds=[], unmeasured=[], statements=[]
+        )  # fmt: skip
+        theirs = "mariadb" if "MariaDB" in version else name
+        for ours in ("mariadb", "mysql", "postgres"):
+            scenario = replace(read(folder / "keys.toml"), engine=EngineChoice(name=ours))
+            if ours == theirs:
+                _check_machine(scenario, there)
+            else:
+                with pytest.raises(RehearseError, match=f"measured on {theirs}, and the scenario is for {ours}"):
+                    _check_machine(scenario, there)

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+from psycopg import sql
 
 import rehearse
 from rehearse.engines import _local, _watchdog
@@ -380,6 +381,28 @@ def left_by_us(server: PostgresServer) -> list[str]:
             )
             for (name,) in connection.execute(query).fetchall()
         ]
+
+
+def test_a_database_that_was_just_being_made_leaves_nothing_on_a_named_server(
+    server: PostgresServer, url: str, journal
+) -> None:
+    def there() -> list[str]:
+        query = "SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles ORDER BY 1"
+        with server.connect() as connection:
+            return [name for (name,) in connection.execute(query).fetchall()]
+
+    before = there()
+    with server.connect() as connection:
+        connection.execute("CREATE DATABASE rehearse_of_another")
+    try:
+        with ENGINE.start(EngineChoice(via="url", url=url), journal) as named:
+            made = named.create("unmarked")
+            with server.connect() as connection:
+                connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(made.name)))
+        assert sorted(there()) == sorted([*before, "rehearse_of_another"])
+    finally:
+        with server.connect() as connection:
+            connection.execute("DROP DATABASE rehearse_of_another")
 
 
 def test_a_parent_that_dies_leaves_nothing_on_a_named_server(start, server: PostgresServer, url: str) -> None:

@@ -164,6 +164,19 @@ def test_what_changes_with_the_size_is_told_and_makes_the_interval_wider() -> No
     assert not crossed(Limits(cache=2000 * MB, memory=1 << 40), some)
 
 
+def test_a_limit_just_beyond_the_largest_size_makes_the_interval_wider_too() -> None:
+    some = [run(x, ran("ALTER TABLE orders ADD c int", 20 * x)) for x in (0.07, 0.2, 0.4, 0.7) for _ in range(3)]
+    changes = crossed(Limits(memory=1200 * MB), some)
+    assert [one.name for one in changes] == ["storage"]
+    plain, wide = (way(some, "forward", replace(GROUND, regimes=one)).duration.amount for one in ([], changes))
+    assert plain is not None
+    assert wide is not None
+    assert wide.high > 1.5 * plain.high
+    still = [replace(one, statements=(ran("ALTER TABLE orders ADD c int", 0.1),), seconds=0.1) for one in some]
+    figures = [way(still, "forward", replace(GROUND, regimes=one)).duration.amount for one in ([], changes)]
+    assert figures[0] == figures[1]  # what does not grow meets no limit
+
+
 def test_little_memory_counts_where_the_target_has_little_for_its_rows() -> None:
     sql = "ALTER TABLE orders ADD c int"
     some = [*runs(lambda x: 20 * x), *(run(0.1, ran(sql, 4.0), under=(LITTLE_MEMORY,)) for _ in range(3))]
@@ -197,6 +210,18 @@ def test_another_machine_scales_times_and_adds_its_doubt() -> None:
         ("ALTER TABLE t ADD CHECK (a > 0) NOT VALID", {}, "metadata"),
         ("ALTER TABLE t VALIDATE CONSTRAINT c", {}, "scan"),
         ("UPDATE t SET a = 1", {"rows": 5}, "rows"),
+        ("CREATE TABLE u AS SELECT * FROM t", {}, "rows"),
+        ("create unlogged table u as table t", {}, "rows"),
+        ("CREATE TABLE u (a int) SELECT a FROM t", {}, "rows"),
+        ("SELECT a INTO u FROM t", {}, "rows"),
+        ("CREATE MATERIALIZED VIEW v AS SELECT a FROM t", {}, "rows"),
+        ("CREATE MATERIALIZED VIEW v AS SELECT a FROM t WITH NO DATA", {}, "metadata"),
+        ("CREATE TABLE u (a int, b int GENERATED ALWAYS AS (a + 1) STORED)", {}, "metadata"),
+        ("CREATE VIEW v AS SELECT a FROM t", {}, "metadata"),
+        ("CREATE FUNCTION f() RETURNS TABLE (a int) LANGUAGE sql AS 'SELECT 1'", {}, "metadata"),
+        ("SELECT count(*) FROM t", {}, "unknown"),
+        ("ALTER TABLE t ATTACH PARTITION p FOR VALUES IN (1)", {}, "scan"),
+        ("ALTER TABLE t ADD CONSTRAINT c EXCLUDE USING gist (a WITH =)", {}, "index"),
         ("VACUUM (FULL) t", {}, "rewrite"),
         ("CALL fill()", {}, "unknown"),
         ("COMMIT", {}, "metadata"),
@@ -215,3 +240,38 @@ def test_statements_are_alike_but_for_their_literals() -> None:
     one = "UPDATE t1 SET a = 'it''s' /* first */ WHERE id IN (1, 2, 3) -- so"
     other = "UPDATE t1 SET a = 'that'\n WHERE id IN (4, 5)"
     assert without_literals(one) == without_literals(other) == "UPDATE t1 SET a = ? WHERE id IN (?)"
+
+
+def test_a_statement_on_a_table_that_the_migration_made_goes_with_the_table_that_it_reads() -> None:
+    ground = replace(GROUND, at={"orders": ROWS, "logs": 50 * ROWS})
+    filled, index = "CREATE TABLE made AS SELECT id FROM Orders -- not logs", "CREATE INDEX i ON made (id)"
+    some = [run(x, ran(filled, 20 * x, "unknown"), ran(index, 10 * x, "index")) for x in SIZES for _ in range(2)]
+    found = way(some, "forward", ground)
+    assert all("a million rows of orders" in one.duration.says for one in found.statements)
+    assert ground.driver("UPDATE t SET a = 'orders'")[0] == "logs"
+
+
+def test_keys_that_outgrow_the_memory_of_a_sort_are_on_disk_twice() -> None:
+    sql = "CREATE INDEX i ON orders (a)"
+    made = {"grown_bytes": 0.0, "disk_bytes": 0.0}
+
+    def forecast(sort: int | None, seconds: float = 0.5) -> tuple[float, float, str]:
+        some = [
+            run(x, ran(sql, 20 * x, "index"), **made | dict.fromkeys(made, 100.0 * MB * x), seconds=seconds)
+            for x in SIZES
+            for _ in range(2)
+        ]
+        figure = way(some, "forward", replace(GROUND, sort=sort)).disk
+        assert figure.amount is not None
+        return figure.amount.middle / MB, figure.amount.high / MB, " ".join(figure.why)
+
+    fits, _, why = forecast(1000 * MB)
+    assert fits < 135
+    assert "temporary files" not in why
+    crossed_it, high, why = forecast(64 * MB)
+    assert crossed_it > 180
+    assert high > 250
+    assert "temporary files" in why
+    assert forecast(MB)[0] > 180  # they spilled at the sizes that were run, which were too short for it to be seen
+    assert forecast(MB, seconds=5.0)[0] < 135  # and here it was seen
+    assert forecast(None)[0] < 135

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rehearse.errors import TooBig
+from rehearse.model import EngineChoice, Limits
+from rehearse.rehearsal.estimate import Asked, _Measuring, _notes, little
+from rehearse.rehearsal.progress import Silent
 from rehearse.rehearsal.scales import COUNT, Cost, pilot, plan, rest
+from rehearse.rehearsal.sizes import Site
+from rehearse.rehearsal.target import Target
+from rehearse.testing.recordings import scenario
+from tests.forecast.test_forecast import ROWS, SIZES, run
 
 COST = Cost(x=0.001, load_s=1.0, run_s=0.3)
 
@@ -47,3 +57,46 @@ def test_what_is_still_to_load_is_set_anew_by_what_fits() -> None:
     assert rest([0.1], [0.01], 0.0) == [0.015]
     assert rest([], [0.01], 1.0) == []
     assert rest([1.0], [0.5], 7.0) == [1.0]
+
+
+def test_memory_is_made_little_only_where_the_server_is_ours() -> None:
+    limits = Limits(cache=256 << 20, sort=64 << 20, log=1 << 30)
+    ours = scenario()
+    assert little(ours, limits, 0.1, ["sort"]) == {"sort": {"maintenance_work_mem": "6553kB"}}
+    theirs = replace(ours, engine=EngineChoice(name="postgres", via="url", url="postgresql://there/shop"))
+    assert little(theirs, limits, 0.1, ["sort"]) == {}
+
+
+class TooLittle(_Measuring):
+    """Measures whose server with little memory cannot be had."""
+
+    def measure_little(self, limits: Limits) -> None:
+        self.seen.append(run(0.1))
+        raise TooBig("12 GB are needed and 3 GB are free")
+
+
+def test_what_was_measured_is_kept_where_little_memory_cannot_be_had() -> None:
+    goal = Target(factor=1.0, rows={}, tables={"orders": ROWS}, largest=ROWS)
+    site = Site(scenario(), None, None, Silent())  # type: ignore[arg-type]
+    before = [run(x) for x in SIZES]
+    measuring = TooLittle(site, goal, Asked(), 0.0, seen=list(before))
+    measuring.try_little(Limits())
+    assert measuring.seen == before
+    assert measuring.little == {}
+    assert measuring.notes == [
+        "what changes with the size was not measured by runs with little memory: 12 GB are needed and 3 GB are free"
+    ]
+
+
+def test_a_target_that_is_farther_than_any_interval_was_checked_is_told() -> None:
+    def far(largest: float) -> bool:
+        return any("at 10 times only" in one for one in _notes(scenario(), Asked(), [run(largest)], largest))
+
+    assert far(0.02)
+    assert not far(0.1)
+
+
+def test_without_traffic_it_is_told_what_is_in_no_figure() -> None:
+    quiet, busy = (list(_notes(scenario(), Asked(traffic=one), [run(0.1)], 0.1)) for one in (False, True))
+    assert any("no run was under traffic" in one for one in quiet)
+    assert any("it waited for locks for" in one for one in busy)

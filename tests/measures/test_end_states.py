@@ -98,12 +98,27 @@ def test_rows_and_values_are_another_end() -> None:
     assert state.differs == ("orders: 2 rows fewer", "orders.note: 1 value otherwise, for example 'x' and not NULL")
 
 
-def test_values_that_differ_between_two_runs_of_one_strategy_are_chances_doing() -> None:
-    column = ColumnDifference(column="token", values_changed=9, values_lost=0)
-    seen = found(tables=(table(columns=(column,)),))
-    state = end_states.beside(seen, NOTHING, chance=seen)
+def drawn(changed: int, *, lost: int = 0, filled: int = 0) -> Comparison:
+    column = ColumnDifference(column="token", values_changed=changed, values_lost=lost, values_filled=filled)
+    return found(tables=(table(columns=(column,)),))
+
+
+def test_values_that_differ_between_two_runs_of_one_strategy_are_chances_doing_and_not_compared() -> None:
+    state = end_states.beside(drawn(9), NOTHING, chance=drawn(9))
     assert not state.is_elsewhere
-    assert state.cosmetic == ("orders.token is another in each run, of the same strategy too: not compared",)
+    assert state.not_compared == ("orders.token is another in each run, of the same strategy too",)
+
+
+def test_a_column_that_stays_empty_is_another_end_though_its_values_are_drawn() -> None:
+    state = end_states.beside(drawn(9, lost=9), NOTHING, chance=drawn(9))
+    assert state.differs == ("orders.token: 9 values NULL on one side alone",)
+    assert not end_states.beside(drawn(9, filled=4), NOTHING, chance=drawn(9, filled=3)).is_elsewhere
+
+
+def test_far_more_values_otherwise_than_by_chance_are_another_end() -> None:
+    state = end_states.beside(drawn(5000), NOTHING, chance=drawn(3))
+    assert state.differs == ("orders.token: 5,000 values otherwise; between two runs of the same it is 3",)
+    assert not end_states.beside(drawn(9), NOTHING, chance=drawn(3)).is_elsewhere
 
 
 def test_what_nobody_looked_at_is_not_the_same() -> None:

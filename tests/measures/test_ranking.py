@@ -119,3 +119,10 @@ def test_who_was_not_measured_stands_last() -> None:
 def test_an_order_has_everybody_once(runs: list[list[int]]) -> None:
     samples = {str(n): of(*map(float, values)) for n, values in enumerate(runs)}
     assert sorted(ordered([list(samples)], [samples, samples])) == sorted(samples)
+
+
+def test_what_was_not_seen_at_all_may_be_as_far_off_as_what_was_seen() -> None:
+    nothing, little = of(0, 0, 0), (30, 31, 32)
+    assert not better(nothing, of(*little, doubt=20))
+    assert better(nothing, of(*little, doubt=10))
+    assert not better(of(0, None, 0), of(*little))

@@ -192,3 +192,10 @@ def test_a_curve_that_is_none_is_told(tmp_path: Path, curve: str, says: str) -> 
     with pytest.raises(ScenarioMistake, match=says) as mistake:
         read(written(tmp_path, f'name = "s"\n[workload]\ncurve = {curve}\n'))
     assert "workload.curve" in str(mistake.value)
+
+
+def test_rows_that_nothing_makes_are_a_mistake_and_tables_meant_empty_are_none(tmp_path: Path) -> None:
+    text = 'name = "s"\n[data]\ntables = {{ orders = {} }}\n'
+    with pytest.raises(ScenarioMistake, match=r"data\.tables\.orders: rows are made from a profile alone"):
+        read(written(tmp_path, text.format("'50k'")))
+    assert read(written(tmp_path, text.format(0))).data.tables == {"orders": 0}

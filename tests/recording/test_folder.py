@@ -41,6 +41,12 @@ def test_a_folder_from_before_data_was_compared_is_read(tmp_path: Path) -> None:
     assert len(loaded.history.of(TableLoaded)) == len(examples.TABLES)
 
 
+def test_the_path_of_its_report_names_a_recording_too(tmp_path: Path) -> None:
+    folder.save(examples.clean(), tmp_path)
+    (tmp_path / "report.html").touch()
+    assert folder.load(tmp_path / "report.html").scenario == examples.clean().scenario
+
+
 def test_a_folder_without_a_recording_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="holds no recording"):
         folder.load(tmp_path)

@@ -115,6 +115,21 @@ def test_one_run_each_tells_nothing_and_the_medians_decide_by_outage() -> None:
     assert "1 run of each cannot measure; the medians decide" in found.strategies[0].why
 
 
+def test_a_page_says_no_difference_only_where_it_was_looked_for() -> None:
+    alone = [replace(CAREFUL, end=FIRST), strategy("b", (1, 1, 1), end=ELSEWHERE)]
+    once = [strategy("quick", [900], [1]), strategy("careful", [10], [3])]
+    twins = [CAREFUL, replace(CAREFUL, name="twin")]
+    for contenders, word in (
+        (alone, "NOTHING TO COMPARE"),
+        (once, "NOT TOLD APART"),
+        (twins, "NO DIFFERENCE"),
+        ([QUICK, CAREFUL], "careful"),
+        ([QUICK], "FAILED"),
+        ([Contender(name="a", scenario=of("a"))], "NOT RUN"),
+    ):
+        assert f'<p class="word">{word}</p>' in forms.page(compared(contenders, SETTING), contenders)
+
+
 def test_a_strategy_that_ends_elsewhere_takes_no_part() -> None:
     other = strategy("other", (1, 1, 1), end=ELSEWHERE)
     found = compared([QUICK, other, CAREFUL], SETTING)
@@ -124,6 +139,39 @@ def test_a_strategy_that_ends_elsewhere_takes_no_part() -> None:
     assert all("other" not in one.best for one in found.figures)
     traffic = replace(CAREFUL, otherwise=("forward: table x is missing",))
     assert compared([QUICK, traffic], SETTING).winner is None
+
+
+def test_the_first_alone_at_its_end_wins_nothing() -> None:
+    first = replace(CAREFUL, end=FIRST)
+    others = [strategy(name, (1, 1, 1), end=ELSEWHERE) for name in ("b", "c")]
+    found = compared([first, *others], SETTING)
+    assert found.winner is None and found.status == "passed"
+    assert found.says.startswith("careful keeps the budget, and nothing else ends where it does, so that it is")
+    assert found.says.endswith("; b and c end elsewhere")
+    assert found.remarks[0].startswith("b and c differ from careful in the same: it may be careful that ends elsewhere")
+    assert compared([first, others[0]], SETTING).remarks == []
+
+
+def test_one_alone_keeps_the_budget_only_as_far_as_the_others_are_known() -> None:
+    unsure = strategy("unsure", (1, 1, 1), status="unknown")
+    absent = Contender(name="repack", scenario=of("repack"), refused="pg_repack is not installed")
+    assert compared([CAREFUL, unsure, absent], SETTING).says.startswith(
+        "careful alone is known to keep the budget (of unsure it cannot be told; repack was not run): it closes"
+    )
+
+
+def test_what_was_not_measured_in_each_run_is_not_called_no_difference() -> None:
+    unseen = strategy("unseen", (900, 950, 1_000))
+    first = unseen.runs[0].report
+    blind = replace(first, phases=[replace(one, outages=None) for one in first.phases])
+    runs = [replace(unseen.runs[0], report=blind), *unseen.runs[1:]]
+    found = compared([CAREFUL, replace(unseen, runs=runs)], SETTING)
+    assert found.says == (
+        "careful and unseen keep the budget, and cannot be told apart: the longest outage of unseen was not measured "
+        "in each run"
+    )
+    assert found.winner is None
+    assert "was not measured in each run; the medians of the others decide" in found.strategies[0].why
 
 
 def test_one_that_cannot_be_run_or_fails_in_quiet_says_why() -> None:
@@ -259,6 +307,19 @@ def test_markdown_is_a_short_table_that_no_text_breaks() -> None:
     assert len(lines) < 20
     assert "<b>" not in text and "<script>" not in text
     assert text.startswith("## ✅ ways: ")
+
+
+def test_what_a_strategy_broke_is_said_in_every_form() -> None:
+    found = compared([QUICK, CAREFUL], SETTING)
+    careful, quick = found.strategies
+    assert forms.broken(careful) is None
+    says = forms.broken(quick)
+    assert says is not None and says.startswith(f"failed in 3 of 3 runs ({quick.runs[0].failed[0]}): ")
+    console = Console(file=io.StringIO(), width=500, color_system=None)
+    console.print(forms.table(found, width=500))
+    assert isinstance(console.file, io.StringIO)
+    page = Page(forms.page(found, [QUICK, CAREFUL])).text
+    assert all(says in shown.replace("\\", "") for shown in (console.file.getvalue(), forms.markdown(found), page))
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -11,6 +12,7 @@ import pytest
 from rehearse.forecast.figures import Ground
 from rehearse.forecast.forecast import way
 from rehearse.forecast.outcome import Change, Estimate, SizeSeen
+from rehearse.forecast.seen import TRAFFIC
 from rehearse.reports import estimate as reports
 from rehearse.reports import schema
 from tests.forecast.test_forecast import GROUND, ROWS, SIZES, run, runs
@@ -73,6 +75,30 @@ def test_where_no_run_was_under_traffic_none_is_claimed() -> None:
         "duration, without traffic",
         "maintenance window",
     ]
+    assert "sure within" in reports.headline(made())
+    assert "if nobody else is at work there" in reports.headline(made())
+    busy = way([replace(one, under=(TRAFFIC,)) for one in runs(lambda x: 20 * x)], "forward", GROUND)
+    assert "nobody else" not in reports.sure(busy)
+
+
+def test_that_no_table_was_closed_is_told_and_that_it_was_not_seen_is_something_else() -> None:
+    some = runs(lambda x: 20 * x)
+    none, unseen = (way([replace(one, closed=what) for one in some], "forward", GROUND) for what in ((), None))
+    assert dict(reports.facts(none))["tables closed"] == "none seen at any size that was run"
+    assert dict(reports.facts(unseen))["tables closed"].startswith("not known")
+
+
+def test_an_outage_of_which_nothing_is_known_says_so_once() -> None:
+    some = [replace(one, closed=one.closed if one.x > 0.03 else ()) for one in runs(lambda x: 20 * x)]
+    facts = dict(reports.facts(way(some, "forward", GROUND)))
+    assert facts["orders closed to reads"].startswith("not known: ")
+    assert facts["orders closed to reads"].count("seen at 2 sizes only") == 1
+
+
+def test_a_change_that_was_not_measured_says_so_in_every_form(tmp_path: Path) -> None:
+    reports.write(made(), tmp_path)
+    assert "cache: it no longer fits (not measured)" in reports.lines(made())
+    assert r"it no longer fits (not measured)" in (tmp_path / "estimate.md").read_text(encoding="utf-8")
 
 
 def test_the_sentence_has_the_interval_and_the_window() -> None:

@@ -136,3 +136,67 @@ def test_the_command_fails_only_where_it_is_asked_to(tmp_path: Path) -> None:
     assert content["runs"] == [asdict(one) for one in history.read(tmp_path, [], last=20)]
     assert (tmp_path / "history.html").read_text(encoding="utf-8").count("<svg") >= 5
     assert CliRunner().invoke(group, [*asked, "--check"]).exit_code == 1
+
+
+def test_runs_of_another_seed_or_profile_are_not_compared(tmp_path: Path) -> None:
+    def other(report: dict[str, Any]) -> None:
+        report["scenario"] |= {"seed": 7, "profile": "bank"}
+
+    keep(tmp_path, 1, took(1.0), other)
+    keep(tmp_path, 2, took(9.0))
+    entries = history.read(tmp_path, [], last=20)
+    assert entries[0].differs == ["profile", "seed"]
+    assert not history.is_worse(entries)
+
+
+def test_what_the_newest_run_could_not_tell_is_no_run_within_the_noise(tmp_path: Path) -> None:
+    def blind(report: dict[str, Any]) -> None:
+        report["verdict"] |= {"status": "unknown", "says": "locks were not seen"}
+        next(one for one in report["phases"] if one["name"] == "forward")["outages"] = None
+
+    keep(tmp_path, 1)
+    keep(tmp_path, 2, blind)
+    assert list(told(history.read(tmp_path, [], last=20))) == [
+        "could not tell, and the run before passed: locks were not seen",
+        "not measured, and in the run before it was: closed to reads, closed to writes",
+    ]
+
+
+def test_a_check_that_fails_anew_is_not_said_to_have_passed_before(tmp_path: Path) -> None:
+    def could_not_tell(report: dict[str, Any]) -> None:
+        report["verdict"]["checks"][0]["status"] = report["verdict"]["status"] = "unknown"
+
+    keep(tmp_path, 1, could_not_tell)
+    keep(tmp_path, 2, fails)
+    assert next(told(history.read(tmp_path, [], last=20))) == "worse: L001 fails, and did not in the run before"
+
+
+def test_the_log_of_a_run_some_of_whose_statements_are_left_out_is_not_known(tmp_path: Path) -> None:
+    def long(report: dict[str, Any]) -> None:
+        next(one for one in report["phases"] if one["name"] == "forward")["statements_left_out"] = 4_000
+
+    keep(tmp_path, 1)
+    keep(tmp_path, 2, long)
+    one, other = history.read(tmp_path, [], last=20)
+    assert one.figures["log_bytes"] is not None
+    assert other.figures["log_bytes"] is None
+
+
+def test_a_report_of_something_else_is_left_out(tmp_path: Path) -> None:
+    keep(tmp_path, 1)
+    folder = tmp_path / NAME / "2026-01-02"
+    folder.mkdir()
+    (folder / "report.json").write_text('{"format": 1, "runs": []}', encoding="utf-8")
+    assert len(history.read(tmp_path, [], last=20)) == 1
+
+
+def test_rates_that_are_shares_of_a_capacity_are_compared_though_it_is_measured_anew(tmp_path: Path) -> None:
+    def at(rate: float) -> Change:
+        def change(report: dict[str, Any]) -> None:
+            report["scenario"]["rate_per_s"] = rate
+
+        return change
+
+    for day, rate in enumerate((200.0, 812.3, 799.1), 1):
+        keep(tmp_path, day, at(rate))
+    assert [one.differs for one in history.read(tmp_path, [], last=20)] == [["calls a second"], [], []]

@@ -14,13 +14,22 @@ from rich.console import Console
 
 from rehearse import registry
 from rehearse.cli import COMMANDS
+from rehearse.events import PhaseRan, StatementRan
 from rehearse.judging import judge
-from rehearse.model import EngineChoice, Recording
+from rehearse.model import EngineChoice, PropertyDifference, Recording
 from rehearse.reports import _charts, _words
+from rehearse.reports._document import document
+from rehearse.reports._phases import STATEMENTS
+from rehearse.reports._risk import risk
+from rehearse.reports._shape import CompatibilityCell, CompatibilitySeen, Report
+from rehearse.reports._shape_fidelity import NoReturn
+from rehearse.reports._shape_phases import Outage
 from rehearse.reports.md import MOST
+from rehearse.reports.plan import _kept, _versions
 from rehearse.reports.terminal import print_report
 from rehearse.testing import recordings as hand
 from rehearse.testing.examples import NASTY
+from rehearse.units import human_duration
 from tests.reports.conftest import Judged, judged
 
 FORMS = registry.names("renderer")
@@ -162,6 +171,19 @@ def test_a_runbook_does_not_claim_a_way_back_that_was_not_rehearsed() -> None:
     assert "the backup is the way back" in text
 
 
+def test_a_column_that_gains_a_property_is_no_new_column_in_a_plan(harmful: Judged) -> None:
+    gained = PropertyDifference(object="table orders column note", property="not null", before=None, after="yes")
+    made = replace(gained, object="table orders column made", property="exists", after="text")
+    of = harmful.recording
+    changed = [
+        replace(one, schema=(gained, made)) if (one.before, one.after) == ("start", "forward") else one
+        for one in of.comparisons
+    ]
+    text = book(of=replace(of, comparisons=changed))
+    assert "column note: not null nothing → yes" in text
+    assert "column made: **new**" in text
+
+
 def test_a_plan_tells_what_changes_how_rows_are_moved_and_what_was_proved(harmful: Judged) -> None:
     text = harmful.rendered("plan")
     assert "- table orders column status: not null no → yes" in text
@@ -198,6 +220,129 @@ def test_a_table_that_is_closed_for_long_is_a_risk_though_the_budget_allows_it()
     )
     assert "### Transform: rows are written" in text
     assert "| downtime for reads | 300 ms at a stretch (orders 300 ms in all) |" in text
+
+
+def seen_in(text: str, title: str) -> str:
+    """Return a part of a plan."""
+    return text.split(f"## {title}\n")[1].split("\n## ", maxsplit=1)[0]
+
+
+def test_a_plan_does_not_say_how_long_a_way_takes_that_failed() -> None:
+    assert "| time forward | not known: it failed after 400 ms |" in judged("failed").rendered("plan")
+
+
+def test_a_plan_does_not_claim_of_statements_that_were_not_seen() -> None:
+    phases = [hand.phase("baseline", 4, 9), hand.phase("forward", 10, 14, acted=(11, 13))]
+    text = seen_in(book(of=hand.recorded(phases)), "Data transformation")
+    assert "Not measured: no statement of the way forward was seen." in text
+    assert "None" not in text
+    assert "- not measured: whether the rows after it keep" in text
+
+
+def test_the_batches_of_a_statement_are_one_step_of_a_plan() -> None:
+    texts = ["begin", "update orders set a = 1 where id > {} and id <= {}", "commit"]
+    many = [
+        replace(
+            hand.statement(n, texts[(n - 1) % 3].format(n, n + 3), 11 + n / 1e3, 11 + (n + 1) / 1e3), file="up.sql:2"
+        )
+        for n in range(1, 301)
+    ]
+    last = replace(hand.statement(301, "drop table old", 12, 12.5), file="up.sql:9")
+    phases = [hand.phase("baseline", 4, 9), hand.phase("forward", 10, 14, acted=(11, 13))]
+    text = book(of=hand.recorded([*phases, *many, last]))
+    assert "#### Steps 1 to 300: 100 times, 300 ms in all, 1.0 ms at most (up.sql:2)" in text
+    assert "#### Step 301: 500 ms (up.sql:9)" in text
+    assert "more statement" not in text
+    assert "| 2–299 | update orders set a = 1 where id > 2 and id <= 5 |" in seen_in(
+        text, "Data transformation"
+    ).replace("\\", "")
+
+
+def test_a_plan_whose_shorter_statements_are_left_out_tells_no_log() -> None:
+    many = [
+        hand.statement(n, f"update orders set a = {n}", 11 + n / 1e4, 11 + (n + 1) / 1e4, wal_bytes=100)
+        for n in range(1, STATEMENTS + 3)
+    ]
+    phases = [hand.phase("baseline", 4, 9), hand.phase("forward", 10, 14, acted=(11, 13))]
+    assert "| log written | not measured |" in book(of=hand.recorded([*phases, *many]))
+    assert "Of 2 shorter statements nothing is told here." in book(of=hand.recorded([*phases, *many]))
+    assert "| log written | 97.7 kB |" in book(of=hand.recorded([*phases, *many[:STATEMENTS]]))
+
+
+def test_a_way_back_whose_rows_could_not_be_compared_is_not_said_to_restore_them() -> None:
+    clean = judged("clean").recording
+    assert "It restored schema and data wholly" in book(of=clean)
+    compared = [
+        replace(one, tables=tuple(replace(table, rows_missing=None, unmeasured=("no key",)) for table in one.tables))
+        if one.after == "back"
+        else one
+        for one in clean.comparisons
+    ]
+    text = seen_in(book(of=replace(clean, comparisons=compared)), "How to go back")
+    assert "wholly" not in text
+    assert "not all could be" in text
+
+
+def test_a_way_back_that_loses_something_else_than_schema_and_rows_says_what() -> None:
+    clean = judged("clean").recording
+    phases = [replace(one, error="it is there") if one.name == "again" else one for one in clean.history.of(PhaseRan)]
+    others = list(clean.history.of(StatementRan))
+    again = hand.recorded(
+        [*phases, *others], of=clean.scenario, snapshots=clean.snapshots, comparisons=clean.comparisons
+    )
+    text = seen_in(book(of=again), "How to go back")
+    assert "**It does not restore all** (fidelity 0.0 %)" in text
+    assert "- a second way forward does not make what the first made" in text
+
+
+def test_which_writes_are_kept_is_told_where_they_were_followed() -> None:
+    clean = judged("clean")
+    report = document(clean.recording, clean.verdict)
+    followed = NoReturn(
+        says="2 are lost", writes_lost=2, at_ms=1.0, call="c", table="t", key=None, column=None, written=None,
+        found=None, not_told=[],
+    )  # fmt: skip
+    assert "but 2 acknowledged writes of the application since the start are lost" in _kept(
+        replace(report.rollback, point_of_no_return=followed)
+    )
+    assert "was not measured" in _kept(replace(report.rollback, point_of_no_return=None))
+    assert "writes since the start kept" in _kept(
+        replace(report.rollback, point_of_no_return=replace(followed, writes_lost=0))
+    )
+
+
+def test_a_plan_tells_calls_only_on_states_on_which_they_were_tried() -> None:
+    cells = [
+        CompatibilityCell(state=one, outcome="ok", live=True, code=None, message=None, columns="")
+        for one in ("start", "forward", "back")
+    ]
+    calls = [CompatibilitySeen(call="read", version=None, cells=cells)]
+    (all_three,) = _versions(calls)
+    assert all_three.endswith("the migration and after it and after the way back: deploy in any order.")
+    one, other = _versions([replace(calls[0], cells=cells[:2])])
+    assert one == "- Every call works on the schema before the migration and after it."
+    assert other == "- Whether it works after the way back was not tried."
+
+
+def test_a_risk_is_not_low_where_the_slowdown_was_not_measured_or_the_doubt_reaches_the_limit() -> None:
+    clean = judged("clean")
+    report = document(clean.recording, clean.verdict)
+    report = replace(report, scenario=replace(report.scenario, scale=1.0))
+    assert risk(report).level == "low"
+
+    def with_forward(**changes: object) -> Report:
+        phases = [replace(one, **changes) if one.name == "forward" else one for one in report.phases]  # type: ignore[arg-type]
+        return replace(report, phases=phases)
+
+    unmeasured = risk(with_forward(traffic=None))
+    assert unmeasured.level == "medium"
+    assert "was not measured" in unmeasured.because
+    outage = Outage(
+        table="orders", stops="reads", longest_ms=80, total_ms=80, doubt_ms=40, calls_blocked=None, felt_ms=None,
+        windows_s=[], statement=None,
+    )  # fmt: skip
+    assert risk(with_forward(outages=[outage])).level == "medium"
+    assert risk(with_forward(outages=[replace(outage, doubt_ms=4)])).level == "low"
 
 
 @pytest.mark.parametrize(
@@ -326,3 +471,17 @@ def test_a_label_does_not_lie_on_the_line_of_the_budget() -> None:
     assert _charts.beside(100, "285 ms", 300) == 100
     assert _charts.beside(100, "285 ms", 90) == 100
     assert _charts.beside(100, "285 ms", None) == 100
+
+
+@pytest.mark.parametrize(
+    ("ns", "words"),
+    [
+        (999_400, "999 µs"),
+        (999_700, "1.0 ms"),
+        (9_960_000, "10 ms"),
+        (999_700_000, "1.00 s"),
+        (59_999_000_000, "1 min 00 s"),
+    ],
+)
+def test_a_duration_that_is_rounded_up_has_the_next_unit(ns: int, words: str) -> None:
+    assert human_duration(ns) == words

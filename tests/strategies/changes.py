@@ -17,6 +17,10 @@ CHANGES = {
     "another name": Change(kind="rename column", table=ORDER, columns="note", to="Remark of it"),
     "a longer text": Change(kind="change type", table=ORDER, columns="note", type="text"),
     "another type": Change(kind="change type", table=ORDER, columns="amount", type="numeric(12, 2)"),
+    "another type of a collated text": Change(kind="change type", table=ORDER, columns="state", type="varchar(40)"),
+    "no text any more": Change(
+        kind="change type", table=ORDER, columns="state", type="integer", fill="length(state)", back={"state": "'new'"}
+    ),
     "not null": Change(kind="set not null", table=ORDER, columns="note", fill="'?'", default="'!'"),
     "a default": Change(kind="set default", table=ORDER, columns="amount", default="8"),
     "unique": Change(kind="add unique", table=ORDER, columns=["full name", "id"]),
@@ -47,7 +51,7 @@ CHANGES = {
         fill="given || '/' || family",
         back={"given": "split_part(whole, '/', 1)", "family": "split_part(whole, '/', 2)"},
     ),
-    "moved": Change(kind="move columns", table=ORDER, columns=["given", "state"], to="App.Order names"),
+    "moved": Change(kind="move columns", table=ORDER, columns=["family", "state"], to="App.Order names"),
     "uuids": Change(kind="uuid key", table=ORDER, columns="id", to="Number", fill="md5(\"Tenant\" || '/' || id)::uuid"),
     "partitions": Change(
         kind="partition table",
@@ -76,6 +80,10 @@ FAMILY = {
     "a column goes": Change(kind="drop column", table="plain", columns="owner", back={"owner": "nullif(n % 3, 0)"}),
     "another name": Change(kind="rename column", table=ODD, columns="note", to="Remark of it"),
     "another type": Change(kind="change type", table=ODD, columns="amount", type="decimal(12, 2)"),
+    "a longer text of its own letters": Change(kind="change type", table=ODD, columns="given", type="varchar(40)"),
+    "a default of a time that is kept": Change(
+        kind="set default", table=ODD, columns="changed", default="'2025-01-01'"
+    ),
     "not null": Change(kind="set not null", table=ODD, columns="note", fill="'?'", default="'!'"),
     "a default": Change(kind="set default", table=ODD, columns="amount", default="8"),
     "unique": Change(kind="add unique", table=ODD, columns=["customer", "id"]),

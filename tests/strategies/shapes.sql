@@ -12,8 +12,11 @@ CREATE TABLE "App"."Order" (
     state text COLLATE "C",
     customer integer,
     placed date NOT NULL DEFAULT '2025-02-01',
-    PRIMARY KEY ("Tenant", id)
-) WITH (fillfactor = 80);
+    "placed in" integer GENERATED ALWAYS AS (extract(year FROM placed)) STORED,
+    "due in" integer GENERATED ALWAYS AS (extract(year FROM placed) + 1) VIRTUAL,
+    PRIMARY KEY ("Tenant", id),
+    UNIQUE ("Tenant", id) INCLUDE (given)
+) WITH (fillfactor = 80, toast.autovacuum_enabled = false);
 CREATE INDEX "by name" ON "App"."Order" (lower("full name"), id DESC) WHERE id > 0;
 CREATE INDEX ON "App"."Order" (note, amount);
 COMMENT ON INDEX "App"."by name" IS 'for ''search''';
@@ -45,6 +48,12 @@ CREATE VIEW "App"."Notes" WITH (security_barrier) AS SELECT id, note, amount FRO
 CREATE VIEW cheap AS SELECT id, note FROM "App"."Notes" WHERE amount < 5;
 COMMENT ON COLUMN cheap.note IS 'as it was';
 GRANT SELECT ON cheap TO rehearsed_reader;
+ALTER VIEW cheap ALTER COLUMN note SET DEFAULT 'cheap, 100 %';
+CREATE TRIGGER "told it" INSTEAD OF INSERT ON "App"."Notes" FOR EACH ROW EXECUTE FUNCTION "App".stamp();
+COMMENT ON TRIGGER "told it" ON "App"."Notes" IS 'that it''s told';
+CREATE RULE "kept it" AS ON DELETE TO "App"."Notes" DO INSTEAD (SELECT 1; SELECT 2);
+COMMENT ON RULE "kept it" ON "App"."Notes" IS 'kept';
+GRANT UPDATE (note) ON "App"."Notes" TO rehearsed_reader;
 
 INSERT INTO "App".customer (email, boss) SELECT 'c' || n || '@example.org', nullif(n / 2, 0) FROM generate_series(1, 20) n;
 INSERT INTO "App"."Order" ("Tenant", id, "full name", given, family, note, amount, customer, placed)

@@ -14,6 +14,7 @@ from rehearse.errors import ScenarioMistake
 from rehearse.model.change import Change, Strategy
 from rehearse.profiles.blueprint import Blueprint, Column, Constraint, Index, Plan
 from rehearse.strategies import KINDS
+from rehearse.strategies.mysql.names import typed
 from rehearse.tools._split import statements
 
 KEY = Constraint(
@@ -124,6 +125,7 @@ def of(kind: Any, columns: Any = "", **keys: Any) -> Change:
             of("split column", "Status", into={"a": "1"}, back={"status": "a"}),
             "back: 'status' is not of change.columns; did you mean 'Status'",
         ),
+        (of("set not null", "id"), r"columns: order\.id is NOT NULL already"),
         (of("add column", "x", type="int", nullable=False), "nullable: .* needs `default`, or `fill`"),
     ],
 )
@@ -143,7 +145,10 @@ def test_a_way_that_is_none_is_told_with_the_nearest() -> None:
         ({"lock_timout": "1s"}, "strategies.options.lock_timout: unknown; did you mean 'lock_timeout'"),
         ({"lock_timeout": 5}, "strategies.options.lock_timeout: 5 is not a duration"),
         ({"attempts": 0}, "strategies.options.attempts: 0 is no whole number from 1 on"),
-        ({"backoff": 0.5}, "strategies.options.backoff: 0.5 is no number from 1 on"),
+        ({"backoff": 0.5}, "strategies.options.backoff: 0.5 is no number from 1 to 10"),
+        ({"backoff": 11}, "strategies.options.backoff: 11 is no number from 1 to 10"),
+        ({"tool": 5}, "strategies.options.tool: 5 is no text of words"),
+        ({"tool": "--a='b"}, "strategies.options.tool: .* is no text of words as a shell reads them"),
     ],
 )
 def test_options_are_checked(options: dict[str, object], says: str) -> None:
@@ -155,6 +160,47 @@ def test_what_would_be_lost_is_refused() -> None:
     policed = Blueprint({"order": replace(ORDER, hindrances=(("policy own_rows", ()),))})
     with pytest.raises(ScenarioMistake, match="order has what a shadow table would lose: policy own_rows"):
         strategies.write(REQUIRED, "shadow", policed, engine="postgres")
+
+
+@pytest.mark.parametrize(
+    ("change", "way"),
+    [
+        (of("split column", "Status", into={"a": "1"}), "expand"),
+        (of("change type", "Status", type="varchar(9)"), "expand"),
+        (REQUIRED, "careful"),
+        (REQUIRED, "shadow"),
+    ],
+)
+def test_a_table_without_a_key_is_refused_before_anything_is_made(change: Change, way: str) -> None:
+    keyless = Blueprint({"order": replace(ORDER, constraints=(), indexes=())})
+    with pytest.raises(ScenarioMistake, match=r"change\.table: order has no primary key, by which"):
+        strategies.write(change, way, keyless, engine="postgres", version="18")
+
+
+@pytest.mark.parametrize(
+    ("change", "way", "says"),
+    [
+        (REQUIRED, "shadow", "its shadow would have no partition for any row"),
+        (of("add index", "user"), "careful", "no index of it can be built while everyone works; take 'plain'"),
+        (of("add unique", ["id", "user"]), "careful", "no index of it can be built while everyone works"),
+    ],
+)
+def test_what_cannot_be_done_to_a_partitioned_table_is_refused(change: Change, way: str, says: str) -> None:
+    parted = Blueprint({"order": replace(ORDER, partitioned="RANGE (id)")})
+    with pytest.raises(ScenarioMistake, match=f"order is partitioned, and {says}"):
+        strategies.write(change, way, parted, engine="postgres", version="18")
+    assert strategies.write(change, "plain", parted, engine="postgres").forward
+
+
+def test_a_column_at_an_end_of_a_foreign_key_gets_no_other_type_by_a_shadow() -> None:
+    key = Constraint(
+        name="of", kind="foreign key", definition="FOREIGN KEY", columns=("id",), parent="order", parent_columns=("id",)
+    )
+    tables = Blueprint({"order": ORDER, "app.user": replace(USER, constraints=(key,))})
+    with pytest.raises(
+        ScenarioMistake, match=r"order\.id is part of a foreign key \(app\.user\); take the kind 'widen"
+    ):
+        strategies.write(of("change type", "id", type="text"), "shadow", tables, engine="postgres")
 
 
 def test_what_only_the_way_forward_knows_has_no_way_back_and_says_why() -> None:
@@ -193,14 +239,52 @@ def test_an_external_tool_of_the_family_gets_its_password_by_a_file() -> None:
         }
     )
     for way in ("pt-osc", "gh-ost"):
-        strategy = strategies.write(REQUIRED, way, tables, engine="mariadb", version="11.4")
+        options = {"tool": "--max-load Threads_running=50 --note='a b'"}
+        strategy = strategies.write(REQUIRED, way, tables, engine="mariadb", version="11.4", options=options)
         last = strategy.forward.strip().splitlines()[-1]
         assert "$MYSQL_PWD" not in last and '="$conf"' in last
         altered = "--alter=MODIFY COLUMN `Status` varchar(9) COMMENT 'NULL' NOT NULL DEFAULT 'new'"
         assert altered in shlex.split(last)
+        assert {"--max-load", "Threads_running=50", "--note=a b"} < set(shlex.split(last))
         assert strategy.tool == "command" and strategy.needs
 
 
 def test_gh_ost_is_refused_where_it_cannot_run() -> None:
     with pytest.raises(ScenarioMistake, match=r"gh-ost runs on MariaDB from 11\.1 on"):
         strategies.write(REQUIRED, "gh-ost", TABLES, engine="mariadb", version="10.11")
+
+
+LATIN = "varchar(20) CHARACTER SET latin1 COLLATE latin1_bin NOT NULL COMMENT 'COLLATE x'"
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ("varchar(40)", "varchar(40) CHARACTER SET latin1 COLLATE latin1_bin NOT NULL COMMENT 'COLLATE x'"),
+        (
+            "enum('a charset','b')",
+            "enum('a charset','b') CHARACTER SET latin1 COLLATE latin1_bin NOT NULL COMMENT 'COLLATE x'",
+        ),
+        ("varchar(40) CHARSET utf8mb4", "varchar(40) CHARSET utf8mb4 NOT NULL COMMENT 'COLLATE x'"),
+        ("bigint", "bigint NOT NULL COMMENT 'COLLATE x'"),
+    ],
+)
+def test_a_text_keeps_its_character_set_unless_its_new_type_names_one(declared: str, line: str) -> None:
+    assert typed(LATIN, declared) == line
+
+
+def test_another_default_takes_nothing_else_away_on_the_family() -> None:
+    line = "timestamp(3) NOT NULL DEFAULT current_timestamp(3) ON UPDATE current_timestamp(3)"
+    columns = {**ORDER.columns, "Status": replace(ORDER.columns["Status"], definition=line)}
+    tables = Blueprint({"order": replace(ORDER, columns=columns)})
+    change = of("set default", "Status", default="'2025-01-01'")
+    found = strategies.write(change, "careful", tables, engine="mariadb", version="10.11")
+    kept = "timestamp(3) NOT NULL ON UPDATE current_timestamp(3) DEFAULT '2025-01-01'"
+    assert f"MODIFY COLUMN `Status` {kept}, ALGORITHM=INSTANT" in found.forward
+    assert f"MODIFY COLUMN `Status` {line}, ALGORITHM=INSTANT" in str(found.back)
+
+
+def test_a_tool_that_copies_by_a_key_is_refused_where_there_is_none() -> None:
+    keyless = Blueprint({"order": replace(ORDER, constraints=(), indexes=())})
+    with pytest.raises(ScenarioMistake, match="order has no primary key and no unique index"):
+        strategies.write(of("change type", "user", type="bigint"), "pt-osc", keyless, engine="mariadb")

@@ -56,6 +56,7 @@ def test_pauses_grow_are_jittered_by_the_seed_and_have_an_end() -> None:
     assert pauses != [one.pause_after_ns(attempt, "other") for attempt in (1, 2, 3)]
     assert all(0.75 <= pause / (1e9 * 2**place) <= 1.25 for place, pause in enumerate(pauses))
     assert one.pause_after_ns(500, "seed") <= 75_000_000_000
+    assert Retry(attempts=9_000, backoff=10).pause_after_ns(8_999, "seed") <= 75_000_000_000
 
 
 def test_a_file_that_is_one_transaction_cannot_be_tried_again() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 import pymysql
 
-from rehearse.engines._trying import tried
+from rehearse.engines._trying import calibration, tried
 from rehearse.engines.mysql.client import Connection, Row, execute, is_mariadb, named, rows, words
 from rehearse.engines.mysql.database import MysqlDatabase
 from rehearse.engines.mysql.statistics import Connects
@@ -57,25 +56,14 @@ def fill(database: MysqlDatabase) -> None:
 
 def measured(database: Connects) -> Calibration:
     """Return the speeds of a server; at most some ten seconds, nothing is written, no statement takes over 3 s."""
-    began = time.monotonic()
     try:
         with database.connect() as connection:
             asking = _Asking(connection)
             asking.execute(_LIMITS[is_mariadb(connection)])
             asking.execute(_READ_ONLY)
-            version = asking.rows("SELECT CONCAT(VERSION(), ' on ', @@version_compile_machine)")[0][0]
-            speeds = [asking.cpu(), asking.sort(), *asking.read()]
+            return calibration("mysql", asking)
     except pymysql.err.MySQLError as error:
         raise ServerFailed(f"the server could not be measured: {words(error)}") from error
-    return Calibration(
-        format=1,
-        engine="mysql",
-        server=str(version),
-        took_s=round(time.monotonic() - began, 2),
-        speeds=speeds,
-        unmeasured=asking.unmeasured,
-        statements=list(dict.fromkeys(asking.asked)),
-    )
 
 
 @dataclass(slots=True)
@@ -96,6 +84,9 @@ class _Asking:
         text = query % tuple(self.connection.escape(one) for one in values) if values else query
         self.asked.append(" ".join(text.split()))
         return list(rows(self.connection, text))
+
+    def server(self) -> str:
+        return str(self.rows("SELECT CONCAT(VERSION(), ' on ', @@version_compile_machine)")[0][0])
 
     def cpu(self) -> Speed:
         says = "hashes of a text, on one core"

@@ -26,7 +26,10 @@ _GRANTS = """
 """
 _TABLES = f"""
     SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner), obj_description(c.oid, 'pg_class'),
-           (SELECT array_agg(format('%%s=%%L', option_name, option_value)) FROM pg_options_to_table(c.reloptions)),
+           (SELECT array_agg(format('%%s%%s=%%L', part, option_name, option_value))
+            FROM (SELECT '' AS part, c.reloptions AS options
+                  UNION ALL SELECT 'toast.', t.reloptions FROM pg_class t WHERE t.oid = c.reltoastrelid) o,
+                 pg_options_to_table(o.options)),
            c.relpersistence = 'u', CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END,
            ({_GRANTS.format(acl="c.relacl", owner="c.relowner")})
     FROM pg_class c
@@ -47,6 +50,11 @@ _COLUMNS = f"""
                CASE a.attcompression WHEN 'p' THEN 'SET COMPRESSION pglz' WHEN 'l' THEN 'SET COMPRESSION lz4' END,
                'SET (' || (SELECT string_agg(o, ', ') FROM unnest(a.attoptions) o
                            WHERE o !~ '^pg_attver=') || ')'], NULL),
+           a.attgenerated = 'v',
+           ARRAY(SELECT b.attname::text FROM pg_depend e
+                 JOIN pg_attribute b ON (b.attrelid, b.attnum) = (e.refobjid, e.refobjsubid)
+                 WHERE a.attgenerated <> '' AND e.classid = 'pg_attrdef'::regclass AND e.objid = d.oid
+                   AND e.refobjid = a.attrelid AND b.attnum <> a.attnum),
            ({_GRANTS.format(acl="a.attacl", owner="c.relowner")})
     FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid
@@ -114,6 +122,23 @@ _TRIGGERS = f"""
     WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgrelid = ANY(%(tables)s)
     ORDER BY t.tgrelid, t.tgname
 """
+# What a view has of its own, as statements that make it: defaults, triggers, rules, and what is said of these.
+_ALSO = """ARRAY(
+    SELECT format('ALTER VIEW %%I.%%I ALTER COLUMN %%I SET DEFAULT %%s', n.nspname, c.relname, a.attname,
+                  pg_get_expr(d.adbin, d.adrelid))
+    FROM pg_attrdef d JOIN pg_attribute a ON (a.attrelid, a.attnum) = (d.adrelid, d.adnum) WHERE d.adrelid = c.oid
+    UNION ALL
+    SELECT told FROM pg_trigger t, unnest(ARRAY[
+        pg_get_triggerdef(t.oid),
+        format('COMMENT ON TRIGGER %%I ON %%I.%%I IS ', t.tgname, n.nspname, c.relname)
+            || quote_literal(obj_description(t.oid, 'pg_trigger'))]) told
+    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND told IS NOT NULL
+    UNION ALL
+    SELECT told FROM pg_rewrite r, unnest(ARRAY[
+        rtrim(pg_get_ruledef(r.oid), ';'),
+        format('COMMENT ON RULE %%I ON %%I.%%I IS ', r.rulename, n.nspname, c.relname)
+            || quote_literal(obj_description(r.oid, 'pg_rewrite'))]) told
+    WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN' AND told IS NOT NULL)"""
 # Views that read a table, to any depth; `level` is how far away the table is at most.
 _VIEWS = f"""
     WITH RECURSIVE reading AS (
@@ -139,6 +164,9 @@ _VIEWS = f"""
            pg_get_userbyid(c.relowner), obj_description(c.oid, 'pg_class'),
            (SELECT jsonb_object_agg(a.attname, col_description(a.attrelid, a.attnum)) FROM pg_attribute a
             WHERE a.attrelid = c.oid AND col_description(a.attrelid, a.attnum) IS NOT NULL),
+           {_ALSO},
+           (SELECT jsonb_object_agg(a.attname, ({_GRANTS.format(acl="a.attacl", owner="c.relowner")}))
+            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL),
            ({_GRANTS.format(acl="c.relacl", owner="c.relowner")})
     FROM (SELECT root, view, max(level) AS level FROM reading GROUP BY 1, 2) g
     JOIN pg_class c ON c.oid = g.view AND c.relkind = 'v'
@@ -169,14 +197,6 @@ _HINDRANCES = f"""
     UNION ALL
     SELECT s.stxrelid, 'statistics ' || s.stxname, {_NAMES.format(keys="s.stxkeys::int2[]", table="s.stxrelid")}
     FROM pg_statistic_ext s WHERE s.stxrelid = ANY(%(tables)s)
-    UNION ALL
-    SELECT a.attrelid, 'generated column ' || a.attname, ARRAY(
-        SELECT b.attname::text FROM pg_depend e
-        JOIN pg_attribute b ON (b.attrelid, b.attnum) = (e.refobjid, e.refobjsubid)
-        WHERE e.classid = 'pg_attrdef'::regclass AND e.objid = d.oid AND e.refobjid = a.attrelid
-          AND b.attnum <> a.attnum)
-    FROM pg_attribute a JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
-    WHERE a.attrelid = ANY(%(tables)s) AND a.attgenerated <> ''
     UNION ALL
     SELECT DISTINCT d.refobjid, 'materialized view ' || c.oid::regclass, ARRAY[]::text[]
     FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class
@@ -257,13 +277,15 @@ def _sequence(row: Any) -> Sequence:
 
 
 def _column(row: Any, sequence: Sequence | None) -> Column:
-    name, declared, nullable, default, generated, collation, comment, settings, _ = row
+    name, declared, nullable, default, generated, collation, comment, settings, virtual, reads, _ = row
     return Column(
         name=name,
         type=declared,
         nullable=nullable,
         default=default,
         generated=generated,
+        virtual=virtual,
+        reads=tuple(reads),
         sequence=sequence,
         collation=collation,
         comment=comment,
@@ -307,7 +329,8 @@ def _trigger(row: Any) -> Trigger:
 
 
 def _view(row: Any) -> View:
-    schema, own, definition, columns, options, owner, comment, column_comments, grants = row
+    schema, own, definition, columns, options, owner, comment, column_comments, also, column_grants, grants = row
+    rights = [*_grants(grants), *(one for name, given in (column_grants or {}).items() for one in _grants(given, name))]
     return View(
         name=told(schema, own),
         definition=re.sub(r";\s*$", "", definition),
@@ -316,5 +339,6 @@ def _view(row: Any) -> View:
         owner=owner,
         comment=comment,
         column_comments=column_comments or {},
-        grants=tuple(_grants(grants)),
+        also=tuple(also),
+        grants=tuple(rights),
     )

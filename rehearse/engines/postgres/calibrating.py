@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from rehearse.engines._trying import speed, tried
+from rehearse.engines._trying import calibration, speed, tried
 from rehearse.engines.postgres.database import PostgresDatabase
 from rehearse.engines.postgres.roles import Connection
 from rehearse.engines.postgres.structure import Connects
@@ -58,23 +58,11 @@ def fill(database: PostgresDatabase) -> None:
 
 def measured(database: Connects) -> Calibration:
     """Return the speeds of a server; at most some ten seconds, nothing is written, no statement takes over 3 s."""
-    began = time.monotonic()
     try:
         with database.connect(options=_OPTIONS) as connection:
-            asking = _Asking(connection)
-            version = asking.rows("SELECT version()")[0][0]
-            speeds = [asking.cpu(), asking.sort(), *asking.read()]
+            return calibration("postgres", _Asking(connection))
     except psycopg.Error as error:
         raise ServerFailed(f"the server could not be measured: {str(error).strip()}") from error
-    return Calibration(
-        format=1,
-        engine="postgres",
-        server=str(version),
-        took_s=round(time.monotonic() - began, 2),
-        speeds=speeds,
-        unmeasured=asking.unmeasured,
-        statements=list(dict.fromkeys(asking.asked)),
-    )
 
 
 @dataclass(slots=True)
@@ -91,6 +79,9 @@ class _Asking:
         text = query if isinstance(query, str) else query.as_string(self.connection)
         self.asked.append(" ".join(text.split()))
         return self.connection.execute(text).fetchall()
+
+    def server(self) -> str:
+        return str(self.rows("SELECT version()")[0][0])
 
     def cpu(self) -> Speed:
         says = "hashes of generated rows, on one core"

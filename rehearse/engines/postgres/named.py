@@ -14,7 +14,7 @@ from psycopg import sql
 from rehearse.engines import _local
 from rehearse.engines.postgres import given, roles
 from rehearse.engines.postgres.binaries import OLDEST
-from rehearse.engines.postgres.server import Address, PostgresServer, mark_of
+from rehearse.engines.postgres.server import Address, PostgresServer, mark_of, prefix_of
 from rehearse.errors import Missing, ScenarioMistake, ServerFailed
 from rehearse.events import Journal
 from rehearse.model import EngineChoice
@@ -26,7 +26,13 @@ _ABILITIES = """
     FROM pg_roles
     WHERE rolname = current_user
 """
-_MARKED = "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = %s"
+# One that was just being made, when all was interrupted, has its name and owner already, and no mark yet.
+_MARKED = """
+    SELECT datname FROM pg_database d
+    WHERE shobj_description(oid, 'pg_database') = %(mark)s
+       OR (shobj_description(oid, 'pg_database') IS NULL AND starts_with(datname, %(prefix)s)
+           AND (pg_get_userbyid(datdba) = current_user OR shobj_description(datdba, 'pg_authid') = %(mark)s))
+"""
 _MARKED_ROLES = "SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s"
 
 
@@ -54,7 +60,8 @@ def server(choice: EngineChoice, journal: Journal) -> Iterator[PostgresServer]:
 def sweep(url: str, token: str) -> None:
     """Drop the databases and roles that bear a rehearsal's mark, and no others."""
     with suppress(psycopg.OperationalError), psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-        for (name,) in connection.execute(_MARKED, [mark_of(token)]).fetchall():
+        marked = {"mark": mark_of(token), "prefix": prefix_of(token)}
+        for (name,) in connection.execute(_MARKED, marked).fetchall():
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         for (name,) in connection.execute(_MARKED_ROLES, [mark_of(token)]).fetchall():
             connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))

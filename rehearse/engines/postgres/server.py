@@ -133,7 +133,7 @@ class PostgresServer:
 
     def database(self, name: str) -> PostgresDatabase:
         """Return a database by the name that it was made with."""
-        return PostgresDatabase(f"rehearse_{self.token}_{name}" if self.token else name, self)
+        return PostgresDatabase(f"{prefix_of(self.token)}{name}" if self.token else name, self)
 
     def mark(self, connection: roles.Connection, name: str) -> None:
         """Write on a database that it is ours, where the server is not."""
@@ -221,6 +221,11 @@ class PostgresServer:
 def mark_of(token: str) -> str:
     """Return the comment that says that a database is ours."""
     return f"rehearse disposable {token}"
+
+
+def prefix_of(token: str) -> str:
+    """Return what the names of our databases on a server begin with that is not ours; the token is drawn for each."""
+    return f"rehearse_{token}_"
 
 
 def _values(connection: roles.Connection) -> dict[str, str]:

@@ -156,6 +156,15 @@ def _not_null(site: Site) -> Clauses:
 
 def _default(site: Site) -> Clauses:
     own, old = quoted(site.column), site.old()
+    line = old.definition or ""
+    if "ON UPDATE" in line.upper():  # MariaDB's SET DEFAULT takes that away (10.11)
+        after = defaulted(line, _value(site["default"]))
+        return Clauses(
+            first=(f"MODIFY COLUMN {own} {after}",),
+            back=(f"MODIFY COLUMN {own} {line}",),
+            how=_INSTANT,
+            back_how=_INSTANT,
+        )
     if old.default is not None:
         before = f"SET DEFAULT {old.default}"
     else:

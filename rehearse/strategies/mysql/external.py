@@ -99,6 +99,11 @@ def _filled(fill: str, site: Site) -> str:
 def _pt(site: Site, name: str, words: Iterable[str]) -> str:
     plan = site.blueprint.tables[name]
     own = _plain(plan.own)
+    if not any(one.unique for one in plan.indexes):
+        raise ScenarioMistake(
+            f"change.table: {name} has no primary key and no unique index, by which pt-online-schema-change keeps the "
+            "copy in step; take 'plain', or add a key first"
+        )
     checks = [one.name for one in plan.of_kind("check")]
     if checks:  # 3.2.1 puts an underscore before the name of each, and takes it away the next time
         raise ScenarioMistake(
@@ -122,7 +127,7 @@ def _pt(site: Site, name: str, words: Iterable[str]) -> str:
         f"swap_tables:{site.options.attempts}:1,copy_rows:{site.options.attempts}:0.25",
         f"--set-vars={','.join(variables)}",
         f"--alter={_clause(words)}",
-        *([site.options.tool] if site.options.tool else []),
+        *site.options.tool_words,
     ]
     quoted_options = " ".join(shlex.quote(one) for one in options)
     target = '"D=$MYSQL_DATABASE,t=' + own + '"'
@@ -140,7 +145,7 @@ def _gh(site: Site, name: str, words: Iterable[str]) -> str:
         "--cut-over-lock-timeout-seconds=1",
         f"--default-retries={site.options.attempts}",
         f"--alter={_clause(words)}",
-        *([site.options.tool] if site.options.tool else []),
+        *site.options.tool_words,
         "--execute",
     ]
     quoted_options = " ".join(shlex.quote(one) for one in options)

@@ -11,9 +11,11 @@ _TOKEN = re.compile(
 )
 _TYPE = re.compile(
     r"^\w+(?:\s*\((?:[^()']|'(?:[^'\\]|\\.|'')*')*\))?(?:\s+(?:unsigned|zerofill))*"
-    r"(?:\s+CHARACTER SET \w+)?(?:\s+COLLATE \w+)?",
+    r"(?P<letters>(?:\s+CHARACTER SET \w+)?(?:\s+COLLATE \w+)?)",
     re.IGNORECASE,
 )
+_TEXT = re.compile(r"\s*(?:var)?char\b|\s*(?:tiny|medium|long)?text\b|\s*enum\b|\s*set\b", re.IGNORECASE)
+_LETTERS = re.compile(r"\b(?:character\s+set|charset|collate|binary|ascii|unicode)\b", re.IGNORECASE)
 
 
 def quoted(name: str) -> str:
@@ -76,8 +78,10 @@ def defaulted(definition: str, default: str) -> str:
 
 
 def typed(definition: str, declared: str) -> str:
-    """Return a column's line with another type; its character set goes with the old one."""
-    return _TYPE.sub(lambda _: declared, definition, count=1)
+    """Return a column's line with another type; one of text keeps the character set, unless it names one itself."""
+    outside = re.sub(r"'(?:[^'\\]|\\.|'')*'", "''", declared)
+    keeps = _TEXT.match(declared) and not _LETTERS.search(outside)
+    return _TYPE.sub(lambda found: declared + (found["letters"] if keeps else ""), definition, count=1)
 
 
 def _tokens(text: str) -> list[str]:

@@ -109,10 +109,16 @@ def drop_careful(site: Site) -> Steps:
     """Drop its indexes while everyone works, then the column, by a lock that is given up when it does not come soon."""
     refuse_read(site.plan, site.columns)
     free = [one for one in site.plan.indexes if site.column in one.columns and one.constraint is None]
-    steps = [
-        alone("An index of it goes, while everyone works.", f"DROP INDEX CONCURRENTLY {beside(site.plan, one.name)}")
-        for one in free
-    ]
+    steps = (
+        []
+        if site.plan.partitioned
+        else [
+            alone(
+                "An index of it goes, while everyone works.", f"DROP INDEX CONCURRENTLY {beside(site.plan, one.name)}"
+            )
+            for one in free
+        ]
+    )
     gone = f"ALTER TABLE {table(site.plan)} DROP COLUMN {quoted(site.column)}"
     steps.append(patient("The column goes, with all that is of it.", gone))
     back: tuple[Step, ...] | None
@@ -161,7 +167,7 @@ def made_again(plan: Plan, column: str) -> list[str]:
 
 
 def _own(plan: Plan, columns: Sequence[str]) -> list[Constraint]:
-    return [one for one in plan.constraints if set(one.columns) & set(columns)]
+    return [*plan.constraints_on(columns)]
 
 
 def ruled_again(plan: Plan, columns: Sequence[str]) -> Iterator[str]:

@@ -137,5 +137,5 @@ def made_names(plan: Plan, partition: str) -> Mapping[str, str]:
         elif constraint.kind == "primary key":
             found[index.name] = made_up(partition, (), "pkey")
         else:
-            found[index.name] = made_up(partition, constraint.columns, "key")
+            found[index.name] = made_up(partition, index.words, "key")
     return found

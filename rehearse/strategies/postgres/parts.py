@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rehearse.errors import ScenarioMistake
 from rehearse.model.names import split
 from rehearse.profiles.blueprint import Column, Constraint, Grant, Index, Plan, Trigger, View
 from rehearse.strategies.postgres.names import beside, listed, qualified, quoted, table, text
@@ -15,12 +16,23 @@ def column(one: Column, *, name: str | None = None, bare: bool = False) -> str:
     if one.collation:
         words.append(f"COLLATE {one.collation}")
     if one.generated is not None:
-        words.append(f"GENERATED ALWAYS AS ({one.generated}) STORED")
+        words.append(f"GENERATED ALWAYS AS ({one.generated}) {'VIRTUAL' if one.virtual else 'STORED'}")
     if not bare and one.default is not None:
         words.append(f"DEFAULT {one.default}")
     if not bare and not one.nullable:
         words.append("NOT NULL")
     return " ".join(words)
+
+
+def collated(declared: str, collation: str | None) -> str:
+    """Return a type with the collation that its column has, where it is one of text and names none itself."""
+    return f"{declared} COLLATE {collation}" if collation and is_text(declared) else declared
+
+
+def is_text(declared: str) -> bool:
+    """Say whether a type can have a collation that it does not name."""
+    words = declared.lower()
+    return words.startswith(("text", "char", "varchar", "citext")) and " collate " not in words
 
 
 def add(where: str, one: Constraint, *, valid: bool = True, name: str | None = None) -> str:
@@ -48,6 +60,11 @@ def index(where: str, one: Index, *, name: str | None = None, concurrently: bool
 
 def concurrent(plan: Plan, where: str, one: Index, *, name: str | None = None) -> tuple[str, ...]:
     """Return what makes an index while all work; one that an earlier attempt left behind goes first."""
+    if plan.partitioned:
+        raise ScenarioMistake(
+            f"change.table: {plan.name} is partitioned, and no index of it can be built while everyone works; take "
+            "'plain', or build it on each partition first"
+        )
     called = beside(plan, name or one.name)
     return (
         f"DROP INDEX CONCURRENTLY IF EXISTS {called}",
@@ -115,6 +132,7 @@ def make_views(views: Iterable[View], owner: str | None) -> Iterator[str]:
             yield f"COMMENT ON VIEW {named} IS {text(one.comment)}"
         for column_name, says in one.column_comments.items():
             yield f"COMMENT ON COLUMN {named}.{quoted(column_name)} IS {text(says)}"
+        yield from one.also
         yield from (grant(given, named) for given in one.grants)
 
 

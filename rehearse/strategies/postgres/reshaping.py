@@ -71,10 +71,7 @@ def expand(site: Site) -> Steps:
 def _filled(site: Site, values: dict[str, str]) -> Step:
     sets = ", ".join(f"{quoted(one)} = {value}" for one, value in values.items())
     undone = " OR ".join(f"{quoted(one)} IS DISTINCT FROM ({value})" for one, value in values.items())
-    key = site.plan.primary_key
-    return batches(
-        "Old rows in batches.", f"UPDATE {table(site.plan)} SET {sets} WHERE ({undone})", key.columns if key else ()
-    )
+    return batches("Old rows in batches.", f"UPDATE {table(site.plan)} SET {sets} WHERE ({undone})", site.key())
 
 
 def _trigger(site: Site, values: dict[str, str], others: dict[str, str]) -> list[str]:

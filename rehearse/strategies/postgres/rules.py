@@ -204,8 +204,6 @@ def index_careful(site: Site) -> Steps:
 
 
 def _free_index(site: Site) -> Index:
-    if site.plan.partitioned:
-        raise ScenarioMistake(f"change.table: {site.plan.name} is partitioned; make the index on each partition")
     one = new_index(site)
     there = {
         found.name

@@ -85,6 +85,11 @@ class _Shadow:
         if self.before.hindrances:
             told = ", ".join(says for says, _ in self.before.hindrances)
             raise ScenarioMistake(f"change.table: {self.before.name} has what a shadow table would lose: {told}")
+        if self.is_parted and not self.after.bounds:
+            raise ScenarioMistake(
+                f"change.table: {self.before.name} is partitioned, and its shadow would have no partition for any row; "
+                "take another way"
+            )
         return self
 
     def steps(self) -> Iterator[Step]:
@@ -96,7 +101,7 @@ class _Shadow:
             self._old_key(),
         )
         for one in self._later():
-            yield alone("An index of it, while everyone works.", *parts.concurrent(self.before, self.there, one))
+            yield alone("An index of it, while everyone works.", *parts.concurrent(self.plan, self.there, one))
         for key in self._references():
             yield patient("It points at its parents, as the table does.", parts.add(self.there, key, valid=False))
             yield alone("This is proved while everyone works.", parts.validate(self.there, key.name))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles.blueprint import Column, Constraint, Index, Plan
 from rehearse.strategies._site import Site
-from rehearse.strategies.postgres import partitions, renaming, rules
+from rehearse.strategies.postgres import partitions, parts, renaming, rules
 from rehearse.strategies.postgres.names import quoted
 
 
@@ -52,6 +52,8 @@ def _changed(site: Site) -> tuple[Plan, dict[str, str]]:
     if change.kind in ("add check", "add unique", "add foreign key"):
         return with_constraint(plan, rules.new_constraint(site), rules.new_index(site)), {}
     if change.kind in ("change type", "widen key"):
+        if change.kind == "change type":
+            refuse_key(site)
         types = {site.column: change.type or "bigint"}
         cast = f"{quoted(site.column)}::{types[site.column]}"
         return retyped(plan, types), {site.column: change.fill or cast}
@@ -60,6 +62,17 @@ def _changed(site: Site) -> tuple[Plan, dict[str, str]]:
     if change.kind == "partition table":
         return partitions.partitioned(site), {}
     raise ScenarioMistake(f"strategies.way: {change.kind!r} is not made by a shadow table")
+
+
+def refuse_key(site: Site) -> None:
+    """Raise a ScenarioMistake for a column that cannot be of another type than the one at a foreign key's other end."""
+    pointing = [plan.name for plan, one in site.blueprint.children(site.plan.name) if site.column in one.parent_columns]
+    own = [one.name for one in site.plan.of_kind("foreign key") if site.column in one.columns]
+    if pointing or own:
+        raise ScenarioMistake(
+            f"change.columns: {site.plan.name}.{site.column} is part of a foreign key "
+            f"({', '.join(own or dict.fromkeys(pointing))}); take the kind 'widen key' on the key that it is about"
+        )
 
 
 def _required(site: Site) -> tuple[Plan, dict[str, str]]:
@@ -80,13 +93,14 @@ def with_constraint(plan: Plan, one: Constraint, index: Index) -> Plan:
 
 def retyped(plan: Plan, types: Mapping[str, str]) -> Plan:
     """Return a table whose columns are of other types."""
-    columns = {
-        name: replace(one, type=types[name], sequence=one.sequence and replace(one.sequence, type=types[name]))
-        if name in types
-        else one
-        for name, one in plan.columns.items()
-    }
-    return replace(plan, columns=columns)
+    return replace(plan, columns={name: _retyped(one, types.get(name, one.type)) for name, one in plan.columns.items()})
+
+
+def _retyped(one: Column, declared: str) -> Column:
+    if declared == one.type:
+        return one
+    sequence = one.sequence and replace(one.sequence, type=declared)
+    return replace(one, type=declared, sequence=sequence, collation=one.collation if parts.is_text(declared) else None)
 
 
 def renamed(plan: Plan, names: Mapping[str, str]) -> Plan:
@@ -111,11 +125,11 @@ def reshaped(site: Site) -> tuple[Plan, dict[str, str]]:
 
 def without(plan: Plan, names: tuple[str, ...]) -> Plan:
     """Return a table without columns, and without all that was of them."""
-    lost = set(names)
+    lost, gone = set(names), [*plan.constraints_on(names)]
     return replace(
         plan,
         columns={name: one for name, one in plan.columns.items() if name not in lost},
-        constraints=tuple(one for one in plan.constraints if not lost & set(one.columns)),
+        constraints=tuple(one for one in plan.constraints if one not in gone),
         indexes=tuple(one for one in plan.indexes if not lost & set(one.columns)),
         grants=tuple(one for one in plan.grants if one.column not in lost),
     )

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from rehearse.errors import ScenarioMistake
 from rehearse.profiles.blueprint import Blueprint, Column, Constraint, Index, Plan, View
-from rehearse.strategies._site import Site
+from rehearse.strategies._site import Site, key_of
 from rehearse.strategies._steps import Step, alone, batches, patient, together
 from rehearse.strategies.postgres import parts, proofs, renaming
 from rehearse.strategies.postgres.names import beside, made, quoted, table
@@ -178,6 +178,9 @@ class Twinned:
     def check(self) -> None:
         """Raise a ScenarioMistake for what hangs on the columns and would go with them."""
         told = [says for says, about in self.plan.hindrances if set(about) & set(self.names)]
+        told += [
+            f"generated column {one.name}" for one in self.plan.columns.values() if set(one.reads) & set(self.names)
+        ]
         told += [f"constraint {one.name}" for one in self._own() if one.kind == "exclusion"]
         if told:
             raise ScenarioMistake(
@@ -195,7 +198,7 @@ class Twinned:
         return self.plan.columns[one.column]
 
     def _own(self) -> list[Constraint]:
-        return [one for one in self.plan.constraints if set(one.columns) & set(self.names)]
+        return [*self.plan.constraints_on(self.names)]
 
     def _indexes(self) -> list[Index]:
         return [one for one in self.plan.indexes if set(one.columns) & set(self.names)]
@@ -203,7 +206,8 @@ class Twinned:
     def expanded(self, *, in_step: bool = True) -> Iterator[Step]:
         """Yield what adds the successors, and has every write fill them (`in_step`)."""
         added = [
-            f"ALTER TABLE {self.where} ADD COLUMN {quoted(one.beside)} {one.type}" + self._collated(one)
+            f"ALTER TABLE {self.where} ADD COLUMN {quoted(one.beside)} "
+            f"{parts.collated(one.type, self.old(one).collation)}"
             for one in self.twins
         ]
         beside_it = [sql for one in self.twins for sql in parts.of_column(self.plan, self.old(one), name=one.beside)]
@@ -220,10 +224,6 @@ class Twinned:
             f"CREATE TRIGGER {self.trigger_name} BEFORE INSERT OR UPDATE ON {self.where}\n"
             f"FOR EACH ROW EXECUTE FUNCTION {self.function}()"
         )
-
-    def _collated(self, one: Twin) -> str:
-        old = self.old(one)
-        return f" COLLATE {old.collation}" if old.collation and _is_text(one.type) else ""
 
     def _function(self) -> str:
         row = f"FROM (SELECT NEW.*) AS {quoted(self.plan.own)}"
@@ -242,11 +242,10 @@ class Twinned:
         """Yield what fills them for the rows that are there."""
         sets = ", ".join(f"{quoted(one.beside)} = {one.value}" for one in self.twins)
         undone = " OR ".join(f"{quoted(one.beside)} IS DISTINCT FROM ({one.value})" for one in self.twins)
-        key = self.plan.primary_key
         yield batches(
             f"Old rows of {self.plan.name} in batches.",
             f"UPDATE {self.where} SET {sets} WHERE ({undone})",
-            key.columns if key else (),
+            key_of(self.plan),
         )
 
     def proved(self, *, at_once: bool = False) -> Iterator[Step]:
@@ -360,10 +359,6 @@ class Twinned:
             if not self.old(one).nullable:
                 was, now = proofs.named(self.plan, one.beside), proofs.named(self.plan, one.name)
                 yield f"ALTER TABLE {self.where} RENAME CONSTRAINT {quoted(was)} TO {quoted(now)}"
-
-
-def _is_text(declared: str) -> bool:
-    return declared.startswith(("text", "char", "varchar", "citext"))
 
 
 def after(blueprint: Blueprint, twins: Twins) -> Blueprint:

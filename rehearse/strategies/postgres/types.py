@@ -12,7 +12,7 @@ from rehearse.strategies._site import Site
 from rehearse.strategies._steps import Step, Steps, patient, together
 from rehearse.strategies.postgres import parts, shadow, twins
 from rehearse.strategies.postgres.names import quoted, table
-from rehearse.strategies.postgres.target import Target, retyped
+from rehearse.strategies.postgres.target import Target, refuse_key, retyped
 from rehearse.strategies.postgres.twins import Twin
 
 Types = Mapping[str, Mapping[str, str]]
@@ -23,7 +23,7 @@ def types(site: Site) -> dict[str, dict[str, str]]:
     """Return what gets another type: the column; of a key also the columns that point at it, to any depth."""
     declared = site.change.type or "bigint"
     if site.change.kind == "change type":
-        _refuse_key(site)
+        refuse_key(site)
         return {site.plan.name: {site.column: declared}}
     key = site.plan.primary_key
     if key is None or site.column not in key.columns:
@@ -41,16 +41,6 @@ def _widen(blueprint: Blueprint, name: str, column: str, declared: str, found: d
         for own, theirs in zip(one.columns, one.parent_columns, strict=True):
             if theirs == column:
                 _widen(blueprint, plan.name, own, declared, found)
-
-
-def _refuse_key(site: Site) -> None:
-    pointing = [plan.name for plan, one in site.blueprint.children(site.plan.name) if site.column in one.parent_columns]
-    own = [one.name for one in site.plan.of_kind("foreign key") if site.column in one.columns]
-    if pointing or own:
-        raise ScenarioMistake(
-            f"change.columns: {site.plan.name}.{site.column} is part of a foreign key "
-            f"({', '.join(own or dict.fromkeys(pointing))}); take the kind 'widen key' on the key that it is about"
-        )
 
 
 def _old_types(site: Site, some: Types) -> dict[str, dict[str, str]]:
@@ -131,7 +121,8 @@ def _of_table(plan: Plan, some: Mapping[str, str], value: str | None) -> list[st
         is_serial = column.sequence is not None and column.sequence.identity is None
         default = column.default if not is_serial else None
         words += [f"ALTER COLUMN {own} DROP DEFAULT"] if default is not None else []
-        words.append(f"ALTER COLUMN {own} TYPE {declared} USING {value or f'{own}::{declared}'}")
+        kind = parts.collated(declared, column.collation)
+        words.append(f"ALTER COLUMN {own} TYPE {kind} USING {value or f'{own}::{declared}'}")
         words += [f"ALTER COLUMN {own} SET DEFAULT {default}"] if default is not None else []
         if is_serial and column.sequence is not None:
             sequences.append(f"ALTER SEQUENCE {column.sequence.name} AS {declared}")
