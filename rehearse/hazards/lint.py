@@ -12,7 +12,8 @@ from rehearse.hazards.known import Known, with_rows
 from rehearse.hazards.modes import locks
 from rehearse.hazards.rule import Hazard, Moment, Rule, Seen
 from rehearse.hazards.rules import RULES
-from rehearse.hazards.rules.transactions import SMALL, is_change, is_repeatable
+from rehearse.hazards.rules._deeds import is_change, is_quick, is_repeatable
+from rehearse.hazards.rules.transactions import SMALL
 from rehearse.units import counted
 
 NEWEST: Mapping[str, tuple[int, ...]] = {"postgres": (18,), "mysql": (9, 7), "mariadb": (11, 8)}
@@ -79,6 +80,7 @@ def _open(script: Script, known: Known) -> None:
     known.added = {
         f"{act.table}.{act.name}" for act in acts if act.does == "add column" and not act.said & {"stored", "virtual"}
     }
+    known.is_quick = known.engine == "postgres" and all(is_quick(act) for act in acts)
     known.defaulted = {f"{act.table}.{act.name}" for act in acts if act.does in ("set default", "add identity")}
     known.renames = {act.to: act.table for act in acts if act.does == "rename table"}
     several = script.transaction == "query" and len(script.statements) > 1

@@ -50,6 +50,8 @@ def locks(act: Act) -> Iterator[Lock]:
     elif act.does == "attach partition":
         yield Lock(act.table, ACCESS_EXCLUSIVE)
         yield Lock(act.references, SHARE_UPDATE)
+    elif act.does == "create table" and act.has("partition"):
+        yield Lock(act.references, ACCESS_EXCLUSIVE)
     elif act.does == "lock table":
         yield Lock(act.table, "".join(word.capitalize() for word in act.mode.split()) + "Lock")
     elif act.does in _STRONG and act.table:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rehearse.bookkeeping import is_named
 from rehearse.hazards.acts import Act
 from rehearse.hazards.modes import ACCESS_EXCLUSIVE, locks
 from rehearse.hazards.rule import EVERY, FAMILY, POSTGRES, Claim, Engine, Example, Moment, Rule, Seen
+from rehearse.hazards.rules._deeds import is_change
 from rehearse.hazards.rules._shop import family, postgres
 
 _FILLS = ("create table", "create view")  # by a query
 _SLOW = ("update", "delete", "insert", "copy")
-_CHANGES = (
-    "add ",
-    "drop ",
-    "rename",
-    "create",
-    "modify",
-    "convert",
-    "set ",
-    "change",
-    "truncate",
-    "partition",
-    "rebuild",
-)
-_AGAIN = frozenset({"if exists", "if not exists", "or replace"})  # what may be done twice
 _MANY = 3  # tables closed in one transaction
 SMALL = 10_000  # rows: what fewer of them cost is no outage
 
@@ -37,7 +24,7 @@ def _explicit(moment: Moment) -> Iterator[Seen]:
         stops = "reads and writes" if act.mode in ("access exclusive", "write") else "writes"
         claim = Claim(locks=tuple(locks(act))) if moment.engine == "postgres" else Claim()
         says = f"LOCK TABLE closes {act.table} to {stops} until the transaction ends"
-        yield Seen(says=says, table=act.table, claim=claim)
+        yield Seen(says=says, table=act.table, claim=claim, severity="note" if moment.known.is_quick else None)
 
 
 def _validated_at_once(moment: Moment) -> Iterator[Seen]:
@@ -127,17 +114,6 @@ def _half_way(moment: Moment) -> Iterator[Seen]:
     ddl = [act for act in moment.said.acts if is_change(act)]
     if ddl and known.is_open and known.is_said:
         yield Seen(says=f"{ddl[0].does.upper()} commits what stands before it, and cannot be rolled back itself")
-
-
-def is_change(act: Act) -> bool:
-    """Say whether an act changes the schema."""
-    return act.does != "set" and act.does.startswith(_CHANGES) and not act.has("temporary")
-
-
-def is_repeatable(acts: Sequence[Act]) -> bool:
-    """Say whether a statement that changes the schema may run where it has run before."""
-    found = acts[:1] if acts[0].does == "create table" else acts
-    return all(act.said & _AGAIN for act in found)
 
 
 def _several(moment: Moment) -> Iterator[Seen]:
