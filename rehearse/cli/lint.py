@@ -58,9 +58,9 @@ def command(
     r"""Say which statements of a migration would be an outage, fail, break running code or lose data.
 
     FILES are SQL files (- reads what a tool prints), folders of migrations (dbmate, goose, golang-migrate, diesel,
-    Prisma, Flyway), or scenarios, whose both ways are judged with their own engine, schema and profile. With --schema
-    and --profile it is judged by what is known: the types that columns have, indexes, the rows of tables. Without
-    them it must reckon with the worst.
+    Prisma, Flyway, Liquibase, Drizzle, MyBatis, Play), or scenarios, whose both ways are judged with their own engine,
+    schema and profile. With --schema and --profile it is judged by what is known: the types that columns have,
+    indexes, the rows of tables. Without them it must reckon with the worst.
 
     `-- rehearse:ignore CODE why` above a statement passes over a hazard. `rehearse explain CODE` says more of one.
 

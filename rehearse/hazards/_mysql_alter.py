@@ -23,6 +23,8 @@ _OPTIONS = (
     "ENCRYPTION",
     "ENCRYPTED",
     "COMPRESSION",
+    "PAGE_COMPRESSED",
+    "PAGE_COMPRESSION_LEVEL",
 )
 _REBUILDS = ("ROW_FORMAT", "KEY_BLOCK_SIZE", "ENCRYPTED")
 _HARMLESS = (  # first words of what touches no row
@@ -90,6 +92,9 @@ def _whole(words: Words, table: str) -> Iterator[Act]:
     if words.one_of(_OF_PARTITIONS) is not None:
         yield Act(does="partition", table=table)
         return
+    if words.take("DISCARD", "TABLESPACE"):
+        yield Act(does="truncate", table=table)
+        return
     if words.take("TRUNCATE", "PARTITION"):
         yield Act(does="truncate", table=table, name=read.own(words), said=frozenset({"partition"}))
         return
@@ -105,7 +110,7 @@ def _whole(words: Words, table: str) -> Iterator[Act]:
             yield Act(does="set engine", table=table, to=value)
         elif option == "ENCRYPTION":
             yield Act(does="encrypt", table=table, to=value)
-        elif option in _REBUILDS:
+        elif option in _REBUILDS or (option, value) == ("PAGE_COMPRESSED", "0"):
             yield Act(does="rebuild", table=table, name=option.lower())
         else:
             yield Act(does="set options", table=table, name=option.lower(), to=value)
@@ -115,8 +120,8 @@ def _whole(words: Words, table: str) -> Iterator[Act]:
 
 def _add(words: Words, table: str) -> Iterator[Act]:
     words.take("ADD")
-    if words.take("PARTITION"):
-        yield Act(does="add partition", table=table)
+    if words.take("PARTITION"):  # of HASH or KEY their number is said, and rows change their places
+        yield Act(does="partition" if words.has("PARTITIONS") else "add partition", table=table)
         return
     if words.take("SYSTEM", "VERSIONING"):
         yield Act(does="system versioning", table=table)

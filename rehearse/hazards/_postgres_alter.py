@@ -29,6 +29,7 @@ _PLAIN: Mapping[enums.AlterTableType, Does] = {
     _KIND.AT_EnableRowSecurity: "row security",
     _KIND.AT_ForceRowSecurity: "row security",
     _KIND.AT_AddIdentity: "add identity",
+    _KIND.AT_DropIdentity: "drop default",
     _KIND.AT_SetExpression: "set expression",
 }
 

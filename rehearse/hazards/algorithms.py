@@ -58,7 +58,7 @@ _COLUMNS = {
 def way(act: Act, acts: tuple[Act, ...], known: Known) -> Way | None:
     """Return how a server makes one change of a table; None: it is none of those that are told apart."""
     if act.does == "drop primary key":
-        if any(one.does == "add primary key" for one in acts):
+        if any(one.does == "add primary key" or one.has("primary key") for one in acts):
             return Way("REBUILD", "H511", "the primary key orders the rows on disk")
         return Way("COPY", "H506", "without a primary key the rows get another order", lock="SHARED")
     found = _WAYS.get(act.does)

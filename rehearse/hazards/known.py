@@ -84,6 +84,7 @@ class Known:
     retaken: set[str] = field(default_factory=set)  # … and those that it will give to another before it ends
     added: set[str] = field(default_factory=set)  # columns that the script itself adds, and somebody must fill
     defaulted: set[str] = field(default_factory=set)  # columns that the script itself gives a default
+    numbered: set[str] = field(default_factory=set)  # … and those that it makes identities
     is_quick: bool = False  # the script does nothing whose time grows with the rows
     renames: dict[str, str] = field(default_factory=dict)  # of the script: the table that takes a name, by that name
     changes: list[bool] = field(default_factory=list)  # of the schema, by the script: whether each may be done twice
@@ -236,10 +237,15 @@ def _rename_table(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT00
         known.tables[act.to] = known.tables.pop(act.table)
 
 
+def _has_default(act: Act) -> bool:
+    """Say whether an INSERT may leave a column out: it has a default, or numbers its rows."""
+    return act.default is not None or bool(act.said & {"auto_increment", "serial", "identity"})
+
+
 def _add_column(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
     not_null = act.has("not null") or act.has("primary key") or act.has("identity")
     table = known.table(act.table)
-    table.columns[act.name] = Column(act.type, not_null, act.default is not None, is_new)
+    table.columns[act.name] = Column(act.type, not_null, _has_default(act), is_new)
     table.columns[act.name].is_computed = bool(act.said & {"stored", "virtual"})
     if act.has("primary key"):
         table.constraints[f"{act.table}_pkey"] = Constraint("add primary key", (act.name,))
@@ -263,7 +269,7 @@ def _change_column(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT0
     if column is not None:
         column.type = act.type
         if act.does == "modify column":
-            column.not_null, column.has_default = act.has("not null"), act.default is not None
+            column.not_null, column.has_default = act.has("not null"), _has_default(act)
     if act.to:
         _rename_column(known, act, False)  # noqa: FBT003
 

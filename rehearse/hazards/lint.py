@@ -81,7 +81,8 @@ def _open(script: Script, known: Known) -> None:
         f"{act.table}.{act.name}" for act in acts if act.does == "add column" and not act.said & {"stored", "virtual"}
     }
     known.is_quick = known.engine == "postgres" and all(is_quick(act) for act in acts)
-    known.defaulted = {f"{act.table}.{act.name}" for act in acts if act.does in ("set default", "add identity")}
+    known.numbered = {f"{act.table}.{act.name}" for act in acts if act.does == "add identity"}
+    known.defaulted = {f"{act.table}.{act.name}" for act in acts if act.does == "set default"} | known.numbered
     known.renames = {act.to: act.table for act in acts if act.does == "rename table"}
     several = script.transaction == "query" and len(script.statements) > 1
     if known.engine == "postgres" and (script.transaction == "file" or several):

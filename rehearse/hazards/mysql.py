@@ -129,7 +129,7 @@ def _table(words: Words, *, is_own: bool, is_replaced: bool) -> Iterator[Act]:
             yield from _mysql_alter.key(part, table)
         else:
             yield from _mysql_columns.column(part, does="add column", table=table)
-    if rest.has("SELECT"):
+    if rest.has("SELECT") or rest.has("TABLE"):
         yield _filled(rest, table)
 
 
@@ -226,7 +226,8 @@ def _delete(words: Words) -> Iterator[Act]:
         words.at += 1
     words.skip("FROM")
     said = {word.lower() for word in ("WHERE", "LIMIT") if words.has(word)}
-    said |= {"where"} if words.has("BEFORE", "SYSTEM_TIME") else set()
+    is_matched = words.has("JOIN") and words.has("ON") and not any(words.has(one) for one in ("LEFT", "RIGHT"))
+    said |= {"where"} if is_matched or words.has("BEFORE", "SYSTEM_TIME") else set()
     table = read_.name(words)
     while words.at < len(words.tokens) and not words.take("WHERE"):
         words.at += 1
@@ -237,13 +238,14 @@ def _insert(words: Words) -> Iterator[Act]:
     words.at += 1
     words.skip("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO")
     table = read_.name(words)
-    yield _filled(words, table) if words.has("SELECT") else Act(does="insert", table=table)
+    is_query = words.has("SELECT") or words.has("TABLE")
+    yield _filled(words, table) if is_query else Act(does="insert", table=table)
 
 
 def _filled(words: Words, table: str) -> Act:
     """Return the act of filling a table by a query; it `references` the first table that the query reads."""
     said = {word.lower() for word in ("WHERE", "LIMIT") if words.has(word)}
-    while words.at < len(words.tokens) and not words.take("FROM"):
+    while words.at < len(words.tokens) and words.one_of(("FROM", "TABLE")) is None:
         words.at += 1
     source = "" if words.word() == "(" else read_.name(words)
     return Act(does="insert", table=table, references=source, said=frozenset({"as query"} | said))

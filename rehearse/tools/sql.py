@@ -1,4 +1,4 @@
-"""Migrations as SQL: files, folders or text, in the layouts of dbmate, golang-migrate, goose, diesel and Flyway.
+"""Migrations as SQL: files, folders or text, in the layouts of dbmate, goose, diesel, Flyway, Liquibase and others.
 
 `forward` may be a folder of migrations. `[migration.options]` `from` and `to` then name two of its versions: those
 after `from` up to `to` are the change, by default the newest alone (`from = "0"`: all of them). Those before it make

@@ -38,9 +38,10 @@ def _rename_table(moment: Moment) -> Iterator[Seen]:
         yield Seen(says=f"code that says '{act.columns[0]}' of {act.name} fails once it is called '{act.to}'")
     if act.has("renamed") and act.name not in known.objects | known.retaken:
         yield Seen(says=f"code that says {act.name} fails once it is called {act.to}")
-    if act.does != "rename table" or known.is_own(act.table) or act.to in known.renames.values():
-        return  # the last: it takes the name of a table that makes room for it
     taker = known.renames.get(act.table)
+    makes_room = act.to in known.renames.values()  # another table, for this one
+    if act.does != "rename table" or known.is_own(act.table) or (makes_room and taker is None):
+        return
     says = f"code that says {act.table} fails once it is called {act.to}"
     if taker is not None:
         says = f"{taker} takes the name of {act.table}: it must be alike, and hold what was written meanwhile"
@@ -51,7 +52,7 @@ def _loses_default(moment: Moment) -> bool:
     """Say whether a column that must have a value has no default any more, and the script gives it no other."""
     act, known = moment.act, moment.known
     column = known.column(act.table, act.name)
-    if f"{act.table}.{act.name}" in known.defaulted or column is None:
+    if f"{act.table}.{act.name}" in known.defaulted or column is None or known.is_own(act.table):
         return False
     is_left_out = act.does == "modify column" and act.has("not null") and act.default is None
     return (is_left_out and not act.has("auto_increment")) or (act.does == "drop default" and column.not_null)
@@ -61,7 +62,8 @@ def _required(moment: Moment) -> Iterator[Seen]:
     act = moment.act
     column = moment.known.column(act.table, act.name)
     if column is not None and column.is_new:
-        undefaulted = act.does == "drop default" and column.not_null
+        is_numbered = f"{act.table}.{act.name}" in moment.known.numbered
+        undefaulted = act.does == "drop default" and column.not_null and not is_numbered
         is_filled = column.has_default or moment.known.tables[act.table].has_trigger  # which may fill it
         if undefaulted or (act.does == "set not null" and not is_filled):
             says = f"{act.table}.{act.name} is new, NOT NULL and left without a default: an INSERT without it fails"
