@@ -18,7 +18,7 @@ def _drop_column(moment: Moment) -> Iterator[Seen]:
     comes_back = f"{act.table}.{act.name}" in known.added and not (column and (column.is_new or column.is_computed))
     if comes_back:
         says = f"the values of {act.table}.{act.name} are gone for good, though the name comes back"
-        yield Seen(says=says, table=act.table)
+        yield Seen(says=says, table=act.table, severity="loses data")
     elif not known.is_own(act.table, act.name):
         says = f"code that says {act.table}.{act.name} fails, and its values are gone for good"
         yield Seen(says=says, table=act.table)
