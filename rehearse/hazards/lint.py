@@ -80,7 +80,7 @@ def _open(script: Script, known: Known) -> None:
     known.added = {
         f"{act.table}.{act.name}" for act in acts if act.does == "add column" and not act.said & {"stored", "virtual"}
     }
-    known.is_quick = known.engine == "postgres" and all(is_quick(act) for act in acts)
+    known.is_quick = known.engine == "postgres" and any(map(is_change, acts)) and all(map(is_quick, acts))
     known.numbered = {f"{act.table}.{act.name}" for act in acts if act.does == "add identity"}
     known.defaulted = {f"{act.table}.{act.name}" for act in acts if act.does == "set default"} | known.numbered
     known.renames = {act.to: act.table for act in acts if act.does == "rename table"}
