@@ -85,7 +85,7 @@ class Known:
     added: set[str] = field(default_factory=set)  # columns that the script itself adds, and somebody must fill
     defaulted: set[str] = field(default_factory=set)  # columns that the script itself gives a default
     numbered: set[str] = field(default_factory=set)  # … and those that it makes identities
-    is_quick: bool = False  # the script changes the schema, and in a time that does not grow with the rows
+    is_quick: bool = False  # what follows in the transaction changes the schema, and in a moment
     renames: dict[str, str] = field(default_factory=dict)  # of the script: the table that takes a name, by that name
     changes: list[bool] = field(default_factory=list)  # of the schema, by the script: whether each may be done twice
     altered: str = ""  # the table that the statement before changed

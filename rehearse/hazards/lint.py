@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import takewhile
 
 from rehearse.hazards import algorithms, mysql, postgres
 from rehearse.hazards.acts import Act, Said
@@ -62,6 +63,7 @@ def hazards(script: Script, known: Known) -> Iterator[Hazard]:
     told: set[str] = set()
     _open(script, known)
     for number, one in enumerate(script.statements, 1):
+        known.is_quick = any(act.does == "lock table" for act in one.acts) and _is_quick(script.statements[number:])
         for hazard in _of(one, number, known):
             if not (hazard.rule.once and hazard.rule.code in told):
                 told.add(hazard.rule.code)
@@ -80,13 +82,19 @@ def _open(script: Script, known: Known) -> None:
     known.added = {
         f"{act.table}.{act.name}" for act in acts if act.does == "add column" and not act.said & {"stored", "virtual"}
     }
-    known.is_quick = known.engine == "postgres" and any(map(is_change, acts)) and all(map(is_quick, acts))
     known.numbered = {f"{act.table}.{act.name}" for act in acts if act.does == "add identity"}
     known.defaulted = {f"{act.table}.{act.name}" for act in acts if act.does == "set default"} | known.numbered
     known.renames = {act.to: act.table for act in acts if act.does == "rename table"}
     several = script.transaction == "query" and len(script.statements) > 1
     if known.engine == "postgres" and (script.transaction == "file" or several):
         known.begin(is_said=False)
+
+
+def _is_quick(statements: Sequence[Said]) -> bool:
+    """Say whether what comes before the transaction's end changes the schema, and in a moment."""
+    each = (act for one in statements for act in one.acts)
+    acts = list(takewhile(lambda act: act.does not in ("commit", "rollback"), each))
+    return any(map(is_change, acts)) and all(map(is_quick, acts))
 
 
 def _given(script: Script) -> Iterator[str]:

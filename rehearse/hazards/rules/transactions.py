@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rehearse.bookkeeping import is_named
 from rehearse.hazards.acts import Act
 from rehearse.hazards.modes import ACCESS_EXCLUSIVE, locks
-from rehearse.hazards.rule import EVERY, FAMILY, POSTGRES, Claim, Engine, Example, Moment, Rule, Seen
+from rehearse.hazards.rule import EVERY, FAMILY, POSTGRES, Claim, Engine, Example, Moment, Rule, Seen, Severity
 from rehearse.hazards.rules._deeds import is_change
 from rehearse.hazards.rules._shop import family, postgres
 
@@ -23,8 +23,9 @@ def _explicit(moment: Moment) -> Iterator[Seen]:
     if act.does == "lock table" and act.mode in closing:
         stops = "reads and writes" if act.mode in ("access exclusive", "write") else "writes"
         claim = Claim(locks=tuple(locks(act))) if moment.engine == "postgres" else Claim()
+        severity: Severity | None = "note" if moment.engine == "postgres" and moment.known.is_quick else None
         says = f"LOCK TABLE closes {act.table} to {stops} until the transaction ends"
-        yield Seen(says=says, table=act.table, claim=claim, severity="note" if moment.known.is_quick else None)
+        yield Seen(says=says, table=act.table, claim=claim, severity=severity)
 
 
 def _validated_at_once(moment: Moment) -> Iterator[Seen]:
