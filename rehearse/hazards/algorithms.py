@@ -70,7 +70,8 @@ def _together(found: Way, act: Act, acts: tuple[Act, ...], known: Known) -> Way:
     if known.engine != "mysql" or act.does not in ("add column", "drop column") or act.has("virtual"):
         return found
     others = [_WAYS[one.does](one, known) for one in acts if one is not act and one.does in _WAYS]
-    if found.algorithm != "INSTANT" or all(one.algorithm != "INPLACE" for one in others):
+    is_alone = not act.has("unique") and all(one.algorithm != "INPLACE" for one in others)
+    if found.algorithm != "INSTANT" or is_alone:
         return found
     return Way("REBUILD", "H511", "in one statement with what is not INSTANT, a change of columns is not either")
 
