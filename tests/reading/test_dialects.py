@@ -226,11 +226,11 @@ sql = "select 2 limit 0"
 
 
 def test_what_a_key_of_that_name_means_elsewhere_is_left_alone() -> None:
-    values = 'name = "a"\n[migration.options.mariadb]\nurl = "x"\n[data.tables]\nmariadb = "5k"\n'
+    values = 'name = "a"\n[migration.options.mariadb]\nurl = "x"\n[data.tables]\nmariadb = "0"\n'
     for engine in (None, "mariadb"):
         scenario = both(values, engine=engine)
         assert scenario.migration.options == {"mariadb": {"url": "x"}}
-        assert scenario.data.tables == {"mariadb": "5k"}
+        assert scenario.data.tables == {"mariadb": "0"}
 
 
 def test_the_library_reads_for_an_engine_once() -> None:
