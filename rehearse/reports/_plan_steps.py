@@ -105,7 +105,8 @@ def _repeated(part: Sequence[Statement], phase: Phase) -> str:
     took = _words.seconds(sum(one.duration_s for one in part))
     times = f"{len(work):,} times, {took} in all, {_words.seconds(longest.duration_s)} at most"
     sql = longest.sql if len(longest.sql) <= _SQL else f"{longest.sql[:_SQL]} …"
-    locks = "".join(f"\n{text}" for text in _closes(longest, phase))
+    worst = max(part, key=_closed_ms)
+    locks = "".join(f"\n{text}, the longest of them" for text in _closes(worst, phase))
     return (
         f"#### Steps {part[0].n} to {part[-1].n}: {times} ({escaped(longest.file or '')})\n\n"
         f"The longest of them:\n\n{fenced(sql, 'sql')}\n{locks}\n"
@@ -123,6 +124,10 @@ def _step(one: Statement, phase: Phase) -> str:
     place = f" ({escaped(one.file)})" if one.file else ""
     locks = "".join(f"\n{text}" for text in _closes(one, phase))
     return f"#### Step {one.n}: {_words.seconds(one.duration_s)}{place}\n\n{fenced(sql, 'sql')}\n{locks}\n"
+
+
+def _closed_ms(one: Statement) -> float:
+    return max((lock.held_ms or 0.0 for lock in one.locks if lock.stops), default=0.0)
 
 
 def _closes(one: Statement, phase: Phase) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import ClassVar
 
@@ -162,7 +162,9 @@ def _data(report: Report, recording: Recording, forward: Phase | None) -> Iterat
 def _transformed(part: Sequence[Statement]) -> str:
     """Return the line of a statement, or of all its batches."""
     first, last = part[0], part[-1]
-    rows, log = _sum(one.rows for one in part), _sum(_log(one) for one in part)
+    counts = [one.rows for one in part if one.rows is not None]
+    rows = sum(counts) if len(counts) == len(part) else None
+    log = logged([(one.wal_bytes, one.binlog_bytes) for one in part], 0)
     volume = f"{_words.count(rows)} rows" if rows is not None else ""
     anew = f"writes {', '.join(first.rewrites)} anew" if first.rewrites else ""
     batches = f"in {len(part):,} statements" if len(part) > 1 else ""
@@ -171,16 +173,6 @@ def _transformed(part: Sequence[Statement]) -> str:
     took = _words.seconds(sum(one.duration_s for one in part))
     cells = (number, _words.short(first.sql, 120), told, took, _words.size(log))
     return f"| {' | '.join(map(escaped, cells))} |"
-
-
-def _log(one: Statement) -> int | None:
-    return one.wal_bytes if one.wal_bytes is not None else one.binlog_bytes
-
-
-def _sum(numbers: Iterable[int | None]) -> int | None:
-    """Return the sum; None where any is not measured."""
-    found = list(numbers)
-    return None if None in found else sum(one or 0 for one in found)
 
 
 def _proofs(report: Report) -> Iterator[str]:
