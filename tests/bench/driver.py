@@ -1,6 +1,6 @@
 """How well the traffic's driver does: on time, at most, and for how much CPU, beside pgbench on the same rows.
 
-    python -m tests.bench.driver [--rows 1000000] [--seconds 8]
+    python -m tests.bench.driver [--rows 1000000] [--seconds 8] [--sessions 16]
 
 Client and server share this machine, so rates are those of both together: compare within one run only.
 """
@@ -31,7 +31,6 @@ from rehearse.workload.driver import Driver
 from rehearse.workload.mix import Mix, open_mix
 from rehearse.workload.worker import Out, Records, _Due
 
-SESSIONS = 16
 WARM_S = 1.0  # of a run, in which sessions prepare what they send: not counted in what is on time
 READ = "SELECT * FROM orders WHERE id = :id"
 UPDATE = "UPDATE orders SET total = total + 1 WHERE id = :id"
@@ -66,15 +65,15 @@ def loaded(database: PostgresDatabase, rows: int) -> None:
     database.grant()
 
 
-def driven(database: PostgresDatabase, mix: Mix, rate: float, seconds: float, workers: int) -> Figures:
+def driven(database: PostgresDatabase, mix: Mix, given: argparse.Namespace, rate: float, workers: int = 1) -> Figures:
     with psycopg.connect(database.url(Role.OWNER), autocommit=True) as connection:
         connection.execute("CHECKPOINT")  # else it may come in the middle of the stretch
-    choice = WorkloadChoice(sessions=SESSIONS, rate=rate, workers=workers, calls=CALLS, skew=0.0)
+    choice = WorkloadChoice(sessions=given.sessions, rate=rate, workers=workers, calls=CALLS, skew=0.0)
     journal = ListingJournal()
     with Driver(mix, database, choice, 1, journal) as driver:
         driver.begin("baseline")
         before, began = driver.cpu_s() or 0.0, time.monotonic()
-        time.sleep(seconds)
+        time.sleep(given.seconds)
         used, counts = (driver.cpu_s() or 0.0) - before, driver.counts()
         lasted = time.monotonic() - began
         driver.end()
@@ -104,19 +103,20 @@ class Pgbench:
     within_2ms: float | None
 
 
-def pgbench(bench: Path, database: PostgresDatabase, rows: int, seconds: int, rate: float | None = None) -> Pgbench:
+def pgbench(bench: Path, database: PostgresDatabase, given: argparse.Namespace, rate: float | None = None) -> Pgbench:
     """Run pgbench with the same statements and as many connections, as quick as it goes or paced."""
     url = database.url(Role.OWNER)
     with tempfile.TemporaryDirectory() as folder:
         scripts = []
         for share, sql in ((8, READ), (2, UPDATE)):
             script = Path(folder) / f"{share}.sql"
-            script.write_text(f"\\set id random(1, {rows})\n{sql};\n")
+            script.write_text(f"\\set id random(1, {given.rows})\n{sql};\n")
             scripts += ["-f", f"{script}@{share}"]
         paced = ["-R", str(rate), "-l", f"--log-prefix={folder}/log"] if rate else []
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        asked = ["-n", "-M", "prepared", "-c", str(given.sessions), "-j", "1", "-T", str(given.seconds)]
         found = subprocess.run(
-            [bench, "-n", "-M", "prepared", "-c", str(SESSIONS), "-j", "1", "-T", str(seconds), *paced, *scripts, url],
+            [bench, *asked, *paced, *scripts, url],
             capture_output=True,
             text=True,
             check=True,
@@ -146,24 +146,24 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--rows", type=int, default=1_000_000)
     asked.add_argument("--seconds", type=int, default=8)
+    asked.add_argument("--sessions", type=int, default=16, help="connections, of the driver and of pgbench")
     asked.add_argument("--turns", type=int, default=3, help="of the run at 70 %% of what it reaches")
     given = asked.parse_args()
-    print(
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}, {given.rows:,} rows, {SESSIONS} sessions, 80 % reads"
-    )
+    load = os.getloadavg()[0]
+    print(f"{os.cpu_count()} cores, load {load:.2f}, {given.rows:,} rows, {given.sessions} sessions, 80 % reads")
     with ENGINE.start(EngineChoice(), ListingJournal()) as server:
         database = server.create("bench")
         loaded(database, given.rows)
         mix = open_mix(WorkloadChoice(calls=CALLS, skew=0.0), database)
         print(f"{urlsplit(database.url(Role.OWNER)).hostname or 'socket'}, PostgreSQL {server.version}")
-        told("500 calls/s, 1 process", driven(database, mix, 500, given.seconds, 1))
-        told("2,000 calls/s, 1 process", driven(database, mix, 2000, given.seconds, 1))
+        told("500 calls/s, 1 process", driven(database, mix, given, 500))
+        told("2,000 calls/s, 1 process", driven(database, mix, given, 2000))
         bench = next((one for one in _pgbenches(server) if one.exists()), None)
-        most = pgbench(bench, database, given.rows, given.seconds) if bench else Pgbench(40_000.0, 0.0, None)
+        most = pgbench(bench, database, given) if bench else Pgbench(40_000.0, 0.0, None)
         rate, cpu = most.tps, most.cpu_us
         print(f"{'pgbench, as many as go':34} {rate:9,.0f}/s   {cpu:6.1f} µs of the client's CPU a call" * bool(bench))
-        flat = max(_flat_out(database, mix, rate, given.seconds, workers) for workers in (1, 2))
-        again = pgbench(bench, database, given.rows, given.seconds).tps if bench else 0.0
+        flat = max(_flat_out(database, mix, given, rate, workers) for workers in (1, 2))
+        again = pgbench(bench, database, given).tps if bench else 0.0
         if bench:
             print(f"{'pgbench once more':34} {again:9,.0f}/s")
             print(f"the driver reaches {flat / max(rate, again):.0%} of pgbench's rate (at least 50 %)")
@@ -174,17 +174,17 @@ def main() -> None:
 
 def _calm(bench: Path | None, database: PostgresDatabase, mix: Mix, rate: float, given: argparse.Namespace) -> None:
     """Send calls at a rate that both can keep, and let pgbench do the same."""
-    calm = driven(database, mix, rate, given.seconds, 1)
+    calm = driven(database, mix, given, rate)
     told("70 % of that, 1 process", calm)
     print(f"turned to within 2 ms of due: {calm.turned_2ms:.2%}; sent, with a session free: {calm.within_2ms:.2%}")
-    paced = pgbench(bench, database, given.rows, given.seconds, rate) if bench else None
+    paced = pgbench(bench, database, given, rate) if bench else None
     if paced is not None and paced.within_2ms is not None:
         print(f"pgbench -R at the same rate begins {paced.within_2ms:.2%} within 2 ms of due")
 
 
-def _flat_out(database: PostgresDatabase, mix: Mix, rate: float, seconds: float, workers: int) -> float:
+def _flat_out(database: PostgresDatabase, mix: Mix, given: argparse.Namespace, rate: float, workers: int) -> float:
     """Ask for as many calls as pgbench sends, and return how many were answered a second."""
-    found = driven(database, mix, rate, seconds, workers)
+    found = driven(database, mix, given, rate, workers)
     told(f"as many as go, {workers} process{'es' * (workers > 1)}", found)
     return found.ok_per_s
 
