@@ -2,7 +2,8 @@
 
     python -m tests.bench.driver [--rows 1000000] [--seconds 8] [--sessions 16]
 
-Client and server share this machine, so rates are those of both together: compare within one run only.
+Client and server share this machine, so rates are those of both together: compare within one run only. A machine
+that is a guest of another stands still now and then; how often is told beside, since nobody sends anything meanwhile.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import argparse
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -147,7 +150,7 @@ def main() -> None:
     asked.add_argument("--rows", type=int, default=1_000_000)
     asked.add_argument("--seconds", type=int, default=8)
     asked.add_argument("--sessions", type=int, default=16, help="connections, of the driver and of pgbench")
-    asked.add_argument("--turns", type=int, default=3, help="of the run at 70 %% of what it reaches")
+    asked.add_argument("--turns", type=int, default=5, help="of the run at 70 %% of what it reaches")
     given = asked.parse_args()
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.2f}, {given.rows:,} rows, {given.sessions} sessions, 80 % reads")
@@ -167,12 +170,14 @@ def main() -> None:
         if bench:
             print(f"{'pgbench once more':34} {again:9,.0f}/s")
             print(f"the driver reaches {flat / max(rate, again):.0%} of pgbench's rate (at least 50 %)")
-        for _ in range(given.turns):
-            _calm(bench, database, mix, 0.7 * flat, given)
+        calm = [_calm(bench, database, mix, 0.7 * flat, given) for _ in range(given.turns)]
+    turned, sent = median(one.turned_2ms for one in calm), median(one.within_2ms for one in calm)
+    print(f"median of {len(calm)} turns: turned to by then {turned:.2%}, sent {sent:.2%} (at least 99.5 %)")
+    print(f"with both cores busy and nothing else, the machine stands still for {_still(given.seconds)}")
     print(f"recording a call takes {_recording_us():.1f} µs (at most 5)")
 
 
-def _calm(bench: Path | None, database: PostgresDatabase, mix: Mix, rate: float, given: argparse.Namespace) -> None:
+def _calm(bench: Path | None, database: PostgresDatabase, mix: Mix, rate: float, given: argparse.Namespace) -> Figures:
     """Send calls at a rate that both can keep, and let pgbench do the same."""
     calm = driven(database, mix, given, rate)
     told("70 % of that, 1 process", calm)
@@ -180,6 +185,29 @@ def _calm(bench: Path | None, database: PostgresDatabase, mix: Mix, rate: float,
     paced = pgbench(bench, database, given, rate) if bench else None
     if paced is not None and paced.within_2ms is not None:
         print(f"pgbench -R at the same rate begins {paced.within_2ms:.2%} within 2 ms of due")
+    return calm
+
+
+_SPIN = """
+import sys, time
+gaps, last, end = [], time.monotonic_ns(), time.monotonic_ns() + int(sys.argv[1]) * 10**9
+while last < end:
+    at = time.monotonic_ns()
+    if at - last > 2_000_000:
+        gaps.append((at - last) / 1e6)
+    last = at
+print(len(gaps), sum(gaps), max(gaps, default=0.0))
+"""
+
+
+def _still(seconds: int) -> str:
+    """Return how long a core did nothing of what it was to do, each busy with a loop that looks at the clock."""
+    command = [sys.executable, "-c", _SPIN, str(seconds)]
+    loops = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(os.cpu_count() or 1)]
+    found = [[float(word) for word in loop.communicate()[0].split()] for loop in loops]
+    count, total, most = sum(one[0] for one in found), sum(one[1] for one in found), max(one[2] for one in found)
+    share = total / 1e3 / (seconds * len(found))
+    return f"more than 2 ms {count:.0f} times, {share:.2%} of the time, {most:.1f} ms at most"
 
 
 def _flat_out(database: PostgresDatabase, mix: Mix, given: argparse.Namespace, rate: float, workers: int) -> float:
