@@ -25,8 +25,9 @@ from rehearse.units import human_duration
 if TYPE_CHECKING:
     from rehearse.engines.mysql.database import MysqlDatabase
 
+# Whether all room is taken, and the end of the oldest that is kept: those before it had to go.
 _KEPT = """
-    SELECT COUNT(*), @@performance_schema_events_statements_history_long_size
+    SELECT COUNT(*) >= @@performance_schema_events_statements_history_long_size, COUNT(*), MIN(NULLIF(timer_end, 0))
     FROM performance_schema.events_statements_history_long
 """
 _ACTORS = "SELECT COUNT(*) FROM performance_schema.setup_actors WHERE user = %s AND history = 'YES'"
@@ -87,13 +88,13 @@ class MysqlWatch:
             blocks = server_record.blocks(self._connection, since)
             doubt_ns = self._doubt_ns + clock.LATE_NS
             ran = [replace(one, doubt_ns=doubt_ns) for one in server_record.in_transactions(found, blocks)]
-            ((kept, room),) = rows(self._connection, _KEPT)
+            ((is_full, kept, oldest),) = rows(self._connection, _KEPT)
             after = files(self._connection, self._database, self._flavour)
         except pymysql.err.MySQLError as error:
             self._remark(f"the server's record of statements could not be read: {words(error)}")
             return []
-        if int(kept) >= int(room):
-            self._remark(f"the server keeps {room} statements, and the migration had more: the first are missing")
+        if is_full and int(oldest) > since:
+            self._remark(f"the server keeps {kept} statements, and the migration had more: the first are missing")
         if not stages.are_kept(self._connection):
             return ran
         algorithms = stages.algorithms(ran, self._locks.threads, self._stages())

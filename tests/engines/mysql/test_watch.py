@@ -10,6 +10,7 @@ from threading import Thread
 
 import pymysql
 import pytest
+from pymysql.constants import CLIENT
 
 from rehearse import registry
 from rehearse.engines.mysql.client import execute, rows
@@ -141,6 +142,31 @@ def test_looks_that_came_rarely_weaken_where_no_stages_are_kept(orders: MysqlDat
             remarks = [one for one in journal.events if isinstance(one, Remarked) and one.weakens]
             found[enabled] = [(one.source, "not looked at" in one.says) for one in remarks]
     assert found == {"YES": [], "NO": [("locks", True)]}
+
+
+def test_a_full_record_is_no_gap_before_it_has_lost_a_statement_of_the_phase(orders: MysqlDatabase) -> None:
+    said = []
+    for fills_meanwhile in (False, True):
+        _fill_the_record(orders)
+        journal = KeepingJournal()
+        with watched(orders, journal) as watch, orders.connect(Role.MIGRATION) as migration:
+            execute(migration, "UPDATE orders SET note = 'x' WHERE id = 1")
+            if fills_meanwhile:
+                _fill_the_record(orders)
+            updates = [one for one in watch.statements() if one.sql.startswith("UPDATE")]
+        said.append((len(updates), [one.says for one in journal.events if isinstance(one, Remarked) and one.weakens]))
+    missing = "the server keeps 20000 statements, and the migration had more: the first are missing"
+    assert said == [(1, []), (0, [missing])]
+
+
+def _fill_the_record(database: MysqlDatabase) -> None:
+    """Have the server keep 20,000 more statements of the migration, which is all that it has room for."""
+    with database.connect(Role.MIGRATION, client_flag=CLIENT.MULTI_STATEMENTS) as connection:
+        for _ in range(20):
+            with connection.cursor() as cursor:
+                cursor.execute(";".join(["DO 1"] * 1000))
+                while cursor.nextset():
+                    pass
 
 
 def test_the_queue_behind_a_waiting_alter_closes_the_table_and_is_told_with_its_holder(orders: MysqlDatabase) -> None:
