@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+
+import pandas
 
 from rehearse.errors import NotMeasured
 from rehearse.events import PhaseRan
@@ -50,6 +53,16 @@ def phases(recording: Recording, *, acting: bool = True) -> list[PhaseRan]:
 def phase(recording: Recording, name: str) -> PhaseRan | None:
     """Return the phase of this name, or None where it did not run."""
     return next((one for one in phases(recording, acting=False) if one.name == name), None)
+
+
+def inside(calls: pandas.DataFrame, one: PhaseRan) -> pandas.DataFrame:
+    """Return the calls that were due in a phase."""
+    return calls[(calls["at_ns"] >= one.at_ns) & (calls["at_ns"] <= one.ended_ns)]
+
+
+def is_beyond(failed: int, expected: float, allowed: int) -> bool:
+    """Say whether more calls failed than are allowed beyond those that fail without the migration, give or take 3 σ."""
+    return failed - expected > max(allowed, 3 * math.sqrt(expected))
 
 
 def went_back(recording: Recording) -> PhaseRan:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+import pandas
+
 from rehearse.checks import _remedies as remedies
-from rehearse.checks._check import check, phases
+from rehearse.checks._check import check, inside, is_beyond, phases
+from rehearse.checks._check import phase as phase_of
 from rehearse.errors import NotMeasured
 from rehearse.events import CallEnded, LockTaken, LockWaited, PhaseRan, Remarked, StatementRan
 from rehearse.measures.idle import IdleHold, idle_holds
@@ -14,7 +17,7 @@ from rehearse.measures.obstacles import thing, whom
 from rehearse.measures.outage import Outage, outages
 from rehearse.measures.waits import waits
 from rehearse.model import Finding, Recording, Rule
-from rehearse.units import human_duration
+from rehearse.units import counted, human_duration
 
 DEADLOCKS = ("40P01", "1213")  # of PostgreSQL, of MySQL and MariaDB
 
@@ -219,32 +222,40 @@ def closed_to_writes(recording: Recording, rule: Rule) -> Iterator[Finding]:
     ),
 )
 def deadlocks(recording: Recording, rule: Rule) -> Iterator[Finding]:
-    """Yield each phase in which the server ended a call or a statement as the victim of a deadlock."""
+    """Yield each phase in which a statement was the victim of a deadlock, or of too many calls (budget.errors)."""
     calls = recording.history.frame(CallEnded)
     if not len(calls):
         raise NotMeasured("there was no traffic to deadlock with")
-    for phase in phases(recording):
-        inside = calls[(calls["at_ns"] >= phase.at_ns) & (calls["at_ns"] <= phase.ended_ns)]
-        victims = inside[inside["code"].isin(DEADLOCKS)]
+    allowed, baseline = recording.scenario.budget.errors or 0, phase_of(recording, "baseline")
+    before = inside(calls, baseline) if baseline is not None else calls[:0]
+    share = before["code"].isin(DEADLOCKS).mean() if len(before) else 0.0  # what the application does to itself
+    for one in phases(recording):
+        meanwhile = inside(calls, one)
+        victims = meanwhile[meanwhile["code"].isin(DEADLOCKS)]
         statements = [
-            one
-            for one in recording.history.of(StatementRan)
-            if one.code in DEADLOCKS and phase.at_ns <= one.at_ns <= phase.ended_ns
+            ran
+            for ran in recording.history.of(StatementRan)
+            if ran.code in DEADLOCKS and one.at_ns <= ran.at_ns <= one.ended_ns
         ]
-        if len(victims) or statements:
-            who = [f"{len(victims)} calls of the application ({', '.join(sorted(set(victims['call'])))})"] * bool(
-                len(victims)
-            )
-            who += [f"the migration's statement {one.n}: {_short(one.sql)}" for one in statements]
-            yield Finding(
-                code=rule.code,
-                phase=phase.name,
-                where=", ".join(sorted(set(victims["call"]))) or "migration",
-                says=f"the server ended {' and '.join(who)} to break a deadlock{_circle(recording, phase.name)}",
-                remedy=rule.remedy,
-                measured=float(len(victims) + len(statements)),
-                allowed=0,
-            )
+        if statements or is_beyond(len(victims), share * len(meanwhile), allowed):
+            yield _deadlock(recording, rule, one, victims, statements)
+
+
+def _deadlock(
+    recording: Recording, rule: Rule, one: PhaseRan, victims: pandas.DataFrame, statements: Sequence[StatementRan]
+) -> Finding:
+    names = ", ".join(sorted(set(victims["call"])))
+    who = [f"{counted(len(victims), 'call')} of the application ({names})"] * bool(names)
+    who += [f"the migration's statement {ran.n}: {_short(ran.sql)}" for ran in statements]
+    return Finding(
+        code=rule.code,
+        phase=one.name,
+        where=names or "migration",
+        says=f"the server ended {' and '.join(who)} to break a deadlock{_circle(recording, one.name)}",
+        remedy=rule.remedy,
+        measured=float(len(victims) + len(statements)),
+        allowed=0.0 if statements else float(recording.scenario.budget.errors or 0),
+    )
 
 
 def _circle(recording: Recording, phase: str) -> str:

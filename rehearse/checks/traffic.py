@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas
 
-from rehearse.checks._check import check, phase, phases
+from rehearse.checks._check import check, inside, is_beyond, phase, phases
 from rehearse.errors import NotMeasured
 from rehearse.events import CallEnded, Outcome, PhaseRan
 from rehearse.measures.latency import latencies
@@ -110,12 +110,11 @@ def errors(recording: Recording, rule: Rule) -> Iterator[Finding]:
     if baseline is None or not len(calls):
         raise NotMeasured("there was no traffic")
     for one in phases(recording):
-        inside = _inside(calls, one)
-        failed = inside[inside["outcome"].isin([Outcome.FAILED.value, Outcome.UNKNOWN.value])]
-        expected = _failed_share(_inside(calls, baseline)) * len(inside)
-        excess = len(failed) - expected
-        if excess > max(allowed, 3 * expected**0.5):
-            yield _errors_finding(one, rule, failed, len(inside), allowed)
+        meanwhile = inside(calls, one)
+        failed = meanwhile[meanwhile["outcome"].isin([Outcome.FAILED.value, Outcome.UNKNOWN.value])]
+        expected = _failed_share(inside(calls, baseline)) * len(meanwhile)
+        if is_beyond(len(failed), expected, allowed):
+            yield _errors_finding(one, rule, failed, len(meanwhile), allowed)
 
 
 def _errors_finding(one: PhaseRan, rule: Rule, failed: pandas.DataFrame, due: int, allowed: int) -> Finding:
@@ -131,10 +130,6 @@ def _errors_finding(one: PhaseRan, rule: Rule, failed: pandas.DataFrame, due: in
         measured=float(len(failed)),
         allowed=float(allowed),
     )
-
-
-def _inside(calls: pandas.DataFrame, one: PhaseRan) -> pandas.DataFrame:
-    return calls[(calls["at_ns"] >= one.at_ns) & (calls["at_ns"] <= one.ended_ns)]
 
 
 def _failed_share(calls: pandas.DataFrame) -> float:

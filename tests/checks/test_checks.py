@@ -416,6 +416,21 @@ def test_a_deadlock_says_who_waited_for_what() -> None:
     )
 
 
+def test_deadlocks_of_calls_fail_beyond_the_budget_of_errors_and_beyond_what_the_application_does_to_itself() -> None:
+    few = [hand.Refusal(begin=11, end=12, code="40P01", message="deadlock detected", most=2)]
+    assert status("L003", with_budget(traffic_with(refusals=few), errors=1)) == Status.FAILED
+    assert status("L003", with_budget(traffic_with(refusals=few), errors=2)) == Status.PASSED
+    assert status("L003", with_budget(traffic_with(refusals=few), errors=None)) == Status.FAILED
+    before = [hand.Refusal(begin=4, end=9, code="40P01", message="deadlock detected", most=3)]
+    its_own = forward(frames=[hand.traffic(4, 9, refusals=before), hand.traffic(10, 14, refusals=few)])
+    assert status("L003", its_own) == Status.PASSED
+
+
+def test_a_deadlock_that_ends_the_migration_fails_whatever_may_fail() -> None:
+    ended = replace(hand.statement(1, "alter table orders add a int", 11, 12), code="40P01", error="deadlock detected")
+    assert status("L003", with_budget(forward(ended), errors=100)) == Status.FAILED
+
+
 def test_a_wait_at_a_closed_table_is_told_once() -> None:
     lock = hand.lock("orders", 11, 11.001, 12.9, stops=("reads", "writes"), mode="AccessExclusiveLock")
     at_table = forward(hand.statement(1, "lock orders", 11, 12.9), lock, hand.waited("orders", 11.1, 12.9))
