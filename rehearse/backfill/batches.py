@@ -35,21 +35,22 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The keys of one batch: beyond one, up to and with another, and how many they are."""
+    """The keys of one batch: beyond one, up to and with another, and how many; `is_last`: there were no more."""
 
     after: Key | None
     upto: Key
     keys: int
+    is_last: bool = False
 
 
 def stretch(session: Session, plan: Plan, after: Key | None, upto: Key | None, keys: int) -> Stretch | None:
     """Return the next so many keys, or those that are left; None where none is. Reads an index on the key."""
-    for query, number in ((plan.nth_key(after, upto, keys), keys), (plan.last_key(after, upto), None)):
-        found = session.ask(query)
-        if found:
-            end = _key(found[0])
-            return Stretch(after, end, _count(session, plan, after, end) if number is None else number)
-    return None
+    if found := session.ask(plan.nth_key(after, upto, keys)):
+        return Stretch(after, _key(found[0]), keys)
+    if not (found := session.ask(plan.last_key(after, upto))):
+        return None
+    end = _key(found[0])
+    return Stretch(after, end, _count(session, plan, after, end), is_last=True)
 
 
 def _key(row: Sequence[str | None]) -> Key:
@@ -105,8 +106,17 @@ class Batches:
         return Batch(range=after)
 
     def _do(self, found: Stretch, before: Range) -> Batch:
-        """Run a batch; the key that the next one ends with is asked in the same round trip."""
-        after = replace(before, done=found.upto, keys=before.keys + found.keys, batches=before.batches + 1)
+        """Run a batch; the key that the next one ends with is asked in the same round trip.
+
+        The last one ends its range: what has come behind it meanwhile is for the sweep, or it would never end.
+        """
+        after = replace(
+            before,
+            done=found.upto,
+            keys=before.keys + found.keys,
+            batches=before.batches + 1,
+            is_done=found.is_last,
+        )
         keys = self.pace.keys
         first = [*self.state.moving(before, after), self.plan.statement(found.after, found.upto)]
         began = time.monotonic_ns()

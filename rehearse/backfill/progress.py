@@ -42,7 +42,7 @@ class Standing:
         self.estimate: int | None = None
         self.stage = "backfill"
         self.before = self.keys_before = 0
-        self.rows = self.keys = self.batches = self.refused = self.swept = self.left = 0
+        self.rows = self.keys = self.batches = self.refused = self.swept = self.left = self.coming = 0
         self.stage_keys = 0
         self.pace_keys: int | None = None
         self.took_ns: int | None = None
@@ -130,6 +130,7 @@ class Standing:
             before=self.before,
             swept=self.swept,
             left=left,
+            coming=self.coming,
             examples=examples,
             is_stopped=is_stopped,
         )

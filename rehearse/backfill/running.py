@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
 from rehearse.backfill import sweep
@@ -33,6 +33,8 @@ class Result:
     """What a backfill came to; of rows and keys those of this run, `before` those of runs before it.
 
     `left` is how many rows are not right at the end: None where that was not looked at, as when it was stopped.
+    `coming` are rows that were not right as they came, beyond the last key of the look before: the last look did them,
+    and more of them come as long as nothing fills them as they are written.
     """
 
     rows: int
@@ -43,13 +45,25 @@ class Result:
     before: int = 0
     swept: int = 0  # rows that were done in looking once more
     left: int | None = None
+    coming: int = 0
     examples: tuple[Key, ...] = ()
     is_stopped: bool = False
 
     @property
     def is_right(self) -> bool:
-        """Say whether every row was looked at and found right."""
+        """Say whether every row was looked at and found right; of rows that come, those that had come by then."""
         return self.left == 0
+
+
+@dataclass(slots=True)
+class _Sweep:
+    """What a look at all keys came to: rows that were done, up to the fence and beyond it, and its last key."""
+
+    done: int = 0
+    new: int = 0
+    left: int = 0
+    examples: tuple[Key, ...] = ()
+    end: Key | None = None
 
 
 @dataclass(slots=True)
@@ -149,31 +163,38 @@ class Running:
             return None, ()
         with self.open() as session:
             batches = self._batches(session, watch)
-            left, examples = (None, ()) if self.plan.task.once else self._mended(batches)
-            if self.plan.task.verify is not None and not left:
-                left, examples = self._swept(batches, sweep.counting(self.plan.task.verify))[1:]
-        return (None, ()) if self.stop.is_set() else (left, examples)
+            seen = None if self.plan.task.once else self._mended(batches)
+            if self.plan.task.verify is not None and not (seen and seen.left):
+                fence = seen.end if seen else None  # what has come since is as whoever wrote it made it
+                seen = self._swept(batches, sweep.counting(self.plan.task.verify), fence, beyond=False)
+        return (None, ()) if self.stop.is_set() or seen is None else (seen.left, seen.examples)
 
-    def _mended(self, batches: Batches) -> tuple[int | None, tuple[Key, ...]]:
-        """Sweep until a sweep finds nothing that it could do; once where it could not tell."""
+    def _mended(self, batches: Batches) -> _Sweep | None:
+        """Sweep until a sweep finds nothing to do but rows that came since the last one; once where it cannot tell."""
         if self.plan.reading.overwrites:  # each sweep would touch every row
             self._swept(batches, sweep.mended)
-            return None, ()
+            return None
+        seen = _Sweep()
         for _ in range(_SWEEPS):
-            done, left, examples = self._swept(batches, sweep.mended)
-            if not done or self.stop.is_set():
-                return left, examples
-        return done, examples
+            seen = self._swept(batches, sweep.mended, seen.end)
+            if not seen.done or self.stop.is_set():
+                self.standing.coming = seen.new
+                return seen
+        return replace(seen, left=seen.done)
 
-    def _swept(self, batches: Batches, look: sweep.Looking) -> tuple[int, int, tuple[Key, ...]]:
-        done = left = 0
-        examples: list[Key] = []
+    def _swept(self, batches: Batches, look: sweep.Looking, fence: Key | None = None, *, beyond: bool = True) -> _Sweep:
+        found = _Sweep(end=fence)
         self.standing.sweep()
-        for one in sweep.swept(batches, look):
-            done, left = done + one.done, left + one.left
-            examples += [one.example] if one.example and len(examples) < 3 else []
+        for one in sweep.swept(batches, look, fence, beyond=beyond):
+            if one.is_new:
+                found.new += one.done
+            else:
+                found.done += one.done
+            found.left += one.left
+            found.examples += (one.example,) if one.example and len(found.examples) < 3 else ()
+            found.end = one.upto or found.end
             self.standing.look(one, batches.pace)
-        return done, left, tuple(examples)
+        return found
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rehearse.backfill.batches import Batches, Stretch, stretch
 from rehearse.backfill.seams import Key, Refused, transaction
@@ -12,7 +12,10 @@ from rehearse.backfill.seams import Key, Refused, transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was found in a stretch: rows to be done, those of them that were done, and those that still are to be."""
+    """What was found in a stretch: rows to be done, those of them that were done, and those that still are to be.
+
+    `upto` is the stretch's last key. `is_new`: it lies beyond the fence, so that its rows came after that.
+    """
 
     keys: int
     found: int = 0
@@ -20,29 +23,37 @@ class Look:
     left: int = 0
     example: Key | None = None  # the key of a row that is left
     refused: str | None = None
+    upto: Key | None = None
+    is_new: bool = False
 
 
 Looking = Callable[[Batches, Stretch], Look]
 
 
 class _Steps:
-    """The stretches of a sweep: of a whole number by its value, which reads no index twice; else key by key."""
+    """The stretches of a sweep: of a whole number by its value, which reads no index twice; else key by key.
 
-    def __init__(self, batches: Batches) -> None:
+    It ends with the last key that there is at its beginning, however quick others come.
+    """
+
+    def __init__(self, batches: Batches, after: Key | None, upto: Key | None) -> None:
         self._batches = batches
-        self._after: Key | None = None
+        self._after = after
         self._at = self._last = 0
         self._spread = 1.0  # of numbers, for one key
         plan = batches.plan
-        first, last = (batches.session.ask(one) for one in (plan.nth_key(None, None, 1), plan.last_key(None, None)))
+        first, last = (batches.session.ask(one) for one in (plan.nth_key(after, upto, 1), plan.last_key(after, upto)))
+        self._upto = tuple(map(str, last[0])) if last else None
         if plan.is_whole_number and first and last:
             self._at, self._last = int(first[0][0] or 0), int(last[0][0] or 0)
             self._spread = max(1.0, (self._last - self._at) / max(1, plan.target.rows or 1))
 
     def next(self, keys: int) -> Stretch | None:
         """Return the stretch of about so many keys that comes next; None where there is none."""
+        if self._upto is None:
+            return None
         if self._at >= self._last:
-            return stretch(self._batches.session, self._batches.plan, self._after, None, keys)
+            return stretch(self._batches.session, self._batches.plan, self._after, self._upto, keys)
         upto = min(self._last, self._at + max(1, round(keys * self._spread)))
         return Stretch(self._after, (str(upto),), keys)
 
@@ -52,9 +63,17 @@ class _Steps:
         self._at = int(found.upto[0]) if self._at < self._last else self._at
 
 
-def swept(batches: Batches, look: Looking) -> Iterator[Look]:
-    """Yield what a look at each stretch of keys found, each sized to take its time; ends early where told to stop."""
-    steps = _Steps(batches)
+def swept(batches: Batches, look: Looking, fence: Key | None = None, *, beyond: bool = True) -> Iterator[Look]:
+    """Yield what a look at each stretch of keys found, each sized to take its time; ends early where told to stop.
+
+    What lies beyond the fence comes last, in stretches of its own, or not at all.
+    """
+    for after, upto in ((None, fence), (fence, None))[: 2 if fence and beyond else 1]:
+        for one in _swept(batches, look, _Steps(batches, after, upto)):
+            yield replace(one, is_new=after is not None)
+
+
+def _swept(batches: Batches, look: Looking, steps: _Steps) -> Iterator[Look]:
     refusals = 0
     while (pace := batches.wait(batches.pace)) is not None:
         batches.pace = pace
@@ -72,7 +91,7 @@ def swept(batches: Batches, look: Looking) -> Iterator[Look]:
         batches.pace = batches.pace.after(found.keys, time.monotonic_ns() - began)
         refusals = 0
         steps.seen(found)
-        yield seen
+        yield replace(seen, upto=found.upto)
 
 
 def mended(batches: Batches, found: Stretch) -> Look:

@@ -59,7 +59,7 @@ def _too_long(recording: Recording, rule: Rule, kind: str) -> Iterator[Finding]:
 
 def _closed(recording: Recording, rule: Rule, phase: PhaseRan, outage: Outage) -> Finding:
     allowed = recording.scenario.budget.blocked or 0
-    blocked = "" if outage.calls_blocked is None else f"; {outage.calls_blocked:,} calls waited"
+    blocked = "" if outage.calls_blocked is None else f"; {counted(outage.calls_blocked, 'call')} waited"
     return Finding(
         code=rule.code,
         phase=phase.name,
@@ -349,8 +349,8 @@ def _held(recording: Recording, rule: Rule, phase: str, long: list[LockWaited]) 
         code=rule.code,
         phase=phase,
         where=", ".join(names) or "application",
-        says=f"{len(long):,} calls{who} waited up to {human_duration(longest)} for rows or other locks that the "
-        f"migration held, the budget is {human_duration(allowed)}",
+        says=f"{counted(len(long), 'call')}{who} waited up to {human_duration(longest)} for rows or other locks that "
+        f"the migration held, the budget is {human_duration(allowed)}",
         remedy=rule.remedy,
         measured=longest / 1e6,
         allowed=allowed / 1e6,

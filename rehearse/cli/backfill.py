@@ -284,6 +284,11 @@ def _conclude(result: Result) -> None:
         click.echo(f"NOT RIGHT: {counted(result.left, 'row')} left, such as those with key {keys}")
     else:
         click.echo("verified: no row is left")
+        if result.coming:
+            click.echo(
+                f"rows keep coming that it has to do, {counted(result.coming, 'row')} since the look before: have a "
+                "default, a trigger or the application fill them as they are written"
+            )
 
 
 def _outlook(found: Outlook) -> dict[str, Any]:

@@ -91,7 +91,13 @@ def _known(path: Path, engine: str | None, only: tuple[str, ...]) -> _Known:
         says = strategies.says(scenario.change.kind, way, name)
         try:
             written = strategies.write(
-                scenario.change, way, tables, engine=name, version=version, options=options.get(way)
+                scenario.change,
+                way,
+                tables,
+                engine=name,
+                version=version,
+                options=options.get(way),
+                blocked_ns=scenario.budget.blocked,
             )
         except ScenarioMistake as refused:
             found.append(_Written(way=way, says=says, strategy=None, refused=str(refused), missing=None))

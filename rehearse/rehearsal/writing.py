@@ -44,6 +44,7 @@ def written(scenario: Scenario, database: Database, version: str) -> Scenario:
         engine=scenario.engine.name,
         version=version,
         options=choice.options,
+        blocked_ns=scenario.budget.blocked,
     )
     if missing := library.missing(found):
         raise Missing(f"{scenario.name}: the way {choice.way!r} needs {missing}")

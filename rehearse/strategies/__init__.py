@@ -46,11 +46,13 @@ def write(
     engine: str,
     version: str | None = None,
     options: Mapping[str, Any] | None = None,
+    blocked_ns: int | None = None,
 ) -> Strategy:
     """Return a way to make a change, written out for the tables as they are.
 
-    Raises ScenarioMistake for a change that lacks what it needs or names what is not there, and for a way that cannot
-    make it.
+    `blocked_ns` is how long the application bears a table that is closed: batches and waits are shorter where it is
+    short. Raises ScenarioMistake for a change that lacks what it needs or names what is not there, and for a way that
+    cannot make it.
     """
     known = _ways(change.kind, engine)
     if way not in known:
@@ -64,7 +66,7 @@ def write(
         plan=plan,
         blueprint=structure,
         engine=engine,
-        options=_options.read(options or {}),
+        options=_options.read(options or {}, blocked_ns=blocked_ns),
         major=_major(version),
     )
     return _strategy(way, known[way], site)

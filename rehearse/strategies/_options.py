@@ -10,10 +10,16 @@ from typing import Any
 from rehearse import units
 from rehearse.errors import ScenarioMistake, near_miss
 
+_FEW = 100  # keys
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What [strategies.options] may hold. `tool` are more words for the command line of an external tool."""
+    """What [strategies.options] may hold. `tool` are more words for the command line of an external tool.
+
+    Where the scenario bears less, a batch takes a third of budget.blocked and a lock is waited for half of it, where
+    nothing else is said: a row may be held for a batch, and whoever queues behind a lock waits for it first.
+    """
 
     lock_timeout: str = "100ms"
     attempts: int = 60
@@ -33,6 +39,11 @@ class Options:
         )
 
     @property
+    def short_time(self) -> str:
+        """The time of a batch that holds few locks."""
+        return min("20ms", self.batch_time, key=units.duration_ns)
+
+    @property
     def tool_words(self) -> list[str]:
         """The words for the command line of an external tool, as a shell would part them."""
         return shlex.split(self.tool)
@@ -41,12 +52,15 @@ class Options:
         """Return the marker before what goes through a table; `short` batches hold few locks, none for long."""
         plain = bool(key) and all(part.isidentifier() for part in key)
         named = f" key={','.join(key)}" if plain else ""
-        batch, time = (min(self.batch, 100), "20ms") if short else (self.batch, self.batch_time)
+        batch, time = (min(self.batch, _FEW), self.short_time) if short else (self.batch, self.batch_time)
         return f"-- rehearse:backfill{named} batch={batch} batch_time={time} pause={self.batch_pause}"
 
 
-def read(given: Mapping[str, Any], where: str = "strategies.options") -> Options:
-    """Return the options; a word that is not known, or a value that is none of its kind, is a mistake."""
+def read(given: Mapping[str, Any], where: str = "strategies.options", blocked_ns: int | None = None) -> Options:
+    """Return the options; a word that is not known, or a value that is none of its kind, is a mistake.
+
+    `blocked_ns` is how long the application bears a table that is closed, where that is known.
+    """
     known = {one.name for one in fields(Options)}
     for name in given:
         if name not in known:
@@ -61,7 +75,21 @@ def read(given: Mapping[str, Any], where: str = "strategies.options") -> Options
         raise ScenarioMistake(f"{where}.backoff: {given['backoff']!r} is no number from 1 to 10")
     if "tool" in given:
         _checked_words(given["tool"], where)
-    return Options(**given)
+    return Options(**{**_bearable(blocked_ns), **given})
+
+
+def _bearable(blocked_ns: int | None) -> dict[str, Any]:
+    """Return what is less than the defaults, since no more can be borne."""
+    defaults, found = Options(), dict[str, Any]()
+    if blocked_ns is None:
+        return found
+    for name, share in (("batch_time", blocked_ns // 3), ("lock_timeout", blocked_ns // 2)):
+        if share < units.duration_ns(getattr(defaults, name)):
+            found[name] = f"{max(1, share // units.NS_PER_MS)}ms"
+    if "batch_time" in found:  # the first batch, which nothing is known of, is as much smaller
+        part = units.duration_ns(found["batch_time"]) / units.duration_ns(defaults.batch_time)
+        found["batch"] = max(_FEW, round(defaults.batch * part))
+    return found
 
 
 def _checked_words(value: Any, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from rehearse.backfill.running import Result, Running
 from rehearse.backfill.state import Memory
 from rehearse.backfill.task import Backfill
 from rehearse.errors import RehearseError
+from rehearse.events import Remarked
 from rehearse.protocols import MigrationFailed
 from rehearse.tools._links import Refused
 from rehearse.units import NS_PER_MS, counted
@@ -38,6 +40,12 @@ def run(runner: Runner, part: Statement, task: Backfill) -> None:
             f"{part.place}: {counted(result.left, 'row')} are not right after the backfill, for which its WHERE still "
             f"holds, such as the one with key {keys}"
         )
+    if result.coming and runner.journal is not None:
+        says = (
+            f"{part.place}: rows keep coming that the backfill has to do ({counted(result.coming, 'row')} in its last "
+            "look); those that come later stay as they are: have a default, a trigger or the application fill them"
+        )
+        runner.journal.write(Remarked(at_ns=time.monotonic_ns(), source="tool", says=says))
 
 
 def _result(session: _Session, task: Backfill) -> Result:

@@ -150,6 +150,21 @@ def test_rows_that_come_meanwhile_anywhere_are_done(place: Place) -> None:
     assert place.number(WRONG) == 0
 
 
+def test_rows_that_keep_coming_at_the_end_do_not_keep_it_from_being_right_and_are_told(place: Place) -> None:
+    filled(place, 3_000)
+    task = Backfill(statement=FILL, batch=100, batch_time_ns=None, pause_ns=5 * NS_PER_MS, verify="v IS NULL")
+    with beside(place, task) as (_, _, results), connections(place.url, task).open() as session:
+        for number in range(3_001, 60_000):
+            if results:
+                break
+            session.tell(f"INSERT INTO t (id) VALUES ({number})")
+            time.sleep(0.001)  # slower than the batches
+        until(lambda: results, "the end")
+    assert results[0].is_right
+    assert results[0].coming > 0
+    assert place.number("SELECT count(*) FROM t WHERE id <= 3000 AND times = 1 AND v = id * 2") == 3_000
+
+
 def test_a_lock_that_is_held_is_waited_for_a_moment_and_tried_again_in_smaller_batches(place: Place) -> None:
     filled(place, 1_000)
     task = Backfill(statement=FILL, batch=400, lock_timeout_ns=50 * NS_PER_MS)

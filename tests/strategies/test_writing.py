@@ -16,6 +16,7 @@ from rehearse.profiles.blueprint import Blueprint, Column, Constraint, Index, Pl
 from rehearse.strategies import KINDS
 from rehearse.strategies.mysql.names import typed
 from rehearse.tools._split import statements
+from rehearse.units import NS_PER_MS, NS_PER_S
 
 KEY = Constraint(
     name="order_pkey", kind="primary key", definition="PRIMARY KEY (id)", columns=("id",), index="order_pkey"
@@ -68,6 +69,24 @@ UPDATE public."order" SET "Status" = 'new' WHERE "Status" IS NULL;
 ALTER TABLE public."order" VALIDATE CONSTRAINT "order_Status_not_null";
 """
     )
+
+
+def test_what_the_application_bears_less_of_is_done_in_smaller_parts_unless_it_is_said() -> None:
+    def markers(**more: Any) -> list[str]:
+        lines = written(REQUIRED, "careful", **more).forward.splitlines()
+        return [one.partition(" attempts")[0] for one in lines if one.startswith("-- rehearse:")][:2]
+
+    assert markers(blocked_ns=75 * NS_PER_MS) == [
+        "-- rehearse:retry lock_timeout=37ms",
+        "-- rehearse:backfill key=id batch=1250 batch_time=25ms pause=0ms",
+    ]
+    usual = [
+        "-- rehearse:retry lock_timeout=100ms",
+        "-- rehearse:backfill key=id batch=5000 batch_time=100ms pause=0ms",
+    ]
+    assert markers() == markers(blocked_ns=NS_PER_S) == usual
+    said = {"lock_timeout": "100ms", "batch_time": "100ms", "batch": 5000}
+    assert markers(blocked_ns=75 * NS_PER_MS, options=said) == usual
 
 
 def test_an_older_server_is_given_a_check_for_a_proof() -> None:
