@@ -93,7 +93,7 @@ class MysqlWatch:
         except pymysql.err.MySQLError as error:
             self._remark(f"the server's record of statements could not be read: {words(error)}")
             return []
-        if is_full and int(oldest) > since:
+        if is_full and (oldest is None or int(oldest) > since):
             self._remark(f"the server keeps {kept} statements, and the migration had more: the first are missing")
         if not stages.are_kept(self._connection):
             return ran
