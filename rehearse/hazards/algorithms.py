@@ -62,7 +62,11 @@ def way(act: Act, acts: tuple[Act, ...], known: Known) -> Way | None:
             return Way("REBUILD", "H511", "the primary key orders the rows on disk")
         return Way("COPY", "H506", "without a primary key the rows get another order", lock="SHARED")
     found = _WAYS.get(act.does)
-    return _beside(_together(found(act, known), act, acts, known), act, known) if found else None
+    return (
+        _beside(_worded(_together(found(act, known), act, acts, known), act, acts, known), act, known)
+        if found
+        else None
+    )
 
 
 def _together(found: Way, act: Act, acts: tuple[Act, ...], known: Known) -> Way:
@@ -74,6 +78,18 @@ def _together(found: Way, act: Act, acts: tuple[Act, ...], known: Known) -> Way:
     if found.algorithm != "INSTANT" or is_alone:
         return found
     return Way("REBUILD", "H511", "in one statement with what is not INSTANT, a change of columns is not either")
+
+
+def _worded(found: Way, act: Act, acts: tuple[Act, ...], known: Known) -> Way:
+    """Return how a table with a FULLTEXT index is changed: columns by no INSTANT, and nobody may write meanwhile."""
+    table, column = known.tables.get(act.table), known.column(act.table, act.name)
+    is_computed = act.has("virtual") or (column is not None and column.is_computed)
+    is_column = act.does in ("add column", "drop column") and found.algorithm == "INSTANT" and not is_computed
+    stay = table.texts - {one.name for one in acts if one.does == "drop index"} if table else set()
+    if not stay or not (is_column or (found.algorithm == "REBUILD" and found.lock == "NONE")):
+        return found
+    algorithm = "COPY" if known.engine == "mysql" else "REBUILD"
+    return Way(algorithm, "H520", f"the FULLTEXT index {min(stay)} lets nobody write meanwhile", lock="SHARED")
 
 
 def _beside(found: Way, act: Act, known: Known) -> Way:

@@ -54,6 +54,7 @@ class Table:
     is_whole: bool = False
     is_parted: bool = False
     has_trigger: bool = False  # that the migration itself made, and that sees rows before they are inserted
+    texts: set[str] = field(default_factory=set)  # its FULLTEXT indexes
     rest: str = ""  # its default partition
     rows: int | None = None
     charset: str = ""
@@ -289,6 +290,8 @@ def _set_default(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
 def _create_index(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
     name = act.name or f"{act.table}_{'_'.join(act.columns)}_idx"
     known.table(act.table).indexes[name] = act.columns
+    if act.has("fulltext"):
+        known.table(act.table).texts.add(act.name or act.columns[0])
 
 
 def _create_trigger(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT001
@@ -299,6 +302,7 @@ def _create_trigger(known: Known, act: Act, is_new: bool) -> None:  # noqa: FBT0
 def _drop_index(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001
     for table in known.tables.values():
         table.indexes.pop(act.name, None)
+        table.texts.discard(act.name)
 
 
 def _drop_constraint(known: Known, act: Act, _is_new: bool) -> None:  # noqa: FBT001

@@ -74,6 +74,9 @@ def run(database: MysqlDatabase, sql: str) -> tuple[list[StatementRan], list[Loc
 def test_a_bad_example_is_done_as_is_claimed(fresh: MysqlDatabase, rule: Rule) -> None:
     flavour = "mariadb" if fresh.server.flavour.name == "mariadb" else "mysql"
     example = replace(rule.bad[flavour], version=".".join(fresh.server.version.split(".")[:2]))
+    with fresh.connect(Role.MIGRATION) as connection:
+        for one in splitter("mysql")(example.schema, "schema.sql", 1):
+            execute(connection, one.sql)
     statements, locks = run(fresh, example.sql)
     (hazard, *_) = [one for one in found(flavour, example) if one.rule is rule]
     own = next(one for one in statements if one.sql == hazard.sql)

@@ -140,6 +140,7 @@ def _rule(
     covers: dict[str, tuple[str, ...]] | None = None,
     engines: tuple[Engine, ...] = FAMILY,
     versions: str = "",
+    schema: str = "",
     bad_version: str = "",
     mariadb_version: str = "",
     mariadb: str | None = None,
@@ -158,8 +159,8 @@ def _rule(
         engines=engines,
         per="act" if looks is None else "statement",
         proof=proof,
-        bad=family(bad, version=bad_version, mariadb=mariadb, mariadb_version=mariadb_version),
-        good=family(good),
+        bad=family(bad, schema=schema, version=bad_version, mariadb=mariadb, mariadb_version=mariadb_version),
+        good=family(good, schema=schema),
         covers=covers or {},
         versions=versions,
     )
@@ -274,6 +275,16 @@ RULES = (
         versions="ADD COLUMN before MySQL 8.0.12 and MariaDB 10.3, elsewhere than at the end before 8.0.29 and 10.4; "
         "DROP "
         "COLUMN before 8.0.29 and 10.4",
+    ),
+    _rule(
+        "H520",
+        "table with a FULLTEXT index written anew",
+        "Is a table with a FULLTEXT index written anew, as for a column that comes or goes?",
+        harm="With such an index no column comes or goes INSTANT: all who would write the table wait until it is done, "
+        "which grows with the rows.",
+        bad="ALTER TABLE orders ADD COLUMN more int;",
+        schema="CREATE FULLTEXT INDEX words ON orders (note);",
+        good="ALTER TABLE orders ADD COLUMN more int GENERATED ALWAYS AS (number + 1) VIRTUAL;",
     ),
     _rule(
         "H518",
