@@ -335,10 +335,11 @@ def _without_ryuk() -> Iterator[None]:
 def _sweep(client: DockerClient) -> None:
     """Remove the containers of this machine whose maker and its watchdog died together."""
     ours = {"label": f"{_HOST}={platform.node()}"}
-    with suppress(Exception):  # others sweep, too
+    with suppress(Exception):
         for one in client.client.containers.list(all=True, filters=ours, ignore_removed=True):
-            if _is_abandoned(Path(one.labels[_FOLDER]), one.labels[_ROOT]):
-                one.remove(force=True, v=True)
+            with suppress(Exception):  # others sweep, too: one that is just being removed hides none behind it
+                if _is_abandoned(Path(one.labels[_FOLDER]), one.labels[_ROOT]):
+                    one.remove(force=True, v=True)
 
 
 def _is_abandoned(folder: Path, root: str) -> bool:
