@@ -31,7 +31,7 @@ exhaustive: $(STAMP)
 	REHEARSE_EXHAUSTIVE=1 $(BIN)/python -m pytest -n 2 --dist loadscope
 
 fast: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto
 
 lint: $(STAMP)
 	$(BIN)/ruff check
