@@ -61,12 +61,10 @@ def way(act: Act, acts: tuple[Act, ...], known: Known) -> Way | None:
         if any(one.does == "add primary key" or one.has("primary key") for one in acts):
             return Way("REBUILD", "H511", "the primary key orders the rows on disk")
         return Way("COPY", "H506", "without a primary key the rows get another order", lock="SHARED")
-    found = _WAYS.get(act.does)
-    return (
-        _beside(_worded(_together(found(act, known), act, acts, known), act, acts, known), act, known)
-        if found
-        else None
-    )
+    if act.does not in _WAYS:
+        return None
+    alone = _WAYS[act.does](act, known)
+    return _beside(_worded(_together(alone, act, acts, known), act, acts, known), act, known)
 
 
 def _together(found: Way, act: Act, acts: tuple[Act, ...], known: Known) -> Way:
